@@ -1,0 +1,147 @@
+//! What every engine can do, and the values that go in and come out.
+//!
+//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the GPU
+//! engine implement [`Engine`]; none of them knows another.
+
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2};
+use serde::{Deserialize, Serialize};
+
+use crate::model::Problem;
+
+/// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Descent {
+    /// a, the half-width of the interval that initial weights are drawn from.
+    pub init_range: f32,
+    /// eta, the step size.
+    pub step_size: f64,
+    /// T, the most steps a network takes.
+    pub max_steps: u32,
+    /// A network has converged once g.g, the squared gradient norm, falls below this.
+    pub tolerance: f64,
+}
+
+impl Default for Descent {
+    /// The paper's Appendix C, with the step size fitted to its published convergence counts.
+    fn default() -> Self {
+        Self { init_range: 10.0, step_size: 0.1, max_steps: 10_000, tolerance: 1e-3 }
+    }
+}
+
+/// How a network's training ended. The number is what the `status` column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Status {
+    /// g.g fell below the tolerance.
+    Converged = 0,
+    /// The most steps were taken before that.
+    StepLimit = 1,
+    /// g.g overflowed or became NaN.
+    NonFinite = 2,
+    /// Not trained yet: only seen in a run directory that is still being written.
+    Pending = 255,
+}
+
+impl Status {
+    /// The status that a column holds as `number`.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Converged),
+            1 => Some(Self::StepLimit),
+            2 => Some(Self::NonFinite),
+            255 => Some(Self::Pending),
+            _ => None,
+        }
+    }
+}
+
+/// A trained batch of S networks, in seed order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trained {
+    /// Where each descent ended, (S, D).
+    pub theta: Array2<f32>,
+    /// Why it ended, (S,).
+    pub status: Vec<Status>,
+    /// Steps taken, (S,).
+    pub steps: Vec<u32>,
+}
+
+/// The closed forms of a batch of S networks, each of length S.
+///
+/// The values of f32 engines are widened to f64; how accurate they are is the engine's affair ([`Description::precision`]).
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Evaluation {
+    /// L, the cross-entropy summed over the samples.
+    pub loss: Vec<f64>,
+    /// g.g, the squared Euclidean norm of dL/dtheta.
+    pub gradient_sq: Vec<f64>,
+    /// tr H(w,w).
+    pub trace_ww: Vec<f64>,
+    /// tr H(v,v).
+    pub trace_vv: Vec<f64>,
+    /// tr H^2.
+    pub trace_sq: Vec<f64>,
+}
+
+/// What an engine is and where it runs; stored in every manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// `reference`, `cpu` or `gpu`.
+    pub engine: String,
+    /// The floating-point type of training and of the closed forms: `f64` or `f32`.
+    pub precision: String,
+    /// The processor or graphics adapter.
+    pub device: String,
+    /// Driver and version of the adapter; for CPU engines the instruction set.
+    pub driver: String,
+    /// What results depend on beyond the inputs: a hash of the shader text for the GPU, empty elsewhere.
+    pub code_hash: String,
+}
+
+/// Why an engine could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No adapter fits the request.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// The problem does not fit the device.
+    #[error("{0}")]
+    Limit(String),
+    /// The device has no memory left for the batch.
+    #[error("the device is out of memory: {0}")]
+    OutOfMemory(String),
+    /// The device was lost.
+    #[error("the device was lost: {0}")]
+    DeviceLost(String),
+    /// The driver refused a program or a command.
+    #[error("the graphics driver refused a command: {0}")]
+    Device(String),
+}
+
+/// Trains and evaluates batches of networks.
+///
+/// Results do not depend on how seeds are grouped into batches.
+pub trait Engine: Send {
+    /// What this engine is and where it runs.
+    fn description(&self) -> Description;
+
+    /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not fit.
+    ///
+    /// # Errors
+    /// [`EngineError::Limit`] if not even one network fits.
+    fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError>;
+
+    /// Trains the networks of `seeds` from their theta_0 until each has converged, diverged or taken all its steps.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the device fails or the batch does not fit.
+    fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
+
+    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D). f32 engines round it to nearest first.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the device fails or the batch does not fit.
+    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError>;
+}

@@ -1,0 +1,36 @@
+//! What is trained: the network's shape, its activation, the data, and the random numbers that start it.
+//!
+//! Everything here is shared by all engines and knows none of them.
+
+mod activation;
+mod appendix_c;
+mod dataset;
+mod philox;
+mod seeds;
+mod shape;
+
+pub use activation::{Activation, Derivatives};
+pub(crate) use activation::{sigmoid_both, softplus};
+pub use appendix_c::appendix_c;
+pub use dataset::{DataError, Dataset};
+pub use philox::{Stream, philox4x32_10};
+pub use seeds::{initial_theta, uniform_symmetric};
+pub use shape::{MAX_PARAMETERS, Shape};
+
+/// One learning problem: which network, on which data. Together with theta it determines every closed form.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// Inputs M and hidden units N.
+    pub shape: Shape,
+    /// The hidden units' activation function f.
+    pub activation: Activation,
+    /// The training samples x_i, q_i.
+    pub data: Dataset,
+}
+
+impl Problem {
+    /// A network with `hidden` units over the inputs of `data`.
+    pub fn new(hidden: usize, activation: Activation, data: Dataset) -> Self {
+        Self { shape: Shape::new(data.inputs(), hidden), activation, data }
+    }
+}

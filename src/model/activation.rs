@@ -1,0 +1,131 @@
+//! The five smooth activation functions and their derivatives (the paper's Fig. 13).
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A smooth activation function f of the hidden units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// f(y) = y.
+    Linear,
+    /// f(y) = 1 / (1 + exp(-y)).
+    Sigmoid,
+    /// f(y) = tanh(y).
+    Tanh,
+    /// f(y) = ln(1 + exp(y)), the paper's `SmoothReLU`.
+    Softplus,
+    /// f(y) = y G(y) with G the standard normal distribution function (the exact erf form).
+    Gelu,
+}
+
+/// f(y), f'(y) and f''(y) at one y.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Derivatives {
+    /// f(y).
+    pub value: f64,
+    /// f'(y).
+    pub first: f64,
+    /// f''(y).
+    pub second: f64,
+}
+
+impl Activation {
+    /// Every activation, in the order of the documentation.
+    pub const ALL: [Self; 5] = [Self::Linear, Self::Sigmoid, Self::Tanh, Self::Softplus, Self::Gelu];
+
+    /// The name used on the command line, in manifests and in shader names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Sigmoid => "sigmoid",
+            Self::Tanh => "tanh",
+            Self::Softplus => "softplus",
+            Self::Gelu => "gelu",
+        }
+    }
+
+    /// f, f' and f'' at `y`, in f64.
+    pub fn derivatives(self, y: f64) -> Derivatives {
+        match self {
+            Self::Linear => Derivatives { value: y, first: 1.0, second: 0.0 },
+            Self::Sigmoid => {
+                let (f, complement) = sigmoid_both(y);
+                let first = f * complement;
+                Derivatives { value: f, first, second: (complement - f) * first }
+            }
+            Self::Tanh => {
+                let f = libm::tanh(y);
+                // 1 - f^2 = 4 sigmoid(2y) sigmoid(-2y): no cancellation for large |y|.
+                let (upper, lower) = sigmoid_both(2.0 * y);
+                let first = 4.0 * upper * lower;
+                Derivatives { value: f, first, second: -2.0 * f * first }
+            }
+            Self::Softplus => {
+                let (first, complement) = sigmoid_both(y);
+                Derivatives { value: softplus(y), first, second: first * complement }
+            }
+            Self::Gelu => {
+                let (density, distribution) = (normal_density(y), normal_distribution(y));
+                Derivatives {
+                    value: y * distribution,
+                    first: distribution + y * density,
+                    second: density * (2.0 - y * y),
+                }
+            }
+        }
+    }
+}
+
+/// sigmoid(z) = 1 / (1 + exp(-z)) and sigmoid(-z) = 1 - sigmoid(z), both with a small relative error.
+pub(crate) fn sigmoid_both(z: f64) -> (f64, f64) {
+    let e = libm::exp(-z.abs());
+    let (large, small) = (1.0 / (1.0 + e), e / (1.0 + e));
+    if z < 0.0 { (small, large) } else { (large, small) }
+}
+
+/// ln(1 + exp(z)) without overflow or cancellation.
+pub(crate) fn softplus(z: f64) -> f64 {
+    z.max(0.0) + libm::log1p(libm::exp(-z.abs()))
+}
+
+/// Density of the standard normal distribution, g(y).
+fn normal_density(y: f64) -> f64 {
+    libm::exp(-0.5 * y * y) / (2.0 * PI).sqrt()
+}
+
+/// Distribution function of the standard normal distribution, G(y), with a small relative error in the left tail too.
+fn normal_distribution(y: f64) -> f64 {
+    0.5 * libm::erfc(-y * FRAC_1_SQRT_2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Activation, softplus};
+
+    /// Central differences of f and f' agree with f' and f'': an error in any derivative shows.
+    #[test]
+    fn derivatives_match_central_differences() {
+        let h = 1e-5;
+        for activation in Activation::ALL {
+            for k in -60..=60 {
+                let y = f64::from(k) * 0.13;
+                let (minus, at, plus) =
+                    (activation.derivatives(y - h), activation.derivatives(y), activation.derivatives(y + h));
+                let first = (plus.value - minus.value) / (2.0 * h);
+                let second = (plus.first - minus.first) / (2.0 * h);
+                // Truncation h^2 f'''/6 < 1e-10, rounding 1e-16 |f| / h < 1e-10.
+                assert!((first - at.first).abs() < 5e-10, "{activation:?} f'({y})");
+                assert!((second - at.second).abs() < 5e-10, "{activation:?} f''({y})");
+            }
+        }
+    }
+
+    #[test]
+    fn softplus_is_finite_and_exact_at_the_ends() {
+        assert!((softplus(800.0) - 800.0).abs() < 1e-12);
+        assert!(softplus(-800.0) >= 0.0 && softplus(-700.0) > 0.0);
+    }
+}

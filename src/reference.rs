@@ -1,0 +1,20 @@
+//! The oracle: f64, scalar, one network at a time, the equations in the paper's order.
+//!
+//! Every shader has its twin here under the same stem, and this code is kept as plain as the mathematics allows; speed is the
+//! other engines' business. Equation and theorem numbers are those of Omae et al. 2026, arXiv 2604.10202v2.
+
+mod engine;
+mod gradient;
+mod hessian;
+mod terms;
+mod trace;
+mod trace_sq;
+mod train;
+
+pub use engine::Reference;
+pub use gradient::{gradient, gradient_sq};
+pub use hessian::{central_difference_hessian, hessian};
+pub use terms::{Terms, loss, output, terms};
+pub use trace::{trace_vv, trace_ww};
+pub use trace_sq::{PairForms, pair_forms, trace_sq};
+pub use train::{Outcome, train};

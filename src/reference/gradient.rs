@@ -1,0 +1,33 @@
+//! The gradient of the loss (paper, Eqs. 11-12).
+
+use super::{Terms, terms};
+use crate::model::Problem;
+
+/// dL/dtheta (D,): dL/dw = sum_i delta_i h(x_i) (x) (F'_i Vt^T) and dL/dv = sum_i delta_i h(r_i).
+pub fn gradient(problem: &Problem, theta: &[f64]) -> Vec<f64> {
+    from_terms(problem, theta, &terms(problem, theta))
+}
+
+/// g.g, the squared Euclidean norm of the gradient, from the terms of `theta`.
+pub fn gradient_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+    from_terms(problem, theta, terms).iter().map(|g| g * g).sum()
+}
+
+fn from_terms(problem: &Problem, theta: &[f64], terms: &Terms) -> Vec<f64> {
+    let Problem { shape, data, .. } = problem;
+    let mut gradient = vec![0.0; shape.parameters()];
+    for i in 0..terms.samples {
+        let delta = terms.delta[i];
+        let (r, first) = (terms.row(&terms.r, i), terms.row(&terms.first, i));
+        gradient[shape.v_bias()] += delta;
+        for n in 0..shape.hidden {
+            gradient[shape.v(n)] += delta * r[n];
+            let back = delta * theta[shape.v(n)] * first[n];
+            gradient[shape.w(n, 0)] += back;
+            for (m, &x) in (1..).zip(data.sample(i)) {
+                gradient[shape.w(n, m)] += back * x;
+            }
+        }
+    }
+    gradient
+}

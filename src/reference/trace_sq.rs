@@ -1,0 +1,63 @@
+//! tr H^2 from three bilinear forms per pair of samples (paper, Theorem 5 and Eq. 25): no Hessian is formed.
+
+use super::Terms;
+use crate::model::Problem;
+
+/// Phi, Psi and Omega of one pair of samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairForms {
+    /// phi_ij = s_i s_j A_ij^2 + s_i delta_j B_ij + s_j delta_i B_ji + delta_i delta_j C_ij.
+    pub phi: f64,
+    /// psi_ij = s_i s_j R_ij A_ij + s_i delta_j E_ij + s_j delta_i E_ji + delta_i delta_j G_ij.
+    pub psi: f64,
+    /// omega_ij = s_i s_j.
+    pub omega: f64,
+    /// R_ij = 1 + r_i.r_j, the hidden layer's Gram matrix with its bias.
+    pub hidden_gram: f64,
+}
+
+/// The forms of samples `i` and `j` of the network `theta`, all symmetric in (i, j).
+///
+/// In B_ij and E_ij the index that goes with s carries f'^2, or r and f': exchanging i and j there gives a plausible,
+/// slightly wrong number.
+pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: usize) -> PairForms {
+    let shape = problem.shape;
+    let (mut a, mut b_ij, mut b_ji, mut c) = (0.0, 0.0, 0.0, 0.0);
+    let (mut e_ij, mut e_ji, mut g, mut hidden_gram) = (0.0, 0.0, 0.0, 1.0);
+    let (r_i, r_j) = (terms.row(&terms.r, i), terms.row(&terms.r, j));
+    let (first_i, first_j) = (terms.row(&terms.first, i), terms.row(&terms.first, j));
+    let (second_i, second_j) = (terms.row(&terms.second, i), terms.row(&terms.second, j));
+    for n in 0..shape.hidden {
+        let v = theta[shape.v(n)];
+        a += v.powi(2) * first_i[n] * first_j[n];
+        b_ij += v.powi(3) * first_i[n].powi(2) * second_j[n];
+        b_ji += v.powi(3) * first_j[n].powi(2) * second_i[n];
+        c += v.powi(2) * second_i[n] * second_j[n];
+        e_ij += v * r_i[n] * first_i[n] * first_j[n];
+        e_ji += v * r_j[n] * first_j[n] * first_i[n];
+        g += first_i[n] * first_j[n];
+        hidden_gram += r_i[n] * r_j[n];
+    }
+    let (ss, sd) = (terms.s[i] * terms.s[j], terms.s[i] * terms.delta[j]);
+    let (ds, dd) = (terms.delta[i] * terms.s[j], terms.delta[i] * terms.delta[j]);
+    PairForms {
+        phi: ss * a * a + sd * b_ij + ds * b_ji + dd * c,
+        psi: ss * hidden_gram * a + sd * e_ij + ds * e_ji + dd * g,
+        omega: ss,
+        hidden_gram,
+    }
+}
+
+/// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair once.
+pub fn trace_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+    let mut sum = 0.0;
+    for i in 0..terms.samples {
+        for j in i..terms.samples {
+            let forms = pair_forms(problem, theta, terms, i, j);
+            let k = 1.0 + problem.data.sample(i).dot(&problem.data.sample(j));
+            let pair = forms.phi * k * k + 2.0 * forms.psi * k + forms.omega * forms.hidden_gram.powi(2);
+            sum += if i == j { pair } else { 2.0 * pair };
+        }
+    }
+    sum
+}
