@@ -8,9 +8,11 @@
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`]: the f64 oracle, the equations in the paper's order;
-//! - [`bounds`]: closed-form bounds from the traces, for every engine.
+//! - [`bounds`]: closed-form bounds from the traces, for every engine;
+//! - [`report`]: figures and the HTML report, from plain columns.
 
 pub mod bounds;
 pub mod engine;
 pub mod model;
 pub mod reference;
+pub mod report;

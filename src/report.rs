@@ -1,0 +1,29 @@
+//! Figures and the HTML report: from plain columns and matrices to what a person reads.
+//!
+//! Every figure is a function of slices and small structs and returns a [`Figure`]: drawing (SVG and PNG), caption and the numbers
+//! behind it. The numbers of the figures are those of the paper.
+
+mod activations;
+mod canvas;
+mod distribution;
+mod figure;
+mod hessian;
+mod html;
+mod landscape;
+mod lettering;
+mod palette;
+mod points;
+mod raster;
+mod trajectory;
+
+pub use activations::activation_functions;
+pub use distribution::{Comparison, Group, bound_by_width, bound_histogram, macro_f1_by_bound};
+pub use figure::{Figure, FigureError};
+pub use hessian::hessian_against_numeric;
+pub use html::{Report, Row, Table};
+pub use landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
+pub use points::{
+    Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
+    traces_against_numeric,
+};
+pub use trajectory::{Trajectory, descent, sharpest_and_flattest_descent};
