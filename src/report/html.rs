@@ -67,6 +67,11 @@ impl Page<'_> {
         format!("data:image/svg+xml;base64,{}", base64(figure.svg.as_bytes()))
     }
 
+    /// `Figure 2` of `Figure 2 · The bound against ..`: what a list of links shows on a phone too.
+    fn short_title<'a>(&self, figure: &'a Figure) -> &'a str {
+        figure.title.split(" · ").next().unwrap_or(&figure.title)
+    }
+
     fn verdict(&self, row: &Row) -> &'static str {
         match row.holds {
             Some(true) => "holds",

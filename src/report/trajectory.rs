@@ -137,7 +137,7 @@ fn draw(
         for (row, (axis, curves)) in rows.iter().enumerate() {
             let area = Area { left, top: top + row as f64 * (height + between), width, height };
             let is_last = row + 1 == rows.len();
-            let x = Axis::logarithmic(if is_last { "epoch t + 1" } else { "" }, (1.0, last + 1.0));
+            let x = Axis::logarithmic(if is_last { "epoch t + 1" } else { "" }, (1.0, last + 1.0)).with_ticks(4);
             let x = if is_last { x } else { x.bare() };
             let y = if k == 0 { axis.clone() } else { axis.clone().bare() };
             let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
