@@ -8,9 +8,11 @@
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`]: the f64 oracle, the equations in the paper's order;
+//! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine.
 
 pub mod bounds;
 pub mod engine;
+pub mod gpu;
 pub mod model;
 pub mod reference;
