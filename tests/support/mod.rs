@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
 
+pub(crate) mod gpu;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
