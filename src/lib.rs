@@ -7,7 +7,7 @@
 //!
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
-//! - [`reference`]: the f64 oracle, the equations in the paper's order;
+//! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine.
 
 pub mod bounds;
