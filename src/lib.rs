@@ -15,6 +15,7 @@
 //! - [`records`]: the columns of a run, and [`run`]: the directory that holds them.
 
 pub mod bounds;
+pub mod cpu;
 pub mod engine;
 pub mod gpu;
 pub mod input;
