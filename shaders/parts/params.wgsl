@@ -1,0 +1,24 @@
+// What every pass is told at run time. Its twin is `Params` in src/gpu/params.rs; a test compares the two layouts.
+struct Params {
+    // S, the networks of the batch: the stride of every [..][network] array.
+    networks: u32,
+    // I, the number of samples.
+    samples: u32,
+    // How many networks are listed in `unfinished` (train only).
+    unfinished: u32,
+    // Gradient evaluations in this dispatch (train only).
+    steps: u32,
+    // T, the most steps a network takes (train only).
+    max_steps: u32,
+    // The first row of sample pairs in this dispatch (trace_sq only).
+    first_row: u32,
+    // The seed of network 0, low and high word (seeds only).
+    seed_low: u32,
+    seed_high: u32,
+    // a, the half-width of theta_0's interval (seeds only).
+    init_range: f32,
+    // eta, the step size (train only).
+    step_size: f32,
+    // g.g below this has converged (train only).
+    tolerance: f32,
+}

@@ -1,0 +1,20 @@
+//! The GPU engine: WGSL compute shaders through wgpu (Vulkan, Metal, DX12), float32.
+//!
+//! Nothing here knows the science: the shaders do, and each has a twin in [`crate::reference`] under the same stem. This module
+//! chooses an adapter, assembles and compiles shaders, lays out buffers, and keeps every dispatch short.
+//!
+//! Arrays on the device are \[..\]\[network\]: neighbouring invocations read neighbouring addresses.
+
+mod adapter;
+mod device;
+mod engine;
+mod evaluate;
+mod kernel;
+mod pace;
+mod params;
+mod shader;
+mod train;
+
+pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};
+pub use engine::{Gpu, Tuning};
+pub use shader::{Pass, shader_hash, wgsl};

@@ -1,0 +1,134 @@
+//! An open device, with every failure of the driver turned into a value.
+
+use std::sync::{Arc, OnceLock, mpsc};
+
+use bytemuck::Pod;
+
+use super::Adapter;
+use crate::engine::EngineError;
+
+/// A device and its queue.
+#[derive(Debug)]
+pub(super) struct Device {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    /// Set by the driver's callback once the device is lost, with its reason.
+    lost: Arc<OnceLock<String>>,
+}
+
+impl Device {
+    /// Opens `adapter` with the limits that every adapter has, except that buffers may be as large as this one allows.
+    pub(super) fn open(adapter: &Adapter) -> Result<Self, EngineError> {
+        let available = adapter.inner.limits();
+        let limits = wgpu::Limits {
+            max_storage_buffer_binding_size: available.max_storage_buffer_binding_size,
+            max_buffer_size: available.max_buffer_size,
+            ..wgpu::Limits::default()
+        };
+        let descriptor =
+            wgpu::DeviceDescriptor { label: Some("sharpsweep"), required_limits: limits, ..Default::default() };
+        let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor)).map_err(|error| {
+            EngineError::NoAdapter(format!("the adapter {} could not be opened: {error}", adapter.summary().name))
+        })?;
+        let lost = Arc::new(OnceLock::new());
+        let reason = Arc::clone(&lost);
+        device.set_device_lost_callback(move |kind, message| {
+            // Only the first loss has a cause worth telling.
+            let _ = reason.set(format!("{kind:?}: {message}"));
+        });
+        Ok(Self { device, queue, lost })
+    }
+
+    pub(super) fn limits(&self) -> wgpu::Limits {
+        self.device.limits()
+    }
+
+    /// Runs `create` and returns what the driver said against it as an error instead of a panic.
+    pub(super) fn checked<T>(&self, create: impl FnOnce(&wgpu::Device) -> T) -> Result<T, EngineError> {
+        let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let created = create(&self.device);
+        let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
+        let memory = pollster::block_on(memory.pop());
+        self.check_lost()?;
+        if let Some(error) = memory {
+            return Err(EngineError::OutOfMemory(error.to_string()));
+        }
+        match errors.into_iter().flatten().next() {
+            Some(error) => Err(EngineError::Device(error.to_string())),
+            None => Ok(created),
+        }
+    }
+
+    /// A buffer of `len` elements of four bytes that passes bind and the host writes or reads through copies.
+    pub(super) fn buffer(&self, label: &str, len: usize) -> Result<wgpu::Buffer, EngineError> {
+        let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
+        self.raw_buffer(label, len as u64 * 4, usage)
+    }
+
+    /// A storage buffer that holds `values`.
+    pub(super) fn buffer_with<T: Pod>(&self, label: &str, values: &[T]) -> Result<wgpu::Buffer, EngineError> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let buffer = self.buffer(label, bytes.len().div_ceil(4))?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
+    /// A uniform buffer for one `T`.
+    pub(super) fn uniform<T: Pod>(&self, label: &str) -> Result<wgpu::Buffer, EngineError> {
+        self.raw_buffer(label, size_of::<T>() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)
+    }
+
+    fn raw_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, EngineError> {
+        self.checked(|device| {
+            device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })
+        })
+    }
+
+    /// Puts `values` at the start of `buffer`, before whatever is submitted next.
+    pub(super) fn write<T: Pod>(&self, buffer: &wgpu::Buffer, values: &[T]) {
+        self.queue.write_buffer(buffer, 0, bytemuck::cast_slice(values));
+    }
+
+    /// Records commands with `record`, submits them and waits until they are done.
+    pub(super) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<(), EngineError> {
+        let index = self.checked(|device| {
+            let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            record(&mut encoder);
+            self.queue.submit([encoder.finish()])
+        })?;
+        self.wait(Some(index))
+    }
+
+    /// The first `len` elements of `buffer`.
+    pub(super) fn read<T: Pod>(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<T>, EngineError> {
+        let size = (len * size_of::<T>()) as u64;
+        let staging =
+            self.raw_buffer("read back", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
+        self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size))?;
+        let (sender, receiver) = mpsc::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver lives until the answer is in.
+            let _ = sender.send(result);
+        });
+        self.wait(None)?;
+        match receiver.recv() {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(EngineError::Device(error.to_string())),
+            Err(error) => return Err(EngineError::Device(error.to_string())),
+        }
+        let view = staging.get_mapped_range(..).map_err(|error| EngineError::Device(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
+        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        self.check_lost()?;
+        polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string()))
+    }
+
+    fn check_lost(&self) -> Result<(), EngineError> {
+        self.lost.get().map_or(Ok(()), |reason| Err(EngineError::DeviceLost(reason.clone())))
+    }
+}

@@ -1,0 +1,115 @@
+//! The GPU behind the [`Engine`] interface.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use ndarray::ArrayView2;
+
+use super::device::Device;
+use super::{Adapter, evaluate, shader_hash, train};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Trained};
+use crate::model::{MAX_PARAMETERS, Problem};
+
+/// What can be set about how work is cut into dispatches. No setting changes a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// The time that one dispatch should take at most.
+    pub dispatch: Duration,
+    /// The most steps of one training dispatch.
+    pub steps: u32,
+    /// The most networks that train at once; others wait until one of them has finished.
+    pub lanes: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        // 25 steps already hide the cost of a dispatch; more than some hundreds leave lanes idle whose networks have finished.
+        Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18 }
+    }
+}
+
+/// The GPU engine on one open device.
+#[derive(Debug)]
+pub struct Gpu {
+    pub(super) device: Device,
+    pub(super) tuning: Tuning,
+    adapter: Adapter,
+}
+
+impl Gpu {
+    /// Opens `adapter`.
+    ///
+    /// # Errors
+    /// [`EngineError::NoAdapter`] if the driver does not give a device.
+    pub fn new(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
+        Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
+    }
+
+    /// The most elements of four bytes that one binding holds.
+    pub(super) fn binding_elements(&self) -> usize {
+        let limits = self.device.limits();
+        let bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        usize::try_from(bytes / 4).unwrap_or(usize::MAX)
+    }
+
+    /// The most networks whose arrays of `each` elements fit one binding, up to `wanted`.
+    pub(super) fn fitting(&self, what: &str, each: usize, wanted: usize) -> Result<usize, EngineError> {
+        let room = self.binding_elements();
+        match room / each.max(1) {
+            0 => Err(EngineError::Limit(format!(
+                "{what} needs {} MiB for a single network, but {} binds at most {} MiB at once \
+                 (max_storage_buffer_binding_size): use fewer samples or hidden units, or --backend cpu",
+                (each * 4).div_ceil(1 << 20),
+                self.adapter.summary().name,
+                room * 4 / (1 << 20),
+            ))),
+            fitting => Ok(fitting.min(wanted)),
+        }
+    }
+}
+
+impl Engine for Gpu {
+    fn description(&self) -> Description {
+        let summary = self.adapter.summary();
+        Description {
+            engine: "gpu".into(),
+            precision: "f32".into(),
+            device: format!("{} ({}, {})", summary.name, summary.kind, summary.backend),
+            driver: summary.driver.clone(),
+            code_hash: shader_hash(),
+        }
+    }
+
+    fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
+        let parameters = problem.shape.parameters();
+        if parameters > MAX_PARAMETERS {
+            return Err(EngineError::Limit(format!(
+                "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are \
+                 supported",
+                problem.shape.inputs, problem.shape.hidden
+            )));
+        }
+        self.fitting("the sample array", problem.data.samples() * (problem.shape.inputs + 1), 1)?;
+        evaluate::networks_at_once(self, problem)?;
+        self.fitting("theta", parameters, 1 << 16)
+    }
+
+    fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
+        train::train(self, problem, descent, seeds)
+    }
+
+    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+        evaluate::evaluate(self, problem, theta)
+    }
+}
+
+/// The samples as the shaders read them: rows of \[x_1 .. x_M, q\], f32.
+pub(super) fn packed_samples(problem: &Problem) -> Vec<f32> {
+    let data = &problem.data;
+    data.x()
+        .rows()
+        .into_iter()
+        .zip(data.q())
+        .flat_map(|(x, &q)| x.to_vec().into_iter().chain([q]).map(|value| value as f32))
+        .collect()
+}

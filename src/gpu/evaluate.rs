@@ -1,0 +1,134 @@
+//! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them.
+
+use std::time::Instant;
+
+use ndarray::{ArrayView2, Axis};
+
+use super::Gpu;
+use super::engine::packed_samples;
+use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
+use super::pace::Pace;
+use super::params::Params;
+use super::shader::{Pass, SUM_BLOCK};
+use crate::engine::{EngineError, Evaluation};
+use crate::model::Problem;
+
+/// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
+const MOST_AT_ONCE: usize = 1 << 14;
+
+/// How many networks fit one round of passes.
+pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
+    let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
+    let largest = (samples * hidden.max(3)).max(problem.shape.parameters());
+    gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
+}
+
+/// Evaluates each row of `theta`, in as many rounds as memory asks for.
+pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    let round = networks_at_once(gpu, problem)?;
+    let mut passes = None;
+    let mut all = Evaluation::default();
+    for rows in theta.axis_chunks_iter(Axis(0), round) {
+        let passes = match &passes {
+            Some(passes) => passes,
+            None => passes.insert(Passes::new(gpu, problem)?),
+        };
+        passes.round(gpu, problem, rows, &mut all)?;
+    }
+    Ok(all)
+}
+
+/// The passes of an evaluation and the samples they share.
+struct Passes {
+    terms: Kernel,
+    gradient: Kernel,
+    trace: Kernel,
+    trace_sq: Kernel,
+    samples: wgpu::Buffer,
+}
+
+impl Passes {
+    fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+        let device = &gpu.device;
+        Ok(Self {
+            terms: Kernel::new(device, Pass::Terms, problem)?,
+            gradient: Kernel::new(device, Pass::Gradient, problem)?,
+            trace: Kernel::new(device, Pass::Trace, problem)?,
+            trace_sq: Kernel::new(device, Pass::TraceSq, problem)?,
+            samples: device.buffer_with("samples", &packed_samples(problem))?,
+        })
+    }
+
+    /// Evaluates `theta` (S, D) and appends to `all`.
+    fn round(
+        &self,
+        gpu: &Gpu,
+        problem: &Problem,
+        theta: ArrayView2<'_, f64>,
+        all: &mut Evaluation,
+    ) -> Result<(), EngineError> {
+        let device = &gpu.device;
+        let (networks, parameters) = theta.dim();
+        let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
+        let groups = networks.div_ceil(WORKGROUP);
+        let params = Params { networks: networks as u32, samples: samples as u32, ..Params::default() };
+
+        let by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
+        let theta = device.buffer_with("theta", &by_parameter)?;
+        let output_terms = device.buffer("output terms", samples * 3 * networks)?;
+        let r = device.buffer("r", samples * hidden * networks)?;
+        let first = device.buffer("f'", samples * hidden * networks)?;
+        let second = device.buffer("f''", samples * hidden * networks)?;
+
+        let bound = self.terms.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second])?;
+        self.terms.dispatch(device, &bound, &params, [groups, samples])?;
+
+        let gradient = device.buffer("gradient", parameters * networks)?;
+        let bound = self.gradient.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &gradient])?;
+        self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
+        let gradient = device.read::<f32>(&gradient, parameters * networks)?;
+        let squares: Vec<f64> = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).collect();
+        all.gradient_sq.extend(column_sums(&squares, networks, 1, 0));
+
+        let blocks = samples.div_ceil(SUM_BLOCK);
+        let sums = device.buffer("block sums", blocks * 3 * networks)?;
+        let bound = self.trace.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
+        self.trace.dispatch(device, &bound, &params, [groups, blocks])?;
+        let sums = widened(&device.read(&sums, blocks * 3 * networks)?);
+        all.loss.extend(column_sums(&sums, networks, 3, 0));
+        all.trace_ww.extend(column_sums(&sums, networks, 3, 1));
+        all.trace_vv.extend(column_sums(&sums, networks, 3, 2));
+
+        let rows = samples.div_ceil(2);
+        let sums = device.buffer("row sums", rows * networks)?;
+        let bound = self.trace_sq.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
+        let mut pace = Pace::new(64, MAX_GROUPS, gpu.tuning.dispatch);
+        let mut row = 0;
+        while row < rows {
+            let now = (pace.amount() as usize).min(rows - row);
+            let params = Params { first_row: row as u32, ..params };
+            let start = Instant::now();
+            self.trace_sq.dispatch(device, &bound, &params, [groups, now])?;
+            pace.record(start.elapsed());
+            row += now;
+        }
+        let sums = widened(&device.read(&sums, rows * networks)?);
+        all.trace_sq.extend(column_sums(&sums, networks, 1, 0));
+        Ok(())
+    }
+}
+
+fn widened(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|&value| f64::from(value)).collect()
+}
+
+/// Sums over the blocks of an array \[block\]\[kind\]\[network\], for one kind: one value a network.
+fn column_sums(values: &[f64], networks: usize, kinds: usize, kind: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; networks];
+    for block in values.chunks_exact(networks * kinds) {
+        for (sum, value) in sums.iter_mut().zip(&block[kind * networks..]) {
+            *sum += value;
+        }
+    }
+    sums
+}

@@ -1,0 +1,169 @@
+//! A pass compiled for one problem, with the kinds of its bindings.
+
+use super::device::Device;
+use super::params::Params;
+use super::shader::{Pass, wgsl};
+use crate::engine::EngineError;
+use crate::model::Problem;
+
+/// What a pass does with one of its buffers, in the order of its `@binding` numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Uniform,
+    Read,
+    ReadWrite,
+}
+
+/// The bindings of `pass`, as its file in shaders/ declares them; a test reads the files and compares.
+pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
+    use Access::{Read, ReadWrite, Uniform};
+    match pass {
+        Pass::Seeds => &[Uniform, ReadWrite],
+        Pass::Train => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
+        Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
+        Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
+        Pass::Trace | Pass::TraceSq => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
+    }
+}
+
+/// Networks a workgroup, in every pass.
+pub(super) const WORKGROUP: usize = 64;
+
+/// A compiled pass.
+#[derive(Debug)]
+pub(super) struct Kernel {
+    pass: Pass,
+    pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+    params: wgpu::Buffer,
+}
+
+impl Kernel {
+    /// Compiles `pass` for `problem`.
+    pub(super) fn new(device: &Device, pass: Pass, problem: &Problem) -> Result<Self, EngineError> {
+        let source = wgsl(pass, problem.shape, problem.activation);
+        let params = device.uniform::<Params>(pass.name())?;
+        let (pipeline, layout) = device.checked(|device| {
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(pass.name()),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+            let entries: Vec<_> =
+                (0..).zip(bindings(pass)).map(|(binding, access)| layout_entry(binding, *access)).collect();
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(pass.name()),
+                entries: &entries,
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(pass.name()),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(pass.name()),
+                layout: Some(&pipeline_layout),
+                module: &module,
+                entry_point: Some(pass.name()),
+                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            });
+            (pipeline, layout)
+        })?;
+        Ok(Self { pass, pipeline, layout, params })
+    }
+
+    /// Binds `buffers` in the order of the pass's bindings after its params.
+    pub(super) fn bind(&self, device: &Device, buffers: &[&wgpu::Buffer]) -> Result<wgpu::BindGroup, EngineError> {
+        let entries: Vec<_> = (0..)
+            .zip(std::iter::once(&self.params).chain(buffers.iter().copied()))
+            .map(|(binding, buffer)| wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() })
+            .collect();
+        device.checked(|device| {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(self.pass.name()),
+                layout: &self.layout,
+                entries: &entries,
+            })
+        })
+    }
+
+    /// Runs the pass once over `groups` workgroups and waits for it.
+    pub(super) fn dispatch(
+        &self,
+        device: &Device,
+        bound: &wgpu::BindGroup,
+        params: &Params,
+        groups: [usize; 2],
+    ) -> Result<(), EngineError> {
+        // More rows than a dispatch has are the pass's own loop, or the caller's.
+        let [x, y] = groups.map(|count| u32::try_from(count).unwrap_or(u32::MAX).clamp(1, MAX_GROUPS));
+        device.write(&self.params, std::slice::from_ref(params));
+        device.submit(|encoder| {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            pass.set_pipeline(&self.pipeline);
+            pass.set_bind_group(0, bound, &[]);
+            pass.dispatch_workgroups(x, y, 1);
+        })
+    }
+}
+
+/// Workgroups along one dimension that every adapter has.
+pub(super) const MAX_GROUPS: u32 = 65_535;
+
+fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
+    let ty = match access {
+        Access::Uniform => wgpu::BufferBindingType::Uniform,
+        Access::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        Access::ReadWrite => wgpu::BufferBindingType::Storage { read_only: false },
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wgpu::naga::{AddressSpace, StorageAccess, front::wgsl::parse_str, valid};
+
+    use super::{Access, bindings};
+    use crate::gpu::shader::{Pass, wgsl};
+    use crate::model::{Activation, Shape};
+
+    /// Every pass parses and validates for every activation and a spread of shapes, and binds what the host thinks it binds.
+    #[test]
+    fn every_variant_validates_and_its_bindings_are_those_of_the_host() {
+        for pass in Pass::ALL {
+            for activation in Activation::ALL {
+                for (inputs, hidden) in [(1, 1), (2, 3), (2, 10), (30, 6), (64, 33), (3, 128)] {
+                    let source = wgsl(pass, Shape::new(inputs, hidden), activation);
+                    let module = parse_str(&source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&source)));
+                    valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::default())
+                        .validate(&module)
+                        .unwrap_or_else(|error| panic!("{}", error.emit_to_string(&source)));
+                    let mut found: Vec<_> = module
+                        .global_variables
+                        .iter()
+                        .filter_map(|(_, variable)| {
+                            let access = match variable.space {
+                                AddressSpace::Uniform => Access::Uniform,
+                                AddressSpace::Storage { access } if access.contains(StorageAccess::STORE) => {
+                                    Access::ReadWrite
+                                }
+                                AddressSpace::Storage { .. } => Access::Read,
+                                _ => return None,
+                            };
+                            variable.binding.as_ref().map(|binding| (binding.binding, access))
+                        })
+                        .collect();
+                    found.sort_by_key(|(binding, _)| *binding);
+                    let expected: Vec<_> = (0..).zip(bindings(pass).iter().copied()).collect();
+                    assert_eq!(found, expected, "{}", pass.name());
+                    assert_eq!(module.entry_points[0].name, pass.name());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! How much work to put into one dispatch, so that none runs long.
+//!
+//! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
+
+use std::time::Duration;
+
+/// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    amount: u32,
+    most: u32,
+    budget: Duration,
+}
+
+impl Pace {
+    /// Starts at `first` units of work and never exceeds `most`; aims at `budget` a dispatch.
+    pub(super) fn new(first: u32, most: u32, budget: Duration) -> Self {
+        Self { amount: first.clamp(1, most.max(1)), most: most.max(1), budget }
+    }
+
+    /// Units of work for the next dispatch.
+    pub(super) fn amount(&self) -> u32 {
+        self.amount
+    }
+
+    /// Learns from a dispatch of [`Self::amount`] units that took `elapsed`. It shrinks as far as the time asks and at most
+    /// doubles, since the first dispatches also pay for warming up.
+    pub(super) fn record(&mut self, elapsed: Duration) {
+        let ratio = self.budget.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
+        let next = f64::from(self.amount) * ratio.min(2.0);
+        // The cast saturates: whatever the ratio, the result is a number of units.
+        self.amount = (next as u32).clamp(1, self.most);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Pace;
+
+    #[test]
+    fn a_slow_dispatch_shrinks_the_next_one_and_a_fast_one_at_most_doubles_it() {
+        let mut pace = Pace::new(64, 1000, Duration::from_millis(50));
+        pace.record(Duration::from_millis(200));
+        assert_eq!(pace.amount(), 16);
+        pace.record(Duration::from_nanos(1));
+        assert_eq!(pace.amount(), 32);
+        pace.record(Duration::from_secs(3600));
+        assert_eq!(pace.amount(), 1);
+    }
+
+    #[test]
+    fn the_amount_stays_within_its_limits() {
+        let mut pace = Pace::new(0, 100, Duration::from_millis(50));
+        assert_eq!(pace.amount(), 1);
+        for _ in 0..20 {
+            pace.record(Duration::ZERO);
+        }
+        assert_eq!(pace.amount(), 100);
+    }
+}

@@ -1,0 +1,89 @@
+//! Training a batch: dispatch after dispatch over the networks that are still unfinished.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use ndarray::Array2;
+
+use super::Gpu;
+use super::engine::packed_samples;
+use super::kernel::{Kernel, WORKGROUP};
+use super::pace::Pace;
+use super::params::Params;
+use super::shader::Pass;
+use crate::engine::{Descent, EngineError, Status, Trained};
+use crate::model::Problem;
+
+/// Trains the networks of `seeds`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
+/// a network runs and beside which others changes nothing about it.
+pub(super) fn train(
+    gpu: &Gpu,
+    problem: &Problem,
+    descent: &Descent,
+    seeds: Range<u64>,
+) -> Result<Trained, EngineError> {
+    let parameters = problem.shape.parameters();
+    let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
+    if count == 0 {
+        return Ok(Trained { theta: Array2::zeros((0, parameters)), status: Vec::new(), steps: Vec::new() });
+    }
+    if gpu.fitting("theta", parameters, count)? < count {
+        return Err(EngineError::OutOfMemory(format!("{count} networks of {parameters} parameters in one batch")));
+    }
+    let device = &gpu.device;
+    let lanes = gpu.tuning.lanes.clamp(1, count);
+
+    let samples = device.buffer_with("samples", &packed_samples(problem))?;
+    let theta = device.buffer("theta", parameters * count)?;
+    let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
+    let steps = device.buffer_with("steps", &vec![0_u32; count])?;
+    let unfinished_buffer = device.buffer("unfinished", lanes)?;
+
+    let mut params = Params {
+        networks: count as u32,
+        samples: problem.data.samples() as u32,
+        max_steps: descent.max_steps,
+        seed_low: (seeds.start & 0xFFFF_FFFF) as u32,
+        seed_high: (seeds.start >> 32) as u32,
+        init_range: descent.init_range,
+        step_size: descent.step_size as f32,
+        tolerance: descent.tolerance as f32,
+        ..Params::default()
+    };
+
+    let kernel = Kernel::new(device, Pass::Seeds, problem)?;
+    let bound = kernel.bind(device, &[&theta])?;
+    kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
+
+    let kernel = Kernel::new(device, Pass::Train, problem)?;
+    let bound = kernel.bind(device, &[&samples, &unfinished_buffer, &theta, &status, &steps])?;
+    let mut unfinished: Vec<u32> = (0..params.networks).collect();
+    let mut pace = Pace::new(8, gpu.tuning.steps, gpu.tuning.dispatch);
+    while !unfinished.is_empty() {
+        let running = &unfinished[..lanes.min(unfinished.len())];
+        device.write(&unfinished_buffer, running);
+        params.unfinished = running.len() as u32;
+        params.steps = pace.amount();
+        let start = Instant::now();
+        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(WORKGROUP), 1])?;
+        pace.record(start.elapsed());
+        let now: Vec<u32> = device.read(&status, count)?;
+        unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
+    }
+
+    let by_parameter = Array2::from_shape_vec((parameters, count), device.read::<f32>(&theta, parameters * count)?)
+        .map_err(|error| EngineError::Device(error.to_string()))?;
+    Ok(Trained {
+        theta: by_parameter.t().as_standard_layout().into_owned(),
+        status: device.read::<u32>(&status, count)?.into_iter().map(status_of).collect::<Result<_, _>>()?,
+        steps: device.read(&steps, count)?,
+    })
+}
+
+/// The status that the shader wrote; anything else means that the driver did not run it as written.
+fn status_of(number: u32) -> Result<Status, EngineError> {
+    u8::try_from(number)
+        .ok()
+        .and_then(Status::from_number)
+        .ok_or_else(|| EngineError::Device(format!("the training pass left the status {number}, which does not exist")))
+}

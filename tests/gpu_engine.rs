@@ -1,0 +1,296 @@
+//! The shaders against the reference and the golden cases: per pass on the same theta, and over whole sweeps by verdicts.
+
+mod support;
+
+use std::time::Duration;
+
+use ndarray::{Array2, Axis};
+use sharpsweep::bounds::wolkowicz_styan;
+use sharpsweep::engine::{Descent, Engine, Evaluation, Status};
+use sharpsweep::gpu::Tuning;
+use sharpsweep::model::{Activation, Problem, Shape, Stream, appendix_c, initial_theta};
+use sharpsweep::reference::{Reference, output, terms};
+use support::gpu::gpu;
+use support::{GoldenCase, close, close_scaled, golden_cases};
+
+/// float32 sums of I^2/2 mixed terms reach 1e-6 (worst seen 8e-7); a wrong term of any kind is off by more than 1e-4.
+const TRACE_SQ_RELATIVE: f64 = 1e-5;
+/// lambda_sup is nearly a square root of tr H^2 and inherits half its error.
+const LAMBDA_SUP_RELATIVE: f64 = 5e-6;
+/// Traces and losses of f32 terms, relative to the size of what is summed.
+const SUM_RELATIVE: f64 = 5e-6;
+
+/// lambda_sup of every network.
+fn lambda_sup(evaluation: &Evaluation, shape: Shape) -> Vec<f64> {
+    (0..evaluation.loss.len())
+        .map(|k| {
+            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            wolkowicz_styan(trace, evaluation.trace_sq[k], shape.parameters()).lambda_sup
+        })
+        .collect()
+}
+
+fn appendix_c_problem(hidden: usize, data_seed: u64) -> Problem {
+    Problem::new(hidden, Activation::Sigmoid, appendix_c(50, data_seed, Stream::TrainData).unwrap())
+}
+
+fn check(case: &GoldenCase, quantity: &str, result: Result<(), String>) {
+    if let Err(misses) = result {
+        panic!("{} {quantity}: {misses}", case.name);
+    }
+}
+
+/// sum_i (|l_i| + ...) of the terms that each sum adds: the scale of its rounding error.
+fn loss_scale(case: &GoldenCase) -> Vec<f64> {
+    (0..case.seeds())
+        .map(|k| {
+            let Problem { shape, activation, ref data } = case.problem;
+            // An error in z of one ulp of its terms is an error of the same size in the loss.
+            output(shape, activation, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum()
+        })
+        .collect()
+}
+
+#[test]
+fn closed_forms_match_the_golden_cases() {
+    let Some(mut gpu) = gpu("closed_forms_match_the_golden_cases", Tuning::default()) else { return };
+    for case in golden_cases() {
+        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let moment2 = case.column("moment2");
+        let d = case.problem.shape.parameters() as f64;
+        let scale: Vec<f64> = moment2.iter().map(|m| (d * m).sqrt()).collect();
+        check(&case, "trace_sq", close(&found.trace_sq, &moment2, 0.0, TRACE_SQ_RELATIVE));
+        check(
+            &case,
+            "lambda_sup",
+            close(&lambda_sup(&found, case.problem.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
+        );
+        check(&case, "trace_ww", close_scaled(&found.trace_ww, &case.column("trace_ww"), &scale, SUM_RELATIVE));
+        check(&case, "trace_vv", close_scaled(&found.trace_vv, &case.column("trace_vv"), &scale, SUM_RELATIVE));
+        check(&case, "loss", close_scaled(&found.loss, &case.column("loss"), &loss_scale(&case), SUM_RELATIVE));
+        let gradient_sq: Vec<f64> = case.rows("grad").axis_iter(Axis(0)).map(|g| g.dot(&g)).collect();
+        check(
+            &case,
+            "gradient_sq",
+            close_scaled(&found.gradient_sq, &gradient_sq, &gradient_scale(&case), SUM_RELATIVE),
+        );
+    }
+}
+
+/// |g| times sqrt(sum over samples of |g_i|^2): an error of one sample's gradient moves g.g by about that times the error.
+fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
+    (0..case.seeds())
+        .map(|k| {
+            let theta = case.network(k);
+            let terms = terms(&case.problem, &theta);
+            let shape = case.problem.shape;
+            let size: f64 = (0..terms.samples)
+                .map(|i| {
+                    let x = case.problem.data.sample(i);
+                    let first = terms.row(&terms.first, i);
+                    let r: f64 = terms.row(&terms.r, i).iter().map(|r| r * r).sum();
+                    let back: f64 = (0..shape.hidden).map(|n| (theta[shape.v(n)] * first[n]).powi(2)).sum();
+                    terms.delta[i].abs() * (1.0 + r + (1.0 + x.dot(&x)) * back).sqrt()
+                })
+                .sum();
+            size * size
+        })
+        .collect()
+}
+
+/// What a wrong kernel would give is outside the tolerances: r_i and r_j exchanged in E, one pair counted once instead of twice.
+#[test]
+fn the_tolerances_see_a_wrong_term() {
+    let Some(mut gpu) = gpu("the_tolerances_see_a_wrong_term", Tuning::default()) else { return };
+    for case in golden_cases().iter().filter(|case| case.problem.data.samples() >= 7) {
+        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let wrong = |change: fn(f64, f64, f64) -> f64| -> Vec<f64> {
+            (0..case.seeds())
+                .map(|k| {
+                    let theta = case.network(k);
+                    let terms = terms(&case.problem, &theta);
+                    let shape = case.problem.shape;
+                    // sum_ij 2 K s_i delta_j (E_ij with r_i and r_j exchanged - E_ij), and a missing mirror pair.
+                    let mut exchanged = 0.0;
+                    let mut mirror = 0.0;
+                    for i in 0..terms.samples {
+                        for j in 0..terms.samples {
+                            let k = 1.0 + case.problem.data.sample(i).dot(&case.problem.data.sample(j));
+                            for n in 0..shape.hidden {
+                                let at = |array: &[f64], i: usize| terms.row(array, i)[n];
+                                let product = at(&terms.first, i) * at(&terms.first, j) * theta[shape.v(n)];
+                                let difference = at(&terms.r, j) - at(&terms.r, i);
+                                exchanged += 4.0 * k * terms.s[i] * terms.delta[j] * product * difference;
+                            }
+                        }
+                    }
+                    let (a, b) = (0, terms.samples - 1);
+                    let forms = sharpsweep::reference::pair_forms(&case.problem, &theta, &terms, a, b);
+                    let k_ab = 1.0 + case.problem.data.sample(a).dot(&case.problem.data.sample(b));
+                    mirror -=
+                        forms.phi * k_ab * k_ab + 2.0 * forms.psi * k_ab + forms.omega * forms.hidden_gram.powi(2);
+                    change(found.trace_sq[k], exchanged, mirror)
+                })
+                .collect()
+        };
+        let moment2 = case.column("moment2");
+        if case.problem.activation != Activation::Linear || case.problem.shape.hidden > 1 {
+            let exchanged = wrong(|right, exchanged, _| right + exchanged);
+            assert!(close(&exchanged, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: E exchanged", case.name);
+        }
+        let mirror = wrong(|right, _, mirror| right + mirror);
+        assert!(close(&mirror, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: a pair counted once", case.name);
+        let mut nan = found.trace_sq.clone();
+        nan[0] = f64::NAN;
+        assert!(close(&nan, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: NaN", case.name);
+    }
+}
+
+/// No step at all: what comes back is theta_0, written by the shader.
+#[test]
+fn initial_theta_is_bit_equal_to_the_host() {
+    let Some(mut gpu) = gpu("initial_theta_is_bit_equal_to_the_host", Tuning::default()) else { return };
+    let descent = Descent { max_steps: 0, tolerance: 0.0, ..Descent::default() };
+    for (hidden, seeds) in
+        [(3, 0..130), (10, u64::from(u32::MAX) - 40..u64::from(u32::MAX) + 40), (1, u64::MAX - 20..u64::MAX)]
+    {
+        let problem = appendix_c_problem(hidden, 0);
+        let trained = gpu.train(&problem, &descent, seeds.clone()).unwrap();
+        for (row, seed) in trained.theta.axis_iter(Axis(0)).zip(seeds) {
+            let expected = initial_theta(problem.shape, seed, descent.init_range);
+            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&row.to_vec()), bits(&expected), "seed {seed}, N = {hidden}");
+        }
+        assert!(trained.status.iter().all(|&status| status == Status::StepLimit));
+    }
+}
+
+/// Relative to |theta| = 10: f32 rounding of one step, amplified by the steps that follow.
+#[test]
+fn few_steps_end_where_the_reference_ends() {
+    let Some(mut gpu) = gpu("few_steps_end_where_the_reference_ends", Tuning::default()) else { return };
+    for hidden in [3, 10] {
+        let problem = appendix_c_problem(hidden, 0);
+        // A tolerance of 0 is never reached, so every network takes every step.
+        for (max_steps, step_size, relative) in [(1, 0.1, 1e-6), (10, 0.1, 1e-5), (1000, 0.01, 1e-4)] {
+            let descent = Descent { max_steps, step_size, tolerance: 0.0, ..Descent::default() };
+            let found = gpu.train(&problem, &descent, 0..64).unwrap();
+            let expected = Reference.train(&problem, &descent, 0..64).unwrap();
+            let wide = |theta: &Array2<f32>| theta.iter().map(|&t| f64::from(t)).collect::<Vec<f64>>();
+            let (found_theta, expected_theta) = (wide(&found.theta), wide(&expected.theta));
+            if let Err(misses) = close(&found_theta, &expected_theta, 10.0 * relative, relative) {
+                panic!("N = {hidden}, {max_steps} steps at {step_size}: {misses}");
+            }
+            assert_eq!(found.steps, expected.steps);
+            // One step less is seen: the comparison is not blind.
+            let less = Descent { max_steps: max_steps - 1, ..descent };
+            let less = gpu.train(&problem, &less, 0..64).unwrap();
+            assert!(close(&wide(&less.theta), &expected_theta, 10.0 * relative, relative).is_err());
+        }
+    }
+}
+
+#[test]
+fn every_activation_trains_as_the_reference_does() {
+    let Some(mut gpu) = gpu("every_activation_trains_as_the_reference_does", Tuning::default()) else { return };
+    for activation in Activation::ALL {
+        let problem = Problem::new(4, activation, appendix_c(33, 1, Stream::TrainData).unwrap());
+        let descent = Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0 };
+        let found = gpu.train(&problem, &descent, 5..42).unwrap();
+        let expected = Reference.train(&problem, &descent, 5..42).unwrap();
+        let wide = |theta: &Array2<f32>| theta.iter().map(|&t| f64::from(t)).collect::<Vec<f64>>();
+        if let Err(misses) = close(&wide(&found.theta), &wide(&expected.theta), 1e-5, 1e-5) {
+            panic!("{activation:?}: {misses}");
+        }
+    }
+}
+
+/// The same seeds in other batches, lanes and dispatches: the same bits.
+#[test]
+fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
+    let problem = appendix_c_problem(3, 0);
+    let descent = Descent { max_steps: 700, ..Descent::default() };
+    let tunings = [
+        Tuning::default(),
+        Tuning { steps: 1, ..Tuning::default() },
+        Tuning { steps: 7, lanes: 5, ..Tuning::default() },
+        Tuning { dispatch: Duration::from_nanos(1), ..Tuning::default() },
+    ];
+    let mut first = None;
+    for tuning in tunings {
+        let Some(mut gpu) = gpu("results_do_not_depend_on_batch_size_or_steps_a_dispatch", tuning) else { return };
+        let seeds = if tuning.steps == 1 { 0..20 } else { 0..90 };
+        let trained = gpu.train(&problem, &descent, seeds.clone()).unwrap();
+        let first = first.get_or_insert_with(|| trained.clone());
+        let count = seeds.end as usize;
+        assert_eq!(trained.theta, first.theta.slice(ndarray::s![..count, ..]), "{tuning:?}");
+        assert_eq!(trained.status, first.status[..count]);
+        assert_eq!(trained.steps, first.steps[..count]);
+    }
+    let Some(mut gpu) = gpu("results_do_not_depend_on_batch_size_or_steps_a_dispatch", Tuning::default()) else {
+        return;
+    };
+    let first = first.unwrap();
+    let part = gpu.train(&problem, &descent, 40..90).unwrap();
+    assert_eq!(part.theta, first.theta.slice(ndarray::s![40.., ..]));
+    let theta = first.theta.mapv(f64::from);
+    let whole = gpu.evaluate(&problem, theta.view()).unwrap();
+    let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..])).unwrap();
+    assert_eq!(row.trace_sq[0].to_bits(), whole.trace_sq[77].to_bits());
+    assert_eq!(row.gradient_sq[0].to_bits(), whole.gradient_sq[77].to_bits());
+}
+
+/// Long runs part ways seed by seed (they start above the stable step size), so verdicts are compared.
+#[test]
+fn a_full_sweep_ends_with_the_reference_verdicts() {
+    let Some(mut gpu) = gpu("a_full_sweep_ends_with_the_reference_verdicts", Tuning::default()) else { return };
+    let problem = appendix_c_problem(3, 0);
+    let descent = Descent::default();
+    let found = gpu.train(&problem, &descent, 0..512).unwrap();
+    let expected = Reference.train(&problem, &descent, 0..512).unwrap();
+    let agree = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
+    assert!(agree * 100 >= 512 * 98, "{agree} of 512 verdicts agree");
+}
+
+/// The published experiment converges for 460 (N = 3) and 453 (N = 10) of 500 seeds, on a data set that was not published.
+///
+/// How many converge depends on the draw far more than on the seeds: over the draws 0 to 15 it is 383 to 498 at N = 3 and 184 to
+/// 500 at N = 10, in f64 and in an independent NumPy version alike. So the median draw is held to the range, and so are several
+/// draws one by one.
+#[test]
+fn the_published_experiment_converges_for_most_seeds() {
+    let Some(mut gpu) = gpu("the_published_experiment_converges_for_most_seeds", Tuning::default()) else { return };
+    let mut converged = |hidden| -> Vec<usize> {
+        (0..8)
+            .map(|data_seed| {
+                let trained = gpu.train(&appendix_c_problem(hidden, data_seed), &Descent::default(), 0..500).unwrap();
+                trained.status.iter().filter(|&&status| status == Status::Converged).count()
+            })
+            .collect()
+    };
+    let (narrow, wide) = (converged(3), converged(10));
+    let range = 400..=500;
+    for (hidden, counts) in [(3, &narrow), (10, &wide)] {
+        let mut sorted = counts.clone();
+        sorted.sort_unstable();
+        assert!(range.contains(&sorted[4]), "N = {hidden}: the median of {counts:?} is outside {range:?}");
+    }
+    for data_seed in [5, 6, 7] {
+        let pair = (narrow[data_seed], wide[data_seed]);
+        assert!(
+            range.contains(&pair.0) && range.contains(&pair.1),
+            "data seed {data_seed}: {pair:?} outside {range:?}"
+        );
+    }
+}
+
+/// A step size far too large diverges for linear units; the verdict is a value, not a NaN that poses as a number.
+#[test]
+fn diverging_networks_end_as_non_finite() {
+    let Some(mut gpu) = gpu("diverging_networks_end_as_non_finite", Tuning::default()) else { return };
+    let problem = Problem::new(3, Activation::Softplus, appendix_c(20, 0, Stream::TrainData).unwrap());
+    let descent = Descent { step_size: 1e30, max_steps: 50, ..Descent::default() };
+    let found = gpu.train(&problem, &descent, 0..40).unwrap();
+    assert!(found.status.contains(&Status::NonFinite), "{:?}", found.status);
+    assert!(!found.status.contains(&Status::Pending));
+}

@@ -1,0 +1,22 @@
+//! The adapter that GPU tests run on, or a failure: a test that ran nothing must not look like one that passed.
+
+use std::io::Write as _;
+
+use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
+
+/// Set to 1 by a developer without an adapter: GPU tests are then skipped, and each says so.
+const SKIP: &str = "SHARPSWEEP_SKIP_GPU";
+
+/// The GPU engine on the best adapter, software included. `None` only where [`SKIP`] is set, with a line on stderr.
+///
+/// Panics without an adapter, and says how to get one.
+pub(crate) fn gpu(test: &str, tuning: Tuning) -> Option<Gpu> {
+    if std::env::var(SKIP).is_ok_and(|value| value == "1") {
+        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {SKIP}=1");
+        return None;
+    }
+    let adapter = choose_adapter(None, true)
+        .unwrap_or_else(|error| panic!("{error}\n(without an adapter, {SKIP}=1 skips the GPU tests and says so)"));
+    Some(Gpu::new(adapter, tuning).unwrap_or_else(|error| panic!("{error}")))
+}

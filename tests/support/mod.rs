@@ -1,0 +1,164 @@
+//! What the tests share: the oracle values of the golden cases, and one comparison that reports every miss.
+
+#![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
+
+pub(crate) mod gpu;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array1, Array2, Array3, ArrayBase, Dimension, OwnedRepr};
+use ndarray_npy::{ReadNpyExt, read_npy};
+use serde::Deserialize;
+use sharpsweep::model::{Activation, Dataset, Problem};
+
+/// How many misses a message lists before it only counts them.
+const LISTED: usize = 12;
+
+/// Checks |actual - expected| <= atol + rtol |expected| for every element, so that NaN on either side is a miss.
+///
+/// `Err` holds one message with every miss (beyond the first few only their number): index, both values, their difference
+/// and what was tolerated. A test asserts `Ok`; its negative control asserts `Err`.
+pub(crate) fn close(actual: &[f64], expected: &[f64], atol: f64, rtol: f64) -> Result<(), String> {
+    compare(actual, expected, |k| atol + rtol * expected[k].abs())
+}
+
+/// As [`close`], with |actual - expected| <= rtol scale for every element: for values that may be near 0 by cancellation, where
+/// `scale` says how large the terms were that cancelled.
+pub(crate) fn close_scaled(actual: &[f64], expected: &[f64], scale: &[f64], rtol: f64) -> Result<(), String> {
+    if scale.len() != expected.len() {
+        return Err(format!("{} scales for {} expected values", scale.len(), expected.len()));
+    }
+    compare(actual, expected, |k| rtol * scale[k].abs())
+}
+
+fn compare(actual: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Result<(), String> {
+    if actual.len() != expected.len() {
+        return Err(format!("{} values where {} are expected", actual.len(), expected.len()));
+    }
+    let within = |k: usize| (actual[k] - expected[k]).abs() <= tolerance(k);
+    let misses: Vec<usize> = (0..actual.len()).filter(|&k| !within(k)).collect();
+    if misses.is_empty() {
+        return Ok(());
+    }
+    let mut message = format!("{} of {} values miss:", misses.len(), actual.len());
+    for &k in misses.iter().take(LISTED) {
+        let (a, e) = (actual[k], expected[k]);
+        let _ = write!(message, "\n  [{k}] {a:e}, expected {e:e}: off by {:e}, allowed {:e}", a - e, tolerance(k));
+    }
+    if misses.len() > LISTED {
+        let _ = write!(message, "\n  and {} more", misses.len() - LISTED);
+    }
+    Err(message)
+}
+
+/// One golden case: a problem, S networks on it, and the oracle's values for them.
+#[derive(Debug)]
+pub(crate) struct GoldenCase {
+    /// The folder's name, as `sigmoid-m2-n3-i50`.
+    pub(crate) name: String,
+    /// Network and data.
+    pub(crate) problem: Problem,
+    /// The networks, (S, D); every value is exact in f32.
+    pub(crate) theta: Array2<f64>,
+    folder: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct CaseFile {
+    activation: Activation,
+    hidden: usize,
+}
+
+impl GoldenCase {
+    /// S, the number of networks.
+    pub(crate) fn seeds(&self) -> usize {
+        self.theta.nrows()
+    }
+
+    /// The parameters of network `k`, (D,).
+    pub(crate) fn network(&self, k: usize) -> Vec<f64> {
+        self.theta.row(k).to_vec()
+    }
+
+    /// An oracle value of every network, (S,): `loss`, `trace`, `moment2` and so on, the stem of a file.
+    pub(crate) fn column(&self, quantity: &str) -> Vec<f64> {
+        self.array::<ndarray::Ix1>(quantity).to_vec()
+    }
+
+    /// An oracle vector of every network, (S, D): `grad`, or `ws_upper_gradient` where [`Self::has`] says so.
+    pub(crate) fn rows(&self, quantity: &str) -> Array2<f64> {
+        self.array(quantity)
+    }
+
+    /// The oracle's Hessian of every network, (S, D, D); the cases with D <= 64 have it.
+    pub(crate) fn hessians(&self) -> Option<Array3<f64>> {
+        self.has("hessian").then(|| self.array("hessian"))
+    }
+
+    /// Whether the case holds `quantity`.
+    pub(crate) fn has(&self, quantity: &str) -> bool {
+        self.file(quantity).exists()
+    }
+
+    fn file(&self, quantity: &str) -> PathBuf {
+        self.folder.join(format!("{quantity}.npy"))
+    }
+
+    fn array<X: Dimension>(&self, quantity: &str) -> ArrayBase<OwnedRepr<f64>, X>
+    where
+        ArrayBase<OwnedRepr<f64>, X>: ReadNpyExt,
+    {
+        let file = self.file(quantity);
+        read_npy(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    fn load(folder: PathBuf) -> Self {
+        let text = std::fs::read_to_string(folder.join("case.json"))
+            .unwrap_or_else(|error| panic!("{}/case.json: {error}", folder.display()));
+        let case: CaseFile =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}/case.json: {error}", folder.display()));
+        let read = |stem: &str| folder.join(format!("{stem}.npy"));
+        let x: Array2<f64> = read_npy(read("x")).unwrap();
+        let q: Array1<f64> = read_npy(read("q")).unwrap();
+        let theta = read_npy(read("theta")).unwrap();
+        let problem = Problem::new(case.hidden, case.activation, Dataset::new(x, q).unwrap());
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        Self { name, problem, theta, folder }
+    }
+}
+
+/// Every golden case, in the order of their names: the whole set beside the project where it is there, else the small part
+/// under `tests/golden`, with a line on stderr that says so.
+pub(crate) fn golden_cases() -> Vec<GoldenCase> {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (whole, part) = (project.join("../shared/golden"), project.join("tests/golden"));
+    let root = if whole.is_dir() {
+        whole
+    } else {
+        notice(&format!(
+            "{} is not there: only the {} cases under tests/golden are compared",
+            whole.display(),
+            folders(&part).len()
+        ));
+        part
+    };
+    let cases: Vec<GoldenCase> = folders(&root).into_iter().map(GoldenCase::load).collect();
+    assert!(!cases.is_empty(), "no golden case under {}", root.display());
+    cases
+}
+
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap_or_else(|error| panic!("{}: {error}", root.display()))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("case.json").exists())
+        .collect();
+    folders.sort();
+    folders
+}
+
+#[expect(clippy::print_stderr, reason = "a test that compares less than it could must say so")]
+fn notice(text: &str) {
+    eprintln!("{text}");
+}
