@@ -8,6 +8,7 @@ use super::figure::{Figure, FigureError};
 use super::lettering::number;
 use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use super::points::thin;
+use crate::analysis::{MannWhitney, quantiles};
 
 /// Values of one group of networks.
 #[derive(Debug, Clone, Copy)]
@@ -18,26 +19,16 @@ pub struct Group<'a> {
     pub values: &'a [f64],
 }
 
-/// Outcome of a two-sided Mann-Whitney U test, for a caption.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Comparison {
-    /// U of the first group.
-    pub u: f64,
-    /// The two-sided p-value.
-    pub p: f64,
-}
-
 fn sorted_finite(values: &[f64]) -> Vec<f64> {
     let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
     sorted.sort_by(f64::total_cmp);
     sorted
 }
 
-/// The `q` quantile of sorted values by linear interpolation.
-fn quantile(sorted: &[f64], q: f64) -> f64 {
-    let at = q * (sorted.len() - 1) as f64;
-    let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
-    below + (at - at.floor()) * (above - below)
+/// The five levels of a box plot: 10, 25, 50, 75 and 90 %.
+fn levels(values: &[f64]) -> Result<[f64; 5], FigureError> {
+    let levels = quantiles(values, &[0.1, 0.25, 0.5, 0.75, 0.9])?;
+    Ok(std::array::from_fn(|k| levels[k]))
 }
 
 /// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which parts low from high (the paper's 90 %).
@@ -110,12 +101,12 @@ fn too_few(figure: &'static str, found: usize) -> FigureError {
 pub fn macro_f1_by_bound(
     low: Group<'_>,
     high: Group<'_>,
-    comparison: Option<Comparison>,
+    comparison: Option<MannWhitney>,
 ) -> Result<Figure, FigureError> {
     let lowest = low.values.iter().chain(high.values).copied().fold(1.0, f64::min);
     let axis = Axis::linear("macro F1 on the test samples", ((lowest - 0.06).max(-0.03), 1.03));
     let canvas = boxes("Figure 7", &[low, high], axis)?;
-    let caption = format!("Macro F1 on the test samples. {}", boxes_caption(&[low, high], comparison));
+    let caption = format!("Macro F1 on the test samples. {}", boxes_caption(&[low, high], comparison)?);
     let figure = Figure::new("figure-07", "Figure 7 · Generalization of flat and sharp networks", caption, canvas)?;
     Ok(figure.with_column("macro_f1_low", low.values).with_column("macro_f1_high", high.values))
 }
@@ -124,10 +115,10 @@ pub fn macro_f1_by_bound(
 ///
 /// # Errors
 /// [`FigureError`] if a group has no finite value.
-pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<Comparison>) -> Result<Figure, FigureError> {
+pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
     let values = groups.iter().flat_map(|group| group.values);
     let canvas = boxes("Figure 11", groups, Axis::around("λ_{sup}", values))?;
-    let caption = format!("λ_{{sup}} by the number of hidden units N. {}", boxes_caption(groups, comparison));
+    let caption = format!("λ_{{sup}} by the number of hidden units N. {}", boxes_caption(groups, comparison)?);
     let mut figure = Figure::new("figure-11", "Figure 11 · The bound by the width of the network", caption, canvas)?;
     for (k, group) in groups.iter().enumerate() {
         figure = figure.with_column(&format!("lambda_sup_{}", k + 1), group.values);
@@ -135,18 +126,18 @@ pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<Comparison>) -> R
     Ok(figure)
 }
 
-fn boxes_caption(groups: &[Group<'_>], comparison: Option<Comparison>) -> String {
+fn boxes_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
     let mut caption =
         "Boxes span the quartiles, whiskers 10 % to 90 %, the line is the median, dots lie outside the whiskers."
             .to_owned();
     for group in groups {
         let sorted = sorted_finite(group.values);
-        caption += &format!(" {}: {} networks, median {}.", group.label, sorted.len(), number(quantile(&sorted, 0.5)));
+        caption += &format!(" {}: {} networks, median {}.", group.label, sorted.len(), number(levels(&sorted)?[2]));
     }
-    if let Some(Comparison { u, p }) = comparison {
-        caption += &format!(" Two-sided Mann–Whitney U = {u:.0}, p = {}.", number(p));
+    if let Some(MannWhitney { u, p_value, .. }) = comparison {
+        caption += &format!(" Two-sided Mann–Whitney U = {u:.0}, p = {}.", number(p_value));
     }
-    caption
+    Ok(caption)
 }
 
 /// Box plots side by side, by the paper's convention: box 25-75 %, whiskers 10-90 %, line the median.
@@ -163,9 +154,9 @@ fn boxes(figure: &'static str, groups: &[Group<'_>], y: Axis) -> Result<Canvas, 
     let mut panel = Panel::new(area, x, y);
     let half = 0.2;
     for (k, (group, sorted)) in groups.iter().zip(&sorted).enumerate() {
-        let (x, at) = (k as f64 + 1.0, |q| quantile(sorted, q));
+        let x = k as f64 + 1.0;
+        let [low, quartile_1, median, quartile_3, high] = levels(sorted)?;
         let (color, tint) = if k == 0 { (BLUE, BLUE_TINT) } else { (VERMILLION, VERMILLION_TINT) };
-        let (low, high) = (at(0.1), at(0.9));
         let outside: Vec<(f64, f64)> = sorted
             .iter()
             .enumerate()
@@ -175,13 +166,13 @@ fn boxes(figure: &'static str, groups: &[Group<'_>], y: Axis) -> Result<Canvas, 
             .collect();
         let outside = thin(&panel, &outside);
         panel.markers(&outside, color, MarkerShape::Circle, 1.8, 0.55);
-        for (end, edge) in [(low, at(0.25)), (high, at(0.75))] {
+        for (end, edge) in [(low, quartile_1), (high, quartile_3)] {
             panel.segment((x, edge), (x, end), color, 1.6, None);
             panel.segment((x - half / 2.0, end), (x + half / 2.0, end), color, 1.6, None);
         }
-        panel.rectangle((x - half, at(0.25)), (x + half, at(0.75)), tint, Some(color));
-        panel.segment((x - half, at(0.5)), (x + half, at(0.5)), INK, 2.4, None);
-        let middle = panel.at(x, at(0.5)).0;
+        panel.rectangle((x - half, quartile_1), (x + half, quartile_3), tint, Some(color));
+        panel.segment((x - half, median), (x + half, median), INK, 2.4, None);
+        let middle = panel.at(x, median).0;
         canvas.text(middle, area.bottom() + 20.0, group.label, TEXT_SIZE, TextAnchor::Middle);
         canvas.text(middle, area.bottom() + 38.0, &format!("n = {}", sorted.len()), TEXT_SIZE, TextAnchor::Middle);
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, ArrayD};
 
 use super::canvas::Canvas;
+use crate::analysis::AnalysisError;
 
 /// One figure, ready to be saved or placed in a report.
 #[derive(Debug, Clone)]
@@ -47,6 +48,9 @@ pub enum FigureError {
         /// Which arrays differ, and how.
         what: String,
     },
+    /// Values that have no quantiles.
+    #[error(transparent)]
+    Analysis(#[from] AnalysisError),
     /// The drawing failed.
     #[error("{figure} could not be drawn: {what}")]
     Draw {

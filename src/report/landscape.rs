@@ -10,7 +10,7 @@ use super::figure::{Figure, FigureError};
 use super::lettering::number;
 use super::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use crate::model::{Dataset, Problem};
-use crate::reference::{loss, output};
+use crate::reference::{Spectrum, loss, output};
 
 /// Points along each side of the grid on which a decision is sampled.
 const GRID: usize = 121;
@@ -20,8 +20,8 @@ const OFFSETS: usize = 81;
 /// One critical point as Figures 3 and 4 show it.
 #[derive(Debug, Clone)]
 pub struct Landscape {
-    /// The seed it was trained from.
-    pub seed: u64,
+    /// Which network it is, such as `seed 117`.
+    pub label: String,
     /// Its bound.
     pub lambda_sup: f64,
     /// Eigenvalues that belong to the curves, largest first.
@@ -46,27 +46,27 @@ pub struct Decision {
 }
 
 impl Landscape {
-    /// Evaluates the network `theta` (D,): its decision over the range of the training samples and the loss at up to `reach` from
-    /// theta along each of `eigenvectors` (D, each of length 1).
+    /// Evaluates the network `theta` (D,): its decision over the range of the training samples, and the loss at up to `reach` from
+    /// theta along each of the eigenvectors of `spectrum`.
     pub fn around(
         problem: &Problem,
-        seed: u64,
+        label: String,
         theta: &[f64],
         lambda_sup: f64,
-        eigenvalues: &[f64],
-        eigenvectors: &[Vec<f64>],
+        spectrum: &Spectrum,
         reach: f64,
     ) -> Self {
         let middle = (OFFSETS / 2) as f64;
         let offsets: Vec<f64> = (0..OFFSETS).map(|k| reach * (k as f64 - middle) / middle).collect();
-        let mut losses = Array2::zeros((eigenvectors.len(), OFFSETS));
-        for ((row, column), value) in losses.indexed_iter_mut() {
+        let directions = &spectrum.eigenvectors;
+        let losses = Array2::from_shape_fn((directions.nrows(), OFFSETS), |(k, column)| {
             let moved: Vec<f64> =
-                theta.iter().zip(&eigenvectors[row]).map(|(theta, u)| theta + offsets[column] * u).collect();
-            *value = loss(problem, &moved);
-        }
+                theta.iter().zip(directions.row(k)).map(|(theta, u)| theta + offsets[column] * u).collect();
+            loss(problem, &moved)
+        });
         let decision = (problem.shape.inputs == 2).then(|| decision(problem, theta)).flatten();
-        Self { seed, lambda_sup, eigenvalues: eigenvalues.to_vec(), decision, offsets, losses }
+        let eigenvalues = spectrum.eigenvalues[..directions.nrows()].to_vec();
+        Self { label, lambda_sup, eigenvalues, decision, offsets, losses }
     }
 }
 
@@ -177,8 +177,8 @@ fn landscapes(
     for (network, part) in networks.iter().zip(["(a)", "(b)"]) {
         let eigenvalues: Vec<String> = network.eigenvalues.iter().map(|&value| number(value)).collect();
         caption += &format!(
-            " {part} seed {}, λ_{{sup}} = {}, eigenvalues {}.",
-            network.seed,
+            " {part} {}, λ_{{sup}} = {}, eigenvalues {}.",
+            network.label,
             number(network.lambda_sup),
             eigenvalues.join(", ")
         );

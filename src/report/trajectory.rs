@@ -6,23 +6,7 @@ use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROO
 use super::figure::{Figure, FigureError};
 use super::lettering::number;
 use super::palette::{BLUE, INK, VERMILLION};
-
-/// One descent, recorded every few steps; all arrays have the length of `steps`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trajectory {
-    /// The seed it started from.
-    pub seed: u64,
-    /// t, the steps taken when a record was made, ascending from 0.
-    pub steps: Vec<u32>,
-    /// L.
-    pub loss: Vec<f64>,
-    /// g.g.
-    pub gradient_sq: Vec<f64>,
-    /// `lambda_sup`.
-    pub lambda_sup: Vec<f64>,
-    /// lambda_1.
-    pub lambda_max: Vec<f64>,
-}
+use crate::replay::Trajectory;
 
 impl Trajectory {
     fn check(&self, figure: &'static str) -> Result<(), FigureError> {
@@ -32,6 +16,7 @@ impl Trajectory {
             ("gradient_sq", &self.gradient_sq),
             ("lambda_sup", &self.lambda_sup),
             ("lambda_max", &self.lambda_max),
+            ("lambda_min", &self.lambda_min),
         ];
         if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != steps) {
             let what =
@@ -58,6 +43,7 @@ impl Trajectory {
             .with_column(&format!("gradient_sq{suffix}"), &self.gradient_sq)
             .with_column(&format!("lambda_sup{suffix}"), &self.lambda_sup)
             .with_column(&format!("lambda_max{suffix}"), &self.lambda_max)
+            .with_column(&format!("lambda_min{suffix}"), &self.lambda_min)
     }
 }
 
@@ -99,6 +85,22 @@ fn end_of(trajectory: &Trajectory) -> String {
         return String::new();
     };
     format!(", {steps} epochs, at the end λ_{{sup}} = {} and λ_{{1}} = {}", number(sup), number(max))
+}
+
+/// Of the points in each half pixel across, the first, the lowest, the highest and the last: what a longer curve would look like.
+fn envelope(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const ACROSS: f64 = 0.5;
+    let column = |point: &(f64, f64)| (panel.at(point.0, point.1).0 / ACROSS).floor() as i64;
+    let mut drawn = Vec::new();
+    for part in points.chunk_by(|a, b| column(a) == column(b)) {
+        let order = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let ends = [part.first(), part.iter().min_by(order), part.iter().max_by(order), part.last()];
+        let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().copied().collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ends.dedup();
+        drawn.extend(ends);
+    }
+    drawn
 }
 
 fn draw(
@@ -143,7 +145,8 @@ fn draw(
             let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
             for &(column, color) in curves {
                 let dash = (color == VERMILLION).then_some("6 3");
-                panel.curve(&trajectory.points(column(trajectory)), color, dash, 1.8);
+                let points = envelope(&panel, &trajectory.points(column(trajectory)));
+                panel.curve(&points, color, dash, 1.8);
             }
             canvas.place(panel);
         }
