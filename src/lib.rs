@@ -8,8 +8,10 @@
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
-//! - [`bounds`]: closed-form bounds from the traces, for every engine.
+//! - [`bounds`]: closed-form bounds from the traces, for every engine;
+//! - [`analysis`]: duplicates, classification and statistics of a finished sweep.
 
+pub mod analysis;
 pub mod bounds;
 pub mod engine;
 pub mod model;
