@@ -12,10 +12,18 @@
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
 //! - [`spec`]: a validated experiment, and [`input`]: users' files;
-//! - [`records`]: the columns of a run, and [`run`]: the directory that holds them;
-//! - [`report`]: figures and the HTML report, from plain columns.
+//! - [`records`]: the columns of a run, and [`run`](mod@run): the directory that holds them;
+//! - [`backend`]: which engine to take;
+//! - [`sweep`]: an experiment carried out, chunk by chunk;
+//! - [`analysis`]: what a finished run is asked;
+//! - [`replay`](mod@replay): one seed again, with its whole trajectory;
+//! - [`report`]: figures, tables and the HTML report;
+//! - [`cli`]: the command line.
 
+pub mod analysis;
+pub mod backend;
 pub mod bounds;
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
@@ -23,6 +31,8 @@ pub mod input;
 pub mod model;
 pub mod records;
 pub mod reference;
+pub mod replay;
 pub mod report;
 pub mod run;
 pub mod spec;
+pub mod sweep;
