@@ -17,6 +17,7 @@ mod paper;
 mod points;
 mod published;
 mod raster;
+mod table;
 mod trajectory;
 
 pub use activations::activation_functions;
@@ -24,7 +25,7 @@ pub use critical_points::{CriticalPoints, Measured};
 pub use distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
 pub use figure::{Figure, FigureError};
 pub use hessian::hessian_against_numeric;
-pub use html::{Report, Row, Table};
+pub use html::Report;
 pub use landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
 pub use paper::{figures, report_of_run};
 pub use points::{
@@ -32,4 +33,5 @@ pub use points::{
     traces_against_numeric,
 };
 pub use published::{Draw, by_draw, published_against_here, report_of_reproduction};
+pub use table::{Row, Table};
 pub use trajectory::{descent, sharpest_and_flattest_descent};

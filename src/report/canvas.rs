@@ -94,6 +94,8 @@ impl Axis {
     /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
     pub(super) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
         let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
+        // Without a positive value there is nothing to show, but still a panel.
+        let (low, high) = if low > 0.0 { (low, high) } else { (0.1, 10.0) };
         let margin = (high / low).powf(0.04).max(1.05);
         Self::logarithmic(label, (low / margin, high * margin))
     }

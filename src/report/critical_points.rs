@@ -237,7 +237,11 @@ impl CriticalPoints {
 }
 
 fn share(count: usize, of: usize) -> String {
-    if of == 0 { format!("{count} of 0") } else { format!("{count} of {of} ({:.1} %)", 100.0 * count as f64 / of as f64) }
+    if of == 0 {
+        format!("{count} of 0")
+    } else {
+        format!("{count} of {of} ({:.1} %)", 100.0 * count as f64 / of as f64)
+    }
 }
 
 /// Takes values out of results and turns errors into notices.
@@ -255,7 +259,8 @@ impl Take<'_> {
         let manifest = run.manifest();
         if manifest.state == State::Running {
             self.notices.push(
-                "The run is not finished: rows that are not written yet are left out. Go on with `sharpsweep resume`.".into(),
+                "The run is not finished: rows that are not written yet are left out. Go on with `sharpsweep resume`."
+                    .into(),
             );
         }
         if let Some(status) = self.value(run.status()) {
@@ -278,7 +283,8 @@ impl Take<'_> {
             Work::Evaluate { tolerance, .. } => tolerance,
         };
         let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return Vec::new() };
-        self.notices.push(format!("Without the status column, networks with g·g below {tolerance} count as converged."));
+        self.notices
+            .push(format!("Without the status column, networks with g·g below {tolerance} count as converged."));
         // Rows that were never written are all zero; in a finished run there are none.
         let written = |value: f64| manifest.state == State::Finished || value > 0.0;
         (0..gradient_sq.len()).filter(|&row| gradient_sq[row] < tolerance && written(gradient_sq[row])).collect()

@@ -3,7 +3,8 @@
 use askama::Template;
 
 use super::figure::Figure;
-use super::lettering::html;
+use super::lettering::{html, plain};
+use super::table::{Row, Table};
 
 /// What a report holds, top to bottom.
 #[derive(Debug, Clone, Default)]
@@ -20,35 +21,6 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// Named texts at the end, such as specification and manifest, shown as they are.
     pub listings: Vec<(String, String)>,
-}
-
-/// A table of texts. Texts may mark subscripts and superscripts as `λ_{sup}` and `10^{-3}`.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Table {
-    /// What the table shows, above it.
-    pub title: String,
-    /// How to read it, below it; may be empty.
-    pub note: String,
-    /// Names of the columns.
-    pub header: Vec<String>,
-    /// Rows, each as long as the header.
-    pub rows: Vec<Row>,
-}
-
-/// One row of a [`Table`].
-#[derive(Debug, Clone, PartialEq)]
-pub struct Row {
-    /// Cells from left to right.
-    pub cells: Vec<String>,
-    /// Whether the row's claim holds, where it makes one.
-    pub holds: Option<bool>,
-}
-
-impl Row {
-    /// A row that claims nothing.
-    pub fn new<const N: usize>(cells: [String; N]) -> Self {
-        Self { cells: cells.into(), holds: None }
-    }
 }
 
 #[derive(Template)]
@@ -82,6 +54,11 @@ impl Page<'_> {
 }
 
 impl Report {
+    /// The notices for a terminal.
+    pub fn plain_notices(&self) -> Vec<String> {
+        self.notices.iter().map(|notice| plain(notice)).collect()
+    }
+
     /// The page. It loads nothing: figures are inside as SVG, and there is no script.
     ///
     /// # Errors

@@ -142,6 +142,16 @@ pub(super) fn html(text: &str) -> String {
     out
 }
 
+/// `text` for a terminal: marks without their braces.
+pub(super) fn plain(text: &str) -> String {
+    let mark = |run: Run<'_>| match run.drop {
+        drop if drop > 0.0 => format!("_{}", run.text),
+        drop if drop < 0.0 => format!("^{}", run.text),
+        _ => run.text.to_owned(),
+    };
+    runs(text).into_iter().map(mark).collect()
+}
+
 /// `value` as a tick label: decimals as `step` needs them, a proper minus sign, powers of ten outside 10^-3 to 10^5.
 pub(super) fn tick(value: f64, step: f64) -> String {
     if value.abs() < step * 1e-6 {

@@ -7,13 +7,14 @@ use super::critical_points::{CriticalPoints, DIFFERENCE_STEP, Measured};
 use super::distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
 use super::figure::Figure;
 use super::hessian::hessian_against_numeric;
-use super::html::{Report, Row, Table};
+use super::html::Report;
 use super::landscape::{Landscape, flattest_networks, sharpest_networks};
 use super::lettering::number;
 use super::points::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
     traces_against_numeric,
 };
+use super::table::{Row, Table};
 use super::trajectory::sharpest_and_flattest_descent;
 use crate::analysis::{MannWhitney, mann_whitney, quantiles};
 use crate::model::Problem;
@@ -79,20 +80,30 @@ pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, notices:
     keep(3, landscapes(points, &order, sharpest_networks));
     keep(4, landscapes(points, &flattest, flattest_networks));
     keep(5, figure_5(points, &order));
-    keep(6, part(points).and_then(|parted| {
-        let lambda_sup = points.lambda_sup.as_ref().ok_or("it needs the column lambda_sup")?;
-        bound_histogram(lambda_sup, parted.threshold).map_err(|error| error.to_string())
-    }));
+    keep(
+        6,
+        part(points).and_then(|parted| {
+            let lambda_sup = points.lambda_sup.as_ref().ok_or("it needs the column lambda_sup")?;
+            bound_histogram(lambda_sup, parted.threshold).map_err(|error| error.to_string())
+        }),
+    );
     keep(7, figure_7(points));
     keep(8, figure_8(points, &order));
     keep(9, figure_9(points));
-    keep(10, with_bound(points).and_then(|(measured, lambda_sup)| {
-        bound_against_weight_norms(&measured.v_norm_sq, &measured.w_norm_sq, &lambda_sup).map_err(|error| error.to_string())
-    }));
+    keep(
+        10,
+        with_bound(points).and_then(|(measured, lambda_sup)| {
+            bound_against_weight_norms(&measured.v_norm_sq, &measured.w_norm_sq, &lambda_sup)
+                .map_err(|error| error.to_string())
+        }),
+    );
     keep(11, figure_11(points, wider));
-    keep(12, with_bound(points).and_then(|(measured, lambda_sup)| {
-        bound_against_hidden_gram(&measured.hidden_gram_sq, &lambda_sup).map_err(|error| error.to_string())
-    }));
+    keep(
+        12,
+        with_bound(points).and_then(|(measured, lambda_sup)| {
+            bound_against_hidden_gram(&measured.hidden_gram_sq, &lambda_sup).map_err(|error| error.to_string())
+        }),
+    );
     keep(13, activation_functions().map_err(|error| error.to_string()));
     drawn
 }
@@ -200,7 +211,8 @@ fn figure_5(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
         .map(|seed| replay(problem, &descent, seed, every))
         .collect();
     let [sharp, flat] = replays.as_slice() else { return Err("the networks were not trained here".into()) };
-    let mut figure = sharpest_and_flattest_descent(&sharp.trajectory, &flat.trajectory).map_err(|error| error.to_string())?;
+    let mut figure =
+        sharpest_and_flattest_descent(&sharp.trajectory, &flat.trajectory).map_err(|error| error.to_string())?;
     for (replay, k) in [(sharp, sharpest), (flat, flattest)] {
         let (end, recorded) = (replay.trajectory.lambda_sup.last().copied().unwrap_or(f64::NAN), lambda_sup[k]);
         // A hundredth: far more than float32 rounding, so another end.
@@ -230,8 +242,7 @@ fn figure_8(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
     let (problem, _) = parts(points)?;
     let &k = order.get(order.len() / 2).ok_or("there is no critical point")?;
     let theta = row(points, k)?;
-    let (closed, difference) =
-        (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
+    let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
     let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.shape.hidden_weights())
         .map_err(|error| error.to_string())?;
     figure.caption += &format!(" Shown is {}, the one of median λ_{{sup}}.", points.label(k));
@@ -253,10 +264,8 @@ fn figure_9(points: &CriticalPoints) -> Result<Figure, String> {
 fn figure_11(points: &CriticalPoints, wider: Option<&CriticalPoints>) -> Result<Figure, String> {
     let wider = wider.ok_or("it compares two widths, and this is one run")?;
     let missing = "it needs the column lambda_sup of both widths";
-    let (narrow, wide) =
-        (points.lambda_sup.as_ref().ok_or(missing)?, wider.lambda_sup.as_ref().ok_or(missing)?);
+    let (narrow, wide) = (points.lambda_sup.as_ref().ok_or(missing)?, wider.lambda_sup.as_ref().ok_or(missing)?);
     let labels = [points, wider].map(|points| format!("N = {}", points.spec.hidden));
     let groups = [Group { label: &labels[0], values: narrow }, Group { label: &labels[1], values: wide }];
     bound_by_width(&groups, compare_widths(points, wider)).map_err(|error| error.to_string())
 }
-

@@ -3,9 +3,10 @@
 //! The paper's draw is not published, so a number agrees if it lies within the spread of the draws.
 
 use super::critical_points::CriticalPoints;
-use super::html::{Report, Row, Table};
+use super::html::Report;
 use super::lettering::number;
 use super::paper::{compare_widths, figures, listing, part};
+use super::table::{Row, Table};
 use crate::run::Run;
 
 /// Mean Frobenius norm of closed-form minus central-difference Hessian, published.
@@ -43,7 +44,8 @@ impl Published {
             known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
         let first = self.here.first().copied().flatten().map_or("none".into(), self.show);
         if known.is_empty() {
-            let cells = vec![self.what.clone(), self.published.clone(), first, "none".into(), "nothing to compare".into()];
+            let cells =
+                vec![self.what.clone(), self.published.clone(), first, "none".into(), "nothing to compare".into()];
             return Row { cells, holds: None };
         }
         let spread = format!("{} to {}", (self.show)(low), (self.show)(high));
@@ -72,19 +74,55 @@ pub fn published_against_here(draws: &[Draw]) -> Table {
     let share = |count: usize, of: usize| (of > 0).then(|| 100.0 * count as f64 / of as f64);
     let percent: fn(f64) -> String = |value| format!("{value:.1} %");
     let mut rows = Vec::new();
-    let mut add = |what: &str, published: &str, value: f64, here: Vec<Option<f64>>, show: fn(f64) -> String, at_most| {
-        rows.push(Published { what: what.into(), published: published.into(), value, here, show, at_most }.row());
-    };
-    add("converged, N = 3", "460 of 500 (92.0 %)", 92.0, each(&|d| share(d.narrow.converged, d.narrow.networks)), percent, false);
-    add("unique of the converged, N = 3", "353 of 460 (76.7 %)", 100.0 * 353.0 / 460.0, each(&|d| share(d.narrow.rows.len(), d.narrow.converged)), percent, false);
-    add("converged, N = 10", "453 of 500 (90.6 %)", 90.6, each(&|d| share(d.wide.converged, d.wide.networks)), percent, false);
-    add("unique of the converged, N = 10", "420 of 453 (92.7 %)", 100.0 * 420.0 / 453.0, each(&|d| share(d.wide.rows.len(), d.wide.converged)), percent, false);
+    let mut add =
+        |what: &str, published: &str, value: f64, here: Vec<Option<f64>>, show: fn(f64) -> String, at_most| {
+            rows.push(Published { what: what.into(), published: published.into(), value, here, show, at_most }.row());
+        };
+    add(
+        "converged, N = 3",
+        "460 of 500 (92.0 %)",
+        92.0,
+        each(&|d| share(d.narrow.converged, d.narrow.networks)),
+        percent,
+        false,
+    );
+    add(
+        "unique of the converged, N = 3",
+        "353 of 460 (76.7 %)",
+        100.0 * 353.0 / 460.0,
+        each(&|d| share(d.narrow.rows.len(), d.narrow.converged)),
+        percent,
+        false,
+    );
+    add(
+        "converged, N = 10",
+        "453 of 500 (90.6 %)",
+        90.6,
+        each(&|d| share(d.wide.converged, d.wide.networks)),
+        percent,
+        false,
+    );
+    add(
+        "unique of the converged, N = 10",
+        "420 of 453 (92.7 %)",
+        100.0 * 420.0 / 453.0,
+        each(&|d| share(d.wide.rows.len(), d.wide.converged)),
+        percent,
+        false,
+    );
     let mean = |d: &Draw| -> Option<f64> {
         let (narrow, wide) = (d.narrow.measured.as_ref()?, d.wide.measured.as_ref()?);
         let count = (narrow.difference.len() + wide.difference.len()) as f64;
         Some(narrow.difference.iter().chain(&wide.difference).sum::<f64>() / count)
     };
-    add("mean ‖H_{closed} − H_{difference}‖_{F}, both widths", "5.44×10^{−5}", PUBLISHED_DIFFERENCE, each(&mean), number, true);
+    add(
+        "mean ‖H_{closed} − H_{difference}‖_{F}, both widths",
+        "5.44×10^{−5}",
+        PUBLISHED_DIFFERENCE,
+        each(&mean),
+        number,
+        true,
+    );
     let smallest = |d: &Draw, k: usize| {
         let order = d.narrow.by_sharpness();
         let at = *order.get(order.len().checked_sub(k + 1)?)?;
@@ -112,7 +150,13 @@ pub fn published_against_here(draws: &[Draw]) -> Table {
             Some((test.p_value, test.u < 0.5 * d.narrow.rows.len() as f64 * d.wide.rows.len() as f64))
         })
         .collect();
-    rows.push(test_row("λ_{sup}, N = 3 against N = 10", "N = 10 higher, p < 0.01", "N = 10 higher", "N = 3 higher", &widths));
+    rows.push(test_row(
+        "λ_{sup}, N = 3 against N = 10",
+        "N = 10 higher, p < 0.01",
+        "N = 10 higher",
+        "N = 3 higher",
+        &widths,
+    ));
     Table {
         title: format!("Published against here, {} draws of the data", draws.len()),
         header: ["what", "published", "here, first draw", "spread over the draws", "agrees"].map(Into::into).into(),
@@ -144,8 +188,18 @@ fn test_row(what: &str, published: &str, yes: &str, no: &str, here: &[Option<(f6
 /// One row a draw of the data.
 pub fn by_draw(draws: &[Draw]) -> Table {
     let header = [
-        "data seed", "converged N = 3", "unique", "converged N = 10", "unique", "two smallest λ_{sup} (N = 3)", "median λ_{sup} N = 3",
-        "N = 10", "p, macro F1", "p, widths", "λ_{D} < −10^{−3}, N = 3", "N = 10",
+        "data seed",
+        "converged N = 3",
+        "unique",
+        "converged N = 10",
+        "unique",
+        "two smallest λ_{sup} (N = 3)",
+        "median λ_{sup} N = 3",
+        "N = 10",
+        "p, macro F1",
+        "p, widths",
+        "λ_{D} < −10^{−3}, N = 3",
+        "N = 10",
     ];
     let text = |value: Option<f64>| value.map_or("–".to_owned(), number);
     let rows = draws

@@ -23,8 +23,8 @@ impl Trajectory {
                 format!("the trajectory of seed {} has {steps} steps but {} values of {name}", self.seed, column.len());
             return Err(FigureError::Mismatch { figure, what });
         }
-        if steps < 2 {
-            return Err(FigureError::TooFew { figure, what: "recorded steps", needed: 2, found: steps });
+        if steps == 0 {
+            return Err(FigureError::TooFew { figure, what: "recorded steps", needed: 1, found: 0 });
         }
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Trajectory {
 /// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the epochs for the sharpest (left) and the flattest network (right).
 ///
 /// # Errors
-/// [`FigureError`] if arrays differ in length or a trajectory has fewer than two records.
+/// [`FigureError`] if arrays differ in length or a trajectory has no record.
 pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
     let both = [sharpest, flattest];
     let canvas = draw("Figure 5", &both, &["(a) sharpest", "(b) flattest"], false)?;
@@ -66,7 +66,7 @@ pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajector
 /// The descent of one seed: L, g.g, and `lambda_sup` with lambda_1.
 ///
 /// # Errors
-/// [`FigureError`] if arrays differ in length or there are fewer than two records.
+/// [`FigureError`] if arrays differ in length or there is no record.
 pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     let canvas = draw("The replay", &[trajectory], &[""], true)?;
     let caption = format!(
