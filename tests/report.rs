@@ -1,15 +1,20 @@
 //! Figures and report: what is drawn is what was given, it says what it leaves out, and the page opens in a browser.
 
-use std::path::Path;
-use std::process::Command;
+mod support {
+    pub(crate) mod browser;
+}
+
 use std::sync::LazyLock;
 
 use ndarray::{Array2, ArrayD, array};
+use sharpsweep::analysis::mann_whitney;
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, Status};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
-use sharpsweep::reference::{self, Reference};
-use sharpsweep::report::{self, Figure, FigureError, Group, Landscape, Points, Report, Row, Table, Trajectory};
+use sharpsweep::reference::{self, Reference, spectrum};
+use sharpsweep::replay::Trajectory;
+use sharpsweep::report::{self, Figure, FigureError, Group, Landscape, Points, Report, Row, Table};
+use support::browser::open_in_browser;
 
 /// Some critical points of the paper's experiment at N = 3, with everything that the figures plot.
 struct Networks {
@@ -44,35 +49,18 @@ static NETWORKS: LazyLock<Networks> = LazyLock::new(|| {
         networks.trace.push(trace);
         networks.trace_sq.push(trace_sq);
         networks.lambda_sup.push(wolkowicz_styan(trace, trace_sq, theta.len()).lambda_sup);
-        networks.lambda_max.push(eigen(&reference::hessian(&problem, &theta)).0[0]);
+        networks.lambda_max.push(spectrum(reference::hessian(&problem, &theta).view(), 0).unwrap().lambda_max());
         networks.theta.push(theta);
     }
     networks
 });
 
-/// Eigenvalues, largest first, and their eigenvectors.
-fn eigen(hessian: &Array2<f64>) -> (Vec<f64>, Vec<Vec<f64>>) {
-    let matrix = nalgebra::DMatrix::from_fn(hessian.nrows(), hessian.ncols(), |i, j| hessian[[i, j]]);
-    let eigen = nalgebra::SymmetricEigen::try_new(matrix, 1e-14, 1000).unwrap();
-    let mut order: Vec<usize> = (0..hessian.nrows()).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    let vector = |&k: &usize| eigen.eigenvectors.column(k).iter().copied().collect();
-    (order.iter().map(|&k| eigen.eigenvalues[k]).collect(), order.iter().map(vector).collect())
-}
-
 fn landscape(k: usize) -> Landscape {
     let networks = &*NETWORKS;
     let theta = &networks.theta[k];
-    let (values, vectors) = eigen(&reference::hessian(&networks.problem, theta));
-    Landscape::around(
-        &networks.problem,
-        networks.seed[k],
-        theta,
-        networks.lambda_sup[k],
-        &values[..4],
-        &vectors[..4],
-        1.0,
-    )
+    let spectrum = spectrum(reference::hessian(&networks.problem, theta).view(), 4).unwrap();
+    let label = format!("seed {}", networks.seed[k]);
+    Landscape::around(&networks.problem, label, theta, networks.lambda_sup[k], &spectrum, 1.0)
 }
 
 fn trajectory() -> Trajectory {
@@ -84,6 +72,7 @@ fn trajectory() -> Trajectory {
         gradient_sq: falling(1e4),
         lambda_sup: falling(40.0),
         lambda_max: falling(30.0),
+        lambda_min: falling(-1.0),
         steps,
     }
 }
@@ -110,7 +99,7 @@ fn all_figures() -> Vec<Figure> {
         report::macro_f1_by_bound(
             Group { label: "low λ_{sup}", values: &[0.8, 0.9, 1.0] },
             Group { label: "high λ_{sup}", values: &[0.7, 0.9] },
-            Some(report::Comparison { u: 4.5, p: 2e-4 }),
+            Some(mann_whitney(&[0.8, 0.9, 1.0], &[0.7, 0.9]).unwrap()),
         ),
         report::hessian_against_numeric(analytic.view(), numeric.view(), 9),
         report::traces_against_numeric(traces(trace), traces(trace_sq)),
@@ -163,7 +152,7 @@ fn a_directory_that_cannot_be_written_is_named() {
 fn figures_without_networks_say_what_they_need() {
     let none = Points { label: "N = 3", x: &[], y: &[] };
     let error = report::bound_against_largest_eigenvalue(&[none]).unwrap_err();
-    assert_eq!(error.to_string(), "Figure 2 needs at least 1 networks with finite values, but there are none");
+    assert_eq!(error.to_string(), "Figure 2 needs networks with finite values, at least 1, but there are none");
     assert!(matches!(report::bound_histogram(&[3.0], 3.0), Err(FigureError::TooFew { found: 1, .. })));
     let empty = Group { label: "N = 3", values: &[] };
     assert!(matches!(report::bound_by_width(&[empty], None), Err(FigureError::TooFew { .. })));
@@ -321,69 +310,6 @@ fn the_report_escapes_text_and_loads_nothing() {
     assert!(html.contains("&lt;40&gt; seeds &amp; evaluated; λ<sub>sup</sub>"));
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
     assert_eq!(html.matches("<img ").count(), 12);
-}
-
-/// What a browser says about a page in a viewport of 390 pixels.
-struct Seen {
-    scroll_width: f64,
-    /// (id of the figure, natural width, width on the page)
-    images: Vec<(String, f64, f64)>,
-    console: Vec<String>,
-}
-
-/// Opens `html` in headless chromium; None where the developer asked to skip.
-fn open_in_browser(html: &str) -> Option<Seen> {
-    if std::env::var_os("SHARPSWEEP_SKIP_BROWSER").is_some_and(|value| value == "1") {
-        #[expect(clippy::print_stderr, reason = "a skipped check must be seen")]
-        {
-            eprintln!("SKIPPED: the report was not opened in a browser (SHARPSWEEP_SKIP_BROWSER=1)");
-        }
-        return None;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    // Chromium's windows are at least 500 pixels wide: a frame of 390 is a viewport as narrow as a phone's.
-    let frame = html.replace('&', "&amp;").replace('"', "&quot;");
-    let page = format!(
-        r#"<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
-<iframe id="frame" style="border:0;width:390px;height:844px" srcdoc="{frame}"></iframe><pre id="seen"></pre>
-<script>onload = () => {{
-  const page = document.getElementById("frame").contentDocument;
-  const images = [...page.querySelectorAll("figure img")].map(image =>
-    [image.parentElement.id, image.complete ? image.naturalWidth : 0, image.getBoundingClientRect().width]);
-  document.getElementById("seen").textContent = JSON.stringify([page.documentElement.scrollWidth, images]);
-}}</script>"#
-    );
-    let path = directory.path().join("page.html");
-    std::fs::write(&path, page).unwrap();
-    let output = run_chromium(directory.path(), &path);
-    let dom = String::from_utf8_lossy(&output.stdout);
-    let seen = dom.split(r#"<pre id="seen">"#).nth(1).and_then(|rest| rest.split("</pre>").next());
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    let seen =
-        seen.filter(|seen| !seen.is_empty()).unwrap_or_else(|| panic!("chromium did not open the page:\n{stderr}"));
-    let (scroll_width, images) = serde_json::from_str(seen).unwrap();
-    let console = stderr.lines().filter(|line| line.contains(":CONSOLE")).map(String::from).collect();
-    Some(Seen { scroll_width, images, console })
-}
-
-fn run_chromium(directory: &Path, page: &Path) -> std::process::Output {
-    let profile = format!("--user-data-dir={}", directory.join("profile").display());
-    let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
-    for browser in ["chromium", "chromium-browser", "google-chrome"] {
-        let command = Command::new(browser)
-            .args(flags)
-            .args(["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--dump-dom", &profile])
-            .arg(format!("file://{}", page.display()))
-            .output();
-        match command {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            other => return other.unwrap(),
-        }
-    }
-    panic!(
-        "no chromium to open the report in: install one (Debian: apt-get install chromium), or set SHARPSWEEP_SKIP_BROWSER=1 to \
-         skip this check"
-    );
 }
 
 #[test]

@@ -167,7 +167,7 @@ impl CriticalPoints {
     pub fn saddle_note(&self) -> Option<String> {
         let (saddles, known) = self.saddles().filter(|(_, known)| *known > 0)?;
         Some(format!(
-            "A small gradient does not make a minimum: {saddles} of {known} critical points at N = {} ({:.0} %) have a smallest \
+            "A small gradient does not make a minimum: {saddles} of {known} critical points at N = {} ({:.0}\u{a0}%) have a smallest \
              eigenvalue λ_{{D}} below −10^{{−3}}.",
             self.spec.hidden,
             100.0 * saddles as f64 / known as f64
@@ -240,7 +240,7 @@ fn share(count: usize, of: usize) -> String {
     if of == 0 {
         format!("{count} of 0")
     } else {
-        format!("{count} of {of} ({:.1} %)", 100.0 * count as f64 / of as f64)
+        format!("{count} of {of} ({:.1}\u{a0}%)", 100.0 * count as f64 / of as f64)
     }
 }
 

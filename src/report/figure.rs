@@ -29,7 +29,7 @@ pub struct Figure {
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
     /// Not enough usable values.
-    #[error("{figure} needs at least {needed} {what}, but there {}", count(*found))]
+    #[error("{figure} needs {what}, at least {needed}, but there {}", count(*found))]
     TooFew {
         /// Which figure.
         figure: &'static str,

@@ -28,7 +28,7 @@ pub(super) const LOW: f64 = 0.9;
 /// How far along an eigenvector the loss is drawn.
 const REACH: f64 = 1.0;
 /// Records of a replayed trajectory for Figure 5, at most about this many.
-const RECORDS: u32 = 2500;
+const RECORDS: u32 = 10_000;
 /// Replays for Figure 5 that would take more than this many multiplications are left to `sharpsweep replay`.
 const MOST_REPLAY_WORK: f64 = 2e10;
 
