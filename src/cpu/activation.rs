@@ -322,9 +322,8 @@ mod tests {
         for set in InstructionSet::available() {
             let found = each::<Logistic, 4>(set, &inputs);
             let y = |x: f32| f64::from(x) * std::f64::consts::LN_2;
-            let pairs = |k: usize, f: fn(f64) -> f64| {
-                inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(y(x))))
-            };
+            let pairs =
+                |k: usize, f: fn(f64) -> f64| inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(y(x))));
             check(&format!("{set} sigmoid"), pairs(0, |y| sigmoid_both(-y).0), 2_f64.powi(-59), 5e-7);
             // Where the loss of one sample is below 2^-124 it may be 0.
             check(&format!("{set} softplus"), pairs(1, softplus), 2_f64.powi(-123), 1e-6);
@@ -417,7 +416,10 @@ mod tests {
                 let limit = activation.derivatives(x * 1e30 * exact_scale(activation).signum());
                 let limits = [limit.value, limit.first, limit.second, limit.value, limit.first];
                 for (&output, limit) in outputs.iter().zip(limits) {
-                    assert!(!output.is_finite() || (f64::from(output) - limit).abs() < 1e-6, "{set} {activation:?} {outputs:?}");
+                    assert!(
+                        !output.is_finite() || (f64::from(output) - limit).abs() < 1e-6,
+                        "{set} {activation:?} {outputs:?}"
+                    );
                 }
             }
         }
