@@ -107,6 +107,7 @@ mod tests {
         let problem = Problem::new(2, Activation::Linear, appendix_c(50, 0, Stream::TrainData).unwrap());
         let replay = replay(&problem, &Descent { step_size: 1e30, ..Descent::default() }, 0, 1);
         assert_eq!(replay.status, Status::NonFinite);
-        assert!(replay.trajectory.lambda_max.last().is_some_and(|value| value.is_nan()));
+        assert!(replay.trajectory.gradient_sq.last().is_some_and(|value| !value.is_finite()));
+        assert_eq!(replay.trajectory.steps.len(), replay.trajectory.lambda_sup.len());
     }
 }

@@ -86,7 +86,7 @@ fn a_report_of_any_run_has_every_figure_that_one_run_allows() {
         .stderr(contains("Figure 11 is not drawn: it compares two widths"));
     let report = run.join("report");
     assert_eq!(figures(&report), [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]);
-    assert!(page(&report).contains("manifest.json") && page(&report).contains("&quot;engine&quot;"));
+    assert!(page(&report).contains("manifest.json") && page(&report).contains("&#34;engine&#34;"));
     // A second report replaces the first; a folder of other things is left alone.
     sharpsweep(&["report"], &[&run]).success();
     sharpsweep(&["report"], &[&run, Path::new("--out"), &run.join("data")]).code(1).stderr(contains("already holds"));
@@ -108,6 +108,21 @@ fn networks_with_other_inputs_are_shown_without_a_plane_and_without_a_test_set()
     assert!(drawn.starts_with(&[2, 3, 4]), "{drawn:?}");
     assert!(!run.join("report/figures/figure-03/probability_a.npy").exists());
     assert!(run.join("report/figures/figure-03/losses_a.npy").is_file());
+}
+
+#[test]
+fn networks_from_a_file_are_shown_without_their_training() {
+    let (directory, run) = run_of("40", &[]);
+    let evaluated = directory.path().join("evaluated");
+    let file = |name: &str| run.join(name).to_str().unwrap().to_owned();
+    let (theta, x, q) = (file("theta.npy"), file("data/x.npy"), file("data/q.npy"));
+    let arguments = ["evaluate", "--hidden", "3", "--theta", &theta, "--x", &x, "--q", &q, "--out"];
+    sharpsweep(&arguments, &[&evaluated]).success();
+    sharpsweep(&["report"], &[&evaluated])
+        .success()
+        .stderr(contains("Figure 5 is not drawn: the networks were not trained here"));
+    assert_eq!(figures(&evaluated.join("report")), [2, 3, 4, 6, 8, 9, 10, 12, 13]);
+    assert!(page(&evaluated.join("report")).contains("(a) network "));
 }
 
 #[test]

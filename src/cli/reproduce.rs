@@ -56,7 +56,9 @@ impl Args {
             let mut points = Vec::new();
             for hidden in WIDTHS {
                 let run = self.sweep(&choice, data_seed, hidden)?;
-                points.push(CriticalPoints::of(&run, &mut notices));
+                let mut found = Vec::new();
+                points.push(CriticalPoints::of(&run, &mut found));
+                notices.extend(found.into_iter().map(|text| format!("Data seed {data_seed}, N = {hidden}: {text}")));
                 if data_seed == self.data_seeds.start {
                     shown.push(run);
                 }
@@ -99,6 +101,12 @@ impl Args {
         let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
         let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
         let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.carry_out(&sweep, engine, choice, writer)
+        self.progress.carry_out(&sweep, engine, choice, writer).map_err(|failure| match failure {
+            Failure::Interrupted(_) => Failure::Interrupted(format!(
+                "stopped; the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
+                self.out.display()
+            )),
+            other => other,
+        })
     }
 }

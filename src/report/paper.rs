@@ -216,7 +216,8 @@ fn figure_5(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
     for (replay, k) in [(sharp, sharpest), (flat, flattest)] {
         let (end, recorded) = (replay.trajectory.lambda_sup.last().copied().unwrap_or(f64::NAN), lambda_sup[k]);
         // A hundredth: far more than float32 rounding, so another end.
-        if !((end - recorded).abs() <= 0.01 * recorded.abs()) {
+        let same_end = (end - recorded).abs() <= 0.01 * recorded.abs();
+        if !same_end {
             figure.caption += &format!(
                 " The replay of seed {} in float64 ends at λ_{{sup}} = {}, the run recorded {}: long descents of oscillating seeds \
                  end where rounding takes them.",

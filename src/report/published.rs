@@ -39,9 +39,10 @@ struct Published {
 
 impl Published {
     fn row(&self) -> Row {
-        let known: Vec<f64> = self.here.iter().copied().flatten().collect();
-        let (low, high) =
-            known.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &v| (low.min(v), high.max(v)));
+        let mut known: Vec<f64> = self.here.iter().copied().flatten().collect();
+        // NaN sorts above every number, so it is no agreement.
+        known.sort_by(f64::total_cmp);
+        let (low, high) = (known.first().copied().unwrap_or(f64::NAN), known.last().copied().unwrap_or(f64::NAN));
         let first = self.here.first().copied().flatten().map_or("none".into(), self.show);
         if known.is_empty() {
             let cells =
@@ -271,5 +272,39 @@ pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<
         tables: vec![published_against_here(draws), by_draw(draws)],
         figures,
         listings: runs.map(listing).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Published, test_row};
+
+    fn verdict(value: f64, here: &[Option<f64>], at_most: bool) -> (Option<bool>, String) {
+        let published = value.to_string();
+        let here = here.to_vec();
+        let row = Published { what: String::new(), published, value, here, show: |v| v.to_string(), at_most }.row();
+        (row.holds, row.cells[4].clone())
+    }
+
+    #[test]
+    fn a_published_number_agrees_only_within_the_spread_of_the_draws() {
+        let here = [Some(1.0), None, Some(3.0), Some(2.0)];
+        assert_eq!(verdict(2.5, &here, false), (Some(true), "within the spread: 2 of 3 draws at or below".into()));
+        assert_eq!(verdict(0.5, &here, false), (Some(false), "below all 3 draws".into()));
+        assert_eq!(verdict(3.5, &here, false), (Some(false), "above all 3 draws".into()));
+        assert_eq!(verdict(2.0, &here[..1], false).0, None);
+        assert_eq!(verdict(2.0, &[None], false).0, None);
+        assert_eq!(verdict(3.0, &here, true).0, Some(true));
+        assert_eq!(verdict(2.9, &here, true).0, Some(false));
+        assert_eq!(verdict(2.0, &[Some(f64::NAN), Some(1.0)], true).0, Some(false), "NaN is no agreement");
+    }
+
+    #[test]
+    fn a_test_agrees_where_it_comes_out_as_published_and_not_more_often_the_other_way() {
+        let holds = |here: &[Option<(f64, bool)>]| test_row("", "", "up", "down", here).holds;
+        assert_eq!(holds(&[Some((0.001, true)), Some((0.5, false))]), Some(true));
+        assert_eq!(holds(&[Some((0.5, true))]), Some(false));
+        assert_eq!(holds(&[Some((0.001, true)), Some((0.001, false)), Some((0.001, false))]), Some(false));
+        assert_eq!(holds(&[None]), None);
     }
 }
