@@ -2,6 +2,8 @@
 //!
 //! WGSL's `override` cannot size private arrays, so N, M and D are generated as `const`.
 
+use std::f32::consts::LOG2_E;
+
 use crate::engine::Status;
 use crate::model::{Activation, Shape};
 
@@ -53,9 +55,22 @@ impl Pass {
 /// How many samples the trace and gradient passes add up before they start a new partial sum.
 pub(super) const SUM_BLOCK: usize = 64;
 
+/// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
+pub(super) const fn y_scale(activation: Activation) -> f32 {
+    match activation {
+        Activation::Sigmoid => -LOG2_E,
+        Activation::Tanh => 2.0 * LOG2_E,
+        Activation::Softplus => LOG2_E,
+        Activation::Linear | Activation::Gelu => 1.0,
+    }
+}
+
+/// What training multiplies labels by, for the exp of the loss.
+pub(super) const Z_SCALE: f32 = -LOG2_E;
+
 /// The complete WGSL of `pass` for networks of `shape` with `activation`, as it is handed to the driver.
 pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
-    let activation = match activation {
+    let activation_text = match activation {
         Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
         Activation::Tanh => include_str!("../../shaders/parts/activation_tanh.wgsl"),
@@ -63,26 +78,28 @@ pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
         Activation::Gelu => include_str!("../../shaders/parts/activation_gelu.wgsl"),
     };
     [
-        &constants(shape),
+        &constants(shape, activation),
         include_str!("../../shaders/parts/params.wgsl"),
         include_str!("../../shaders/parts/theta.wgsl"),
         include_str!("../../shaders/parts/finite.wgsl"),
         include_str!("../../shaders/parts/logistic.wgsl"),
         include_str!("../../shaders/parts/philox.wgsl"),
-        activation,
+        activation_text,
         pass.text(),
     ]
     .join("\n")
 }
 
 /// Sizes and status numbers, from the same definitions that the host uses.
-fn constants(shape: Shape) -> String {
+fn constants(shape: Shape, activation: Activation) -> String {
     format!(
         "// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n\
          const INPUTS: u32 = {inputs}u;\n\
          const HIDDEN: u32 = {hidden}u;\n\
          const PARAMETERS: u32 = {parameters}u;\n\
          const V_BIAS: u32 = {v_bias}u;\n\
+         const Y_SCALE: f32 = {y_scale:?}f;\n\
+         const Z_SCALE: f32 = {Z_SCALE:?}f;\n\
          const SUM_BLOCK: u32 = {SUM_BLOCK}u;\n\
          const CONVERGED: u32 = {converged}u;\n\
          const STEP_LIMIT: u32 = {step_limit}u;\n\
@@ -92,6 +109,7 @@ fn constants(shape: Shape) -> String {
         hidden = shape.hidden,
         parameters = shape.parameters(),
         v_bias = shape.v_bias(),
+        y_scale = y_scale(activation),
         converged = Status::Converged as u8,
         step_limit = Status::StepLimit as u8,
         non_finite = Status::NonFinite as u8,

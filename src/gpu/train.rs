@@ -6,11 +6,10 @@ use std::time::Instant;
 use ndarray::Array2;
 
 use super::Gpu;
-use super::engine::packed_samples;
 use super::kernel::{Kernel, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::shader::Pass;
+use super::shader::{Pass, Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Status, Trained};
 use crate::model::Problem;
 
@@ -33,7 +32,7 @@ pub(super) fn train(
     let device = &gpu.device;
     let lanes = gpu.tuning.lanes.clamp(1, count);
 
-    let samples = device.buffer_with("samples", &packed_samples(problem))?;
+    let samples = device.buffer_with("samples", &scaled_samples(problem))?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
     let steps = device.buffer_with("steps", &vec![0_u32; count])?;
@@ -71,13 +70,29 @@ pub(super) fn train(
         unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
     }
 
-    let by_parameter = Array2::from_shape_vec((parameters, count), device.read::<f32>(&theta, parameters * count)?)
+    let theta = Array2::from_shape_vec((count, parameters), device.read::<f32>(&theta, count * parameters)?)
         .map_err(|error| EngineError::Device(error.to_string()))?;
     Ok(Trained {
-        theta: by_parameter.t().as_standard_layout().into_owned(),
+        theta,
         status: device.read::<u32>(&status, count)?.into_iter().map(status_of).collect::<Result<_, _>>()?,
         steps: device.read(&steps, count)?,
     })
+}
+
+/// The samples as training reads them: rows of \[x_1 .. x_M, 1 - 2q\], each with its scale, f32.
+///
+/// The scale is one more rounding of each x, as large as the one that made it f32.
+fn scaled_samples(problem: &Problem) -> Vec<f32> {
+    let (data, scale) = (&problem.data, f64::from(y_scale(problem.activation)));
+    data.x()
+        .rows()
+        .into_iter()
+        .zip(data.q())
+        .flat_map(|(x, &q)| {
+            let label = f64::from(Z_SCALE) * (1.0 - 2.0 * q);
+            x.to_vec().into_iter().map(move |x| x * scale).chain([label]).map(|value| value as f32)
+        })
+        .collect()
 }
 
 /// The status that the shader wrote; anything else means that the driver did not run it as written.
