@@ -170,16 +170,8 @@ impl UnitFunction for Gelu {
 const TAIL: f32 = 10.9;
 
 /// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error 1.5e-7.
-const MILLS_RATIO: [f32; 8] = [
-    0.299_866_18,
-    0.302_685_28,
-    0.250_445_98,
-    0.322_256_17,
-    -0.134_564_87,
-    0.517_251_43,
-    -0.394_049_64,
-    0.089_423_384,
-];
+const MILLS_RATIO: [f32; 8] =
+    [0.299_866_18, 0.302_685_28, 0.250_445_98, 0.322_256_17, -0.134_564_87, 0.517_251_43, -0.394_049_64, 0.089_423_384];
 
 /// g(y) and Q(|y|) for |y| <= [`TAIL`]: the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors
 /// below 1e-6 (1 + y^2 / 2), absolute error of Q below 2e-7.
@@ -217,9 +209,5 @@ pub(super) fn soften<F: Lanes>(scaled: F) -> Softened<F> {
     let large = (exponential + F::splat(1.0)).reciprocal();
     let u = exponential * (exponential + F::splat(2.0)).reciprocal();
     let log = u * polynomial(u * u, LOG_ONE_PLUS);
-    Softened {
-        value: scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log),
-        large,
-        small: exponential * large,
-    }
+    Softened { value: scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log), large, small: exponential * large }
 }

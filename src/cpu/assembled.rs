@@ -104,7 +104,17 @@ impl<F: Lanes> Assembled<F> {
         for group in &self.passes[pass] {
             let width = group.forms.len();
             for (f, &form) in group.forms.iter().enumerate() {
-                fill_coefficients(form, terms, &self.s_back, &self.back, &self.curvature, &self.direct, width, f, &mut self.coefficients);
+                fill_coefficients(
+                    form,
+                    terms,
+                    &self.s_back,
+                    &self.back,
+                    &self.curvature,
+                    &self.direct,
+                    width,
+                    f,
+                    &mut self.coefficients,
+                );
             }
             let coefficients = &self.coefficients[..width * terms.length];
             let sums = &mut self.sums[group.start..][..width * group.columns];
@@ -243,9 +253,12 @@ fn fill_coefficients<F: Lanes>(
 /// All forms of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group excepted).
 fn passes(shape: Shape, input_pairs: usize, most: usize) -> Vec<Vec<FormGroup>> {
     let hidden = shape.hidden;
-    let hidden_hidden = (0..hidden).flat_map(|n| (n..hidden).map(move |k| Form::HiddenHidden(n, k))).collect::<Vec<_>>();
-    let hidden_output = (0..hidden).flat_map(|n| (0..=hidden).map(move |k| Form::HiddenOutput(n, k))).collect::<Vec<_>>();
-    let output_output = (0..=hidden).flat_map(|k| (k..=hidden).map(move |l| Form::OutputOutput(k, l))).collect::<Vec<_>>();
+    let hidden_hidden =
+        (0..hidden).flat_map(|n| (n..hidden).map(move |k| Form::HiddenHidden(n, k))).collect::<Vec<_>>();
+    let hidden_output =
+        (0..hidden).flat_map(|n| (0..=hidden).map(move |k| Form::HiddenOutput(n, k))).collect::<Vec<_>>();
+    let output_output =
+        (0..=hidden).flat_map(|k| (k..=hidden).map(move |l| Form::OutputOutput(k, l))).collect::<Vec<_>>();
     let (mut passes, mut pass) = (Vec::new(), Vec::new());
     for (forms, columns) in [(hidden_hidden, input_pairs), (hidden_output, shape.inputs + 1), (output_output, 1)] {
         for forms in forms.chunks(GROUP) {

@@ -275,7 +275,8 @@ impl<F: Lanes, A: UnitFunction> Worker<F, A> {
         self.gradient[bias] += sum(&terms.delta[..terms.length]);
         for &group in &layout.groups {
             let start = layout.start(group);
-            let (dw, dv) = self.gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
+            let (dw, dv) =
+                self.gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
             for u in 0..group.units {
                 let (r, first) = (terms.unit(&terms.r, group.first + u), terms.unit(&terms.first, group.first + u));
                 let (mut value_sum, mut bias_sum) = (F::splat(0.0), F::splat(0.0));

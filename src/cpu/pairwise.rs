@@ -67,10 +67,7 @@ impl<F: Lanes> Pairwise<F> {
         }
         let zero = F::splat(0.0);
         let tiles = longest / TILE;
-        let factors = || Factors {
-            units: vec![[[zero; TILE]; FACTORS]; tiles * hidden],
-            s: vec![[zero; TILE]; tiles],
-        };
+        let factors = || Factors { units: vec![[[zero; TILE]; FACTORS]; tiles * hidden], s: vec![[zero; TILE]; tiles] };
         let right = if longest < padded { factors() } else { Factors { units: Vec::new(), s: Vec::new() } };
         Self {
             hidden,
@@ -96,10 +93,26 @@ impl<F: Lanes> Pairwise<F> {
         let range = |start: usize| start..samples.count().min(start + self.longest);
         for i in blocks().map(range) {
             fill_factors::<F, A>(&mut self.left, networks, samples, &i, terms);
-            add_pairs(self.hidden, (&self.left, &i), (&self.left, &i), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
+            add_pairs(
+                self.hidden,
+                (&self.left, &i),
+                (&self.left, &i),
+                &self.x_by_input,
+                self.padded,
+                &mut self.input_gram,
+                trace_sq,
+            );
             for j in blocks().map(range).filter(|j| j.start > i.start) {
                 fill_factors::<F, A>(&mut self.right, networks, samples, &j, terms);
-                add_pairs(self.hidden, (&self.left, &i), (&self.right, &j), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
+                add_pairs(
+                    self.hidden,
+                    (&self.left, &i),
+                    (&self.right, &j),
+                    &self.x_by_input,
+                    self.padded,
+                    &mut self.input_gram,
+                    trace_sq,
+                );
             }
         }
     }

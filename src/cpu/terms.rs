@@ -70,8 +70,7 @@ impl<F: Lanes> Terms<F> {
             }
             for (u, &v) in layout.output_weights(group, scaled).iter().enumerate() {
                 let at = (group.first + u) * length..(group.first + u + 1) * length;
-                let (r, first, second) =
-                    (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
+                let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
                 for i in 0..length {
                     [r[i], first[i], second[i]] = A::derivatives(y[i * group.units + u]);
                     z[i] = v.mul_add(r[i], z[i]);

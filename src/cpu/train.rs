@@ -121,8 +121,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
             self.deadline = self.next_deadline();
             loop {
                 let gradient_sq = self.gradient();
-                let someone_ended =
-                    self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
+                let someone_ended = self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
                 let moved_in = someone_ended && self.retire(gradient_sq);
                 for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
                     *theta = gradient.neg_mul_add(self.step_size, *theta);

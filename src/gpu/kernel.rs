@@ -19,14 +19,15 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
     use Access::{Read, ReadWrite, Uniform};
     match pass {
         Pass::Seeds => &[Uniform, ReadWrite],
-        Pass::Train => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
+        Pass::Train | Pass::TrainShared => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
+        Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
         Pass::Trace | Pass::TraceSq => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
     }
 }
 
-/// Networks a workgroup, in every pass.
+/// Networks a workgroup, in every pass but the training passes that share a network among invocations.
 pub(super) const WORKGROUP: usize = 64;
 
 /// A compiled pass.
