@@ -16,7 +16,7 @@ pub(crate) fn gpu(test: &str, tuning: Tuning) -> Option<Gpu> {
         let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {SKIP}=1");
         return None;
     }
-    let adapter = choose_adapter(None, true)
+    let adapter = choose_adapter(None)
         .unwrap_or_else(|error| panic!("{error}\n(without an adapter, {SKIP}=1 skips the GPU tests and says so)"));
     Some(Gpu::new(adapter, tuning).unwrap_or_else(|error| panic!("{error}")))
 }
