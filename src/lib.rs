@@ -7,7 +7,7 @@
 //!
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
-//! - [`reference`]: the f64 oracle, the equations in the paper's order;
+//! - [`mod@reference`]: the f64 oracle, the equations in the paper's order;
 //! - [`cpu`]: f32, many networks in SIMD lanes, all cores;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine.
 

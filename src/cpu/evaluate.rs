@@ -207,8 +207,7 @@ impl<F: Lanes> Worker<F> {
         layout.scale_weights(F::splat(scale(task.activation)), &self.theta, &mut self.scaled);
         self.gradient.fill(F::splat(0.0));
         self.found = Found::new::<F>();
-        let networks =
-            Networks { layout, theta: &self.theta, scaled: &self.scaled, activation: task.activation };
+        let networks = Networks { layout, theta: &self.theta, scaled: &self.scaled, activation: task.activation };
         for pass in 0..self.exact.passes() {
             for block in samples.blocks(self.longest_block) {
                 let x = samples.rows(&block);
@@ -236,7 +235,13 @@ impl<F: Lanes> Worker<F> {
 
 /// Adds the block's part of tr H(w,w) and tr H(v,v) (paper, Theorem 2). `norms` are 1 + x_i.x_i.
 #[inline(always)]
-fn add_traces<F: Lanes>(networks: &Networks<'_, F>, terms: &Terms<F>, norms: &[f32], room: &mut [F], found: &mut Found) {
+fn add_traces<F: Lanes>(
+    networks: &Networks<'_, F>,
+    terms: &Terms<F>,
+    norms: &[f32],
+    room: &mut [F],
+    found: &mut Found,
+) {
     let (squares, rest) = room.split_at_mut(terms.length);
     let (curvatures, rest) = rest.split_at_mut(terms.length);
     let grams = &mut rest[..terms.length];
@@ -274,8 +279,7 @@ fn add_gradient<F: Lanes>(layout: &Layout, terms: &Terms<F>, x: &[f32], room: &m
     gradient[bias] += sum(&terms.delta[..terms.length]);
     for &group in &layout.groups {
         let start = layout.start(group);
-        let (dw, dv) =
-            gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
+        let (dw, dv) = gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
         let back = &mut room[..group.units * terms.length];
         for u in 0..group.units {
             let (r, first) = (terms.unit(&terms.r, group.first + u), terms.unit(&terms.first, group.first + u));

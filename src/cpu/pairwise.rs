@@ -8,7 +8,6 @@
 //! because beta beta - alpha alpha collects B_ij, B_ji and C_ij, and eta eta - epsilon epsilon E_ij, E_ji and G_ij: six multiply-adds a unit
 //! and pair.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::evaluate::LaneSums;
@@ -20,22 +19,19 @@ use super::terms::Terms;
 /// Factors a sample and unit: a, r, alpha, beta, epsilon, eta.
 const FACTORS: usize = 6;
 
-/// Samples on the right side of a pair that are computed together.
+/// Samples that are computed together on either side of a pair.
 const TILE: usize = 2;
 
-/// Tiles on the left side that are computed together, so that the right side is read half as often.
-const TILES: usize = 2;
+/// Bytes of one block's factors: two blocks fit a common second-level cache. Longer data sets go block against block.
+const BLOCK_BYTES: usize = 384 << 10;
 
-/// Samples on the left side.
-const ROWS: usize = TILE * TILES;
-
-/// Bytes of one block's factors. Two blocks are held; longer data sets go block against block.
-const BLOCK_BYTES: usize = 4 << 20;
+/// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too much.
+const SHORTEST_BLOCK: usize = 64;
 
 /// Pairs of tiles whose sum is kept in f32.
 const RUN: usize = 32;
 
-/// The factors of one block of samples, in tiles; the last ones are filled up with zeros, whose pairs are 0.
+/// The factors of one block of samples, in tiles; the last tile is filled up with zeros, whose pairs are 0.
 struct Factors<F> {
     /// Tile by tile, unit by unit, factor by factor, the tile's samples.
     units: Vec<[[F; TILE]; FACTORS]>,
@@ -54,17 +50,17 @@ pub(super) struct Pairwise<F> {
     padded: usize,
     left: Factors<F>,
     right: Factors<F>,
-    /// K of the samples on the left (rows) with a block's (columns).
-    input_gram: [Vec<f32>; ROWS],
+    /// K of the samples of one tile (rows) with a block's (columns).
+    input_gram: [Vec<f32>; TILE],
 }
 
 impl<F: Lanes> Pairwise<F> {
     /// For networks of `hidden` units on `samples`.
     pub(super) fn new(hidden: usize, samples: &Samples) -> Self {
         let count = samples.count();
-        let padded = count.next_multiple_of(ROWS);
-        let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / ROWS * ROWS;
-        let longest = fitting.clamp(ROWS, padded);
+        let padded = count.next_multiple_of(TILE);
+        let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
+        let longest = fitting.max(SHORTEST_BLOCK).min(padded);
         let mut x_by_input = vec![0.0; samples.inputs * padded];
         for (i, row) in samples.x.chunks_exact(samples.inputs).enumerate() {
             for (m, &x) in row.iter().enumerate() {
@@ -73,10 +69,7 @@ impl<F: Lanes> Pairwise<F> {
         }
         let zero = F::splat(0.0);
         let tiles = longest / TILE;
-        let factors = || Factors {
-            units: vec![[[zero; TILE]; FACTORS]; tiles * hidden],
-            s: vec![[zero; TILE]; tiles],
-        };
+        let factors = || Factors { units: vec![[[zero; TILE]; FACTORS]; tiles * hidden], s: vec![[zero; TILE]; tiles] };
         let right = if longest < padded { factors() } else { Factors { units: Vec::new(), s: Vec::new() } };
         Self {
             hidden,
@@ -85,7 +78,7 @@ impl<F: Lanes> Pairwise<F> {
             padded,
             left: factors(),
             right,
-            input_gram: std::array::from_fn(|_| vec![0.0; longest]),
+            input_gram: [vec![0.0; longest], vec![0.0; longest]],
         }
     }
 
@@ -102,28 +95,36 @@ impl<F: Lanes> Pairwise<F> {
         let blocks: Vec<Range<usize>> = (0..samples.count()).step_by(self.longest).map(block).collect();
         for (k, left) in blocks.iter().enumerate() {
             fill_factors(&mut self.left, self.hidden, networks, samples, left, terms);
-            let inputs = InputGrams { x_by_input: &self.x_by_input, padded: self.padded };
+            let inputs = Inputs { by_input: &self.x_by_input, padded: self.padded };
             add_pairs(self.hidden, (&self.left, left), (&self.left, left), &inputs, &mut self.input_gram, trace_sq);
             for right in &blocks[k + 1..] {
                 fill_factors(&mut self.right, self.hidden, networks, samples, right, terms);
-                add_pairs(self.hidden, (&self.left, left), (&self.right, right), &inputs, &mut self.input_gram, trace_sq);
+                add_pairs(
+                    self.hidden,
+                    (&self.left, left),
+                    (&self.right, right),
+                    &inputs,
+                    &mut self.input_gram,
+                    trace_sq,
+                );
             }
         }
     }
 }
 
 /// The inputs, for K_ij = 1 + x_i.x_j.
-struct InputGrams<'a> {
-    x_by_input: &'a [f32],
+struct Inputs<'a> {
+    by_input: &'a [f32],
+    /// Samples an input, the last tile filled up.
     padded: usize,
 }
 
-impl InputGrams<'_> {
+impl Inputs<'_> {
     /// Writes K of sample `i` with the samples from `first` on.
     #[inline(always)]
-    fn fill(&self, i: usize, first: usize, gram: &mut [f32]) {
+    fn fill_gram(&self, i: usize, first: usize, gram: &mut [f32]) {
         gram.fill(1.0);
-        for x in self.x_by_input.chunks_exact(self.padded) {
+        for x in self.by_input.chunks_exact(self.padded) {
             let x_i = x[i];
             for (gram, x_j) in gram.iter_mut().zip(&x[first..]) {
                 *gram += x_i * x_j;
@@ -143,10 +144,11 @@ fn fill_factors<F: Lanes>(
     terms: &mut Terms<F>,
 ) {
     let layout = networks.layout;
-    let zero = F::splat(0.0);
-    let tiles = block.len().next_multiple_of(ROWS) / TILE;
-    factors.units[block.len() / TILE * hidden..tiles * hidden].fill([[zero; TILE]; FACTORS]);
-    factors.s[block.len() / TILE..tiles].fill([zero; TILE]);
+    if !block.len().is_multiple_of(TILE) {
+        let (last, zero) = (block.len() / TILE, F::splat(0.0));
+        factors.units[last * hidden..(last + 1) * hidden].fill([[zero; TILE]; FACTORS]);
+        factors.s[last].fill(zero);
+    }
     let step = terms.capacity();
     for start in block.clone().step_by(step) {
         let piece = start..block.end.min(start + step);
@@ -185,93 +187,71 @@ fn add_pairs<F: Lanes>(
     hidden: usize,
     (left, i): (&Factors<F>, &Range<usize>),
     (right, j): (&Factors<F>, &Range<usize>),
-    inputs: &InputGrams<'_>,
-    input_gram: &mut [Vec<f32>; ROWS],
+    inputs: &Inputs<'_>,
+    input_gram: &mut [Vec<f32>; TILE],
     trace_sq: &mut LaneSums,
 ) {
     let same = i == j;
-    let tiles = j.len().next_multiple_of(ROWS) / TILE;
-    for tile_i in (0..i.len().div_ceil(TILE)).step_by(TILES) {
+    let tiles = j.len().div_ceil(TILE);
+    for tile_i in 0..i.len().div_ceil(TILE) {
         let first = if same { tile_i } else { 0 };
         for (row, gram) in input_gram.iter_mut().enumerate() {
             let gram = &mut gram[first * TILE..tiles * TILE];
-            inputs.fill(i.start + tile_i * TILE + row, j.start + first * TILE, gram);
+            inputs.fill_gram(i.start + tile_i * TILE + row, j.start + first * TILE, gram);
         }
-        let units_i = &left.units[tile_i * hidden..(tile_i + TILES) * hidden];
-        let s_i = [left.s[tile_i], left.s[tile_i + 1]];
+        let units_i = &left.units[tile_i * hidden..(tile_i + 1) * hidden];
+        let s_i = left.s[tile_i];
         for run in (first..tiles).step_by(RUN) {
             let mut sum = F::splat(0.0);
             for tile_j in run..tiles.min(run + RUN) {
                 let units_j = &right.units[tile_j * hidden..(tile_j + 1) * hidden];
-                let mut gram = [[0.0; TILE]; ROWS];
-                for (gram, row) in gram.iter_mut().zip(&*input_gram) {
-                    gram.copy_from_slice(&row[tile_j * TILE..(tile_j + 1) * TILE]);
-                }
-                let pairs = pair_sums(units_i, units_j, s_i, right.s[tile_j], gram);
-                let on_diagonal = same && tile_j < tile_i + TILES;
-                for (p, pairs) in pairs.into_iter().enumerate() {
-                    for (q, pair) in pairs.into_iter().enumerate() {
-                        // An unordered pair stands for two, a sample with itself for one.
-                        let occurrences = match (tile_i * TILE + p).cmp(&(tile_j * TILE + q)) {
-                            Ordering::Greater if on_diagonal => 0.0,
-                            Ordering::Equal if on_diagonal => 1.0,
-                            _ => 2.0,
-                        };
-                        sum = pair.mul_add(F::splat(occurrences), sum);
-                    }
-                }
+                let pairs = pair_sums(units_i, units_j, s_i, right.s[tile_j], |a, b| input_gram[a][tile_j * TILE + b]);
+                let [[p00, p01], [p10, p11]] = pairs;
+                sum += if same && tile_j == tile_i {
+                    (p00 + p11) + (p01 + p01)
+                } else {
+                    let all = (p00 + p01) + (p10 + p11);
+                    all + all
+                };
             }
             trace_sq.add(sum);
         }
     }
 }
 
-/// phi K^2 + 2 psi K + omega R^2 of the pairs of [`ROWS`] samples with [`TILE`] others.
+/// phi K^2 + 2 psi K + omega R^2 of the pairs of two tiles.
 #[inline(always)]
 fn pair_sums<F: Lanes>(
     units_i: &[[[F; TILE]; FACTORS]],
     units_j: &[[[F; TILE]; FACTORS]],
-    s_i: [[F; TILE]; TILES],
+    s_i: [F; TILE],
     s_j: [F; TILE],
-    input_gram: [[f32; TILE]; ROWS],
-) -> [[F; TILE]; ROWS] {
-    let zero = [[F::splat(0.0); TILE]; ROWS];
-    let (upper, lower) = units_i.split_at(units_j.len());
-    // Two sums for each of the eight pairs at a time: more would not stay in registers.
-    let (mut gauss_newton, mut hidden_gram) = (zero, [[F::splat(1.0); TILE]; ROWS]);
-    for ((upper, lower), [a_j, r_j, ..]) in upper.iter().zip(lower).zip(units_j) {
-        for p in 0..ROWS {
-            let [a_i, r_i, ..] = if p < TILE { upper } else { lower };
+    input_gram: impl Fn(usize, usize) -> f32,
+) -> [[F; TILE]; TILE] {
+    let zero = [[F::splat(0.0); TILE]; TILE];
+    let (mut gauss_newton, mut hidden_gram) = (zero, [[F::splat(1.0); TILE]; TILE]);
+    let (mut phi_rest, mut psi_rest) = (zero, zero);
+    for ([a_i, r_i, alpha_i, beta_i, epsilon_i, eta_i], [a_j, r_j, alpha_j, beta_j, epsilon_j, eta_j]) in
+        units_i.iter().zip(units_j)
+    {
+        for p in 0..TILE {
             for q in 0..TILE {
-                gauss_newton[p][q] = a_i[p % TILE].mul_add(a_j[q], gauss_newton[p][q]);
-                hidden_gram[p][q] = r_i[p % TILE].mul_add(r_j[q], hidden_gram[p][q]);
+                gauss_newton[p][q] = a_i[p].mul_add(a_j[q], gauss_newton[p][q]);
+                hidden_gram[p][q] = r_i[p].mul_add(r_j[q], hidden_gram[p][q]);
+                phi_rest[p][q] = beta_i[p].mul_add(beta_j[q], phi_rest[p][q]);
+                phi_rest[p][q] = alpha_i[p].neg_mul_add(alpha_j[q], phi_rest[p][q]);
+                psi_rest[p][q] = eta_i[p].mul_add(eta_j[q], psi_rest[p][q]);
+                psi_rest[p][q] = epsilon_i[p].neg_mul_add(epsilon_j[q], psi_rest[p][q]);
             }
         }
     }
     let mut pairs = zero;
-    for p in 0..ROWS {
+    for p in 0..TILE {
         for q in 0..TILE {
-            let root = gauss_newton[p][q].mul_add(F::splat(input_gram[p][q]), hidden_gram[p][q]);
-            pairs[p][q] = s_i[p / TILE][p % TILE] * s_j[q] * root * root;
-        }
-    }
-    let (mut phi_rest, mut psi_rest) = (zero, zero);
-    for ((upper, lower), [_, _, alpha_j, beta_j, epsilon_j, eta_j]) in upper.iter().zip(lower).zip(units_j) {
-        for p in 0..ROWS {
-            let [_, _, alpha_i, beta_i, epsilon_i, eta_i] = if p < TILE { upper } else { lower };
-            for q in 0..TILE {
-                phi_rest[p][q] = beta_i[p % TILE].mul_add(beta_j[q], phi_rest[p][q]);
-                phi_rest[p][q] = alpha_i[p % TILE].neg_mul_add(alpha_j[q], phi_rest[p][q]);
-                psi_rest[p][q] = eta_i[p % TILE].mul_add(eta_j[q], psi_rest[p][q]);
-                psi_rest[p][q] = epsilon_i[p % TILE].neg_mul_add(epsilon_j[q], psi_rest[p][q]);
-            }
-        }
-    }
-    for p in 0..ROWS {
-        for q in 0..TILE {
-            let k = F::splat(input_gram[p][q]);
+            let k = F::splat(input_gram(p, q));
+            let root = gauss_newton[p][q].mul_add(k, hidden_gram[p][q]);
             let rest = k.mul_add(phi_rest[p][q], psi_rest[p][q] + psi_rest[p][q]);
-            pairs[p][q] = k.mul_add(rest, pairs[p][q]);
+            pairs[p][q] = (s_i[p] * s_j[q] * root).mul_add(root, k * rest);
         }
     }
     pairs

@@ -121,8 +121,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
             self.deadline = self.next_deadline();
             loop {
                 let gradient_sq = self.gradient();
-                let someone_ended =
-                    self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
+                let someone_ended = self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
                 let moved_in = someone_ended && self.retire(gradient_sq);
                 for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
                     *theta = gradient.neg_mul_add(self.step_size, *theta);
@@ -272,9 +271,7 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     let (weights, _) = weights.as_chunks::<U>();
     let (bias, v) = (weights[0], v.as_chunks::<U>().0[0]);
     let mut w = [bias; INPUTS];
-    for m in 0..INPUTS {
-        w[m] = weights[m + 1];
-    }
+    w.copy_from_slice(&weights[1..=INPUTS]);
     let (values, _) = values.as_chunks_mut::<U>();
     let (firsts, _) = firsts.as_chunks_mut::<U>();
     for (i, (z, values)) in z.iter_mut().zip(values).enumerate() {

@@ -80,20 +80,12 @@ impl Lanes for F32x8 {
 
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED {
-            Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane])))
-        } else {
-            self * a + b
-        }
+        if FUSED { Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane]))) } else { self * a + b }
     }
 
     #[inline(always)]
     fn neg_mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED {
-            Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane])))
-        } else {
-            b - self * a
-        }
+        if FUSED { Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane]))) } else { b - self * a }
     }
 
     #[inline(always)]
