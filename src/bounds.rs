@@ -1,58 +1,25 @@
-//! Closed-form bounds on the Hessian's eigenvalues from its traces, for every engine, in f64.
+//! Closed-form bounds on the Hessian's eigenvalues and on its traces, for every engine, in f64.
+//!
+//! - [`wolkowicz_styan`]: lambda_1 and lambda_D from tr H and tr H^2 (Theorem 1, Proposition 1), and what positive semidefinite
+//!   Hessians add (Proposition 8);
+//! - [`trace_vv_bound`], [`trace_ww_bound`], [`trace_sq_bound`]: the traces from norms of the weights and the data (Theorems 3, 4
+//!   and 6 with Propositions 5 to 7); the traces themselves (Theorems 2 and 5) are in [`crate::reference`];
+//! - [`residual_bound`]: lambda_sup from the residuals delta, which is why it vanishes with them (Theorem 7);
+//! - [`NetworkBounds`]: what of this belongs to one network, as columns;
+//! - [`four_moment_bounds`]: tighter bounds of lambda_1 from tr H^3 and tr H^4 (not in the paper).
+//!
+//! Every bound holds in exact arithmetic; in f64 allow a relative rounding of about 1e-12. A bound is `inf` where its theorem
+//! gives none.
 
-/// Bounds on the largest and smallest eigenvalue from tr H and tr H^2 (paper, Theorem 1; Wolkowicz and Styan 1980).
-///
-/// With mu = tr H / D and sigma^2 = tr H^2 / D - mu^2:
-/// mu + sigma / sqrt(D-1) <= lambda_1 <= mu + sqrt(D-1) sigma and
-/// mu - sqrt(D-1) sigma <= lambda_D <= mu - sigma / sqrt(D-1).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct WolkowiczStyan {
-    /// `lambda_sup`, the upper bound of the largest eigenvalue lambda_1.
-    pub lambda_sup: f64,
-    /// The lower bound of lambda_1.
-    pub lambda_max_lower: f64,
-    /// The upper bound of the smallest eigenvalue lambda_D.
-    pub lambda_min_upper: f64,
-    /// The lower bound of lambda_D.
-    pub lambda_min_lower: f64,
-}
+mod four_moments;
+mod network;
+mod traces;
+mod wolkowicz_styan;
 
-/// The bounds for a symmetric D x D matrix with D = `parameters`, `trace` = tr H and `trace_sq` = tr H^2.
-///
-/// sigma^2 is cut at 0, where rounding of the traces could leave it just below; NaN stays NaN.
-pub fn wolkowicz_styan(trace: f64, trace_sq: f64, parameters: usize) -> WolkowiczStyan {
-    let d = parameters as f64;
-    let mu = trace / d;
-    let variance = trace_sq / d - mu * mu;
-    let sigma = if variance < 0.0 { 0.0 } else { variance.sqrt() };
-    let far = (d - 1.0).sqrt() * sigma;
-    // D = 1 never occurs: the smallest network has D = (1+1) 1 + 1+1 = 4.
-    let near = sigma / (d - 1.0).sqrt();
-    WolkowiczStyan {
-        lambda_sup: mu + far,
-        lambda_max_lower: mu + near,
-        lambda_min_upper: mu - near,
-        lambda_min_lower: mu - far,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wolkowicz_styan;
-
-    /// Proposition 1: with eigenvalues (7, 2, 2, 2) the upper bound is attained, and so is the upper bound of lambda_D.
-    #[test]
-    fn equal_eigenvalues_but_one_attain_the_bound() {
-        let bounds = wolkowicz_styan(13.0, 49.0 + 12.0, 4);
-        assert!((bounds.lambda_sup - 7.0).abs() < 1e-14);
-        assert!((bounds.lambda_min_upper - 2.0).abs() < 1e-14);
-    }
-
-    #[test]
-    fn rounding_below_zero_variance_is_no_nan_and_nan_stays_nan() {
-        let bounds = wolkowicz_styan(4.0, 4.0 - 1e-15, 4);
-        assert!((bounds.lambda_sup - 1.0).abs() < 1e-7);
-        assert!(wolkowicz_styan(f64::NAN, 1.0, 4).lambda_sup.is_nan());
-        assert!(wolkowicz_styan(1.0, f64::NAN, 4).lambda_sup.is_nan());
-    }
-}
+pub use four_moments::{FourMomentBounds, SpectralMoments, four_moment_bounds};
+pub use network::{NetworkBounds, network_bounds, network_bounds_of_each};
+pub use traces::{
+    GramNorms, PairNorms, gram_norms, hidden_gram_bound, input_gram_bound, input_trace, input_trace_bound, pair_norms,
+    residual_bound, trace_sq_bound, trace_vv_bound, trace_ww_bound, zeta1, zeta2,
+};
+pub use wolkowicz_styan::{WolkowiczStyan, trace_sq_range_if_psd, wolkowicz_styan};

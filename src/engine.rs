@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,19 @@ impl Default for Descent {
     fn default() -> Self {
         Self { init_range: 10.0, step_size: 0.1, max_steps: 10_000, tolerance: 1e-3 }
     }
+}
+
+/// Which of the two exact routes to tr H^2 an evaluation takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Route {
+    /// The one that is faster for the problem's sizes.
+    #[default]
+    Auto,
+    /// The forms Phi, Psi and Omega of every pair of samples (paper, Theorem 5): for wide networks on few samples.
+    Pairwise,
+    /// The Hessian's distinct entries, squared and summed: for narrow networks or many samples.
+    Assembled,
 }
 
 /// How a network's training ended. The number is what the `status` column holds.

@@ -6,6 +6,7 @@
 mod engine;
 mod gradient;
 mod hessian;
+mod spectrum;
 mod terms;
 mod trace;
 mod trace_sq;
@@ -14,6 +15,7 @@ mod train;
 pub use engine::Reference;
 pub use gradient::{gradient, gradient_sq};
 pub use hessian::{central_difference_hessian, hessian};
+pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};
 pub use terms::{Terms, loss, output, terms};
 pub use trace::{trace_vv, trace_ww};
 pub use trace_sq::{PairForms, pair_forms, trace_sq};

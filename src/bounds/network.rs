@@ -1,0 +1,79 @@
+//! The bounds and norms that belong to one network, as columns of a run.
+
+use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::{GramNorms, gram_norms, pair_norms, trace_sq_bound, trace_vv_bound, trace_ww_bound};
+use crate::model::Problem;
+use crate::reference::terms;
+
+/// The closed-form bounds of one network's traces and the norms they are made of.
+///
+/// NaN in theta gives NaN wherever the value depends on theta.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct NetworkBounds {
+    /// tr H(v,v) <= this (Theorem 3). `inf` for linear, softplus and GELU, whose hidden values are unbounded.
+    pub trace_vv_bound: f64,
+    /// tr H(w,w) <= this (Theorem 4).
+    pub trace_ww_bound: f64,
+    /// tr H^2 <= this (Theorem 6).
+    pub trace_sq_bound: f64,
+    /// The largest phi_ij (Theorem 6); never negative beyond rounding.
+    pub phi_max: f64,
+    /// ||V||_F^2 = v_0^2 + .. + v_N^2, the output bias included, as V is 1 x (N+1).
+    pub v_norm_sq: f64,
+    /// ||W||_F^2, the hidden biases included, as W is N x (M+1).
+    pub w_norm_sq: f64,
+    /// ||R^T R||_F^2 = sum_ij (r_i.r_j)^2, without the bias that Theorem 6 adds ([`GramNorms::with_bias`]).
+    pub hidden_gram_sq: f64,
+    /// ||X^T X||_F^2 = sum_ij (x_i.x_j)^2, likewise without the bias; the same for all networks of a problem.
+    pub input_gram_sq: f64,
+}
+
+/// One column of [`NetworkBounds`]: its name and how to read it.
+type Column = (&'static str, fn(&NetworkBounds) -> f64);
+
+impl NetworkBounds {
+    /// Every value with the name of its column.
+    pub const COLUMNS: [Column; 8] = [
+        ("trace_vv_bound", |b| b.trace_vv_bound),
+        ("trace_ww_bound", |b| b.trace_ww_bound),
+        ("trace_sq_bound", |b| b.trace_sq_bound),
+        ("phi_max", |b| b.phi_max),
+        ("v_norm_sq", |b| b.v_norm_sq),
+        ("w_norm_sq", |b| b.w_norm_sq),
+        ("hidden_gram_sq", |b| b.hidden_gram_sq),
+        ("input_gram_sq", |b| b.input_gram_sq),
+    ];
+}
+
+/// The bounds of the network `theta` (D,), in about I^2/2 (5N) multiplications.
+pub fn network_bounds(problem: &Problem, theta: &[f64]) -> NetworkBounds {
+    with_input_gram(problem, theta, gram_norms(problem.data.x()))
+}
+
+/// The bounds of every row of `theta` (S, D), in order, on all cores.
+pub fn network_bounds_of_each(problem: &Problem, theta: ArrayView2<'_, f64>) -> Vec<NetworkBounds> {
+    let input_gram = gram_norms(problem.data.x());
+    theta.axis_iter(Axis(0)).into_par_iter().map(|row| with_input_gram(problem, &row.to_vec(), input_gram)).collect()
+}
+
+fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> NetworkBounds {
+    let terms = terms(problem, theta);
+    let hidden = ArrayView2::from_shape((terms.samples, terms.hidden), &terms.r)
+        .expect("terms hold I N hidden values, row by row");
+    let hidden_gram = gram_norms(hidden);
+    let pairs = pair_norms(problem, theta, &terms);
+    let (w, v) = theta.split_at(problem.shape.hidden_weights());
+    let norm_sq = |weights: &[f64]| weights.iter().map(|t| t * t).sum();
+    NetworkBounds {
+        trace_vv_bound: trace_vv_bound(problem),
+        trace_ww_bound: trace_ww_bound(problem, theta),
+        trace_sq_bound: trace_sq_bound(pairs, input_gram, hidden_gram),
+        phi_max: pairs.phi_max,
+        v_norm_sq: norm_sq(v),
+        w_norm_sq: norm_sq(w),
+        hidden_gram_sq: hidden_gram.plain,
+        input_gram_sq: input_gram.plain,
+    }
+}

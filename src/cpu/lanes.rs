@@ -1,0 +1,168 @@
+//! One f32 for each of several networks: what a kernel computes with, and the instruction sets that can do it.
+//!
+//! A kernel is written once against [`Lanes`] and compiled once for each instruction set ([`InstructionSet::dispatch`]). Lanes never
+//! mix, so a network's values do not depend on which lane it is in or on who its neighbours are.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+/// A vector of f32, one lane a network.
+///
+/// Only [`InstructionSet::dispatch`] picks an implementation, after it has seen that the processor has what it needs.
+pub(super) trait Lanes:
+    bytemuck::Pod + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self> + Send + Sync
+{
+    /// The number of networks side by side.
+    const COUNT: usize;
+
+    /// `value` in every lane.
+    fn splat(value: f32) -> Self;
+
+    /// self a + b, in one rounding where the instruction set has a fused operation.
+    fn mul_add(self, a: Self, b: Self) -> Self;
+
+    /// b - self a, likewise.
+    fn neg_mul_add(self, a: Self, b: Self) -> Self;
+
+    /// The smaller of self and `bound`; NaN in self stays NaN.
+    fn at_most(self, bound: Self) -> Self;
+
+    /// The larger of self and `bound`; NaN in self stays NaN.
+    fn at_least(self, bound: Self) -> Self;
+
+    /// |self|.
+    fn abs(self) -> Self;
+
+    /// `negative` where self < 0, `otherwise` elsewhere (also for NaN).
+    fn where_negative(self, negative: Self, otherwise: Self) -> Self;
+
+    /// 1 / self for 2^-125 <= |self| <= 2^125: relative error below 1.2e-7 (2^-23).
+    fn reciprocal(self) -> Self;
+
+    /// 2^self for self <= 125: relative error below 2.5e-7 from -125 up, and a value from 0 to 2^-124 below; NaN stays NaN.
+    fn exp2(self) -> Self;
+
+    /// (2^self, 2^self - 1) for self <= 125, the second with a relative error below 3e-7 near 0 too; NaN stays NaN.
+    fn exp2_and_minus_one(self) -> (Self, Self);
+
+    /// Whether every lane is at least `low` and finite.
+    fn all_finite_and_at_least(self, low: Self) -> bool;
+
+    /// The lanes as numbers.
+    fn values(&self) -> &[f32] {
+        bytemuck::cast_slice(std::slice::from_ref(self))
+    }
+
+    /// The lanes as numbers to write.
+    fn values_mut(&mut self) -> &mut [f32] {
+        bytemuck::cast_slice_mut(std::slice::from_mut(self))
+    }
+}
+
+/// A computation that [`InstructionSet::dispatch`] compiles for every instruction set.
+pub(super) trait Kernel {
+    /// What it leaves.
+    type Output;
+
+    /// Runs with the vectors `F`. Implementations are `#[inline(always)]`, and so is everything hot that they call: only what
+    /// is inlined into the dispatching function is compiled for its instruction set.
+    fn run<F: Lanes>(self) -> Self::Output;
+}
+
+/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to f32 accuracy, while one
+/// instruction set gives the same bits for any batch, thread count and lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InstructionSet {
+    /// x86-64 with AVX-512 F and DQ: 16 lanes.
+    Avx512,
+    /// x86-64 with AVX2 and FMA: 8 lanes.
+    Avx2,
+    /// 64-bit Arm, whose every processor has NEON: 8 lanes in two registers.
+    Neon,
+    /// Plain Rust for any processor, 8 lanes (on x86-64 in two SSE2 registers).
+    Baseline,
+}
+
+impl InstructionSet {
+    /// What this processor has, fastest first.
+    pub fn available() -> Vec<Self> {
+        let mut sets = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") {
+                sets.push(Self::Avx512);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                sets.push(Self::Avx2);
+            }
+        }
+        sets.push(if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Baseline });
+        sets
+    }
+
+    /// The number of networks in one vector.
+    pub const fn lanes(self) -> usize {
+        match self {
+            Self::Avx512 => 16,
+            Self::Avx2 | Self::Neon | Self::Baseline => 8,
+        }
+    }
+
+    /// Runs `kernel` with this instruction set, which must be one of [`InstructionSet::available`]; others run the portable code.
+    pub(super) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") => {
+                // SAFETY: the processor has the features that the function is compiled for.
+                unsafe { avx512::run(kernel) }
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") => {
+                // SAFETY: the processor has the features that the function is compiled for.
+                unsafe { avx2::run(kernel) }
+            }
+            _ => kernel.run::<portable::F32x8>(),
+        }
+    }
+}
+
+impl fmt::Display for InstructionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Avx512 => "AVX-512",
+            Self::Avx2 => "AVX2 and FMA",
+            Self::Neon => "NEON",
+            Self::Baseline => "baseline",
+        })
+    }
+}
+
+/// Coefficients of the polynomials behind the exponentials, lowest power first, each a minimax fit of the relative error.
+mod coefficients {
+    /// 2^x on [0, 1], 7.5e-8.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) const EXP2_UNIT: [f32; 6] =
+        [0.999_999_94, 0.693_153_07, 0.240_153_62, 0.055_826_318, 0.008_989_34, 0.001_877_576_8];
+    /// 2^x on [-1/2, 1/2], 7.5e-8.
+    pub(super) const EXP2_CENTRED: [f32; 6] =
+        [1.000_000_1, 0.693_146_97, 0.240_221_2, 0.055_507_133, 0.009_675_541, 0.001_327_647_3];
+    /// (2^x - 1) / x on [-1/2, 1/2], 1.1e-8.
+    pub(super) const EXP2_MINUS_ONE: [f32; 6] =
+        [0.693_147_2, 0.240_226_5, 0.055_503_573, 0.009_618_237_5, 0.001_339_073_5, 0.000_154_035_12];
+}
+
+/// The polynomial with `coefficients`, lowest power first, at x.
+#[inline(always)]
+pub(super) fn polynomial<F: Lanes, const TERMS: usize>(x: F, coefficients: [f32; TERMS]) -> F {
+    let mut sum = F::splat(coefficients[TERMS - 1]);
+    for k in (0..TERMS - 1).rev() {
+        sum = sum.mul_add(x, F::splat(coefficients[k]));
+    }
+    sum
+}

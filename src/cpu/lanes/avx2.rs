@@ -1,0 +1,158 @@
+//! AVX2 with FMA: 8 lanes.
+
+use std::arch::x86_64::{
+    __m256, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps,
+    _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
+    _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
+    _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_sub_ps,
+};
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE};
+use super::{Kernel, Lanes, polynomial};
+
+/// Compiles `kernel` for AVX2 with FMA and runs it.
+///
+/// # Safety
+/// The processor must have AVX2 and FMA.
+#[target_feature(enable = "avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<F32x8>()
+}
+
+/// 8 f32 in one register.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub(super) struct F32x8(__m256);
+
+/// Calls intrinsics. Values of [`F32x8`] are only computed with inside [`run`], whose caller has seen AVX2 and FMA.
+macro_rules! vector {
+    ($call:expr) => {
+        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
+        F32x8(unsafe { $call })
+    };
+}
+
+impl F32x8 {
+    /// The whole number nearest to self.
+    #[inline(always)]
+    fn round(self) -> Self {
+        vector!(_mm256_round_ps::<0x08>(self.0))
+    }
+
+    /// self 2^whole, by adding to the exponent; nothing in a NaN is changed, since NaN converts to an integer of low bits 0.
+    #[inline(always)]
+    fn scale(self, whole: Self) -> Self {
+        vector!({
+            let exponent = _mm256_slli_epi32::<23>(_mm256_cvtps_epi32(whole.0));
+            _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(self.0), exponent))
+        })
+    }
+}
+
+impl Add for F32x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        vector!(_mm256_add_ps(self.0, other.0))
+    }
+}
+
+impl AddAssign for F32x8 {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for F32x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        vector!(_mm256_sub_ps(self.0, other.0))
+    }
+}
+
+impl Mul for F32x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        vector!(_mm256_mul_ps(self.0, other.0))
+    }
+}
+
+impl Lanes for F32x8 {
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        vector!(_mm256_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm256_fmadd_ps(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm256_fnmadd_ps(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        // The instruction returns its second operand where either is NaN.
+        vector!(_mm256_min_ps(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        vector!(_mm256_max_ps(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        vector!(_mm256_andnot_ps(_mm256_castsi256_ps(_mm256_set1_epi32(i32::MIN)), self.0))
+    }
+
+    #[inline(always)]
+    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps());
+            _mm256_blendv_ps(otherwise.0, negative.0, mask)
+        })
+    }
+
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        // A division: the estimate that AVX offers has 12 bits only, and they differ between processors.
+        vector!(_mm256_div_ps(_mm256_set1_ps(1.0), self.0))
+    }
+
+    #[inline(always)]
+    fn exp2(self) -> Self {
+        let bounded = self.at_least(Self::splat(-125.0));
+        let whole = bounded.round();
+        polynomial(bounded - whole, EXP2_CENTRED).scale(whole)
+    }
+
+    #[inline(always)]
+    fn exp2_and_minus_one(self) -> (Self, Self) {
+        let bounded = self.at_least(Self::splat(-125.0));
+        let whole = bounded.round();
+        let fraction = bounded - whole;
+        let minus_one = polynomial(fraction, EXP2_MINUS_ONE) * fraction;
+        let scale = Self::splat(1.0).scale(whole);
+        (scale.mul_add(minus_one, scale), scale.mul_add(minus_one, scale - Self::splat(1.0)))
+    }
+
+    #[inline(always)]
+    fn all_finite_and_at_least(self, low: Self) -> bool {
+        // SAFETY: as for `vector!`.
+        unsafe {
+            let above = _mm256_cmp_ps::<_CMP_GE_OQ>(self.0, low.0);
+            let finite = _mm256_cmp_ps::<_CMP_LE_OQ>(self.0, _mm256_set1_ps(f32::MAX));
+            _mm256_movemask_ps(_mm256_and_ps(above, finite)) == 0xFF
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! AVX-512: 16 lanes, with an exponential of nine instructions and a reciprocal of three.
+
+use std::arch::x86_64::{
+    __m512, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm512_abs_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
+    _mm512_fnmadd_ps, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_rcp14_ps,
+    _mm512_reduce_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+};
+use std::ops::{Add, AddAssign, Mul, Sub};
+
+use super::coefficients::{EXP2_MINUS_ONE, EXP2_UNIT};
+use super::{Kernel, Lanes, polynomial};
+
+/// Compiles `kernel` for AVX-512 and runs it.
+///
+/// # Safety
+/// The processor must have AVX-512 F and DQ.
+#[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
+pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<F32x16>()
+}
+
+/// 16 f32 in one register.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub(super) struct F32x16(__m512);
+
+/// Calls intrinsics. Values of [`F32x16`] are only computed with inside [`run`], whose caller has seen AVX-512 F and DQ.
+macro_rules! vector {
+    ($call:expr) => {
+        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
+        F32x16(unsafe { $call })
+    };
+}
+
+impl Add for F32x16 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        vector!(_mm512_add_ps(self.0, other.0))
+    }
+}
+
+impl AddAssign for F32x16 {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for F32x16 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        vector!(_mm512_sub_ps(self.0, other.0))
+    }
+}
+
+impl Mul for F32x16 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        vector!(_mm512_mul_ps(self.0, other.0))
+    }
+}
+
+impl Lanes for F32x16 {
+    const COUNT: usize = 16;
+
+    #[inline(always)]
+    fn splat(value: f32) -> Self {
+        vector!(_mm512_set1_ps(value))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm512_fmadd_ps(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm512_fnmadd_ps(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        // The instruction returns its second operand where either is NaN.
+        vector!(_mm512_min_ps(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        vector!(_mm512_max_ps(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        vector!(_mm512_abs_ps(self.0))
+    }
+
+    #[inline(always)]
+    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_ps());
+            _mm512_mask_blend_ps(mask, otherwise.0, negative.0)
+        })
+    }
+
+    #[inline(always)]
+    fn reciprocal(self) -> Self {
+        // 14 bits from the table, doubled by one Newton step.
+        let estimate = vector!(_mm512_rcp14_ps(self.0));
+        let error = self.neg_mul_add(estimate, Self::splat(1.0));
+        estimate.mul_add(error, estimate)
+    }
+
+    #[inline(always)]
+    fn exp2(self) -> Self {
+        // self - floor(self) in one instruction; scaling by 2^floor(self) in another, which also underflows to 0 by itself.
+        let fraction = vector!(_mm512_reduce_ps::<0x09>(self.0));
+        let scaled = polynomial(fraction, EXP2_UNIT);
+        vector!(_mm512_scalef_ps(scaled.0, self.0))
+    }
+
+    #[inline(always)]
+    fn exp2_and_minus_one(self) -> (Self, Self) {
+        let whole = vector!(_mm512_roundscale_ps::<0x08>(self.at_least(Self::splat(-125.0)).0));
+        let fraction = self.at_least(Self::splat(-125.0)) - whole;
+        let minus_one = polynomial(fraction, EXP2_MINUS_ONE) * fraction;
+        let scale = vector!(_mm512_scalef_ps(_mm512_set1_ps(1.0), whole.0));
+        (scale.mul_add(minus_one, scale), scale.mul_add(minus_one, scale - Self::splat(1.0)))
+    }
+
+    #[inline(always)]
+    fn all_finite_and_at_least(self, low: Self) -> bool {
+        // SAFETY: as for `vector!`.
+        unsafe {
+            let above = _mm512_cmp_ps_mask::<_CMP_GE_OQ>(self.0, low.0);
+            let finite = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self.0, _mm512_set1_ps(f32::MAX));
+            above & finite == u16::MAX
+        }
+    }
+}

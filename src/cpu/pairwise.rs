@@ -1,0 +1,239 @@
+//! tr H^2 from the forms Phi, Psi and Omega of every pair of samples (paper, Theorem 5): no Hessian is formed.
+//!
+//! With K = 1 + x_i.x_j, R = 1 + r_i.r_j, A = sum_n a_in a_jn for a = v f', and per unit alpha = s a^2, beta = alpha + delta v f'',
+//! epsilon = s r a, eta = epsilon + delta f', the sum over a pair phi K^2 + 2 psi K + omega R^2 is
+//!
+//! s_i s_j (A K + R)^2 + K (K sum_n (beta_i beta_j - alpha_i alpha_j) + 2 sum_n (eta_i eta_j - epsilon_i epsilon_j)),
+//!
+//! because beta beta - alpha alpha collects B_ij, B_ji and C_ij, and eta eta - epsilon epsilon E_ij, E_ji and G_ij: six multiply-adds a unit
+//! and pair.
+
+use std::ops::Range;
+
+use super::activation::UnitFunction;
+use super::evaluate::LaneSums;
+use super::lanes::Lanes;
+use super::network::Networks;
+use super::samples::Samples;
+use super::terms::Terms;
+
+/// Factors a sample and unit: a, r, alpha, beta, epsilon, eta.
+const FACTORS: usize = 6;
+
+/// Samples that are computed together on either side of a pair.
+const TILE: usize = 2;
+
+/// Bytes of one block's factors. Two blocks are held; longer data sets go block against block.
+const BLOCK_BYTES: usize = 4 << 20;
+
+/// Pairs of tiles whose sum is kept in f32.
+const RUN: usize = 32;
+
+/// The factors of one block of samples, in tiles; the last tile is filled up with zeros, whose pairs are 0.
+struct Factors<F> {
+    /// Tile by tile, unit by unit, factor by factor, the tile's samples.
+    units: Vec<[[F; TILE]; FACTORS]>,
+    /// s, tile by tile.
+    s: Vec<[F; TILE]>,
+}
+
+/// Working memory of the pairwise route.
+pub(super) struct Pairwise<F> {
+    hidden: usize,
+    /// Samples a block.
+    longest: usize,
+    /// x with one row an input, samples padded to whole tiles.
+    x_by_input: Vec<f32>,
+    /// The length of a row of `x_by_input`.
+    padded: usize,
+    left: Factors<F>,
+    right: Factors<F>,
+    /// K of the samples of one tile (rows) with a block's (columns).
+    input_gram: [Vec<f32>; TILE],
+}
+
+impl<F: Lanes> Pairwise<F> {
+    /// For networks of `hidden` units on `samples`.
+    pub(super) fn new(hidden: usize, samples: &Samples) -> Self {
+        let count = samples.count();
+        let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
+        let longest = fitting.clamp(TILE, count.next_multiple_of(TILE));
+        let padded = count.next_multiple_of(TILE);
+        let mut x_by_input = vec![0.0; samples.inputs * padded];
+        for (i, row) in samples.x.chunks_exact(samples.inputs).enumerate() {
+            for (m, &x) in row.iter().enumerate() {
+                x_by_input[m * padded + i] = x;
+            }
+        }
+        let zero = F::splat(0.0);
+        let tiles = longest / TILE;
+        let factors = || Factors {
+            units: vec![[[zero; TILE]; FACTORS]; tiles * hidden],
+            s: vec![[zero; TILE]; tiles],
+        };
+        let right = if longest < padded { factors() } else { Factors { units: Vec::new(), s: Vec::new() } };
+        Self {
+            hidden,
+            longest,
+            x_by_input,
+            padded,
+            left: factors(),
+            right,
+            input_gram: [vec![0.0; longest], vec![0.0; longest]],
+        }
+    }
+
+    /// Adds the sum over all pairs of samples to `trace_sq`. `terms` is working memory for blocks of some length.
+    #[inline(always)]
+    pub(super) fn add_all<A: UnitFunction>(
+        &mut self,
+        networks: &Networks<'_, F>,
+        samples: &Samples,
+        terms: &mut Terms<F>,
+        trace_sq: &mut LaneSums,
+    ) {
+        let blocks = || (0..samples.count()).step_by(self.longest);
+        let range = |start: usize| start..samples.count().min(start + self.longest);
+        for i in blocks().map(range) {
+            fill_factors::<F, A>(&mut self.left, networks, samples, &i, terms);
+            add_pairs(self.hidden, (&self.left, &i), (&self.left, &i), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
+            for j in blocks().map(range).filter(|j| j.start > i.start) {
+                fill_factors::<F, A>(&mut self.right, networks, samples, &j, terms);
+                add_pairs(self.hidden, (&self.left, &i), (&self.right, &j), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
+            }
+        }
+    }
+}
+
+/// Computes the factors of the samples of `block`, in pieces as long as `terms` holds.
+#[inline(always)]
+fn fill_factors<F: Lanes, A: UnitFunction>(
+    factors: &mut Factors<F>,
+    networks: &Networks<'_, F>,
+    samples: &Samples,
+    block: &Range<usize>,
+    terms: &mut Terms<F>,
+) {
+    let layout = networks.layout;
+    let hidden = factors.units.len() / factors.s.len();
+    let zero = F::splat(0.0);
+    if block.len() % TILE > 0 {
+        let last = block.len() / TILE;
+        factors.units[last * hidden..(last + 1) * hidden].fill([[zero; TILE]; FACTORS]);
+        factors.s[last].fill(zero);
+    }
+    let step = terms.capacity();
+    for start in block.clone().step_by(step) {
+        let piece = start..block.end.min(start + step);
+        terms.fill::<A>(layout, networks.scaled, samples.rows(&piece), &samples.sign[piece.clone()]);
+        let place = |i: usize| ((start - block.start + i) / TILE, (start - block.start + i) % TILE);
+        for i in 0..piece.len() {
+            let (tile, at) = place(i);
+            factors.s[tile][at] = terms.s[i];
+        }
+        for &group in &layout.groups {
+            for (u, &v) in layout.output_weights(group, networks.theta).iter().enumerate() {
+                let n = group.first + u;
+                let (r, first, second) =
+                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+                for i in 0..piece.len() {
+                    let (s, delta) = (terms.s[i], terms.delta[i]);
+                    let a = v * first[i];
+                    let (alpha, epsilon) = (s * a * a, s * r[i] * a);
+                    let beta = (delta * v).mul_add(second[i], alpha);
+                    let eta = delta.mul_add(first[i], epsilon);
+                    let (tile, at) = place(i);
+                    let unit = &mut factors.units[tile * hidden + n];
+                    for (slot, factor) in unit.iter_mut().zip([a, r[i], alpha, beta, epsilon, eta]) {
+                        slot[at] = factor;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled, or each unordered pair of
+/// one block with itself.
+#[inline(always)]
+fn add_pairs<F: Lanes>(
+    hidden: usize,
+    (left, i): (&Factors<F>, &Range<usize>),
+    (right, j): (&Factors<F>, &Range<usize>),
+    x_by_input: &[f32],
+    padded: usize,
+    input_gram: &mut [Vec<f32>; TILE],
+    trace_sq: &mut LaneSums,
+) {
+    let same = i == j;
+    let tiles = j.len().div_ceil(TILE);
+    for tile_i in 0..i.len().div_ceil(TILE) {
+        let first = if same { tile_i } else { 0 };
+        let columns = j.start + first * TILE..j.start + tiles * TILE;
+        for (sample, gram) in input_gram.iter_mut().enumerate() {
+            let gram = &mut gram[first * TILE..tiles * TILE];
+            gram.fill(1.0);
+            for x in x_by_input.chunks_exact(padded) {
+                let x_i = x[i.start + tile_i * TILE + sample];
+                for (gram, x_j) in gram.iter_mut().zip(&x[columns.clone()]) {
+                    *gram += x_i * x_j;
+                }
+            }
+        }
+        let units_i = &left.units[tile_i * hidden..(tile_i + 1) * hidden];
+        let s_i = left.s[tile_i];
+        for run in (first..tiles).step_by(RUN) {
+            let mut sum = F::splat(0.0);
+            for tile_j in run..tiles.min(run + RUN) {
+                let units_j = &right.units[tile_j * hidden..(tile_j + 1) * hidden];
+                let pairs = pair_sums(units_i, units_j, s_i, right.s[tile_j], |a, b| input_gram[a][tile_j * TILE + b]);
+                let [[p00, p01], [p10, p11]] = pairs;
+                sum += if same && tile_j == tile_i {
+                    (p00 + p11) + (p01 + p01)
+                } else {
+                    let all = (p00 + p01) + (p10 + p11);
+                    all + all
+                };
+            }
+            trace_sq.add(sum);
+        }
+    }
+}
+
+/// phi K^2 + 2 psi K + omega R^2 of the pairs of two tiles.
+#[inline(always)]
+fn pair_sums<F: Lanes>(
+    units_i: &[[[F; TILE]; FACTORS]],
+    units_j: &[[[F; TILE]; FACTORS]],
+    s_i: [F; TILE],
+    s_j: [F; TILE],
+    input_gram: impl Fn(usize, usize) -> f32,
+) -> [[F; TILE]; TILE] {
+    let zero = [[F::splat(0.0); TILE]; TILE];
+    let (mut gauss_newton, mut hidden_gram) = (zero, [[F::splat(1.0); TILE]; TILE]);
+    let (mut phi_rest, mut psi_rest) = (zero, zero);
+    for ([a_i, r_i, alpha_i, beta_i, epsilon_i, eta_i], [a_j, r_j, alpha_j, beta_j, epsilon_j, eta_j]) in
+        units_i.iter().zip(units_j)
+    {
+        for p in 0..TILE {
+            for q in 0..TILE {
+                gauss_newton[p][q] = a_i[p].mul_add(a_j[q], gauss_newton[p][q]);
+                hidden_gram[p][q] = r_i[p].mul_add(r_j[q], hidden_gram[p][q]);
+                phi_rest[p][q] = beta_i[p].mul_add(beta_j[q], phi_rest[p][q]);
+                phi_rest[p][q] = alpha_i[p].neg_mul_add(alpha_j[q], phi_rest[p][q]);
+                psi_rest[p][q] = eta_i[p].mul_add(eta_j[q], psi_rest[p][q]);
+                psi_rest[p][q] = epsilon_i[p].neg_mul_add(epsilon_j[q], psi_rest[p][q]);
+            }
+        }
+    }
+    let mut pairs = zero;
+    for p in 0..TILE {
+        for q in 0..TILE {
+            let k = F::splat(input_gram(p, q));
+            let root = gauss_newton[p][q].mul_add(k, hidden_gram[p][q]);
+            let rest = k.mul_add(phi_rest[p][q], psi_rest[p][q] + psi_rest[p][q]);
+            pairs[p][q] = (s_i[p] * s_j[q] * root).mul_add(root, k * rest);
+        }
+    }
+    pairs
+}

@@ -1,0 +1,360 @@
+//! Gradient descent of many networks, one in each lane; a network that ends makes room for the next seed.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::activation::{UnitFunction, one_over_one_plus_exp2};
+use super::lanes::{Kernel, Lanes};
+use super::network::{Layout, add_products, load_lane, pre_activations};
+use super::samples::Samples;
+use crate::engine::{Descent, Status};
+use crate::model::{Shape, initial_theta};
+
+/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
+const BLOCK_BYTES: usize = 24 << 10;
+
+/// One worker of a training: it takes seeds from `next` until none is left.
+pub(super) struct Training<'a, A> {
+    /// M and N.
+    pub(super) shape: Shape,
+    /// The order of parameters.
+    pub(super) layout: &'a Layout,
+    /// The data.
+    pub(super) samples: &'a Samples,
+    /// The rule.
+    pub(super) descent: &'a Descent,
+    /// The seeds to train.
+    pub(super) seeds: Range<u64>,
+    /// How many of them have been taken, by all workers.
+    pub(super) next: &'a AtomicU64,
+    /// f.
+    pub(super) activation: PhantomData<A>,
+}
+
+/// A network whose descent has ended.
+pub(super) struct Finished {
+    /// Its place in the range of seeds.
+    pub(super) index: usize,
+    /// Why it ended.
+    pub(super) status: Status,
+    /// Steps taken.
+    pub(super) steps: u32,
+    /// Where it ended, (D,).
+    pub(super) theta: Vec<f32>,
+}
+
+impl<A: UnitFunction> Kernel for Training<'_, A> {
+    type Output = Vec<Finished>;
+
+    #[inline(always)]
+    fn run<F: Lanes>(self) -> Vec<Finished> {
+        let mut worker = Worker::<F, A>::new(self);
+        worker.run();
+        worker.finished
+    }
+}
+
+/// The network in one lane.
+#[derive(Clone, Copy)]
+struct Occupant {
+    index: usize,
+    /// The worker's step count when it came.
+    arrived: u64,
+}
+
+struct Worker<'a, F, A> {
+    task: Training<'a, A>,
+    /// tolerance in f32: an f32 is below the one exactly if it is below the other.
+    tolerance: f32,
+    step_size: F,
+    longest_block: usize,
+    occupants: Vec<Option<Occupant>>,
+    /// Steps taken by this worker.
+    step: u64,
+    /// The first step at which some occupant has taken all its steps.
+    deadline: u64,
+    theta: Vec<F>,
+    /// theta with W times the activation's scale: what the sample loops read.
+    scaled: Vec<F>,
+    gradient: Vec<F>,
+    /// z_i, then delta_i, of one block.
+    outputs: Vec<F>,
+    /// Of one block: group by group, sample by sample, f(y) of the group's units.
+    values: Vec<F>,
+    /// f'(y) in the same order; empty where f'(y) follows from f(y).
+    firsts: Vec<F>,
+    finished: Vec<Finished>,
+}
+
+impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
+    #[inline(always)]
+    fn new(task: Training<'a, A>) -> Self {
+        let zero = F::splat(0.0);
+        let (hidden, parameters) = (task.shape.hidden, task.shape.parameters());
+        let longest_block = (BLOCK_BYTES / (hidden * size_of::<F>())).clamp(16, 64).min(task.samples.count());
+        Self {
+            tolerance: round_up(task.descent.tolerance),
+            step_size: F::splat(task.descent.step_size as f32),
+            longest_block,
+            occupants: vec![None; F::COUNT],
+            step: 0,
+            deadline: 0,
+            theta: vec![zero; parameters],
+            scaled: vec![zero; parameters],
+            gradient: vec![zero; parameters],
+            outputs: vec![zero; longest_block],
+            values: vec![zero; longest_block * hidden],
+            firsts: vec![zero; if A::FIRST_FROM_VALUE { 0 } else { longest_block * hidden }],
+            finished: Vec::new(),
+            task,
+        }
+    }
+
+    #[inline(always)]
+    fn run(&mut self) {
+        for lane in 0..F::COUNT {
+            self.occupy(lane, 0);
+        }
+        let tolerance = F::splat(self.tolerance);
+        while self.occupants.iter().any(Option::is_some) {
+            self.deadline = self.next_deadline();
+            loop {
+                let gradient_sq = self.gradient();
+                let someone_ended =
+                    self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
+                let moved_in = someone_ended && self.retire(gradient_sq);
+                for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
+                    *theta = gradient.neg_mul_add(self.step_size, *theta);
+                }
+                self.step += 1;
+                if moved_in {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// The first step at which an occupant's last test is due.
+    fn next_deadline(&self) -> u64 {
+        let last = |occupant: &Occupant| occupant.arrived + u64::from(self.task.descent.max_steps);
+        self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
+    }
+
+    /// Takes the networks that have ended out of their lanes and lets waiting seeds in. Returns whether any has ended.
+    #[cold]
+    fn retire(&mut self, gradient_sq: F) -> bool {
+        let mut any = false;
+        for lane in 0..F::COUNT {
+            let Some(Occupant { index, arrived }) = self.occupants[lane] else { continue };
+            let steps = (self.step - arrived) as u32;
+            let gradient_sq = gradient_sq.values()[lane];
+            let status = if !gradient_sq.is_finite() {
+                Status::NonFinite
+            } else if gradient_sq < self.tolerance {
+                Status::Converged
+            } else if steps == self.task.descent.max_steps {
+                Status::StepLimit
+            } else {
+                continue;
+            };
+            let mut theta = vec![0.0; self.theta.len()];
+            for (parameter, &d) in self.theta.iter().zip(&self.task.layout.order) {
+                theta[d] = parameter.values()[lane];
+            }
+            // Where f saturates, theta can overflow while the gradient is 0.
+            let status = if theta.iter().all(|t| t.is_finite()) { status } else { Status::NonFinite };
+            self.finished.push(Finished { index, status, steps, theta });
+            self.occupy(lane, self.step + 1);
+            any = true;
+        }
+        any
+    }
+
+    /// Lets the next waiting seed into `lane` at step `arrived`; without one the lane idles at theta = 0.
+    fn occupy(&mut self, lane: usize, arrived: u64) {
+        let Training { seeds, next, layout, shape, descent, .. } = &self.task;
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let waiting = seeds.start.checked_add(index).filter(|seed| seed < &seeds.end);
+        if let Some(seed) = waiting {
+            let start = initial_theta(*shape, seed, descent.init_range);
+            load_lane(layout, &mut self.theta, lane, |d| start[d]);
+        } else {
+            load_lane(layout, &mut self.theta, lane, |_| 0.0);
+        }
+        // The step that is about to be taken was its predecessor's.
+        for gradient in &mut self.gradient {
+            gradient.values_mut()[lane] = 0.0;
+        }
+        self.occupants[lane] = waiting.map(|_| Occupant { index: index as usize, arrived });
+    }
+
+    /// Leaves dL/dtheta of every lane in `self.gradient` and returns g.g.
+    #[inline(always)]
+    fn gradient(&mut self) -> F {
+        let layout = self.task.layout;
+        layout.scale_weights(F::splat(A::SCALE), &self.theta, &mut self.scaled);
+        self.gradient.fill(F::splat(0.0));
+        for block in self.task.samples.blocks(self.longest_block) {
+            // The paper's two inputs have loops of their own, in which an input costs no loop.
+            if self.task.shape.inputs == 2 {
+                self.add_block::<2>(&block);
+            } else {
+                self.add_block::<0>(&block);
+            }
+        }
+        layout.multiply_by_output_weights(&self.theta, &mut self.gradient)
+    }
+
+    /// Adds the sums over the samples of `block`. `INPUTS` is M, or 0 for any M.
+    #[inline(always)]
+    fn add_block<const INPUTS: usize>(&mut self, block: &Range<usize>) {
+        let Training { layout, samples, shape, .. } = &self.task;
+        let (inputs, x) = (shape.inputs, samples.rows(block));
+        let length = block.len();
+        let outputs = &mut self.outputs[..length];
+        let bias = self.theta.len() - 1;
+
+        outputs.fill(self.theta[bias]);
+        for &group in &layout.groups {
+            let weights = layout.weights(group, &self.scaled);
+            let v = layout.output_weights(group, &self.scaled);
+            let at = group.first * length..(group.first + group.units) * length;
+            let values = &mut self.values[at.clone()];
+            let firsts: &mut [F] = if A::FIRST_FROM_VALUE { &mut [] } else { &mut self.firsts[at] };
+            match group.units {
+                4 => forward::<F, A, INPUTS, 4>(weights, v, inputs, x, outputs, values, firsts),
+                3 => forward::<F, A, INPUTS, 3>(weights, v, inputs, x, outputs, values, firsts),
+                2 => forward::<F, A, INPUTS, 2>(weights, v, inputs, x, outputs, values, firsts),
+                _ => forward::<F, A, INPUTS, 1>(weights, v, inputs, x, outputs, values, firsts),
+            }
+        }
+
+        let mut total = F::splat(0.0);
+        for (output, &sign) in outputs.iter_mut().zip(&samples.sign[block.clone()]) {
+            // delta = u sigmoid(u z).
+            let sigmoid = one_over_one_plus_exp2(*output * F::splat(-sign * std::f32::consts::LOG2_E));
+            *output = sigmoid * F::splat(sign);
+            total += *output;
+        }
+        self.gradient[bias] += total;
+
+        for &group in &layout.groups {
+            let at = group.first * length..(group.first + group.units) * length;
+            let values = &mut self.values[at.clone()];
+            let firsts: &[F] = if A::FIRST_FROM_VALUE { &[] } else { &self.firsts[at] };
+            let start = layout.start(group);
+            let gradient = &mut self.gradient[start..start + group.units * (inputs + 2)];
+            match group.units {
+                4 => backward::<F, A, INPUTS, 4>(inputs, x, outputs, values, firsts, gradient),
+                3 => backward::<F, A, INPUTS, 3>(inputs, x, outputs, values, firsts, gradient),
+                2 => backward::<F, A, INPUTS, 2>(inputs, x, outputs, values, firsts, gradient),
+                _ => backward::<F, A, INPUTS, 1>(inputs, x, outputs, values, firsts, gradient),
+            }
+        }
+    }
+}
+
+/// f(y) of the `U` units of one group on each row of `x`, and z += v f(y).
+#[inline(always)]
+fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
+    weights: &[F],
+    v: &[F],
+    inputs: usize,
+    x: &[f32],
+    z: &mut [F],
+    values: &mut [F],
+    firsts: &mut [F],
+) {
+    if INPUTS == 0 {
+        pre_activations::<F, U>(weights, inputs, x, values);
+    }
+    let (weights, _) = weights.as_chunks::<U>();
+    let (bias, v) = (weights[0], v.as_chunks::<U>().0[0]);
+    let mut w = [bias; INPUTS];
+    for m in 0..INPUTS {
+        w[m] = weights[m + 1];
+    }
+    let (values, _) = values.as_chunks_mut::<U>();
+    let (firsts, _) = firsts.as_chunks_mut::<U>();
+    for (i, (z, values)) in z.iter_mut().zip(values).enumerate() {
+        let mut sum = *z;
+        let mut y = if INPUTS == 0 { *values } else { bias };
+        for m in 0..INPUTS {
+            let x = F::splat(x[i * INPUTS + m]);
+            for u in 0..U {
+                y[u] = w[m][u].mul_add(x, y[u]);
+            }
+        }
+        for u in 0..U {
+            let (value, first) = A::value_and_first(y[u]);
+            values[u] = value;
+            if !A::FIRST_FROM_VALUE {
+                firsts[i][u] = first;
+            }
+            sum = v[u].mul_add(value, sum);
+        }
+        *z = sum;
+    }
+}
+
+/// Adds the sums over one block of samples to the `gradient` of one group's `U` units, dL/dW without the factor v_n.
+#[inline(always)]
+fn backward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
+    inputs: usize,
+    x: &[f32],
+    delta: &[F],
+    values: &mut [F],
+    firsts: &[F],
+    gradient: &mut [F],
+) {
+    let (dw, dv) = gradient.split_at_mut(U * (inputs + 1));
+    let (chunks, _) = values.as_chunks_mut::<U>();
+    let (firsts, _) = firsts.as_chunks::<U>();
+    let zero = F::splat(0.0);
+    let (mut value_sums, mut bias_sums, mut input_sums) = ([zero; U], [zero; U], [[zero; U]; INPUTS]);
+    for (i, (&delta, values)) in delta.iter().zip(chunks).enumerate() {
+        for u in 0..U {
+            let first = if A::FIRST_FROM_VALUE { A::first_from_value(values[u]) } else { firsts[i][u] };
+            let back = delta * first;
+            value_sums[u] = delta.mul_add(values[u], value_sums[u]);
+            bias_sums[u] += back;
+            for m in 0..INPUTS {
+                input_sums[m][u] = back.mul_add(F::splat(x[i * INPUTS + m]), input_sums[m][u]);
+            }
+            if INPUTS == 0 {
+                values[u] = back;
+            }
+        }
+    }
+    let (dw, _) = dw.as_chunks_mut::<U>();
+    for u in 0..U {
+        dv[u] += value_sums[u];
+        dw[0][u] += bias_sums[u];
+        for m in 0..INPUTS {
+            dw[m + 1][u] += input_sums[m][u];
+        }
+    }
+    if INPUTS == 0 {
+        add_products::<F, U>(values, inputs, x, dw[1..].as_flattened_mut());
+    }
+}
+
+/// The least f32 that is at least `value`.
+fn round_up(value: f64) -> f32 {
+    let nearest = value as f32;
+    if f64::from(nearest) < value { nearest.next_up() } else { nearest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_up;
+
+    #[test]
+    fn tolerance_is_rounded_up_so_that_the_test_stays_exact() {
+        for value in [1e-3, 0.1, 1.0, 1.0 + 1e-12, 0.0, 3e-39] {
+            let up = round_up(value);
+            assert!(f64::from(up) >= value && (value == 0.0 || f64::from(up.next_down()) < value), "{value}");
+        }
+    }
+}

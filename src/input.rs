@@ -1,0 +1,210 @@
+//! Arrays from users' `.npy` files, in any of the types that NumPy is likely to have written.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
+use ndarray_npy::{ReadNpyError, ReadNpyExt};
+
+use crate::model::{DataError, Dataset, Shape};
+
+/// A file that cannot be used, and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct InputError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it and what would help.
+    pub problem: String,
+}
+
+impl InputError {
+    fn new(path: &Path, problem: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), problem: problem.into() }
+    }
+}
+
+/// Samples from `x` (I, M), f32 or f64 or integer, and labels from `q` (I,) or (I, 1), any number type or bool.
+///
+/// # Errors
+/// [`InputError`] names the file and the first thing wrong with it.
+pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
+    let samples =
+        read_matrix(x, "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
+    let labels = read(q)?;
+    let labels: Array1<f64> = match labels.shape() {
+        [_] => labels.into_dimensionality::<Ix1>(),
+        [_, 1] => labels.into_dimensionality::<Ix2>().map(|column| column.column(0).to_owned()),
+        other => {
+            let problem = format!("q has the shape {other:?}, but labels must be one-dimensional, (samples,)");
+            return Err(InputError::new(q, problem));
+        }
+    }
+    .map_err(|error| InputError::new(q, error.to_string()))?;
+    Dataset::new(samples, labels).map_err(|error| {
+        let file = if matches!(error, DataError::Label { .. } | DataError::Lengths { .. }) { q } else { x };
+        InputError::new(file, error.to_string())
+    })
+}
+
+/// Networks from `path`: (S, D) with the parameters of `shape`, f32 or f64.
+///
+/// # Errors
+/// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
+pub fn read_theta(path: &Path, shape: Shape) -> Result<Array2<f64>, InputError> {
+    let theta =
+        read_matrix(path, "theta must be two-dimensional, (networks, parameters); for one network use theta[None]")?;
+    let parameters = shape.parameters();
+    if theta.nrows() == 0 {
+        return Err(InputError::new(path, "theta holds no networks"));
+    }
+    if theta.ncols() != parameters {
+        return Err(InputError::new(
+            path,
+            format!(
+                "theta has {} columns, but a network of M = {} inputs and N = {} hidden units has D = (M+1)N + N+1 = \
+                 {parameters} parameters: check --hidden and --x",
+                theta.ncols(),
+                shape.inputs,
+                shape.hidden
+            ),
+        ));
+    }
+    if let Some(((row, column), value)) = theta.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        let problem = format!("theta[{row}, {column}] is {value}: every weight must be finite");
+        return Err(InputError::new(path, problem));
+    }
+    Ok(theta)
+}
+
+fn read_matrix(path: &Path, must: &str) -> Result<Array2<f64>, InputError> {
+    let array = read(path)?;
+    let shape = array.shape().to_vec();
+    array
+        .into_dimensionality::<Ix2>()
+        .map_err(|_| InputError::new(path, format!("the array has the shape {shape:?}, but {must}")))
+}
+
+/// The array in `path` as f64, whatever number type it has.
+fn read(path: &Path) -> Result<ArrayD<f64>, InputError> {
+    macro_rules! first_type_that_fits {
+        ($($ty:ty => $convert:expr),* $(,)?) => {
+            $(match open::<$ty>(path)? {
+                Some(array) => return Ok(array.mapv($convert)),
+                None => {}
+            })*
+        };
+    }
+    first_type_that_fits! {
+        f32 => f64::from, f64 => |v| v, bool => |v| f64::from(u8::from(v)),
+        u8 => f64::from, i8 => f64::from, u16 => f64::from, i16 => f64::from, u32 => f64::from, i32 => f64::from,
+        u64 => |v| v as f64, i64 => |v| v as f64,
+    }
+    Err(InputError::new(
+        path,
+        "the array's type is none of float32, float64, integer or bool in this machine's byte order: convert it with \
+         array.astype(\"float32\")",
+    ))
+}
+
+/// The array if its elements are of type `T`, `None` if they are of another type.
+fn open<T: ndarray_npy::ReadableElement>(path: &Path) -> Result<Option<ArrayD<T>>, InputError> {
+    let file = File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => InputError::new(path, "there is no such file"),
+        _ => InputError::new(path, error.to_string()),
+    })?;
+    match ArrayD::<T>::read_npy(BufReader::new(file)) {
+        Ok(array) => Ok(Some(array)),
+        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
+        Err(ReadNpyError::MissingData) => {
+            Err(InputError::new(path, "the file ends before all its data: it was cut off, copy or save it again"))
+        }
+        Err(ReadNpyError::ExtraBytes(count)) => Err(InputError::new(
+            path,
+            format!("{count} bytes follow the data that the header announces: not a plain .npy file"),
+        )),
+        Err(ReadNpyError::ParseHeader(error)) => {
+            Err(InputError::new(path, format!("not a .npy file ({error}): save it with numpy.save")))
+        }
+        Err(ReadNpyError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => {
+            Err(InputError::new(path, "not a .npy file (too short for a header): save it with numpy.save"))
+        }
+        Err(error) => Err(InputError::new(path, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array2, ShapeBuilder, array};
+    use ndarray_npy::write_npy;
+
+    use super::{read_dataset, read_theta};
+    use crate::model::Shape;
+
+    #[test]
+    fn every_number_type_and_both_orders_give_the_same_data() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        let x = array![[0.5, 1.0, -2.0], [3.0, 4.0, 0.25]];
+        write_npy(path("x64.npy"), &x).unwrap();
+        write_npy(path("x32.npy"), &x.mapv(|v| v as f32)).unwrap();
+        let mut fortran = Array2::zeros((2, 3).f());
+        fortran.assign(&x);
+        write_npy(path("xf.npy"), &fortran).unwrap();
+        write_npy(path("qb.npy"), &array![false, true]).unwrap();
+        write_npy(path("qi.npy"), &array![0_i64, 1]).unwrap();
+        write_npy(path("qf.npy"), &array![0.0_f32, 1.0]).unwrap();
+        write_npy(path("qc.npy"), &array![[0_u8], [1]]).unwrap();
+        let expected = read_dataset(&path("x64.npy"), &path("qf.npy")).unwrap();
+        for x in ["x64.npy", "x32.npy", "xf.npy"] {
+            for q in ["qb.npy", "qi.npy", "qf.npy", "qc.npy"] {
+                assert_eq!(read_dataset(&path(x), &path(q)).unwrap(), expected, "{x} {q}");
+            }
+        }
+    }
+
+    #[test]
+    fn unusable_files_are_named_with_what_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        write_npy(path("x.npy"), &Array2::<f32>::zeros((2, 3))).unwrap();
+        write_npy(path("q.npy"), &array![0.0, 1.0]).unwrap();
+        write_npy(path("q2.npy"), &array![0.0, 2.0]).unwrap();
+        write_npy(path("q3.npy"), &array![0.0, 1.0, 1.0]).unwrap();
+        write_npy(path("flat.npy"), &Array1::<f32>::zeros(6)).unwrap();
+        write_npy(path("nan.npy"), &array![[f32::NAN], [0.0]]).unwrap();
+        write_npy(path("empty.npy"), &Array2::<f32>::zeros((0, 3))).unwrap();
+        std::fs::write(path("text.npy"), "x,y\n1,2\n").unwrap();
+        std::fs::write(path("nothing.npy"), "").unwrap();
+        let whole = std::fs::read(path("x.npy")).unwrap();
+        std::fs::write(path("cut.npy"), &whole[..whole.len() - 3]).unwrap();
+        let message = |x: &str, q: &str| read_dataset(&path(x), &path(q)).unwrap_err().to_string();
+        for (x, q, file, says) in [
+            ("missing.npy", "q.npy", "missing.npy", "no such file"),
+            ("x.npy", "q2.npy", "q2.npy", "labels must be 0 or 1"),
+            ("x.npy", "q3.npy", "q3.npy", "3 labels"),
+            ("flat.npy", "q.npy", "flat.npy", "reshape"),
+            ("nan.npy", "q.npy", "nan.npy", "finite"),
+            ("empty.npy", "q.npy", "empty.npy", "at least one sample"),
+            ("text.npy", "q.npy", "text.npy", "not a .npy file"),
+            ("nothing.npy", "q.npy", "nothing.npy", "not a .npy file"),
+            ("cut.npy", "q.npy", "cut.npy", "cut off"),
+            ("x.npy", "x.npy", "x.npy", "one-dimensional"),
+        ] {
+            let message = message(x, q);
+            assert!(message.contains(file) && message.contains(says), "{x} {q}: {message}");
+        }
+    }
+
+    #[test]
+    fn theta_of_the_wrong_width_says_which_width_fits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("theta.npy");
+        write_npy(&path, &Array2::<f32>::zeros((4, 12))).unwrap();
+        let message = read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string();
+        assert!(message.contains("12 columns") && message.contains("13"), "{message}");
+        write_npy(&path, &Array2::<f32>::from_elem((4, 13), f32::INFINITY)).unwrap();
+        assert!(read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string().contains("finite"));
+    }
+}

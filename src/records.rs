@@ -1,0 +1,171 @@
+//! The columns of a run: what each row says about one network.
+
+use ndarray::ArrayView2;
+use serde::{Deserialize, Serialize};
+
+use crate::bounds::wolkowicz_styan;
+use crate::engine::{Evaluation, Status};
+use crate::model::Shape;
+
+/// An element type of a column, named as in NumPy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dtype {
+    /// u8.
+    Uint8,
+    /// u32.
+    Uint32,
+    /// u64.
+    Uint64,
+    /// f32.
+    Float32,
+    /// f64.
+    Float64,
+}
+
+/// One column: a file NAME.npy with S rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// The file's stem.
+    pub name: String,
+    /// Its element type.
+    pub dtype: Dtype,
+    /// Elements a row; `None` for a plain (S,) column.
+    pub width: Option<usize>,
+    /// What the values are.
+    pub meaning: String,
+}
+
+/// Rows of one column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Values {
+    /// u8 rows.
+    Uint8(Vec<u8>),
+    /// u32 rows.
+    Uint32(Vec<u32>),
+    /// u64 rows.
+    Uint64(Vec<u64>),
+    /// f32 rows, row-major if the column is wide.
+    Float32(Vec<f32>),
+    /// f64 rows, row-major if the column is wide.
+    Float64(Vec<f64>),
+}
+
+impl Values {
+    /// The values' element type.
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Self::Uint8(_) => Dtype::Uint8,
+            Self::Uint32(_) => Dtype::Uint32,
+            Self::Uint64(_) => Dtype::Uint64,
+            Self::Float32(_) => Dtype::Float32,
+            Self::Float64(_) => Dtype::Float64,
+        }
+    }
+
+    /// The values as they stand in memory and, on a little-endian machine, in the file.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Uint8(values) => values,
+            Self::Uint32(values) => bytemuck::cast_slice(values),
+            Self::Uint64(values) => bytemuck::cast_slice(values),
+            Self::Float32(values) => bytemuck::cast_slice(values),
+            Self::Float64(values) => bytemuck::cast_slice(values),
+        }
+    }
+}
+
+/// Weights as they are recorded: those of trained networks in f32, those of a user's file in the file's own precision.
+#[derive(Debug, Clone, Copy)]
+pub enum Theta<'a> {
+    /// (S, D), f32.
+    Float32(ArrayView2<'a, f32>),
+    /// (S, D), f64.
+    Float64(ArrayView2<'a, f64>),
+}
+
+/// A batch of rows, in the order of [`columns`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Records {
+    /// Column by column.
+    pub values: Vec<Values>,
+    /// Rows in every column.
+    pub rows: usize,
+}
+
+/// The columns of a run over networks of `shape`: their names, types and meanings.
+pub fn columns(shape: Shape, theta: Dtype, with_test: bool) -> Vec<Column> {
+    let plain =
+        |name: &str, dtype, meaning: &str| Column { name: name.into(), dtype, width: None, meaning: meaning.into() };
+    let float = |name, meaning| plain(name, Dtype::Float64, meaning);
+    let mut columns = vec![
+        plain("seed", Dtype::Uint64, "the seed that theta_0 was drawn from; for networks from a file their row"),
+        Column {
+            name: "theta".into(),
+            dtype: theta,
+            width: Some(shape.parameters()),
+            meaning: "weights [w; v]: w[m N + n] = W[n, m] with m = 0 the bias, then v_0 .. v_N".into(),
+        },
+        plain("status", Dtype::Uint8, "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)"),
+        plain("steps", Dtype::Uint32, "steps of gradient descent taken"),
+        float("loss", "L, the cross-entropy summed over the training samples"),
+        float("gradient_sq", "g.g, the squared norm of dL/dtheta"),
+        float("trace_ww", "tr H(w,w)"),
+        float("trace_vv", "tr H(v,v)"),
+        float("trace", "tr H"),
+        float("trace_sq", "tr H^2"),
+        float("lambda_sup", "upper bound of the largest eigenvalue of H (Theorem 1)"),
+        float("lambda_max_lower", "lower bound of the largest eigenvalue of H"),
+        float("lambda_min_upper", "upper bound of the smallest eigenvalue of H"),
+        float("lambda_min_lower", "lower bound of the smallest eigenvalue of H"),
+    ];
+    if with_test {
+        columns.push(float("macro_f1", "F1 averaged over the two classes, on the test samples"));
+    }
+    columns
+}
+
+impl Records {
+    /// The rows of networks `first_seed`.. with their training, their closed forms and, with test data, their macro F1.
+    pub fn new(
+        first_seed: u64,
+        theta: Theta<'_>,
+        status: &[Status],
+        steps: Vec<u32>,
+        evaluation: Evaluation,
+        macro_f1: Option<Vec<f64>>,
+    ) -> Self {
+        let rows = status.len();
+        let (theta, parameters) = match theta {
+            Theta::Float32(theta) => (Values::Float32(theta.iter().copied().collect()), theta.ncols()),
+            Theta::Float64(theta) => (Values::Float64(theta.iter().copied().collect()), theta.ncols()),
+        };
+        let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq } = evaluation;
+        let trace: Vec<f64> = trace_ww.iter().zip(&trace_vv).map(|(ww, vv)| ww + vv).collect();
+        let bounds: Vec<_> = trace
+            .iter()
+            .zip(&trace_sq)
+            .map(|(&trace, &trace_sq)| wolkowicz_styan(trace, trace_sq, parameters))
+            .collect();
+        let mut values = vec![
+            Values::Uint64((first_seed..).take(rows).collect()),
+            theta,
+            Values::Uint8(status.iter().map(|&status| status as u8).collect()),
+            Values::Uint32(steps),
+        ];
+        let floats = [
+            loss,
+            gradient_sq,
+            trace_ww,
+            trace_vv,
+            trace,
+            trace_sq,
+            bounds.iter().map(|bounds| bounds.lambda_sup).collect(),
+            bounds.iter().map(|bounds| bounds.lambda_max_lower).collect(),
+            bounds.iter().map(|bounds| bounds.lambda_min_upper).collect(),
+            bounds.iter().map(|bounds| bounds.lambda_min_lower).collect(),
+        ];
+        values.extend(floats.into_iter().chain(macro_f1).map(Values::Float64));
+        Self { values, rows }
+    }
+}

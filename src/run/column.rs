@@ -1,0 +1,143 @@
+//! One column's file: created at its final size, filled in place.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use ndarray_npy::{WriteNpyError, write_zeroed_npy};
+
+use super::RunError;
+use crate::records::{Column, Dtype, Values};
+
+/// Where the column `name` of the run in `dir` stands.
+pub(super) fn path(dir: &Path, name: &str) -> PathBuf {
+    dir.join(format!("{name}.npy"))
+}
+
+/// A column open for writing.
+#[derive(Debug)]
+pub(super) struct ColumnFile {
+    file: File,
+    path: PathBuf,
+    dtype: Dtype,
+    width: usize,
+    rows: u64,
+    /// Where row 0 starts in the file.
+    offset: u64,
+}
+
+impl Dtype {
+    const fn size(self) -> u64 {
+        match self {
+            Self::Uint8 => 1,
+            Self::Uint32 | Self::Float32 => 4,
+            Self::Uint64 | Self::Float64 => 8,
+        }
+    }
+}
+
+impl ColumnFile {
+    /// Creates the file with a header for `rows` rows, all zero.
+    pub(super) fn create(dir: &Path, column: &Column, rows: u64) -> Result<Self, RunError> {
+        let path = path(dir, &column.name);
+        let create = || -> Result<(), WriteNpyError> {
+            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+            let rows = usize::try_from(rows).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
+            let shape = match column.width {
+                Some(width) => vec![rows, width],
+                None => vec![rows],
+            };
+            match column.dtype {
+                Dtype::Uint8 => write_zeroed_npy::<u8, _>(&file, shape),
+                Dtype::Uint32 => write_zeroed_npy::<u32, _>(&file, shape),
+                Dtype::Uint64 => write_zeroed_npy::<u64, _>(&file, shape),
+                Dtype::Float32 => write_zeroed_npy::<f32, _>(&file, shape),
+                Dtype::Float64 => write_zeroed_npy::<f64, _>(&file, shape),
+            }
+        };
+        create().map_err(|error| match error {
+            WriteNpyError::Io(error) => RunError::io(&path, error),
+            error => RunError::Column { path: path.clone(), problem: error.to_string() },
+        })?;
+        Self::open(dir, column, rows)
+    }
+
+    /// Opens an existing file and checks that it has room for exactly `rows` rows.
+    pub(super) fn open(dir: &Path, column: &Column, rows: u64) -> Result<Self, RunError> {
+        let path = path(dir, &column.name);
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
+            _ => RunError::io(&path, error),
+        };
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
+        // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
+        let mut preamble = [0_u8; 12];
+        file.read_exact(&mut preamble).map_err(io)?;
+        let offset = match preamble[6] {
+            1 => 10 + u64::from(u16::from_le_bytes([preamble[8], preamble[9]])),
+            _ => 12 + u64::from(u32::from_le_bytes([preamble[8], preamble[9], preamble[10], preamble[11]])),
+        };
+        let column =
+            Self { file, path: path.clone(), dtype: column.dtype, width: column.width.unwrap_or(1), rows, offset };
+        let expected = offset + rows * column.row_bytes();
+        let found = column.file.metadata().map_err(io)?.len();
+        if found != expected {
+            let problem = format!(
+                "the file has {found} bytes where {rows} rows need {expected}: it was changed from outside; restore it, or start \
+                 again in another directory"
+            );
+            return Err(RunError::Column { path, problem });
+        }
+        Ok(column)
+    }
+
+    /// The same open file after its folder was renamed to `dir`.
+    pub(super) fn moved_to(mut self, dir: &Path) -> Self {
+        if let Some(name) = self.path.file_name() {
+            self.path = dir.join(name);
+        }
+        self
+    }
+
+    /// Puts `values` into the rows from `first_row` on.
+    pub(super) fn write(&self, first_row: u64, values: &Values) -> Result<(), RunError> {
+        let bytes = values.bytes();
+        let fits = values.dtype() == self.dtype
+            && (bytes.len() as u64).is_multiple_of(self.row_bytes())
+            && first_row + bytes.len() as u64 / self.row_bytes() <= self.rows;
+        if !fits {
+            let problem = format!("{} bytes of {:?} do not fit from row {first_row} on", bytes.len(), values.dtype());
+            return Err(RunError::Column { path: self.path.clone(), problem });
+        }
+        write_all_at(&self.file, bytes, self.offset + first_row * self.row_bytes())
+            .map_err(|error| RunError::io(&self.path, error))
+    }
+
+    /// Waits until what was written has reached the disk.
+    pub(super) fn sync(&self) -> Result<(), RunError> {
+        self.file.sync_data().map_err(|error| RunError::io(&self.path, error))
+    }
+
+    fn row_bytes(&self) -> u64 {
+        self.dtype.size() * self.width as u64
+    }
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_write(file, bytes, offset)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                bytes = &bytes[written..];
+                offset += written as u64;
+            }
+        }
+    }
+    Ok(())
+}

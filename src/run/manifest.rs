@@ -1,0 +1,126 @@
+//! `manifest.json`: what was run, on what, and how it went.
+
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
+
+use super::RunError;
+use crate::engine::Description;
+use crate::records::Column;
+use crate::spec::Spec;
+
+/// The manifest's name in a run directory.
+pub(super) const FILE: &str = "manifest.json";
+
+/// The version of the run directory's layout. Another number means another meaning of some file.
+const FORMAT: u32 = 1;
+
+/// Everything about a run but its columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The layout's version.
+    pub format: u32,
+    /// The program's version.
+    pub version: String,
+    /// Whether all rows are written.
+    pub state: State,
+    /// What determines the columns.
+    pub spec: Spec,
+    /// What computed them.
+    pub engine: Description,
+    /// The columns, each a file NAME.npy with `spec`'s number of rows.
+    pub columns: Vec<Column>,
+    /// When the run was started, UTC.
+    pub started: String,
+    /// Where the time went, once the run is finished.
+    pub seconds: Option<Seconds>,
+    /// How the networks ended, once the run is finished.
+    pub outcome: Option<Outcome>,
+}
+
+/// Whether all rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// Rows are still missing.
+    Running,
+    /// Every row is written.
+    Finished,
+}
+
+/// Wall-clock seconds, summed over all sittings of the run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Training.
+    pub train: f64,
+    /// Evaluating the closed forms.
+    pub evaluate: f64,
+    /// Everything, writing included.
+    pub total: f64,
+}
+
+/// How many networks ended in which way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// g.g fell below the tolerance.
+    pub converged: u64,
+    /// The most steps were taken before that.
+    pub step_limit: u64,
+    /// g.g overflowed or became NaN.
+    pub non_finite: u64,
+}
+
+impl Manifest {
+    /// The manifest of a run that starts now.
+    pub(super) fn new(spec: Spec, engine: Description, columns: Vec<Column>) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
+            state: State::Running,
+            spec,
+            engine,
+            columns,
+            started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            seconds: None,
+            outcome: None,
+        }
+    }
+
+    pub(super) fn read(dir: &Path) -> Result<Self, RunError> {
+        let path = dir.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
+            _ => RunError::io(&path, error),
+        })?;
+        let damaged = |problem: String| RunError::Manifest { path: path.clone(), problem };
+        let value: serde_json::Value =
+            serde_json::from_str(&text).map_err(|error| damaged(format!("the manifest is damaged: {error}")))?;
+        // The layout's version comes first: a manifest of another version need not have this version's fields.
+        match value.get("format").and_then(serde_json::Value::as_u64) {
+            Some(format) if format == u64::from(FORMAT) => {}
+            Some(format) => {
+                return Err(damaged(format!(
+                    "the run has layout version {format}, this sharpsweep {} reads version {FORMAT}: use the version that wrote it",
+                    env!("CARGO_PKG_VERSION")
+                )));
+            }
+            None => return Err(damaged("the manifest names no layout version (`format`)".into())),
+        }
+        serde_json::from_value(value).map_err(|error| damaged(format!("the manifest is damaged: {error}")))
+    }
+
+    /// Replaces the manifest in `dir` in one step: a reader sees the old one or the new one.
+    pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
+        let path = dir.join(FILE);
+        let text = serde_json::to_string_pretty(self).map_err(|error| RunError::io(&path, error.into()))?;
+        let replace = || {
+            let mut file = AtomicWriteFile::open(&path)?;
+            file.write_all(text.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.commit()
+        };
+        replace().map_err(|error| RunError::io(&path, error))
+    }
+}

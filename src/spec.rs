@@ -1,0 +1,292 @@
+//! A validated experiment: everything that determines a run's columns, and nothing else. Manifests store it.
+
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Descent;
+use crate::model::{Activation, DataError, Dataset, MAX_PARAMETERS, Problem, Shape, Stream, appendix_c};
+
+/// The test samples that are drawn with the paper's data (Appendix C).
+pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
+
+/// What a run computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Which networks: seeds to train, or networks that came as a file.
+    pub work: Work,
+    /// N, the number of hidden units.
+    pub hidden: usize,
+    /// f, the activation function.
+    pub activation: Activation,
+    /// The training data.
+    pub data: DataSpec,
+    /// The test data, if there are any.
+    pub test: Option<DataSpec>,
+}
+
+/// Where a run's networks come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Work {
+    /// Networks trained from random seeds; row k of every column is seed `first_seed` + k.
+    Sweep {
+        /// The seed of row 0.
+        first_seed: u64,
+        /// S, the number of seeds.
+        seeds: u64,
+        /// How they are trained.
+        #[serde(flatten)]
+        descent: Descent,
+    },
+    /// Networks trained elsewhere; row k of every column is row k of the file.
+    Evaluate {
+        /// S, the number of networks.
+        networks: u64,
+        /// Hash of the theta file's values.
+        theta_hash: String,
+        /// g.g below this counts as converged in `status`.
+        tolerance: f64,
+    },
+}
+
+/// A data set's origin and fingerprint; the values themselves are kept beside the columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DataSpec {
+    /// Where the data came from.
+    pub source: DataSource,
+    /// I, the number of samples.
+    pub samples: usize,
+    /// M, the number of inputs.
+    pub inputs: usize,
+    /// Hash of shape and values.
+    pub hash: String,
+}
+
+/// Where a data set came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "from", rename_all = "kebab-case")]
+pub enum DataSource {
+    /// Drawn as in the paper's Appendix C.
+    AppendixC {
+        /// The seed of the draw.
+        data_seed: u64,
+    },
+    /// Read from two files.
+    Files {
+        /// The samples' file, as it was given.
+        x: String,
+        /// The labels' file, as it was given.
+        q: String,
+    },
+}
+
+/// A data set and where it came from.
+pub type SourcedDataset = (Dataset, DataSource);
+
+/// An experiment that cannot be run.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum SpecError {
+    /// A number outside what makes sense.
+    #[error("{what} is {value}: it must be {must}")]
+    Value {
+        /// Which number.
+        what: &'static str,
+        /// What it was.
+        value: String,
+        /// What it has to be.
+        must: &'static str,
+    },
+    /// More parameters than any engine takes.
+    #[error(
+        "a network of M = {inputs} inputs and N = {hidden} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are supported"
+    )]
+    TooManyParameters {
+        /// M.
+        inputs: usize,
+        /// N.
+        hidden: usize,
+        /// D.
+        parameters: usize,
+    },
+    /// Training and test data of different widths.
+    #[error("the test data have {test} inputs a sample, the training data {train}: they must agree")]
+    Inputs {
+        /// M of the training data.
+        train: usize,
+        /// M of the test data.
+        test: usize,
+    },
+    /// Unusable data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
+
+/// An experiment with its data in memory, ready to run.
+#[derive(Debug, Clone)]
+pub struct Experiment {
+    /// What determines the results.
+    pub spec: Spec,
+    /// Network and training data.
+    pub problem: Problem,
+    /// Test data for the macro F1.
+    pub test: Option<Dataset>,
+}
+
+impl Experiment {
+    /// Joins `work`, the network and data into one experiment.
+    ///
+    /// # Errors
+    /// [`SpecError`] for numbers outside their range and data that do not fit together.
+    pub fn new(
+        work: Work,
+        hidden: usize,
+        activation: Activation,
+        (data, source): SourcedDataset,
+        test: Option<SourcedDataset>,
+    ) -> Result<Self, SpecError> {
+        work.check()?;
+        let inputs = data.inputs();
+        if hidden == 0 {
+            return Err(SpecError::Value { what: "the number of hidden units", value: "0".into(), must: "at least 1" });
+        }
+        let parameters = inputs.saturating_add(2).saturating_mul(hidden).saturating_add(1);
+        if parameters > MAX_PARAMETERS {
+            return Err(SpecError::TooManyParameters { inputs, hidden, parameters });
+        }
+        if let Some((test, _)) = &test
+            && test.inputs() != inputs
+        {
+            return Err(SpecError::Inputs { train: inputs, test: test.inputs() });
+        }
+        let spec = Spec {
+            work,
+            hidden,
+            activation,
+            data: DataSpec::new(&data, source),
+            test: test.as_ref().map(|(data, source)| DataSpec::new(data, source.clone())),
+        };
+        Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
+    }
+}
+
+/// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
+///
+/// # Errors
+/// [`SpecError::Value`] for fewer than two samples: one class would be empty.
+pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
+    if samples < 2 {
+        let value = samples.to_string();
+        return Err(SpecError::Value { what: "the number of samples", value, must: "at least 2, one of each class" });
+    }
+    let source = DataSource::AppendixC { data_seed };
+    let train = appendix_c(samples, data_seed, Stream::TrainData)?;
+    let test = appendix_c(APPENDIX_C_TEST_SAMPLES, data_seed, Stream::TestData)?;
+    Ok(((train, source.clone()), (test, source)))
+}
+
+impl Spec {
+    /// Inputs M and hidden units N.
+    pub fn shape(&self) -> Shape {
+        Shape::new(self.data.inputs, self.hidden)
+    }
+
+    /// S, the number of networks and of rows in every column.
+    pub fn rows(&self) -> u64 {
+        match self.work {
+            Work::Sweep { seeds, .. } => seeds,
+            Work::Evaluate { networks, .. } => networks,
+        }
+    }
+}
+
+impl Work {
+    /// Training of the seeds in `range`.
+    pub fn sweep(range: Range<u64>, descent: Descent) -> Self {
+        Self::Sweep { first_seed: range.start, seeds: range.end.saturating_sub(range.start), descent }
+    }
+
+    fn check(&self) -> Result<(), SpecError> {
+        let positive = |what, value: f64| {
+            if value.is_finite() && value > 0.0 {
+                return Ok(());
+            }
+            Err(SpecError::Value { what, value: value.to_string(), must: "finite and greater than 0" })
+        };
+        let (rows, tolerance) = match self {
+            Self::Sweep { seeds, descent, .. } => {
+                positive("the step size", descent.step_size)?;
+                positive("the initial range", descent.init_range.into())?;
+                (*seeds, descent.tolerance)
+            }
+            Self::Evaluate { networks, tolerance, .. } => (*networks, *tolerance),
+        };
+        if rows == 0 {
+            return Err(SpecError::Value { what: "the number of networks", value: "0".into(), must: "at least 1" });
+        }
+        if !(tolerance.is_finite() && tolerance >= 0.0) {
+            let value = tolerance.to_string();
+            return Err(SpecError::Value { what: "the tolerance", value, must: "finite and not negative" });
+        }
+        Ok(())
+    }
+}
+
+impl DataSpec {
+    fn new(data: &Dataset, source: DataSource) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(data.samples() as u64).to_le_bytes());
+        for value in data.x().iter().chain(data.q().iter()) {
+            hasher.update(&value.to_le_bytes());
+        }
+        let hash = hasher.finalize().to_hex()[..16].to_owned();
+        Self { source, samples: data.samples(), inputs: data.inputs(), hash }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Experiment, SpecError, Work, appendix_c_data};
+    use crate::engine::Descent;
+    use crate::model::Activation;
+
+    fn sweep(hidden: usize, descent: Descent, seeds: u64) -> Result<Experiment, SpecError> {
+        let (train, test) = appendix_c_data(50, 0)?;
+        Experiment::new(Work::sweep(0..seeds, descent), hidden, Activation::Sigmoid, train, Some(test))
+    }
+
+    #[test]
+    fn numbers_outside_their_range_are_refused_by_name() {
+        let message = |result: Result<Experiment, SpecError>| result.unwrap_err().to_string();
+        let descent = Descent::default();
+        assert!(sweep(3, descent, 1).is_ok());
+        assert!(message(sweep(0, descent, 1)).contains("hidden units"));
+        assert!(message(sweep(3, descent, 0)).contains("number of networks"));
+        assert!(message(sweep(3, Descent { step_size: f64::NAN, ..descent }, 1)).contains("step size is NaN"));
+        assert!(message(sweep(3, Descent { init_range: -1.0, ..descent }, 1)).contains("initial range is -1"));
+        assert!(message(sweep(3, Descent { tolerance: -1.0, ..descent }, 1)).contains("tolerance"));
+        assert!(message(sweep(usize::MAX, descent, 1)).contains("parameters"));
+        assert!(appendix_c_data(1, 0).unwrap_err().to_string().contains("at least 2"));
+    }
+
+    #[test]
+    fn the_data_hash_tells_draws_apart() {
+        let hash = |seed| {
+            let (train, _) = appendix_c_data(50, seed).unwrap();
+            Experiment::new(Work::sweep(0..1, Descent::default()), 3, Activation::Sigmoid, train, None)
+                .unwrap()
+                .spec
+                .data
+                .hash
+        };
+        assert_eq!(hash(0), hash(0));
+        assert_ne!(hash(0), hash(1));
+    }
+
+    #[test]
+    fn a_spec_survives_its_manifest() {
+        let spec = sweep(3, Descent::default(), 512).unwrap().spec;
+        let text = serde_json::to_string(&spec).unwrap();
+        assert_eq!(serde_json::from_str::<super::Spec>(&text).unwrap(), spec);
+    }
+}
