@@ -14,7 +14,7 @@ fn uniform(a: usize, b: usize, purpose: u32) -> f32 {
 #[test]
 fn kept_points_are_apart_and_every_dropped_one_has_an_earlier_kept_neighbour() {
     let points = Array2::from_shape_fn((20_000, 13), |(i, d)| {
-        let size = (0.5 * (2.0 * uniform(i, 0, 1))).exp();
+        let size = (0.4 * (2.0 * uniform(i, 0, 1))).exp();
         20.0 * size * uniform(i, d, 0)
     });
     let found = duplicates(points.view()).unwrap();
