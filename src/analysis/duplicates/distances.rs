@@ -224,3 +224,41 @@ fn random_pair(pair: u64, count: usize) -> (usize, usize) {
     let j = below(words[2], words[3], count - 1);
     (i, if j < i { j } else { j + 1 })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Statistics, random_pair};
+
+    #[test]
+    fn random_pairs_are_of_different_points_and_uniform_over_them() {
+        let count = 5;
+        let mut seen = [[0_u32; 5]; 5];
+        for pair in 0..40_000 {
+            let (i, j) = random_pair(pair, count);
+            seen[i][j] += 1;
+        }
+        for (i, row) in seen.iter().enumerate() {
+            for (j, &times) in row.iter().enumerate() {
+                // 2,000 expected of each of the 20 ordered pairs, with a standard deviation of 44.
+                let expected = if i == j { 0..1 } else { 1_780..2_220 };
+                assert!(expected.contains(&times), "({i}, {j}) was drawn {times} times");
+            }
+        }
+    }
+
+    /// The threshold's standard error is that of the mean of e - 3/2 e^2, times std: here from the values one by one.
+    #[test]
+    fn standard_error_of_the_threshold_follows_from_the_moments() {
+        let distances: Vec<f64> = (1..200).map(|k| f64::from(k).sqrt() + f64::from(k % 7)).collect();
+        let (centre, n) = (9.0, distances.len() as f64);
+        let sum = |k: i32| distances.iter().map(|d| (d - centre).powi(k)).sum::<f64>();
+        let statistics = Statistics::new(distances.len() as u64, centre, [1, 2, 3, 4].map(sum));
+        let mean = distances.iter().sum::<f64>() / n;
+        let std = (distances.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let influence: Vec<f64> =
+            distances.iter().map(|d| (d - mean) / std).map(|e| std * (e - 1.5 * (e * e - 1.0))).collect();
+        let expected = (influence.iter().map(|i| i * i).sum::<f64>() / n / n).sqrt();
+        assert!((statistics.mean - mean).abs() < 1e-12 && (statistics.std - std).abs() < 1e-12);
+        assert!((statistics.threshold_error() - expected).abs() < 1e-10 * expected, "{expected}");
+    }
+}
