@@ -1,7 +1,8 @@
 //! Distances of one point to many, and their statistics over all pairs or a sample of them.
 //!
-//! Squared distances are sums of squared differences in f64, one coordinate after the other, in sixteen lanes: no |x|^2 - 2 x.y + |y|^2, which
-//! cancels for near points. The lanes are spelled out and nothing is fused, so every instruction set gives the same bits.
+//! Squared distances are sums of squared differences in f64, one coordinate after the other, in sixteen lanes: no
+//! |x|^2 - 2 x.y + |y|^2, which cancels for near points. The lanes are spelled out and nothing is fused, so every
+//! instruction set gives the same bits.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -18,8 +19,8 @@ const TASK_ROWS: usize = 64;
 /// Sampled pairs that make one task.
 const TASK_PAIRS: u64 = 1 << 16;
 
-/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The last block is filled
-/// up with points at infinity.
+/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The
+/// last block is filled up with points at infinity.
 #[derive(Debug)]
 pub(super) struct Blocks {
     values: Vec<f32>,
@@ -59,7 +60,8 @@ impl Blocks {
     }
 }
 
-/// The squared distances of `x` to the points of a block, or `None` once none of them can be nearer than the root of `limit`.
+/// The squared distances of `x` to the points of a block, or `None` once none of them can be nearer than the root of
+/// `limit`.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn squares_below(x: &[f32], block: &[f32], limit: f64) -> Option<[f64; LANES]> {
     // The root of a square just above the limit may round to below the threshold.
@@ -112,15 +114,16 @@ impl Statistics {
         Self { pairs, mean: centre + m1, std, skewness, kurtosis }
     }
 
-    /// The standard error of mean - 3 std for independent pairs: var(e - 3/2 e^2) / n in units of std, with e the standardised distance.
+    /// The standard error of mean - 3 std for independent pairs: var(e - 3/2 e^2) / n in units of std, with e the
+    /// standardised distance.
     pub(super) fn threshold_error(&self) -> f64 {
         let variance = 1.0 - 3.0 * self.skewness + 2.25 * (self.kurtosis - 1.0);
         self.std * (variance.max(0.0) / self.pairs as f64).sqrt()
     }
 }
 
-/// The root mean square of the pairwise distances, from the points' scatter alone: sum_ij |x_i - x_j|^2 = 2 S sum_i |x_i - mean|^2. A centre near the mean
-/// distance, about which the sums lose nothing to cancellation.
+/// The root mean square of the pairwise distances, from the points' scatter alone: sum_ij |x_i - x_j|^2 = 2 S sum_i
+/// |x_i - mean|^2. A centre near the mean distance, about which the sums lose nothing to cancellation.
 fn root_mean_square(rows: Rows<'_>, count: usize) -> f64 {
     let scatter: f64 = (0..rows.dimensions)
         .map(|d| {
@@ -190,7 +193,8 @@ fn pair_sums(rows: Rows<'_>, blocks: &Blocks, first: usize, count: usize, centre
     [sums.iter().sum(), squared_sums.iter().sum()]
 }
 
-/// The statistics of `pairs` distances between two different points drawn uniformly with replacement, always the same ones.
+/// The statistics of `pairs` distances between two different points drawn uniformly with replacement, always the same
+/// ones.
 pub(super) fn sampled_pairs(rows: Rows<'_>, count: usize, pairs: u64) -> Statistics {
     let centre = root_mean_square(rows, count);
     let tasks: Vec<[f64; 4]> = (0..pairs.div_ceil(TASK_PAIRS))
