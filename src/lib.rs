@@ -8,6 +8,7 @@
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
+//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector products;
 //! - [`cpu`]: float32, many networks in SIMD lanes, all cores;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
@@ -29,6 +30,7 @@ pub mod engine;
 pub mod gpu;
 pub mod input;
 pub mod model;
+pub mod numeric;
 pub mod records;
 pub mod reference;
 pub mod replay;
