@@ -5,7 +5,7 @@
 use super::critical_points::CriticalPoints;
 use super::html::Report;
 use super::lettering::number;
-use super::paper::{compare_widths, figures, listing, part};
+use super::paper::{compare_widths, figures, listings, part};
 use super::table::{Row, Table};
 use crate::run::Run;
 
@@ -271,7 +271,7 @@ pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<
         notices,
         tables: vec![published_against_here(draws), by_draw(draws)],
         figures,
-        listings: runs.map(listing).into(),
+        listings: runs.map(listings).concat(),
     }
 }
 
