@@ -150,7 +150,7 @@ fn the_tolerances_see_a_wrong_term() {
 #[test]
 fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let Some(mut gpu) = gpu("long_rows_of_pairs_are_cut_and_nothing_is_lost", Tuning::default()) else { return };
-    let problem = Problem::new(1100, Activation::Sigmoid, appendix_c(131, 0, Stream::TrainData).unwrap());
+    let problem = Problem::new(1000, Activation::Sigmoid, appendix_c(151, 0, Stream::TrainData).unwrap());
     let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
     let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
     let found = gpu.evaluate(&problem, theta.view()).unwrap();

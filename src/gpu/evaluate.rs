@@ -35,10 +35,12 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
     let (samples, hidden, inputs) = (problem.data.samples(), problem.shape.hidden, problem.shape.inputs);
     // What cannot be cut: the forward pass of a sample, a block of trace sums, a block of tr H^2.
     let longest = (hidden * (inputs + 2)).max(SUM_BLOCK * (hidden + inputs + 2)).max(16 * (hidden + 1) + inputs + 1);
-    if gpu.loop_limit().is_some_and(|limit| longest > limit as usize) {
+    if let Some(limit) = gpu.loop_limit()
+        && longest > limit as usize
+    {
         return Err(EngineError::Limit(format!(
             "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation, but this \
-             software driver stops every invocation after {LOOP_ITERATIONS}: use fewer of them, or --backend cpu"
+             software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
         )));
     }
     let largest = (samples * hidden.max(3)).max(problem.shape.parameters());
