@@ -162,6 +162,19 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
+/// More entries of H than the assembled route holds at a time.
+#[test]
+fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
+    let problem = Problem::new(32, Activation::Sigmoid, random_data(20, 64));
+    let theta = start_thetas(&problem, 2, 1.0);
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    for set in InstructionSet::available() {
+        let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view()).unwrap();
+        let misses = evaluation_misses(&problem, &found, &expected);
+        assert!(misses.is_empty(), "{set}: {}", misses.join("\n"));
+    }
+}
+
 /// Sums over many samples must not lose accuracy with their length: the largest error of f32 sums grows with the square root of it.
 #[test]
 fn long_data_sets_evaluate_as_in_the_reference() {

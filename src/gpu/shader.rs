@@ -7,6 +7,7 @@ use std::f32::consts::LOG2_E;
 use clap::ValueEnum;
 
 use super::plan::{STREAMED_TILE, SharedLayout};
+use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::model::{Activation, Shape};
 
@@ -30,11 +31,13 @@ pub enum Pass {
     Trace,
     /// tr H^2 from Phi, Psi and Omega.
     TraceSq,
+    /// tr H^2 from the entries of H.
+    TraceSqAssembled,
 }
 
 impl Pass {
     /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Seeds,
         Self::Train,
         Self::TrainShared,
@@ -43,6 +46,7 @@ impl Pass {
         Self::Gradient,
         Self::Trace,
         Self::TraceSq,
+        Self::TraceSqAssembled,
     ];
 
     /// The stem of the pass's file in shaders/, and the name of its entry point.
@@ -56,6 +60,7 @@ impl Pass {
             Self::Gradient => "gradient",
             Self::Trace => "trace",
             Self::TraceSq => "trace_sq",
+            Self::TraceSqAssembled => "trace_sq_assembled",
         }
     }
 
@@ -69,6 +74,7 @@ impl Pass {
             Self::Gradient => include_str!("../../shaders/gradient.wgsl"),
             Self::Trace => include_str!("../../shaders/trace.wgsl"),
             Self::TraceSq => include_str!("../../shaders/trace_sq.wgsl"),
+            Self::TraceSqAssembled => include_str!("../../shaders/trace_sq_assembled.wgsl"),
         }
     }
 }
@@ -160,6 +166,18 @@ fn pass_constants(pass: Pass, shape: Shape) -> String {
             )
         }
         Pass::TrainStreamed => format!("const TILE: u32 = {STREAMED_TILE}u;\n"),
+        Pass::TraceSqAssembled => {
+            let items = Items::of(shape);
+            format!(
+                "const INPUT_TILE: u32 = {}u;\n\
+                 const INPUT_TILES: u32 = {}u;\n\
+                 const INPUT_TILE_PAIRS: u32 = {}u;\n\
+                 const ITEM_SUMS: u32 = {ITEM_SUMS}u;\n",
+                items.input_tile,
+                items.input_tiles,
+                items.input_tile_pairs(),
+            )
+        }
         _ => String::new(),
     }
 }
