@@ -1,12 +1,13 @@
-//! What a finished sweep is asked: which critical points are the same, how well networks classify, and whether two groups of them
-//! differ.
+//! What a finished sweep is asked: which critical points are the same, how well networks classify, and whether two
+//! groups of them differ.
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`quantiles`]: quantiles as NumPy's default.
 //!
-//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask about.
+//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
+//! about.
 
 mod duplicates;
 mod f1;
@@ -59,7 +60,8 @@ pub enum AnalysisError {
     },
     /// Networks and test samples do not fit each other.
     #[error(
-        "networks with {inputs} inputs and {parameters} parameters each do not fit test samples with {sample_inputs} inputs and theta with {columns} columns"
+        "networks with {inputs} inputs and {parameters} parameters do not fit test samples with {sample_inputs} inputs \
+         and theta with {columns} columns"
     )]
     Shape {
         /// M of the networks.

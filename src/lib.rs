@@ -8,6 +8,7 @@
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
+//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector products;
 //! - [`cpu`]: float32, many networks in SIMD lanes, all cores;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
@@ -16,6 +17,8 @@
 //! - [`backend`]: which engine to take;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`analysis`]: what a finished run is asked;
+//! - [`replay`](mod@replay): one seed again, with its whole trajectory;
+//! - [`report`]: figures, tables and the HTML report;
 //! - [`cli`]: the command line.
 
 pub mod analysis;
@@ -27,8 +30,11 @@ pub mod engine;
 pub mod gpu;
 pub mod input;
 pub mod model;
+pub mod numeric;
 pub mod records;
 pub mod reference;
+pub mod replay;
+pub mod report;
 pub mod run;
 pub mod spec;
 pub mod sweep;

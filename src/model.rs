@@ -13,6 +13,7 @@ pub use activation::{Activation, Derivatives};
 pub(crate) use activation::{sigmoid_both, softplus};
 pub use appendix_c::appendix_c;
 pub use dataset::{DataError, Dataset};
+pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
 pub use seeds::{initial_theta, uniform_symmetric};
 pub use shape::{MAX_PARAMETERS, Shape};

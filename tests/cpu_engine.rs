@@ -1,6 +1,8 @@
 //! The CPU engine against the f64 reference, for every instruction set of this machine, and against itself for other batches and
 //! thread counts.
 
+#![expect(clippy::print_stderr, reason = "what was left out is said where a test's reader looks")]
+
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, Axis, concatenate, s};
@@ -28,12 +30,12 @@ fn cpu(route: Route, instruction_set: InstructionSet) -> Cpu {
 /// Names every value of `found` that is not within `tolerance` (network, value) of `expected`.
 fn misses(name: &str, found: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Vec<String> {
     assert_eq!(found.len(), expected.len(), "{name}: lengths");
-    let outside = |k: &usize| !((found[*k] - expected[*k]).abs() <= tolerance(*k));
+    let within = |k: usize| (found[k] - expected[k]).abs() <= tolerance(k);
     let text = |k: usize| {
         let error = (found[k] - expected[k]).abs();
         format!("{name}[{k}] = {:e}, expected {:e}, off by {error:e} of {:e}", found[k], expected[k], tolerance(k))
     };
-    (0..found.len()).filter(outside).map(text).collect()
+    (0..found.len()).filter(|&k| !within(k)).map(text).collect()
 }
 
 fn lambda_sup(evaluation: &Evaluation, parameters: usize) -> Vec<f64> {
@@ -124,7 +126,8 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
 
 /// `samples` rows of `inputs` values uniform on (-1, 1), labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
-    let values = (0..samples as u64).flat_map(|i| initial_theta(sharpsweep::model::Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+    let values = (0..samples as u64)
+        .flat_map(|i| initial_theta(sharpsweep::model::Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
     let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
     Dataset::new(x, q).unwrap()
@@ -140,7 +143,8 @@ fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
 #[test]
 fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
     let mut all = Vec::new();
-    for (samples, inputs, hidden) in [(1, 1, 1), (2, 2, 2), (3, 7, 5), (63, 2, 4), (65, 3, 9), (129, 9, 2), (31, 1, 17)] {
+    for (samples, inputs, hidden) in [(1, 1, 1), (2, 2, 2), (3, 7, 5), (63, 2, 4), (65, 3, 9), (129, 9, 2), (31, 1, 17)]
+    {
         for activation in Activation::ALL {
             let problem = Problem::new(hidden, activation, random_data(samples, inputs));
             let theta = start_thetas(&problem, 19, 2.0);
@@ -156,6 +160,19 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
         }
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// More entries of H than the assembled route holds at a time.
+#[test]
+fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
+    let problem = Problem::new(32, Activation::Sigmoid, random_data(20, 64));
+    let theta = start_thetas(&problem, 2, 1.0);
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    for set in InstructionSet::available() {
+        let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view()).unwrap();
+        let misses = evaluation_misses(&problem, &found, &expected);
+        assert!(misses.is_empty(), "{set}: {}", misses.join("\n"));
+    }
 }
 
 /// Sums over many samples must not lose accuracy with their length: the largest error of f32 sums grows with the square root of it.
@@ -203,7 +220,10 @@ fn theta_errors(found: &Trained, expected: &Trained) -> Vec<f64> {
     (found.theta.axis_iter(Axis(0)).zip(expected.theta.axis_iter(Axis(0))))
         .map(|(found, expected)| {
             let scale = expected.fold(1.0_f32, |m, t| m.max(t.abs()));
-            let error = found.iter().zip(expected).fold(0.0_f32, |m, (a, b)| if (a - b).is_nan() { f32::NAN } else { m.max((a - b).abs()) });
+            let error = found
+                .iter()
+                .zip(expected)
+                .fold(0.0_f32, |m, (a, b)| if (a - b).is_nan() { f32::NAN } else { m.max((a - b).abs()) });
             f64::from(error / scale)
         })
         .collect()
@@ -218,7 +238,9 @@ fn no_tolerance(step_size: f64, max_steps: u32) -> Descent {
 fn short_descents_end_where_the_reference_ends() {
     for hidden in [3, 10] {
         let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-        for (descent, seeds, tolerance) in [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4)] {
+        for (descent, seeds, tolerance) in
+            [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4)]
+        {
             let expected = Reference.train(&problem, &descent, seeds.clone()).unwrap();
             for set in InstructionSet::available() {
                 let found = cpu(Route::Auto, set).train(&problem, &descent, seeds.clone()).unwrap();
@@ -244,7 +266,10 @@ fn descents_of_any_size_and_activation_end_where_the_reference_ends() {
             for set in InstructionSet::available() {
                 let found = cpu(Route::Auto, set).train(&problem, &descent, 3..22).unwrap();
                 for (network, error) in theta_errors(&found, &expected).into_iter().enumerate() {
-                    assert!(error <= 1e-5, "I={samples} M={inputs} N={hidden} {activation:?} {set} {network}: {error:e}");
+                    assert!(
+                        error <= 1e-5,
+                        "I={samples} M={inputs} N={hidden} {activation:?} {set} {network}: {error:e}"
+                    );
                 }
             }
         }
@@ -268,7 +293,6 @@ fn verdicts_of_long_descents_agree_for_98_of_100_seeds() {
     for set in InstructionSet::available() {
         let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
         let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
-        eprintln!("{set}: {agreeing} of 512 verdicts agree");
         assert!(agreeing * 100 >= 512 * 98, "{set}: {agreeing} of 512");
     }
 }

@@ -9,12 +9,12 @@ fn uniform(a: usize, b: usize, purpose: u32) -> f32 {
     philox4x32_10([a as u32, b as u32, purpose, 0], [3, 0])[0] as f32 / 4_294_967_296.0 - 0.5
 }
 
-/// 20,000 points in 13 dimensions at very different distances from the origin, so that some thousands are kept, over twenty batches and
-/// several trees.
+/// 20,000 points in 13 dimensions at very different distances from the origin, so that some thousands are kept, over
+/// twenty batches and several trees.
 #[test]
 fn kept_points_are_apart_and_every_dropped_one_has_an_earlier_kept_neighbour() {
     let points = Array2::from_shape_fn((20_000, 13), |(i, d)| {
-        let size = (0.5 * (2.0 * uniform(i, 0, 1))).exp();
+        let size = (0.4 * (2.0 * uniform(i, 0, 1))).exp();
         20.0 * size * uniform(i, d, 0)
     });
     let found = duplicates(points.view()).unwrap();

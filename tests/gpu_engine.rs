@@ -181,6 +181,19 @@ fn the_tolerances_see_a_wrong_term() {
     }
 }
 
+/// So many hidden units that one row of pairs has more iterations than a software driver lets an invocation make.
+#[test]
+fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
+    let Some(mut gpu) = gpu("long_rows_of_pairs_are_cut_and_nothing_is_lost", Tuning::default()) else { return };
+    let problem = Problem::new(1000, Activation::Sigmoid, appendix_c(151, 0, Stream::TrainData).unwrap());
+    let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
+    let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
+    let found = gpu.evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
+    close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
+}
+
 /// No step at all: what comes back is theta_0, written by the shader.
 #[test]
 fn initial_theta_is_bit_equal_to_the_host() {

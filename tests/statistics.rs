@@ -1,5 +1,5 @@
-//! Quantiles, Mann-Whitney U, macro F1 and the rule for duplicates give the values of NumPy, SciPy and scikit-learn, frozen with
-//! the script that made them (`tests/frozen/make.py`).
+//! Quantiles, Mann-Whitney U, macro F1 and the rule for duplicates give the values of NumPy, SciPy and scikit-learn,
+//! frozen with the script that made them (`tests/frozen/make.py`).
 
 mod support;
 
@@ -9,8 +9,8 @@ use sharpsweep::analysis::{AnalysisError, duplicates, macro_f1, macro_f1_of_each
 use sharpsweep::model::{Activation, Dataset, Shape};
 use support::close;
 
-/// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, good to some units in the last
-/// place. 1e-12 leaves room for that and for nothing else.
+/// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, good to some units
+/// in the last place. 1e-12 leaves room for that and for nothing else.
 const RELATIVE: f64 = 1e-12;
 
 #[derive(Deserialize)]
@@ -178,10 +178,16 @@ fn networks_are_scored_by_the_sign_of_their_output() {
     let rows = [network(0.0, 1.0), network(0.0, -1.0), network(1.5, 1.0), network(0.0, 0.0), network(f64::NAN, 1.0)];
     let theta = Array2::from_shape_fn((5, 4), |(k, d)| rows[k][d]);
     let found = macro_f1_of_each(shape, Activation::Linear, &test, theta.view()).unwrap();
-    // Of the third network's predictions 0 1 1 1 the scores are 2/3 and 4/5; z = 0 predicts class 0, which scores 2/3 alone.
+    // Of the third network's predictions 0 1 1 1 the scores are 2/3 and 4/5; z = 0 predicts one class only, which
+    // scores 2/3.
     let expected = [1.0, 0.0, (2.0 / 3.0 + 0.8) / 2.0, 1.0 / 3.0];
     close(&found[..4], &expected, 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
     assert!(found[4].is_nan(), "a diverged network has no score");
+    // Which class z = 0 predicts shows where the classes differ in size: class 0 scores 4/5 here, class 1 would score
+    // 1/2.
+    let uneven = Dataset::new(array![[1.0], [2.0], [3.0]], array![0.0, 0.0, 1.0]).unwrap();
+    let zero = macro_f1_of_each(shape, Activation::Linear, &uneven, Array2::zeros((1, 4)).view()).unwrap();
+    close(&zero, &[0.4], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
     let wide = Array2::zeros((5, 7));
     let refused = macro_f1_of_each(shape, Activation::Linear, &test, wide.view());
     assert!(matches!(refused, Err(AnalysisError::Shape { columns: 7, .. })));

@@ -67,7 +67,8 @@ fn portable() {
     for _ in 0..LENGTH {
         for chain in &mut chains {
             for value in chain.iter_mut() {
-                *value = if cfg!(target_arch = "aarch64") { value.mul_add(factor, term) } else { *value * factor + term };
+                *value =
+                    if cfg!(target_arch = "aarch64") { value.mul_add(factor, term) } else { *value * factor + term };
             }
         }
     }

@@ -49,7 +49,11 @@ fn main() {
         }
     }
     let peak = peak_flops(set) / peak.processor();
-    println!("{set}, {} threads; FMA peak of one: {:.0} GFLOP/s of processor time", rayon::current_num_threads(), peak / 1e9);
+    println!(
+        "{set}, {} threads; FMA peak of one: {:.0} GFLOP/s of processor time",
+        rayon::current_num_threads(),
+        peak / 1e9
+    );
     for case in &cases {
         case.print(peak);
     }
@@ -76,20 +80,30 @@ fn cases() -> Vec<Case> {
     // The paper's two sizes and a wide network, whose parameters no register file holds.
     for hidden in [3, 10, 32] {
         let descent = if hidden > 10 { Descent { max_steps: 500, ..Descent::default() } } else { Descent::default() };
-        add(format!("train sigmoid N={hidden} M=2 I=50"), Work::Train { problem: appendix(hidden, Activation::Sigmoid), descent, gradients: 0.0 });
+        add(
+            format!("train sigmoid N={hidden} M=2 I=50"),
+            Work::Train { problem: appendix(hidden, Activation::Sigmoid), descent, gradients: 0.0 },
+        );
     }
     for activation in Activation::ALL.into_iter().filter(|a| *a != Activation::Sigmoid) {
         let descent = Descent { max_steps: 500, step_size: 0.01, ..Descent::default() };
-        add(format!("train {} N=10 M=2 I=50", activation.name()), Work::Train { problem: appendix(10, activation), descent, gradients: 0.0 });
+        add(
+            format!("train {} N=10 M=2 I=50", activation.name()),
+            Work::Train { problem: appendix(10, activation), descent, gradients: 0.0 },
+        );
     }
     // More inputs than the narrow loop takes, and the shapes of real data.
     for (samples, inputs, hidden) in [(400, 30, 6), (400, 64, 32)] {
         let descent = Descent { max_steps: 20, step_size: 1e-3, tolerance: 0.0, ..Descent::default() };
         let problem = uniform(samples, inputs, hidden);
-        add(format!("train sigmoid N={hidden} M={inputs} I={samples}"), Work::Train { problem, descent, gradients: 0.0 });
+        add(
+            format!("train sigmoid N={hidden} M={inputs} I={samples}"),
+            Work::Train { problem, descent, gradients: 0.0 },
+        );
     }
     // On both sides of the crossover between the two routes, then many inputs and many samples.
-    let small = [(3, 16_384), (10, 8192), (24, 1024), (48, 256)].map(|(hidden, networks)| (appendix(hidden, Activation::Sigmoid), networks));
+    let small = [(3, 16_384), (10, 8192), (24, 1024), (48, 256)]
+        .map(|(hidden, networks)| (appendix(hidden, Activation::Sigmoid), networks));
     let large = [(uniform(400, 30, 6), 128), (uniform(2000, 30, 6), 32), (uniform(10_000, 30, 6), 32)];
     for (problem, networks) in small.into_iter().chain(large) {
         for route in [Route::Pairwise, Route::Assembled] {
@@ -113,7 +127,10 @@ impl Case {
                 timing
             }
             Work::Evaluate { problem, theta, route } => {
-                time(|| black_box(Cpu::new(*route).evaluate(problem, theta.view()).expect("the CPU engine does not fail"))).0
+                time(|| {
+                    black_box(Cpu::new(*route).evaluate(problem, theta.view()).expect("the CPU engine does not fail"))
+                })
+                .0
             }
         };
         self.timings.push(timing);
@@ -164,7 +181,8 @@ fn peer(hidden: usize, seeds: u64) {
     let (problem, descent) = (appendix(hidden, Activation::Sigmoid), Descent::default());
     let (timing, trained) = time(|| train(&problem, &descent, seeds));
     let theta = trained.theta.mapv(f64::from);
-    let (evaluation, _) = time(|| black_box(Cpu::default().evaluate(&problem, theta.view()).expect("the CPU engine does not fail")));
+    let (evaluation, _) =
+        time(|| black_box(Cpu::default().evaluate(&problem, theta.view()).expect("the CPU engine does not fail")));
     let line = serde_json::json!({
         "hidden": hidden,
         "seeds": seeds,

@@ -1,8 +1,9 @@
 //! Critical points that stand for the same minimum, by the paper's rule (Appendix C).
 //!
-//! Of all pairwise Euclidean distances between the points take mean - 3 std, the standard deviation being the population's (divided by the
-//! number of pairs, NumPy's default); of points nearer to each other than that keep one, the first. Exactly: in order, a
-//! point is dropped if an earlier kept point is nearer than the threshold, and kept otherwise.
+//! Of all pairwise Euclidean distances between the points take mean - 3 std, the standard deviation being the
+//! population's (divided by the number of pairs, NumPy's default); of points nearer to each other than that keep one,
+//! the first. Exactly: in order, a point is dropped if an earlier kept point is nearer than the threshold, and kept
+//! otherwise.
 
 mod distances;
 mod forest;
@@ -51,7 +52,8 @@ pub struct Duplicates {
     pub mean: f64,
     /// Population standard deviation of the pairwise distances.
     pub std: f64,
-    /// mean - 3 std. Not above 0 where the distances scatter widely: then no two points can be nearer, and all are kept.
+    /// mean - 3 std. Not above 0 where the distances scatter widely: then no two points can be nearer, and all are
+    /// kept.
     pub threshold: f64,
     /// Whether `mean` and `std` are exact or from a sample. The neighbours are exact either way.
     pub statistics: PairStatistics,
@@ -89,12 +91,13 @@ impl fmt::Display for Duplicates {
 /// Looks for duplicates among `points` (S, D), in the order of the rows.
 ///
 /// Distances are f64, of the f32 coordinates as they are. The result does not depend on the number of threads or the
-/// instruction set. Up to [`EXACT_POINTS`] everything is exact, in O(S^2 D) time and O(S D) memory (seconds to a minute at 100,000
-/// points); beyond, the statistics come from a stated sample, and the result says so. Neighbours are found by a spatial index that the exact distance confirms.
+/// instruction set. Up to [`EXACT_POINTS`] everything is exact, in O(S^2 D) time and O(S D) memory (seconds to a minute
+/// at 100,000 points); beyond, the statistics come from a stated sample, and the result says so. Neighbours are found
+/// by a spatial index that the exact distance confirms.
 ///
 /// # Errors
-/// [`AnalysisError::TooFew`] for fewer than two points, [`AnalysisError::NotFinite`] for a coordinate that is not finite,
-/// [`AnalysisError::TooMany`] for more than 2^32 - 1 points.
+/// [`AnalysisError::TooFew`] for fewer than two points, [`AnalysisError::NotFinite`] for a coordinate that is not
+/// finite, [`AnalysisError::TooMany`] for more than 2^32 - 1 points.
 pub fn duplicates(points: ArrayView2<'_, f32>) -> Result<Duplicates, AnalysisError> {
     with_limits(points, EXACT_POINTS, SAMPLED_PAIRS)
 }
@@ -141,8 +144,8 @@ impl<'a> Rows<'a> {
 
 /// Whether each point has no earlier kept point nearer than `threshold`.
 ///
-/// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other. The
-/// decisions are those of going through the points one by one.
+/// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other.
+/// The decisions are those of going through the points one by one.
 fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<bool> {
     let mut kept = vec![false; count];
     let mut forest = Forest::new(rows, threshold);

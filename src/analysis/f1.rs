@@ -10,8 +10,8 @@ use crate::reference::output;
 /// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
 /// zero_division=0)` for two classes, `true` being class 1.
 ///
-/// A class that occurs neither among the labels nor among the predictions is no class: if all of both are class 1, the score is
-/// that of class 1 alone. A class that occurs on one side only scores 0.
+/// A class that occurs neither among the labels nor among the predictions is no class: if all of both are class 1, the
+/// score is that of class 1 alone. A class that occurs on one side only scores 0.
 ///
 /// # Errors
 /// [`AnalysisError::Lengths`] if the lists differ in length, [`AnalysisError::TooFew`] if they are empty.
@@ -35,8 +35,8 @@ pub fn macro_f1(predictions: &[bool], labels: &[bool]) -> Result<f64, AnalysisEr
     Ok(scores.iter().sum::<f64>() / scores.len() as f64)
 }
 
-/// Macro F1 on `test` of every row of `theta` (S, D), in order, on all cores: class 1 is predicted where z > 0. NaN for a network whose
-/// output is NaN for any sample.
+/// Macro F1 on `test` of every row of `theta` (S, D), in order, on all cores: class 1 is predicted where z > 0. NaN for
+/// a network whose output is NaN for any sample.
 ///
 /// # Errors
 /// [`AnalysisError::Shape`] if the networks, theta and the samples do not fit each other.

@@ -2,14 +2,16 @@
 
 use super::AnalysisError;
 
-/// The quantiles of `values` at every one of `levels` (0 to 1), in the order of the levels, by NumPy's default ("linear"): with the n
-/// values sorted, level q stands at position q (n - 1), and between two values the line joining them is taken.
+/// The quantiles of `values` at every one of `levels` (0 to 1), in the order of the levels, by NumPy's default
+/// ("linear"): with the n values sorted, level q stands at position q (n - 1), and between two values the line joining
+/// them is taken.
 ///
-/// Infinite values are allowed: a quantile between a finite and an infinite value is infinite (NumPy has NaN in places there), one
-/// between -inf and inf is NaN.
+/// Infinite values are allowed: a quantile between a finite and an infinite value is infinite (NumPy has NaN in places
+/// there), one between -inf and inf is NaN.
 ///
 /// # Errors
-/// [`AnalysisError::TooFew`] for no values, [`AnalysisError::NotFinite`] for a NaN, [`AnalysisError::Level`] for a level outside 0 to 1.
+/// [`AnalysisError::TooFew`] for no values, [`AnalysisError::NotFinite`] for a NaN, [`AnalysisError::Level`] for a level
+/// outside 0 to 1.
 pub fn quantiles(values: &[f64], levels: &[f64]) -> Result<Vec<f64>, AnalysisError> {
     if values.is_empty() {
         return Err(AnalysisError::TooFew { what: "a quantile", of: "value", needed: 1, found: 0 });

@@ -27,7 +27,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Counts as converged if the squared gradient norm g.g is below this
-    #[arg(long, value_name = "G", default_value_t = Descent::default().tolerance)]
+    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
     tolerance: f64,
     #[command(flatten)]
     network: NetworkArgs,

@@ -94,16 +94,16 @@ pub(super) struct NetworkArgs {
 #[command(next_help_heading = "Training")]
 pub(super) struct DescentArgs {
     /// Initial weights are drawn uniformly from (-A, A)
-    #[arg(long, value_name = "A", default_value_t = Descent::default().init_range)]
+    #[arg(long, value_name = "A", allow_negative_numbers = true, default_value_t = Descent::default().init_range)]
     init_range: f32,
     /// eta in theta <- theta - eta dL/dtheta
-    #[arg(long, value_name = "ETA", default_value_t = Descent::default().step_size)]
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Descent::default().step_size)]
     step_size: f64,
     /// The most steps a network takes
     #[arg(long, value_name = "T", default_value_t = Descent::default().max_steps)]
     max_steps: u32,
     /// Converged once the squared gradient norm g.g is below this
-    #[arg(long, value_name = "G", default_value_t = Descent::default().tolerance)]
+    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
     tolerance: f64,
 }
 

@@ -17,6 +17,13 @@ pub(super) struct OutputArgs {
     json: bool,
 }
 
+impl OutputArgs {
+    /// Whether a program reads the results.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+}
+
 /// The quantiles of a summary, as levels and as column heads.
 const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 const HEADS: [&str; 5] = ["10 %", "25 %", "median", "75 %", "90 %"];
@@ -26,9 +33,10 @@ struct Summary<'a> {
     directory: String,
     manifest: &'a Manifest,
     outcome: Outcome,
+    /// Which networks the quantiles are over.
+    over: &'static str,
     /// The levels of the quantiles below.
     levels: [f64; 5],
-    /// Over the converged networks.
     quantiles: Vec<Quantiles>,
 }
 
@@ -41,32 +49,43 @@ struct Quantiles {
 /// Prints the summary of a finished `run` to stdout.
 pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
     let status = run.status()?;
-    let converged: Vec<bool> = status.iter().map(|&status| status == Status::Converged as u8).collect();
     let count = |wanted: Status| status.iter().filter(|&&status| status == wanted as u8).count() as u64;
     let outcome = Outcome {
         converged: count(Status::Converged),
         step_limit: count(Status::StepLimit),
         non_finite: count(Status::NonFinite),
     };
-    let of_converged = |column: &'static str, values: Vec<f64>| -> Result<Quantiles, Failure> {
-        let values: Vec<f64> =
-            values.into_iter().zip(&converged).filter(|(_, converged)| **converged).map(|(v, _)| v).collect();
-        Ok(Quantiles { column, values: quantiles(&values, &LEVELS)? })
+    // Where nothing converged, the finite networks are better than no word at all.
+    let (over, shown): (&str, Vec<bool>) = if outcome.converged > 0 {
+        ("converged", status.iter().map(|&status| status == Status::Converged as u8).collect())
+    } else {
+        ("step limit", status.iter().map(|&status| status == Status::StepLimit as u8).collect())
+    };
+    let of_shown = |column: &'static str, values: Vec<f64>| -> Result<Quantiles, Failure> {
+        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
+        let values: Vec<f64> = values
+            .into_iter()
+            .zip(&shown)
+            .filter(|(value, shown)| **shown && !value.is_nan())
+            .map(|(value, _)| value)
+            .collect();
+        let values = if values.is_empty() { Vec::new() } else { quantiles(&values, &LEVELS)? };
+        Ok(Quantiles { column, values })
     };
     let mut table = Vec::new();
-    if outcome.converged > 0 {
+    if shown.contains(&true) {
         for column in ["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"] {
-            table.push(of_converged(column, run.floats(column)?)?);
+            table.push(of_shown(column, run.floats(column)?)?);
         }
         if matches!(run.manifest().spec.work, Work::Sweep { .. }) {
-            table.push(of_converged("steps", run.steps()?.into_iter().map(f64::from).collect())?);
+            table.push(of_shown("steps", run.steps()?.into_iter().map(f64::from).collect())?);
         }
         if run.has("macro_f1") {
-            table.push(of_converged("macro_f1", run.floats("macro_f1")?)?);
+            table.push(of_shown("macro_f1", run.floats("macro_f1")?)?);
         }
     }
     let directory = run.dir().display().to_string();
-    let summary = Summary { directory, manifest: run.manifest(), outcome, levels: LEVELS, quantiles: table };
+    let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
     if output.json {
         print(&serde_json::to_string_pretty(&summary)?);
     } else {
@@ -98,12 +117,11 @@ fn text(summary: &Summary<'_>) -> String {
             rows as f64 / seconds.total.max(1e-9)
         ));
     }
-    if summary.quantiles.is_empty() {
-        lines.push(
-            "no network converged, so there are no quantiles: try more --max-steps or a smaller --step-size".into(),
-        );
-    } else {
-        lines.push(format!("\n{:18}{}", "converged", HEADS.map(|head| format!("{head:>12}")).concat()));
+    if converged == 0 {
+        lines.push("no network converged: try more --max-steps or another --step-size".into());
+    }
+    if !summary.quantiles.is_empty() {
+        lines.push(format!("\n{:18}{}", summary.over, HEADS.map(|head| format!("{head:>12}")).concat()));
         for row in &summary.quantiles {
             let values: String = row.values.iter().map(|&value| format!("{:>12}", short(value))).collect();
             lines.push(format!("{:18}{values}", row.column));

@@ -1,8 +1,9 @@
 //! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's terms.
 
-use super::activation::{Softened, UnitFunction, soften};
+use super::activation::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, soften};
 use super::lanes::Lanes;
-use super::network::{GROUP, Layout, pre_activations};
+use super::network::{GROUP, Networks, pre_activations};
+use crate::model::Activation;
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
 pub(super) struct Terms<F> {
@@ -51,14 +52,13 @@ impl<F: Lanes> Terms<F> {
         &array[n * self.length..(n + 1) * self.length]
     }
 
-    /// Runs the networks on the samples with inputs `x` and labels as `sign` u = 1 - 2 q. `scaled` is theta with W times the
-    /// activation's scale.
+    /// Runs the networks on the samples with inputs `x` and labels as `sign` u = 1 - 2 q.
     #[inline(always)]
-    pub(super) fn fill<A: UnitFunction>(&mut self, layout: &Layout, scaled: &[F], x: &[f32], sign: &[f32]) {
+    pub(super) fn fill(&mut self, networks: &Networks<'_, F>, x: &[f32], sign: &[f32]) {
+        let Networks { layout, scaled, .. } = networks;
         let length = sign.len();
         self.length = length;
-        let z = &mut self.delta[..length];
-        z.fill(scaled[scaled.len() - 1]);
+        self.delta[..length].fill(scaled[scaled.len() - 1]);
         for &group in &layout.groups {
             let weights = layout.weights(group, scaled);
             let y = &mut self.y[..group.units * length];
@@ -69,11 +69,13 @@ impl<F: Lanes> Terms<F> {
                 _ => pre_activations::<F, 1>(weights, layout.inputs, x, y),
             }
             for (u, &v) in layout.output_weights(group, scaled).iter().enumerate() {
-                let at = (group.first + u) * length..(group.first + u + 1) * length;
-                let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
-                for i in 0..length {
-                    [r[i], first[i], second[i]] = A::derivatives(y[i * group.units + u]);
-                    z[i] = v.mul_add(r[i], z[i]);
+                let n = group.first + u;
+                match networks.activation {
+                    Activation::Linear => self.fill_unit::<Linear>(n, u, group.units, v),
+                    Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, group.units, v),
+                    Activation::Tanh => self.fill_unit::<Tanh>(n, u, group.units, v),
+                    Activation::Softplus => self.fill_unit::<Softplus>(n, u, group.units, v),
+                    Activation::Gelu => self.fill_unit::<Gelu>(n, u, group.units, v),
                 }
             }
         }
@@ -84,6 +86,18 @@ impl<F: Lanes> Terms<F> {
             self.loss[i] = value;
             self.s[i] = large * small;
             self.delta[i] = t.where_negative(small, large) * F::splat(sign);
+        }
+    }
+
+    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`; adds v f(y) to z, which `delta` holds until then.
+    #[inline(always)]
+    fn fill_unit<A: UnitFunction>(&mut self, n: usize, u: usize, units: usize, v: F) {
+        let at = n * self.length..(n + 1) * self.length;
+        let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
+        let (y, z) = (&self.y[..units * r.len()], &mut self.delta[..r.len()]);
+        for i in 0..r.len() {
+            [r[i], first[i], second[i]] = A::derivatives(y[i * units + u]);
+            z[i] = v.mul_add(r[i], z[i]);
         }
     }
 }

@@ -36,7 +36,17 @@ pub struct Adapter {
     summary: AdapterSummary,
 }
 
+/// Where Mesa's software driver (llvmpipe) ends every loop of an invocation, silently: after 65,535 iterations, all its loops
+/// together. A test measures it.
+const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
+
 impl Adapter {
+    /// The most loop iterations, all loops together, that one invocation may make before the driver cuts it off without a word;
+    /// `None` where there is no such limit.
+    pub fn loop_limit(&self) -> Option<u32> {
+        self.summary.name.contains("llvmpipe").then_some(LLVMPIPE_LOOP_ITERATIONS)
+    }
+
     /// What the adapter is and what it can hold.
     pub fn summary(&self) -> &AdapterSummary {
         &self.summary

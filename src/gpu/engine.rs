@@ -50,6 +50,11 @@ impl Gpu {
         Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
     }
 
+    /// The most loop iterations of an invocation, where the driver has such a limit.
+    pub(super) fn loop_limit(&self) -> Option<u32> {
+        self.adapter.loop_limit()
+    }
+
     /// The most elements of four bytes that one binding holds.
     pub(super) fn binding_elements(&self) -> usize {
         let limits = self.device.limits();

@@ -67,6 +67,32 @@ impl TrainPlan {
         }
     }
 
+    /// At most how many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a
+    /// loop.
+    pub(super) fn loop_iterations(self, shape: Shape, samples: usize) -> (u64, u64) {
+        let tiles = samples.div_ceil(self.tile(shape)) as u64;
+        let inputs = shape.inputs as u64 + 2;
+        match self {
+            Self::Narrow => {
+                let units = shape.hidden as u64;
+                (samples as u64 * (1 + 2 * units * inputs) + 3 * units * inputs, 3 * units * inputs)
+            }
+            Self::Shared => {
+                let layout = SharedLayout::of(shape);
+                let (lanes, units, tile) = (layout.lanes as u64, layout.units as u64, layout.tile as u64);
+                let meeting = 1 + lanes + 2 * tile * (1 + units * inputs);
+                (tiles * meeting + 3 * lanes + 4 * units * inputs, 3 * units * inputs)
+            }
+            Self::Streamed => {
+                let (group, tile) = (GROUP as u64, STREAMED_TILE as u64);
+                let units = shape.hidden.div_ceil(GROUP) as u64;
+                // Twice the forward pass and once the gradient, each a loop over inputs around one over the tile.
+                let meeting = 1 + group + tile + 3 * units * inputs * (1 + tile);
+                (tiles * meeting + 3 * group + 3 * units * inputs, 0)
+            }
+        }
+    }
+
     /// The samples are padded to a multiple of this.
     pub(super) fn tile(self, shape: Shape) -> usize {
         match self {

@@ -31,6 +31,7 @@ pub(super) fn train(
     }
     let device = &gpu.device;
     let plan = gpu.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.shape));
+    let most_steps = steps_within_limit(gpu, problem, plan)?;
     let networks_a_group = plan.networks_a_group(problem.shape);
     let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);
 
@@ -65,7 +66,7 @@ pub(super) fn train(
     }
     let bound = kernel.bind(device, &buffers)?;
     let mut unfinished: Vec<u32> = (0..params.networks).collect();
-    let mut pace = Pace::new(8, gpu.tuning.steps, gpu.tuning.dispatch);
+    let mut pace = Pace::new(8, most_steps, gpu.tuning.dispatch);
     while !unfinished.is_empty() {
         let running = &unfinished[..lanes.min(unfinished.len())];
         device.write(&unfinished_buffer, running);
@@ -85,6 +86,23 @@ pub(super) fn train(
         status: device.read::<u32>(&status, count)?.into_iter().map(status_of).collect::<Result<_, _>>()?,
         steps: device.read(&steps, count)?,
     })
+}
+
+/// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
+fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
+    let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
+    let (step, once) = plan.loop_iterations(problem.shape, problem.data.samples());
+    match u64::from(limit).saturating_sub(once) / step {
+        0 => Err(EngineError::Limit(format!(
+            "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this software driver \
+             stops every invocation after {limit}: use at most {} samples, or --backend cpu",
+            problem.data.samples(),
+            problem.shape.hidden,
+            problem.shape.inputs,
+            problem.data.samples() as u64 * u64::from(limit) / (2 * step).max(1),
+        ))),
+        fitting => Ok(gpu.tuning.steps.min(u32::try_from(fitting).unwrap_or(u32::MAX))),
+    }
 }
 
 /// The samples as training reads them: rows of \[x_1 .. x_M, 1 - 2q\], each with its scale, f32.

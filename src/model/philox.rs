@@ -13,6 +13,10 @@ pub enum Stream {
     TrainData = 1,
     /// Test samples drawn from a distribution; the key is the data seed.
     TestData = 2,
+    /// Signs for stochastic trace estimates; the key is the estimate's seed.
+    Probes = 3,
+    /// Start vectors of eigenvalue iterations; the key is the iteration's seed.
+    Starts = 4,
 }
 
 /// Ten rounds of Philox 4x32 on `counter` under `key`.
@@ -30,7 +34,7 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// Block `index` of `stream` under the 64-bit `seed`: four random words.
-pub(super) fn block(seed: u64, stream: Stream, index: u32) -> [u32; 4] {
+pub(crate) fn block(seed: u64, stream: Stream, index: u32) -> [u32; 4] {
     philox4x32_10([index, 0, stream as u32, 0], [low_word(seed), low_word(seed >> 32)])
 }
 

@@ -1,7 +1,8 @@
 //! Distances of one point to many, and their statistics over all pairs or a sample of them.
 //!
-//! Squared distances are sums of squared differences in f64, one coordinate after the other, in sixteen lanes: no |x|^2 - 2 x.y + |y|^2, which
-//! cancels for near points. The lanes are spelled out and nothing is fused, so every instruction set gives the same bits.
+//! Squared distances are sums of squared differences in f64, one coordinate after the other, in sixteen lanes: no
+//! |x|^2 - 2 x.y + |y|^2, which cancels for near points. The lanes are spelled out and nothing is fused, so every
+//! instruction set gives the same bits.
 
 use multiversion::multiversion;
 use rayon::prelude::*;
@@ -18,8 +19,8 @@ const TASK_ROWS: usize = 64;
 /// Sampled pairs that make one task.
 const TASK_PAIRS: u64 = 1 << 16;
 
-/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The last block is filled
-/// up with points at infinity.
+/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The
+/// last block is filled up with points at infinity.
 #[derive(Debug)]
 pub(super) struct Blocks {
     values: Vec<f32>,
@@ -59,7 +60,8 @@ impl Blocks {
     }
 }
 
-/// The squared distances of `x` to the points of a block, or `None` once none of them can be nearer than the root of `limit`.
+/// The squared distances of `x` to the points of a block, or `None` once none of them can be nearer than the root of
+/// `limit`.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2", "aarch64+neon"))]
 pub(super) fn squares_below(x: &[f32], block: &[f32], limit: f64) -> Option<[f64; LANES]> {
     // The root of a square just above the limit may round to below the threshold.
@@ -112,15 +114,16 @@ impl Statistics {
         Self { pairs, mean: centre + m1, std, skewness, kurtosis }
     }
 
-    /// The standard error of mean - 3 std for independent pairs: var(e - 3/2 e^2) / n in units of std, with e the standardised distance.
+    /// The standard error of mean - 3 std for independent pairs: var(e - 3/2 e^2) / n in units of std, with e the
+    /// standardised distance.
     pub(super) fn threshold_error(&self) -> f64 {
         let variance = 1.0 - 3.0 * self.skewness + 2.25 * (self.kurtosis - 1.0);
         self.std * (variance.max(0.0) / self.pairs as f64).sqrt()
     }
 }
 
-/// The root mean square of the pairwise distances, from the points' scatter alone: sum_ij |x_i - x_j|^2 = 2 S sum_i |x_i - mean|^2. A centre near the mean
-/// distance, about which the sums lose nothing to cancellation.
+/// The root mean square of the pairwise distances, from the points' scatter alone: sum_ij |x_i - x_j|^2 = 2 S sum_i
+/// |x_i - mean|^2. A centre near the mean distance, about which the sums lose nothing to cancellation.
 fn root_mean_square(rows: Rows<'_>, count: usize) -> f64 {
     let scatter: f64 = (0..rows.dimensions)
         .map(|d| {
@@ -190,7 +193,8 @@ fn pair_sums(rows: Rows<'_>, blocks: &Blocks, first: usize, count: usize, centre
     [sums.iter().sum(), squared_sums.iter().sum()]
 }
 
-/// The statistics of `pairs` distances between two different points drawn uniformly with replacement, always the same ones.
+/// The statistics of `pairs` distances between two different points drawn uniformly with replacement, always the same
+/// ones.
 pub(super) fn sampled_pairs(rows: Rows<'_>, count: usize, pairs: u64) -> Statistics {
     let centre = root_mean_square(rows, count);
     let tasks: Vec<[f64; 4]> = (0..pairs.div_ceil(TASK_PAIRS))
@@ -223,4 +227,42 @@ fn random_pair(pair: u64, count: usize) -> (usize, usize) {
     let i = below(words[0], words[1], count);
     let j = below(words[2], words[3], count - 1);
     (i, if j < i { j } else { j + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Statistics, random_pair};
+
+    #[test]
+    fn random_pairs_are_of_different_points_and_uniform_over_them() {
+        let count = 5;
+        let mut seen = [[0_u32; 5]; 5];
+        for pair in 0..40_000 {
+            let (i, j) = random_pair(pair, count);
+            seen[i][j] += 1;
+        }
+        for (i, row) in seen.iter().enumerate() {
+            for (j, &times) in row.iter().enumerate() {
+                // 2,000 expected of each of the 20 ordered pairs, with a standard deviation of 44.
+                let expected = if i == j { 0..1 } else { 1_780..2_220 };
+                assert!(expected.contains(&times), "({i}, {j}) was drawn {times} times");
+            }
+        }
+    }
+
+    /// The threshold's standard error is that of the mean of e - 3/2 e^2, times std: here from the values one by one.
+    #[test]
+    fn standard_error_of_the_threshold_follows_from_the_moments() {
+        let distances: Vec<f64> = (1..200).map(|k| f64::from(k).sqrt() + f64::from(k % 7)).collect();
+        let (centre, n) = (9.0, distances.len() as f64);
+        let sum = |k: i32| distances.iter().map(|d| (d - centre).powi(k)).sum::<f64>();
+        let statistics = Statistics::new(distances.len() as u64, centre, [1, 2, 3, 4].map(sum));
+        let mean = distances.iter().sum::<f64>() / n;
+        let std = (distances.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / n).sqrt();
+        let influence: Vec<f64> =
+            distances.iter().map(|d| (d - mean) / std).map(|e| std * (e - 1.5 * (e * e - 1.0))).collect();
+        let expected = (influence.iter().map(|i| i * i).sum::<f64>() / n / n).sqrt();
+        assert!((statistics.mean - mean).abs() < 1e-12 && (statistics.std - std).abs() < 1e-12);
+        assert!((statistics.threshold_error() - expected).abs() < 1e-10 * expected, "{expected}");
+    }
 }

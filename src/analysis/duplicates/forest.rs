@@ -1,8 +1,9 @@
 //! A spatial index of the kept points that grows: is any of them nearer to a given point than the threshold?
 //!
-//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
-//! a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate because the number of
-//! dimensions is known at run time only, a query ends at the first neighbour, and leaves are blocks of lanes.
+//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980):
+//! new points make a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate
+//! because the number of dimensions is known at run time only, a query ends at the first neighbour, and leaves are
+//! blocks of lanes.
 
 use multiversion::multiversion;
 
@@ -62,7 +63,8 @@ struct Tree {
     blocks: Blocks,
     /// Every node is followed by its left child.
     nodes: Vec<Node>,
-    /// The bounding box of every node: the low ends of its coordinates, filled up to a multiple of [`BOX_LANES`], then the high ends.
+    /// The bounding box of every node: the low ends of its coordinates, filled up to a multiple of [`BOX_LANES`], then
+    /// the high ends.
     boxes: Vec<f64>,
 }
 
