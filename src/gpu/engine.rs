@@ -7,7 +7,7 @@ use ndarray::ArrayView2;
 
 use super::device::Device;
 use super::{Adapter, TrainPlan, evaluate, shader_hash, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Trained};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
 /// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel adds up
@@ -48,6 +48,11 @@ impl Gpu {
         Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
     }
 
+    /// Loses the device, as a driver that resets it would: what a test of the recovery from that needs.
+    pub fn lose_device(&self) {
+        self.device.destroy();
+    }
+
     /// The most elements of four bytes that one binding holds.
     pub(super) fn binding_elements(&self) -> usize {
         let limits = self.device.limits();
@@ -80,6 +85,7 @@ impl Engine for Gpu {
             device: format!("{} ({}, {})", summary.name, summary.kind, summary.backend),
             driver: summary.driver.clone(),
             code_hash: shader_hash(),
+            route: Route::Pairwise,
         }
     }
 
