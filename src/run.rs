@@ -209,10 +209,10 @@ impl Run {
         };
         let train = read("x.npy", "q.npy")?;
         let wrong = |problem: String| RunError::Experiment { path: self.dir.join(manifest::FILE), problem };
-        let found = Experiment::new(spec.work.clone(), spec.hidden, spec.activation, (train, source), test)
+        let mut found = Experiment::new(spec.work.clone(), spec.hidden, spec.activation, (train, source), test)
             .map_err(|error| wrong(error.to_string()))?;
-        let mut found = found;
         found.spec.keep = spec.keep;
+        found.spec.extra = spec.extra;
         let differences = differences::differences(spec, &found.spec);
         if !differences.is_empty() {
             return Err(wrong(format!(

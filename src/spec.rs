@@ -27,6 +27,28 @@ pub struct Spec {
     /// Which networks' weights are kept.
     #[serde(default)]
     pub keep: Keep,
+    /// Which columns there are beyond the closed forms.
+    #[serde(default)]
+    pub extra: ExtraColumns,
+}
+
+/// The columns of a run beyond those that every run has: each costs time a network, so each is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraColumns {
+    /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
+    pub bounds: bool,
+    /// The Hessian's eigenvalues, computed numerically.
+    pub spectrum: Option<SpectrumColumns>,
+}
+
+/// How much of the Hessian's spectrum becomes columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SpectrumColumns {
+    /// lambda_max and lambda_min
+    Values,
+    /// And the eigenvectors u_1 to u_4 of the four largest eigenvalues
+    Vectors,
 }
 
 /// Which networks' weights a run keeps. The other columns hold every network either way.
@@ -218,6 +240,7 @@ impl Experiment {
             data: DataSpec::new(&data, source),
             test: test.as_ref().map(|(data, source)| DataSpec::new(data, source.clone())),
             keep: Keep::All,
+            extra: ExtraColumns::default(),
         };
         Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
     }

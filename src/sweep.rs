@@ -6,11 +6,16 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use ndarray::ArrayView2;
+
 use crate::analysis::{AnalysisError, macro_f1_of_each};
+use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::engine::{Descent, Engine, EngineError, Evaluation, Status};
-use crate::records::{Records, Theta};
+use crate::model::Problem;
+use crate::records::{EIGENVECTORS, Records, Theta, Values};
+use crate::reference::{Spectrum, spectra};
 use crate::run::{Manifest, Outcome, RunError, RunWriter, Seconds};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, SpectrumColumns};
 
 /// The time that a chunk should take: what Ctrl-C waits for and what a crash costs.
 const CHUNK: Duration = Duration::from_secs(3);
@@ -202,42 +207,51 @@ impl Sweep<'_> {
                 let trained = engine.train(&self.experiment.problem, &descent, seeds)?;
                 seconds.train += start.elapsed().as_secs_f64();
                 let theta = Theta::Float32(trained.theta.view());
-                let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
+                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
                 let seed = first_seed + rows.start;
                 let keep = self.experiment.spec.keep;
-                let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, macro_f1);
+                let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, further);
                 Ok(Finished { records, status: numbers(&trained.status) })
             }
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
-                let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
+                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(|&sq| verdict(sq, tolerance)).collect();
                 let steps = vec![0; status.len()];
                 let keep = self.experiment.spec.keep;
-                let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, macro_f1);
+                let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, further);
                 Ok(Finished { records, status: numbers(&status) })
             }
         }
     }
 
-    /// The closed forms, and with test data the macro F1, at the weights as they are recorded: they can be computed again from
-    /// the run alone.
+    /// The closed forms and the run's further columns, at the weights as they are recorded: they can be computed again from the run
+    /// alone.
     fn evaluate(
         &self,
         engine: &mut dyn Engine,
         theta: Theta<'_>,
         seconds: &mut Seconds,
-    ) -> Result<(Evaluation, Option<Vec<f64>>), SweepError> {
-        let Experiment { problem, test, .. } = self.experiment;
+    ) -> Result<(Evaluation, Vec<Values>), SweepError> {
+        let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
         let evaluation = engine.evaluate(problem, theta.view())?;
-        let macro_f1 = test
-            .as_ref()
-            .map(|test| macro_f1_of_each(problem.shape, problem.activation, test, theta.view()))
-            .transpose()?;
+        let mut further = Vec::new();
+        if let Some(test) = test {
+            let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta.view())?;
+            further.push(Values::Float64(macro_f1));
+        }
+        if spec.extra.bounds {
+            let bounds = network_bounds_of_each(problem, theta.view());
+            further
+                .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
+        }
+        if let Some(spectrum) = spec.extra.spectrum {
+            further.extend(spectrum_columns(problem, theta.view(), spectrum));
+        }
         seconds.evaluate += start.elapsed().as_secs_f64();
-        Ok((evaluation, macro_f1))
+        Ok((evaluation, further))
     }
 
     /// The most rows whose arrays fit the memory that is allowed.
@@ -245,9 +259,35 @@ impl Sweep<'_> {
         let parameters = self.experiment.problem.shape.parameters() as u64;
         // theta: twice f32 (engine and records) and once f64 (evaluation); the other columns and the engines' own copies of
         // them are below 512 bytes a row.
-        let row = parameters * 16 + 512;
+        let vectors = match self.experiment.spec.extra.spectrum {
+            Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
+            _ => 0,
+        };
+        let row = parameters * 16 + vectors + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
+}
+
+/// lambda_max, lambda_min and, if asked for, u_1 to u_4 of every network in f64; NaN for a network whose Hessian is not finite.
+fn spectrum_columns(problem: &Problem, theta: ArrayView2<'_, f64>, wanted: SpectrumColumns) -> Vec<Values> {
+    let vectors = if wanted == SpectrumColumns::Vectors { EIGENVECTORS } else { 0 };
+    let spectra = spectra(problem, theta, vectors);
+    let value = |of: fn(&Spectrum) -> f64| {
+        Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
+    };
+    let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
+    for k in 0..vectors {
+        let parameters = problem.shape.parameters();
+        let mut column = Vec::with_capacity(spectra.len() * parameters);
+        for spectrum in &spectra {
+            match spectrum {
+                Ok(spectrum) => column.extend(spectrum.eigenvectors.row(k)),
+                Err(_) => column.extend(std::iter::repeat_n(f64::NAN, parameters)),
+            }
+        }
+        columns.push(Values::Float64(column));
+    }
+    columns
 }
 
 struct Finished {

@@ -12,7 +12,9 @@ use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
 use crate::model::Activation;
-use crate::spec::{DataSource, Experiment, SourcedDataset, SpecError, Work, appendix_c_data};
+use crate::spec::{
+    DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+};
 
 /// Data sets that need no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -116,6 +118,24 @@ impl NetworksArgs {
 fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result<(), Failure> {
     let twice = values.iter().enumerate().any(|(k, value)| values[..k].contains(value));
     if twice { Err(Failure::Usage(anyhow::anyhow!("{option} lists a value twice"))) } else { Ok(()) }
+}
+
+/// Columns that are not always computed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Columns")]
+pub(super) struct ColumnArgs {
+    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
+    #[arg(long)]
+    bounds: bool,
+    /// Also the Hessian's largest and smallest eigenvalue, and with `vectors` the eigenvectors u_1 to u_4
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values")]
+    spectrum: Option<SpectrumColumns>,
+}
+
+impl ColumnArgs {
+    pub(super) fn extra(&self) -> ExtraColumns {
+        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum }
+    }
 }
 
 /// The gradient descent. The defaults are the paper's, with the step size fitted to its published counts.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use super::experiment::{DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, parse_seeds};
+use super::experiment::{ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, parse_seeds};
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
 use super::{Failure, grid};
@@ -45,6 +45,8 @@ pub(super) struct Args {
     data: DataArgs,
     #[command(flatten)]
     descents: DescentsArgs,
+    #[command(flatten)]
+    columns: ColumnArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -95,8 +97,8 @@ impl Args {
             for descent in self.descents.each()? {
                 let mut experiment = self.data.experiment(self.work(descent)?, &network)?;
                 experiment.spec.keep = self.keep;
-                let columns =
-                    self.keep.columns(columns(experiment.problem.shape, Dtype::Float32, experiment.test.is_some()));
+                experiment.spec.extra = self.columns.extra();
+                let columns = columns(&experiment.spec, Dtype::Float32);
                 let NetworkArgs { hidden, activation } = network;
                 let run = GridRun::new(hidden, activation, descent.step_size);
                 combinations.push(Combination { run, experiment, descent, columns });
