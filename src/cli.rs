@@ -1,8 +1,11 @@
 //! The command line: what was typed, and what a person gets to read. One file a command.
 
 mod adapters;
+mod duplicates;
 mod evaluate;
 mod experiment;
+mod grid;
+mod merge;
 mod progress;
 mod replay;
 mod report;
@@ -34,10 +37,14 @@ const EXAMPLES: &str = "Examples:
   sharpsweep sweep --hidden 10 --seeds 100000 --out runs/wide
   sharpsweep sweep --x X.npy --q Q.npy --hidden 6    your own data
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
+  sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run a combination, and a table
   sharpsweep resume runs/wide                        go on after an interruption
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
+  sharpsweep sweep --seeds 100000 --shard 2/8 --out part-2     one eighth, for another machine
+  sharpsweep merge part-* --out runs/whole           the eighths in one run
+  sharpsweep duplicates runs/wide                    which networks are the same critical point
   sharpsweep adapters                                what this machine offers";
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +55,8 @@ enum Command {
     Reproduce(reproduce::Args),
     Report(report::Args),
     Replay(replay::Args),
+    Merge(merge::Args),
+    Duplicates(duplicates::Args),
     Adapters(adapters::Args),
     Shader(shader::Args),
 }
@@ -101,6 +110,8 @@ impl Cli {
             Command::Reproduce(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Replay(args) => args.run(),
+            Command::Merge(args) => args.run(),
+            Command::Duplicates(args) => args.run(),
             Command::Adapters(args) => args.run(),
             Command::Shader(args) => args.run(),
         }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::wolkowicz_styan;
 use crate::engine::{Evaluation, Status};
 use crate::model::Shape;
+use crate::spec::Keep;
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -145,9 +146,56 @@ pub fn columns(shape: Shape, theta: Dtype, with_test: bool) -> Vec<Column> {
     columns
 }
 
+impl Keep {
+    /// Those of `columns` that a run has which keeps these weights.
+    pub fn columns(self, mut columns: Vec<Column>) -> Vec<Column> {
+        match self {
+            Self::All => {}
+            Self::Converged => {
+                for theta in columns.iter_mut().filter(|column| column.name == "theta") {
+                    theta.meaning.push_str("; NaN for networks that did not converge");
+                }
+            }
+            Self::Summary => columns.retain(|column| column.name != "theta"),
+        }
+        columns
+    }
+
+    /// What of `records`, whose rows ended as `status` says, goes into a run that keeps these weights.
+    fn records(self, mut records: Records, status: &[Status]) -> Records {
+        match self {
+            Self::All => {}
+            Self::Converged => match &mut records.values[THETA] {
+                Values::Float32(theta) => blank(theta, status, f32::NAN),
+                Values::Float64(theta) => blank(theta, status, f64::NAN),
+                _ => {}
+            },
+            Self::Summary => {
+                records.values.remove(THETA);
+            }
+        }
+        records
+    }
+}
+
+/// Fills the rows of networks that have not converged with `nan`.
+fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
+    let width = theta.len() / status.len().max(1);
+    for (row, status) in theta.chunks_mut(width.max(1)).zip(status) {
+        if *status != Status::Converged {
+            row.fill(nan);
+        }
+    }
+}
+
+/// The place of theta among [`columns`].
+const THETA: usize = 1;
+
 impl Records {
-    /// The rows of networks `first_seed`.. with their training, their closed forms and, with test data, their macro F1.
+    /// The rows of networks `first_seed`.. with their training, their closed forms and, with test data, their macro F1, as far as
+    /// `keep` keeps them.
     pub fn new(
+        keep: Keep,
         first_seed: u64,
         theta: Theta<'_>,
         status: &[Status],
@@ -186,6 +234,6 @@ impl Records {
             bounds.iter().map(|bounds| bounds.lambda_min_lower).collect(),
         ];
         values.extend(floats.into_iter().chain(macro_f1).map(Values::Float64));
-        Self { values, rows }
+        keep.records(Self { values, rows }, status)
     }
 }

@@ -18,6 +18,9 @@ const CHUNK: Duration = Duration::from_secs(3);
 /// How often a lost device is opened again before the run gives up, counted anew after each chunk that succeeds.
 const DEVICE_ATTEMPTS: u32 = 3;
 
+/// How long a device that cannot be opened is left alone the first time; longer every time.
+const REOPEN: Duration = Duration::from_millis(300);
+
 /// What stopped a run.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -35,13 +38,15 @@ pub enum SweepError {
 /// How far a run is, told after every chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
+    /// The first row of the last chunk.
+    pub first: u64,
     /// Rows written, in this and earlier sittings.
     pub done: u64,
     /// Rows of the whole run.
     pub rows: u64,
     /// Rows that this sitting has written.
     pub done_now: u64,
-    /// How this sitting's networks ended.
+    /// How the networks of the written rows ended.
     pub outcome: Outcome,
     /// The rows of the last chunk.
     pub chunk: u64,
@@ -112,10 +117,10 @@ impl Sweep<'_> {
         observe: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Ended, SweepError> {
         let start = Instant::now();
+        let mut written_at = start;
         let most = engine.batch_size(&self.experiment.problem)?.min(self.rows_in_memory());
         let mut chunk = Chunk { rows: most.min(256), most };
-        let mut seconds = Seconds::default();
-        let mut outcome = Outcome::default();
+        let mut outcome = writer.outcome()?;
         let mut attempts = 0;
         let missing = writer.missing();
         let rows = self.experiment.spec.rows();
@@ -125,7 +130,8 @@ impl Sweep<'_> {
             while !range.is_empty() {
                 let part = range.start..range.end.min(range.start + chunk.rows as u64);
                 let chunk_start = Instant::now();
-                let records = match self.chunk(engine.as_mut(), &part, &mut seconds) {
+                let mut spent = Seconds::default();
+                let records = match self.chunk(engine.as_mut(), &part, &mut spent) {
                     Ok(records) => records,
                     Err(SweepError::Engine(EngineError::OutOfMemory(why))) if chunk.rows > 1 => {
                         chunk.halve();
@@ -143,7 +149,11 @@ impl Sweep<'_> {
                             "the device was lost ({why}): opening it again, attempt {attempts} of {DEVICE_ATTEMPTS}"
                         );
                         let _ = observe(Event::Mended(told));
-                        engine = open()?;
+                        match open() {
+                            Ok(opened) => engine = opened,
+                            // The driver may need a moment. Until then the lost device answers that it is lost.
+                            Err(_) => std::thread::sleep(REOPEN * attempts),
+                        }
                         continue;
                     }
                     Err(error) => {
@@ -152,23 +162,35 @@ impl Sweep<'_> {
                     }
                 };
                 attempts = 0;
-                count(&records, &mut outcome);
-                writer.write(part.start, &records.records)?;
+                outcome.count(&records.status);
+                spent.total = written_at.elapsed().as_secs_f64();
+                written_at = Instant::now();
+                if let Err(error) = writer.write(part.start, &records.records, spent) {
+                    // Rows of earlier chunks may still become durable; that they may not is no news after this error.
+                    let _ = writer.checkpoint();
+                    return Err(error.into());
+                }
                 chunk.learn(chunk_start.elapsed());
                 range.start = part.end;
                 let written = part.end - part.start;
                 done += written;
                 done_now += written;
-                let progress = Progress { done, rows, done_now, outcome, chunk: written, elapsed: start.elapsed() };
+                let progress = Progress {
+                    first: part.start,
+                    done,
+                    rows,
+                    done_now,
+                    outcome,
+                    chunk: written,
+                    elapsed: start.elapsed(),
+                };
                 if observe(Event::Progress(progress)).is_break() && done < rows {
                     writer.checkpoint()?;
                     return Ok(Ended::Stopped);
                 }
             }
         }
-        seconds.total = start.elapsed().as_secs_f64();
-        let manifest = writer.finish(seconds, outcome)?;
-        Ok(Ended::Finished(Box::new(manifest)))
+        Ok(Ended::Finished(Box::new(writer.finish()?)))
     }
 
     /// Trains, where the run trains, and evaluates the networks of `rows`.
@@ -182,16 +204,18 @@ impl Sweep<'_> {
                 let theta = Theta::Float32(trained.theta.view());
                 let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
                 let seed = first_seed + rows.start;
-                let records = Records::new(seed, theta, &trained.status, trained.steps, evaluation, macro_f1);
-                Ok(Finished { records, status: trained.status })
+                let keep = self.experiment.spec.keep;
+                let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, macro_f1);
+                Ok(Finished { records, status: numbers(&trained.status) })
             }
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
                 let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(|&sq| verdict(sq, tolerance)).collect();
                 let steps = vec![0; status.len()];
-                let records = Records::new(rows.start, theta, &status, steps, evaluation, macro_f1);
-                Ok(Finished { records, status })
+                let keep = self.experiment.spec.keep;
+                let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, macro_f1);
+                Ok(Finished { records, status: numbers(&status) })
             }
         }
     }
@@ -228,7 +252,12 @@ impl Sweep<'_> {
 
 struct Finished {
     records: Records,
-    status: Vec<Status>,
+    /// The status column.
+    status: Vec<u8>,
+}
+
+fn numbers(status: &[Status]) -> Vec<u8> {
+    status.iter().map(|&status| status as u8).collect()
 }
 
 /// How many rows to do at once.
@@ -247,16 +276,6 @@ impl Chunk {
     fn halve(&mut self) {
         self.rows = (self.rows / 2).max(1);
         self.most = self.rows;
-    }
-}
-
-fn count(finished: &Finished, outcome: &mut Outcome) {
-    for status in &finished.status {
-        match status {
-            Status::Converged => outcome.converged += 1,
-            Status::StepLimit | Status::Pending => outcome.step_limit += 1,
-            Status::NonFinite => outcome.non_finite += 1,
-        }
     }
 }
 

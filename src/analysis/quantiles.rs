@@ -19,9 +19,8 @@ pub fn quantiles(values: &[f64], levels: &[f64]) -> Result<Vec<f64>, AnalysisErr
     if let Some((index, &value)) = values.iter().enumerate().find(|(_, value)| value.is_nan()) {
         return Err(AnalysisError::NotFinite { of: "the quantile's values", index, value });
     }
-    let mut sorted = values.to_vec();
-    sorted.sort_unstable_by(f64::total_cmp);
-    levels.iter().map(|&level| of_sorted(&sorted, level)).collect()
+    let mut values = values.to_vec();
+    levels.iter().map(|&level| of_unsorted(&mut values, level)).collect()
 }
 
 /// The quantile of `values` at level 1/2.
@@ -32,13 +31,15 @@ pub fn median(values: &[f64]) -> Result<f64, AnalysisError> {
     Ok(quantiles(values, &[0.5])?[0])
 }
 
-fn of_sorted(sorted: &[f64], level: f64) -> Result<f64, AnalysisError> {
+/// The quantile at `level`, in linear time; `values` is reordered.
+fn of_unsorted(values: &mut [f64], level: f64) -> Result<f64, AnalysisError> {
     if !(0.0..=1.0).contains(&level) {
         return Err(AnalysisError::Level { level });
     }
-    let position = level * (sorted.len() - 1) as f64;
+    let position = level * (values.len() - 1) as f64;
     let below = position.floor() as usize;
-    let (low, high) = (sorted[below], sorted[(below + 1).min(sorted.len() - 1)]);
+    let (_, &mut low, above) = values.select_nth_unstable_by(below, f64::total_cmp);
+    let high = above.iter().copied().min_by(f64::total_cmp).unwrap_or(low);
     let weight = position - position.floor();
     // Equal infinite neighbours, or a weight of 0 beside an infinite one, have no difference that could be weighted.
     if low.total_cmp(&high).is_eq() || weight <= 0.0 {

@@ -41,37 +41,44 @@ struct Summary<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Quantiles {
-    column: &'static str,
-    values: Vec<f64>,
+pub(super) struct Quantiles {
+    pub(super) column: &'static str,
+    pub(super) values: Vec<f64>,
 }
 
-/// Prints the summary of a finished `run` to stdout.
-pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
+/// How the networks of a finished run ended, and which of them a summary is over: by name and row by row.
+pub(super) fn ended(run: &Run) -> Result<(Outcome, &'static str, Vec<bool>), Failure> {
     let status = run.status()?;
-    let count = |wanted: Status| status.iter().filter(|&&status| status == wanted as u8).count() as u64;
-    let outcome = Outcome {
-        converged: count(Status::Converged),
-        step_limit: count(Status::StepLimit),
-        non_finite: count(Status::NonFinite),
-    };
+    let mut outcome = Outcome::default();
+    outcome.count(&status);
     // Where nothing converged, the finite networks are better than no word at all.
-    let (over, shown): (&str, Vec<bool>) = if outcome.converged > 0 {
-        ("converged", status.iter().map(|&status| status == Status::Converged as u8).collect())
-    } else {
-        ("step limit", status.iter().map(|&status| status == Status::StepLimit as u8).collect())
-    };
-    let of_shown = |column: &'static str, values: Vec<f64>| -> Result<Quantiles, Failure> {
-        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
-        let values: Vec<f64> = values
-            .into_iter()
-            .zip(&shown)
-            .filter(|(value, shown)| **shown && !value.is_nan())
-            .map(|(value, _)| value)
-            .collect();
-        let values = if values.is_empty() { Vec::new() } else { quantiles(&values, &LEVELS)? };
-        Ok(Quantiles { column, values })
-    };
+    let (over, wanted) =
+        if outcome.converged > 0 { ("converged", Status::Converged) } else { ("step limit", Status::StepLimit) };
+    Ok((outcome, over, status.iter().map(|&status| status == wanted as u8).collect()))
+}
+
+/// The quantiles at `levels` of the rows of a column that are `shown`; none where no row is.
+pub(super) fn quantiles_of(
+    column: &'static str,
+    values: Vec<f64>,
+    shown: &[bool],
+    levels: &[f64],
+) -> Result<Quantiles, Failure> {
+    // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
+    let values: Vec<f64> = values
+        .into_iter()
+        .zip(shown)
+        .filter(|(value, shown)| **shown && !value.is_nan())
+        .map(|(value, _)| value)
+        .collect();
+    let values = if values.is_empty() { Vec::new() } else { quantiles(&values, levels)? };
+    Ok(Quantiles { column, values })
+}
+
+/// Prints the summary of a finished `run` to stdout. One column is in memory at a time.
+pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
+    let (outcome, over, shown) = ended(run)?;
+    let of_shown = |column, values| quantiles_of(column, values, &shown, &LEVELS);
     let mut table = Vec::new();
     if shown.contains(&true) {
         for column in ["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"] {
@@ -159,7 +166,7 @@ fn describe(spec: &Spec) -> String {
 }
 
 /// Four significant digits, in whichever notation is shorter to read.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e6).contains(&size) {
         return format!("{value:.3e}");

@@ -1,5 +1,6 @@
 //! An open device, with every failure of the driver turned into a value.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, mpsc};
 
 use bytemuck::Pod;
@@ -123,9 +124,20 @@ impl Device {
     }
 
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        // wgpu panics where the driver reports a loss or no memory while it is waited for. Nothing of ours is half-changed then:
+        // the device is only asked why it was lost, and dropped.
+        let poll = || self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        let polled = catch_unwind(AssertUnwindSafe(poll));
         self.check_lost()?;
-        polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string()))
+        match polled {
+            Ok(polled) => polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string())),
+            Err(_) => Err(EngineError::DeviceLost("the driver failed while it was waited for".into())),
+        }
+    }
+
+    /// Gives the device up, as if the driver had reset it.
+    pub(super) fn destroy(&self) {
+        self.device.destroy();
     }
 
     fn check_lost(&self) -> Result<(), EngineError> {
