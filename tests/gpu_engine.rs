@@ -256,8 +256,7 @@ fn every_width_trains_as_the_reference_does() {
         let Some(mut gpu) = gpu("every_width_trains_as_the_reference_does", tuning) else { return };
         let shapes = [(2, 1), (2, 2), (2, 11), (2, 16), (2, 17), (2, 32), (1, 65), (30, 5), (30, 65), (64, 3)];
         for ((inputs, hidden), samples) in shapes.into_iter().zip([1, 7, 8, 9, 31, 33, 50, 12, 17, 20]) {
-            // By force the narrow kernel takes wider networks too, but with arrays in memory; Mesa 22.3 then computes nonsense
-            // from the second run on, when the kernel comes from its shader cache.
+            // By force the narrow kernel takes wider networks too, but compilers then work on it for a minute.
             if tuning.plan == Some(TrainPlan::Narrow) && Shape::new(inputs, hidden).parameters() > 129 {
                 continue;
             }
