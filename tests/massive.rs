@@ -83,16 +83,18 @@ fn no_budget_changes_a_byte() {
 #[test]
 fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
     let dir = tempdir().unwrap();
-    let shard = |part: &str, out: &str, more: &[&str]| {
-        succeed(dir.path(), &[&sweep(&["--backend", "cpu", "--shard", part, "--out", out])[..], more].concat());
+    let shard = |part: &str, out: &str, [engine, steps, keep]: [&str; 3]| {
+        let args = ["sweep", "--seeds", "100..1100", "--shard", part, "--out", out];
+        let more = ["--backend", engine, "--max-steps", steps, "--keep", keep];
+        succeed(dir.path(), &[&args[..], &more].concat());
     };
     for part in ["1", "2", "3"] {
-        shard(&format!("{part}/3"), part, &[]);
+        shard(&format!("{part}/3"), part, ["cpu", "60", "all"]);
     }
-    shard("2/3", "steps", &["--max-steps", "61"]);
-    shard("2/3", "converged", &["--keep", "converged"]);
-    shard("2/3", "reference", &["--backend", "reference"].map(|arg| arg));
-    shard("2/4", "overlapping", &[]);
+    shard("2/3", "steps", ["cpu", "61", "all"]);
+    shard("2/3", "converged", ["cpu", "60", "converged"]);
+    shard("2/3", "reference", ["reference", "60", "all"]);
+    shard("2/4", "overlapping", ["cpu", "60", "all"]);
     let refused = |args: &[&str], says: &[&str]| {
         let said = fail(dir.path(), &[&["merge", "--out", "out"], args].concat(), 1);
         for part in says {
