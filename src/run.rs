@@ -165,8 +165,8 @@ impl RunError {
     }
 }
 
-/// Rows of theta that are in memory at once while the critical points are read.
-const THETA_ROWS: usize = 1 << 14;
+/// Rows of a column that are in memory at once while it is read in blocks.
+const BLOCK_ROWS: usize = 1 << 14;
 
 /// An existing run, for reading.
 #[derive(Debug, Clone)]
@@ -293,13 +293,13 @@ impl Run {
     pub fn critical_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
         let column = self.theta_column()?;
         let status = self.status()?;
-        let file = ColumnFile::open(&self.dir, column, self.manifest.spec.rows(), Access::Read)?;
+        let file = self.open_column("theta")?;
         let converged = |row: &usize| status[*row] == Status::Converged as u8;
         let rows: Vec<usize> = (0..status.len()).filter(converged).collect();
         let width = column.width.unwrap_or(1);
         let mut points = Vec::with_capacity(rows.len() * width);
-        for start in (0..status.len()).step_by(THETA_ROWS) {
-            let end = status.len().min(start + THETA_ROWS);
+        for start in (0..status.len()).step_by(BLOCK_ROWS) {
+            let end = status.len().min(start + BLOCK_ROWS);
             let bytes = file.read(&(start as u64..end as u64))?;
             let size = bytes.len() / (end - start);
             for row in (start..end).filter(converged) {
@@ -315,6 +315,53 @@ impl Run {
         let points = Array2::from_shape_vec((rows.len(), width), points)
             .map_err(|error| self.damaged("theta", error.to_string()))?;
         Ok((rows, points))
+    }
+
+    /// How the networks ended, read in blocks from the `status` column.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn outcome(&self) -> Result<Outcome, RunError> {
+        let file = self.open_column("status")?;
+        let mut outcome = Outcome::default();
+        self.each_block(|rows| {
+            outcome.count(&file.read(rows)?);
+            Ok(())
+        })?;
+        Ok(outcome)
+    }
+
+    /// Hands the value of column `name` of every network that ended as `status` to `take`, in seed order and read in blocks.
+    ///
+    /// # Errors
+    /// As [`Self::floats`], and for a column that is not one number a row.
+    pub fn each_value(&self, name: &str, status: Status, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
+        let column = self.column(name)?;
+        let value: fn(&[u8]) -> f64 = match (column.width, column.dtype) {
+            (None, Dtype::Float64) => |bytes| f64::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 8])),
+            (None, Dtype::Uint32) => |bytes| f64::from(u32::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 4]))),
+            _ => return Err(self.damaged(name, "the column does not hold one f64 or u32 a row".into())),
+        };
+        let (values, ended) = (self.open_column(name)?, self.open_column("status")?);
+        self.each_block(|rows| {
+            let (bytes, ended) = (values.read(rows)?, ended.read(rows)?);
+            let size = bytes.len() / ended.len().max(1);
+            for (bytes, ended) in bytes.chunks_exact(size.max(1)).zip(ended) {
+                if ended == status as u8 {
+                    take(value(bytes));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn each_block(&self, mut block: impl FnMut(&Range<u64>) -> Result<(), RunError>) -> Result<(), RunError> {
+        let rows = self.manifest.spec.rows();
+        (0..rows).step_by(BLOCK_ROWS).try_for_each(|start| block(&(start..rows.min(start + BLOCK_ROWS as u64))))
+    }
+
+    fn open_column(&self, name: &str) -> Result<ColumnFile, RunError> {
+        ColumnFile::open(&self.dir, self.column(name)?, self.manifest.spec.rows(), Access::Read)
     }
 
     /// Puts a column that was computed from the run beside its own; the manifest does not list it.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::progress::ProgressArgs;
 use super::resume::finish;
-use super::summary::{OutputArgs, Quantiles, ended, quantiles_of, short};
+use super::summary::{OutputArgs, ended, quantiles_of, short};
 use super::{Failure, notice, print};
 use crate::backend::Choice;
 use crate::run::{Grid, GridRun, Outcome, Run, State};
@@ -74,19 +74,18 @@ pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), F
 
 fn row<'a>(dir: &Path, run: &'a GridRun) -> Result<Row<'a>, Failure> {
     let found = Run::open(&dir.join(&run.name))?;
-    let (outcome, _, shown) = ended(&found)?;
+    let (outcome, over) = ended(&found)?;
     let median = |column: &'static str| -> Result<Option<f64>, Failure> {
         if !found.has(column) {
             return Ok(None);
         }
-        let Quantiles { values, .. } = quantiles_of(column, found.floats(column)?, &shown, &[0.5])?;
-        Ok(values.first().copied())
+        Ok(quantiles_of(&found, column, over, &[0.5])?.values.first().copied())
     };
     Ok(Row {
         run,
         seeds: found.manifest().spec.rows(),
         outcome,
-        lambda_sup: quantiles_of("lambda_sup", found.floats("lambda_sup")?, &shown, &[0.1, 0.5, 0.9])?.values,
+        lambda_sup: quantiles_of(&found, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values,
         loss: median("loss")?,
         macro_f1: median("macro_f1")?,
         seconds: found.manifest().seconds.map(|seconds| seconds.total),

@@ -15,6 +15,8 @@ pub(super) struct Device {
     queue: wgpu::Queue,
     /// Set by the driver's callback once the device is lost, with its reason.
     lost: Arc<OnceLock<String>>,
+    /// The first error that no scope of [`Self::checked`] caught, as a write to a buffer of a device that is lost.
+    uncaught: Arc<OnceLock<String>>,
 }
 
 impl Device {
@@ -37,7 +39,13 @@ impl Device {
             // Only the first loss has a cause worth telling.
             let _ = reason.set(format!("{kind:?}: {message}"));
         });
-        Ok(Self { device, queue, lost })
+        let uncaught = Arc::new(OnceLock::new());
+        let first = Arc::clone(&uncaught);
+        // Without this wgpu panics.
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let _ = first.set(error.to_string());
+        }));
+        Ok(Self { device, queue, lost, uncaught })
     }
 
     pub(super) fn limits(&self) -> wgpu::Limits {
@@ -52,7 +60,11 @@ impl Device {
         let created = create(&self.device);
         let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
         let memory = pollster::block_on(memory.pop());
-        self.check_lost()?;
+        if memory.is_some() || errors.iter().any(Option::is_some) || self.uncaught.get().is_some() {
+            // A lost device first shows by errors about its buffers, and says that it is lost when it is asked.
+            self.poll(wgpu::PollType::Poll)?;
+        }
+        self.check()?;
         if let Some(error) = memory {
             return Err(EngineError::OutOfMemory(error.to_string()));
         }
@@ -124,10 +136,15 @@ impl Device {
     }
 
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
+        self.poll(wgpu::PollType::Wait { submission_index, timeout: None })?;
+        self.check()
+    }
+
+    /// Lets the driver tell what has happened, a loss among it.
+    fn poll(&self, how: wgpu::PollType) -> Result<(), EngineError> {
         // wgpu panics where the driver reports a loss or no memory while it is waited for. Nothing of ours is half-changed then:
         // the device is only asked why it was lost, and dropped.
-        let poll = || self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
-        let polled = catch_unwind(AssertUnwindSafe(poll));
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(how)));
         self.check_lost()?;
         match polled {
             Ok(polled) => polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string())),
@@ -138,6 +155,11 @@ impl Device {
     /// Gives the device up, as if the driver had reset it.
     pub(super) fn destroy(&self) {
         self.device.destroy();
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        self.check_lost()?;
+        self.uncaught.get().map_or(Ok(()), |error| Err(EngineError::Device(error.clone())))
     }
 
     fn check_lost(&self) -> Result<(), EngineError> {

@@ -21,8 +21,12 @@ use crate::spec::Experiment;
 /// The folder of a run that keeps its data.
 pub(super) const DATA: &str = "data";
 
-/// How long finished rows may wait before they are made durable: the most work that a crash costs, besides the current chunk.
-const CHECKPOINT: Duration = Duration::from_secs(2);
+/// How long finished rows may wait before they are made durable, at least and at most: what a crash costs besides the current
+/// chunk.
+const CHECKPOINT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
+
+/// How often the time of making rows durable passes before it is done again: one part in twenty goes into it.
+const CHECKPOINT_SHARE: u32 = 20;
 
 /// Bytes of the status column that are in memory at once.
 const AT_ONCE: u64 = 1 << 20;
@@ -43,6 +47,8 @@ pub struct RunWriter {
     /// What was spent on those.
     spent_waiting: Seconds,
     last_checkpoint: Instant,
+    /// The time from one checkpoint to the next.
+    pause: Duration,
 }
 
 impl RunWriter {
@@ -98,6 +104,7 @@ impl RunWriter {
             waiting: Vec::new(),
             spent_waiting: Seconds::default(),
             last_checkpoint: Instant::now(),
+            pause: CHECKPOINT[0],
         })
     }
 
@@ -134,6 +141,7 @@ impl RunWriter {
             waiting: Vec::new(),
             spent_waiting: Seconds::default(),
             last_checkpoint: Instant::now(),
+            pause: CHECKPOINT[0],
         })
     }
 
@@ -197,7 +205,7 @@ impl RunWriter {
         }
         self.waiting.push(first_row..first_row + records.rows as u64);
         self.spent_waiting.add(spent);
-        if self.last_checkpoint.elapsed() >= CHECKPOINT { self.checkpoint() } else { Ok(()) }
+        if self.last_checkpoint.elapsed() >= self.pause { self.checkpoint() } else { Ok(()) }
     }
 
     /// Puts the rows of the finished run `part` where its seeds belong.
@@ -216,6 +224,7 @@ impl RunWriter {
     /// # Errors
     /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
         if !self.waiting.is_empty() {
             for column in &self.columns {
                 column.sync()?;
@@ -228,6 +237,7 @@ impl RunWriter {
             }
         }
         self.last_checkpoint = Instant::now();
+        self.pause = (start.elapsed() * CHECKPOINT_SHARE).clamp(CHECKPOINT[0], CHECKPOINT[1]);
         Ok(())
     }
 
