@@ -357,7 +357,7 @@ fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     let writer = if dir.exists() {
         RunWriter::resume(&Run::open(dir).unwrap()).unwrap()
     } else {
-        let columns = columns_of(experiment.problem.shape, Dtype::Float32, true);
+        let columns = columns_of(&experiment.spec, Dtype::Float32);
         RunWriter::create(dir, &experiment, engine.description(), columns).unwrap()
     };
     let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
