@@ -13,6 +13,7 @@ mod kernel;
 mod pace;
 mod params;
 mod shader;
+mod spectrum;
 mod train;
 
 pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};

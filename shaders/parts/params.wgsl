@@ -10,7 +10,7 @@ struct Params {
     steps: u32,
     // T, the most steps a network takes (train only).
     max_steps: u32,
-    // The first row of sample pairs in this dispatch (trace_sq only).
+    // The first row of sample pairs (trace_sq), tile (hessian) or workgroup of matrices (eigenvalues) in this dispatch.
     first_row: u32,
     // The seed of network 0, low and high word (seeds only).
     seed_low: u32,

@@ -104,7 +104,17 @@ impl<F: Lanes> Assembled<F> {
         for group in &self.passes[pass] {
             let width = group.forms.len();
             for (f, &form) in group.forms.iter().enumerate() {
-                fill_coefficients(form, terms, &self.s_back, &self.back, &self.curvature, &self.direct, width, f, &mut self.coefficients);
+                fill_coefficients(
+                    form,
+                    terms,
+                    &self.s_back,
+                    &self.back,
+                    &self.curvature,
+                    &self.direct,
+                    width,
+                    f,
+                    &mut self.coefficients,
+                );
             }
             let coefficients = &self.coefficients[..width * terms.length];
             let sums = &mut self.sums[group.start..][..width * group.columns];
@@ -134,6 +144,39 @@ impl<F: Lanes> Assembled<F> {
                 total = squares.mul_add(F::splat(form.occurrences()), total);
             }
             trace_sq.add(total);
+            sums.fill(F::splat(0.0));
+        }
+    }
+
+    /// Gives every distinct entry of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears it. An entry
+    /// that stands in several places is given for each, on one side of the diagonal.
+    #[inline(always)]
+    pub(super) fn take_entries(&mut self, pass: usize, shape: Shape, mut put: impl FnMut(usize, usize, F)) {
+        for group in &self.passes[pass] {
+            let width = group.forms.len();
+            let sums = &mut self.sums[group.start..][..width * group.columns];
+            for (f, &form) in group.forms.iter().enumerate() {
+                let mut values = sums.iter().skip(f).step_by(width);
+                match form {
+                    Form::HiddenHidden(n, k) => {
+                        let pairs = (0..=shape.inputs).flat_map(|m| (m..=shape.inputs).map(move |l| (m, l)));
+                        for ((m, l), &value) in pairs.zip(values) {
+                            put(shape.w(n, m), shape.w(k, l), value);
+                            put(shape.w(n, l), shape.w(k, m), value);
+                        }
+                    }
+                    Form::HiddenOutput(n, k) => {
+                        for (m, &value) in values.enumerate() {
+                            put(shape.w(n, m), shape.v_bias() + k, value);
+                        }
+                    }
+                    Form::OutputOutput(k, l) => {
+                        if let Some(&value) = values.next() {
+                            put(shape.v_bias() + k, shape.v_bias() + l, value);
+                        }
+                    }
+                }
+            }
             sums.fill(F::splat(0.0));
         }
     }
@@ -243,9 +286,12 @@ fn fill_coefficients<F: Lanes>(
 /// All forms of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group excepted).
 fn passes(shape: Shape, input_pairs: usize, most: usize) -> Vec<Vec<FormGroup>> {
     let hidden = shape.hidden;
-    let hidden_hidden = (0..hidden).flat_map(|n| (n..hidden).map(move |k| Form::HiddenHidden(n, k))).collect::<Vec<_>>();
-    let hidden_output = (0..hidden).flat_map(|n| (0..=hidden).map(move |k| Form::HiddenOutput(n, k))).collect::<Vec<_>>();
-    let output_output = (0..=hidden).flat_map(|k| (k..=hidden).map(move |l| Form::OutputOutput(k, l))).collect::<Vec<_>>();
+    let hidden_hidden =
+        (0..hidden).flat_map(|n| (n..hidden).map(move |k| Form::HiddenHidden(n, k))).collect::<Vec<_>>();
+    let hidden_output =
+        (0..hidden).flat_map(|n| (0..=hidden).map(move |k| Form::HiddenOutput(n, k))).collect::<Vec<_>>();
+    let output_output =
+        (0..=hidden).flat_map(|k| (k..=hidden).map(move |l| Form::OutputOutput(k, l))).collect::<Vec<_>>();
     let (mut passes, mut pass) = (Vec::new(), Vec::new());
     for (forms, columns) in [(hidden_hidden, input_pairs), (hidden_output, shape.inputs + 1), (output_output, 1)] {
         for forms in forms.chunks(GROUP) {

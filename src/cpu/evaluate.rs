@@ -56,7 +56,7 @@ pub(super) struct LaneSums(Vec<f64>);
 
 impl LaneSums {
     /// Zero in each of F's lanes.
-    fn new<F: Lanes>() -> Self {
+    pub(super) fn new<F: Lanes>() -> Self {
         Self(vec![0.0; F::COUNT])
     }
 
@@ -66,6 +66,11 @@ impl LaneSums {
         for (sum, &value) in self.0.iter_mut().zip(values.values()) {
             *sum += f64::from(value);
         }
+    }
+
+    /// The sum in `lane`.
+    pub(super) fn lane(&self, lane: usize) -> f64 {
+        self.0[lane]
     }
 }
 
@@ -275,7 +280,8 @@ impl<F: Lanes, A: UnitFunction> Worker<F, A> {
         self.gradient[bias] += sum(&terms.delta[..terms.length]);
         for &group in &layout.groups {
             let start = layout.start(group);
-            let (dw, dv) = self.gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
+            let (dw, dv) =
+                self.gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
             for u in 0..group.units {
                 let (r, first) = (terms.unit(&terms.r, group.first + u), terms.unit(&terms.first, group.first + u));
                 let (mut value_sum, mut bias_sum) = (F::splat(0.0), F::splat(0.0));
@@ -300,6 +306,6 @@ impl<F: Lanes, A: UnitFunction> Worker<F, A> {
 }
 
 /// The longest block of samples: its terms should stay in the second-level cache.
-fn longest_block(samples: usize) -> usize {
+pub(super) fn longest_block(samples: usize) -> usize {
     samples.min(64)
 }

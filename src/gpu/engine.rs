@@ -6,8 +6,8 @@ use std::time::Duration;
 use ndarray::ArrayView2;
 
 use super::device::Device;
-use super::{Adapter, evaluate, shader_hash, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Trained};
+use super::{Adapter, evaluate, shader_hash, spectrum, train};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
 /// What can be set about how work is cut into dispatches. No setting changes a result.
@@ -100,6 +100,10 @@ impl Engine for Gpu {
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         evaluate::evaluate(self, problem, theta)
+    }
+
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        spectrum::spectrum(self, problem, theta)
     }
 }
 

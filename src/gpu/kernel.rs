@@ -22,7 +22,8 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
         Pass::Train => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
-        Pass::Trace | Pass::TraceSq => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
+        Pass::Trace | Pass::TraceSq | Pass::Hessian => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
+        Pass::Eigenvalues => &[Uniform, Read, ReadWrite, ReadWrite],
     }
 }
 

@@ -20,11 +20,24 @@ pub enum Pass {
     Trace,
     /// tr H^2 from Phi, Psi and Omega.
     TraceSq,
+    /// The full Hessian.
+    Hessian,
+    /// All eigenvalues of the Hessian.
+    Eigenvalues,
 }
 
 impl Pass {
     /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 6] = [Self::Seeds, Self::Train, Self::Terms, Self::Gradient, Self::Trace, Self::TraceSq];
+    pub const ALL: [Self; 8] = [
+        Self::Seeds,
+        Self::Train,
+        Self::Terms,
+        Self::Gradient,
+        Self::Trace,
+        Self::TraceSq,
+        Self::Hessian,
+        Self::Eigenvalues,
+    ];
 
     /// The stem of the pass's file in shaders/, and the name of its entry point.
     pub const fn name(self) -> &'static str {
@@ -35,6 +48,8 @@ impl Pass {
             Self::Gradient => "gradient",
             Self::Trace => "trace",
             Self::TraceSq => "trace_sq",
+            Self::Hessian => "hessian",
+            Self::Eigenvalues => "eigenvalues",
         }
     }
 
@@ -46,12 +61,17 @@ impl Pass {
             Self::Gradient => include_str!("../../shaders/gradient.wgsl"),
             Self::Trace => include_str!("../../shaders/trace.wgsl"),
             Self::TraceSq => include_str!("../../shaders/trace_sq.wgsl"),
+            Self::Hessian => include_str!("../../shaders/hessian.wgsl"),
+            Self::Eigenvalues => include_str!("../../shaders/eigenvalues.wgsl"),
         }
     }
 }
 
 /// How many samples the trace and gradient passes add up before they start a new partial sum.
 pub(super) const SUM_BLOCK: usize = 64;
+
+/// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
+pub(super) const MAX_WORKGROUP: usize = 256;
 
 /// The complete WGSL of `pass` for networks of `shape` with `activation`, as it is handed to the driver.
 pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
@@ -84,6 +104,7 @@ fn constants(shape: Shape) -> String {
          const PARAMETERS: u32 = {parameters}u;\n\
          const V_BIAS: u32 = {v_bias}u;\n\
          const SUM_BLOCK: u32 = {SUM_BLOCK}u;\n\
+         const MAX_WORKGROUP: u32 = {MAX_WORKGROUP}u;\n\
          const CONVERGED: u32 = {converged}u;\n\
          const STEP_LIMIT: u32 = {step_limit}u;\n\
          const NON_FINITE: u32 = {non_finite}u;\n\

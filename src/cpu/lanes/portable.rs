@@ -80,20 +80,12 @@ impl Lanes for F32x8 {
 
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED {
-            Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane])))
-        } else {
-            self * a + b
-        }
+        if FUSED { Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane]))) } else { self * a + b }
     }
 
     #[inline(always)]
     fn neg_mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED {
-            Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane])))
-        } else {
-            b - self * a
-        }
+        if FUSED { Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane]))) } else { b - self * a }
     }
 
     #[inline(always)]
@@ -114,6 +106,11 @@ impl Lanes for F32x8 {
     #[inline(always)]
     fn where_negative(self, negative: Self, otherwise: Self) -> Self {
         Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.map(f32::sqrt)
     }
 
     #[inline(always)]
