@@ -164,9 +164,10 @@ fn degenerate_hessians_have_eigenvalues_too() {
         let found = engine.spectrum(&problem, theta.view()).unwrap();
         assert_eq!(found.missing, [], "{name}");
         for k in 0..3 {
-            let scale = expected.lambda_max[k].abs().max(1e-30);
+            let scale = expected.lambda_max[k].abs();
             let miss = (found.lambda_max[k] - expected.lambda_max[k]).abs();
-            assert!(miss <= LAMBDA_WORST * scale, "{name} row {k}: {} {}", found.lambda_max[k], expected.lambda_max[k]);
+            // Saturated f32 units keep derivatives of up to 2^-60.
+            assert!(miss <= LAMBDA_WORST * scale + 1e-12, "{name} row {k}: {} {}", found.lambda_max[k], expected.lambda_max[k]);
         }
     }
 }

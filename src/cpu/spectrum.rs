@@ -1,5 +1,6 @@
 //! Both ends of the spectra of many networks, one in each lane.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
@@ -64,7 +65,10 @@ impl Kernel for FindingSpectra<'_> {
 
 /// The Hessians of the networks in lanes, and what assembles them.
 struct Hessians<F> {
-    scaled: Vec<F>,
+    /// W unit by unit, one f64 a lane.
+    weights: Vec<f64>,
+    /// x in f64.
+    x: Vec<f64>,
     terms: Terms<F>,
     assembled: Assembled<F>,
     longest_block: usize,
@@ -76,7 +80,8 @@ impl<F: Lanes> Hessians<F> {
     fn new(task: &FindingSpectra<'_>) -> Self {
         let longest_block = longest_block(task.samples.count());
         Self {
-            scaled: vec![F::splat(0.0); task.shape.parameters()],
+            weights: vec![0.0; task.shape.hidden_weights() * F::COUNT],
+            x: task.samples.x.iter().map(|&x| f64::from(x)).collect(),
             terms: Terms::new(task.shape.hidden, longest_block),
             assembled: Assembled::new(task.shape, longest_block),
             longest_block,
@@ -86,16 +91,24 @@ impl<F: Lanes> Hessians<F> {
 
     #[inline(always)]
     fn assemble(&mut self, task: &FindingSpectra<'_>, theta: &[F]) {
+        let stride = (task.shape.inputs + 1) * F::COUNT;
+        for &group in &task.layout.groups {
+            for (at, weights) in task.layout.weights(group, theta).iter().enumerate() {
+                let (m, n) = (at / group.units, group.first + at % group.units);
+                let to = &mut self.weights[n * stride + m * F::COUNT..][..F::COUNT];
+                to.iter_mut().zip(weights.values()).for_each(|(to, &weight)| *to = f64::from(weight));
+            }
+        }
         for pass in 0..self.assembled.passes() {
             for block in task.samples.blocks(self.longest_block) {
-                let (x, sign) = (task.samples.rows(&block), &task.samples.sign[block]);
                 match task.activation {
-                    Activation::Linear => self.run_networks::<Linear>(task, theta, x, sign),
-                    Activation::Sigmoid => self.run_networks::<Sigmoid>(task, theta, x, sign),
-                    Activation::Tanh => self.run_networks::<Tanh>(task, theta, x, sign),
-                    Activation::Softplus => self.run_networks::<Softplus>(task, theta, x, sign),
-                    Activation::Gelu => self.run_networks::<Gelu>(task, theta, x, sign),
+                    Activation::Linear => self.run_networks::<Linear>(task, theta, block.clone()),
+                    Activation::Sigmoid => self.run_networks::<Sigmoid>(task, theta, block.clone()),
+                    Activation::Tanh => self.run_networks::<Tanh>(task, theta, block.clone()),
+                    Activation::Softplus => self.run_networks::<Softplus>(task, theta, block.clone()),
+                    Activation::Gelu => self.run_networks::<Gelu>(task, theta, block.clone()),
                 }
+                let x = task.samples.rows(&block);
                 self.assembled.add_block(pass, &self.terms, task.layout, theta, x);
             }
             let matrices = &mut self.matrices;
@@ -106,9 +119,10 @@ impl<F: Lanes> Hessians<F> {
     }
 
     #[inline(always)]
-    fn run_networks<A: UnitFunction>(&mut self, task: &FindingSpectra<'_>, theta: &[F], x: &[f32], sign: &[f32]) {
-        task.layout.scale_weights(F::splat(A::SCALE), theta, &mut self.scaled);
-        self.terms.fill::<A>(task.layout, &self.scaled, x, sign);
+    fn run_networks<A: UnitFunction>(&mut self, task: &FindingSpectra<'_>, theta: &[F], block: Range<usize>) {
+        let inputs = task.samples.inputs;
+        let x = &self.x[block.start * inputs..block.end * inputs];
+        self.terms.fill_precisely::<A>(task.layout, theta, &self.weights, x, &task.samples.sign[block]);
     }
 }
 

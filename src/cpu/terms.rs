@@ -2,7 +2,7 @@
 
 use super::activation::{Softened, UnitFunction, soften};
 use super::lanes::Lanes;
-use super::network::{GROUP, Layout, pre_activations};
+use super::network::{GROUP, Layout, pre_activations, precise_pre_activations};
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
 pub(super) struct Terms<F> {
@@ -55,13 +55,10 @@ impl<F: Lanes> Terms<F> {
     /// activation's scale.
     #[inline(always)]
     pub(super) fn fill<A: UnitFunction>(&mut self, layout: &Layout, scaled: &[F], x: &[f32], sign: &[f32]) {
-        let length = sign.len();
-        self.length = length;
-        let z = &mut self.delta[..length];
-        z.fill(scaled[scaled.len() - 1]);
+        self.begin(scaled[scaled.len() - 1], sign.len());
         for &group in &layout.groups {
             let weights = layout.weights(group, scaled);
-            let y = &mut self.y[..group.units * length];
+            let y = &mut self.y[..group.units * self.length];
             match group.units {
                 4 => pre_activations::<F, 4>(weights, layout.inputs, x, y),
                 3 => pre_activations::<F, 3>(weights, layout.inputs, x, y),
@@ -69,15 +66,58 @@ impl<F: Lanes> Terms<F> {
                 _ => pre_activations::<F, 1>(weights, layout.inputs, x, y),
             }
             for (u, &v) in layout.output_weights(group, scaled).iter().enumerate() {
-                let at = (group.first + u) * length..(group.first + u + 1) * length;
-                let (r, first, second) =
-                    (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
-                for i in 0..length {
-                    [r[i], first[i], second[i]] = A::derivatives(y[i * group.units + u]);
-                    z[i] = v.mul_add(r[i], z[i]);
-                }
+                self.add_unit::<A>(group.first + u, v, u, group.units);
             }
         }
+        self.finish(sign);
+    }
+
+    /// The same with every pre-activation correct to one rounding: `weights` is W unit by unit, one f64 a lane, `x` in f64.
+    #[inline(always)]
+    pub(super) fn fill_precisely<A: UnitFunction>(
+        &mut self,
+        layout: &Layout,
+        theta: &[F],
+        weights: &[f64],
+        x: &[f64],
+        sign: &[f32],
+    ) {
+        self.begin(theta[theta.len() - 1], sign.len());
+        let stride = (layout.inputs + 1) * F::COUNT;
+        for &group in &layout.groups {
+            for (u, &v) in layout.output_weights(group, theta).iter().enumerate() {
+                let n = group.first + u;
+                let weights = &weights[n * stride..(n + 1) * stride];
+                precise_pre_activations(weights, A::SCALE, layout.inputs, x, &mut self.y[..self.length]);
+                self.add_unit::<A>(n, v, 0, 1);
+            }
+        }
+        self.finish(sign);
+    }
+
+    /// Starts a block of `length` samples with z = v_0, kept in `delta`.
+    #[inline(always)]
+    fn begin(&mut self, bias: F, length: usize) {
+        self.length = length;
+        self.delta[..length].fill(bias);
+    }
+
+    /// Runs unit n with output weight `v` on its pre-activations, number `u` of every `units` in y.
+    #[inline(always)]
+    fn add_unit<A: UnitFunction>(&mut self, n: usize, v: F, u: usize, units: usize) {
+        let length = self.length;
+        let at = n * length..(n + 1) * length;
+        let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
+        let (y, z) = (&self.y[..units * length], &mut self.delta[..length]);
+        for i in 0..length {
+            [r[i], first[i], second[i]] = A::derivatives(y[i * units + u]);
+            z[i] = v.mul_add(r[i], z[i]);
+        }
+    }
+
+    /// From z to loss, s and delta.
+    #[inline(always)]
+    fn finish(&mut self, sign: &[f32]) {
         for (i, &sign) in sign.iter().enumerate() {
             // With t = u z: l = softplus(t), delta = u sigmoid(t), s = sigmoid(t) sigmoid(-t).
             let t = self.delta[i] * F::splat(sign * std::f32::consts::LOG2_E);
