@@ -1,4 +1,4 @@
-// dL/dtheta (paper, Eqs. 11-12); the twin of src/reference/gradient.rs. The host squares and sums it in f64.
+// dL/dtheta (paper, Eqs. 11-12), added up over dispatches; the twin of src/reference/gradient.rs. The host squares and sums it in f64.
 // One invocation: one network and every groups.y-th parameter.
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,15 +17,15 @@ fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     }
     for (var parameter = id.y; parameter < PARAMETERS; parameter += groups.y) {
         var total = 0.0;
-        for (var block = 0u; block < params.samples; block += SUM_BLOCK) {
+        for (var block = params.first_sample; block < params.end_sample; block += SUM_BLOCK) {
             // Sums of sums: the rounding error grows with the block and the number of blocks, not with their product.
             var part = 0.0;
-            for (var i = block; i < min(block + SUM_BLOCK, params.samples); i++) {
+            for (var i = block; i < min(block + SUM_BLOCK, params.end_sample); i++) {
                 part += sample_gradient(network, parameter, i);
             }
             total += part;
         }
-        output[parameter * params.networks + network] = total;
+        output[parameter * params.networks + network] += total;
     }
 }
 

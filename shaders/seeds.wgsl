@@ -2,7 +2,7 @@
 // One invocation: one Philox block (four parameters) of one network.
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> theta: array<f32>; // [parameter][network]
+@group(0) @binding(1) var<storage, read_write> theta: array<f32>; // [network][parameter]
 
 @compute @workgroup_size(64)
 fn seeds(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -18,7 +18,7 @@ fn seeds(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
         for (var k = 0u; k < 4u; k++) {
             let parameter = block * 4u + k;
             if parameter < PARAMETERS {
-                theta[parameter * params.networks + network] = uniform_symmetric(words[k]);
+                theta[network * PARAMETERS + parameter] = uniform_symmetric(words[k]);
             }
         }
     }

@@ -1,7 +1,7 @@
 // tr H^2 from Phi, Psi and Omega of every unordered pair of samples, each once (paper, Theorem 5 and Eq. 25); the twin of
 // src/reference/trace_sq.rs. No Hessian is formed.
 //
-// One workgroup: 64 networks and one row of tiles, that is two samples i against all j >= i, two at a time. The four pairs of a
+// One workgroup: 64 networks and one row of tiles, that is two samples i against the dispatch's j >= i, two at a time. The four pairs of a
 // tile sit in the lanes of a vec4 as (i0 j0, i0 j1, i1 j0, i1 j1). K depends on the data alone, so the workgroup computes it
 // once for its 64 networks. The host adds the rows in f64.
 
@@ -27,12 +27,12 @@ fn trace_sq(
     let row = params.first_row + group.y;
     let i = 2u * row;
     var total = 0.0;
-    for (var block = i; block < params.samples; block += 32u) {
+    for (var block = max(i, params.first_sample); block < params.end_sample; block += 32u) {
         workgroupBarrier();
         input_gram[lane] = input_product(i + lane / 32u, block + lane % 32u);
         workgroupBarrier();
         var part = 0.0;
-        for (var j = block; j < min(block + 32u, params.samples); j += 2u) {
+        for (var j = block; j < min(block + 32u, params.end_sample); j += 2u) {
             let at = j - block;
             let k = vec4(input_gram[at], input_gram[at + 1u], input_gram[at + 32u], input_gram[at + 33u]);
             part += tile(network, i, j, k);
@@ -40,7 +40,7 @@ fn trace_sq(
         total += part;
     }
     if group.x * 64u + lane < params.networks {
-        sums[row * params.networks + network] = total;
+        sums[row * params.networks + network] += total;
     }
 }
 

@@ -1,12 +1,22 @@
 // Gradient descent, many steps a dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
-// One invocation: one network, its parameters and gradient in private memory.
+// One invocation: one network, its parameters and gradient in registers. The twin of src/reference/train.rs.
+//
+// Every array is indexed by loop counters with constant ends alone: compilers unroll such loops, and only then does an array stay
+// in registers. Theta is [network][parameter] for the same reason: one address, not one a parameter, lives through the loops.
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
+@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][Y_SCALE x_1 .. Y_SCALE x_M, Z_SCALE (1 - 2q)]
 @group(0) @binding(2) var<storage, read> unfinished: array<u32>; // the networks still in training
-@group(0) @binding(3) var<storage, read_write> theta: array<f32>; // [parameter][network]
+@group(0) @binding(3) var<storage, read_write> theta: array<f32>; // [network][parameter]
 @group(0) @binding(4) var<storage, read_write> status: array<u32>; // [network]
 @group(0) @binding(5) var<storage, read_write> steps: array<u32>; // [network]
+
+// One value for each parameter.
+struct Weights {
+    w: array<array<f32, HIDDEN>, INPUTS + 1u>, // [m][n]; m = 0 is the bias
+    v: array<f32, HIDDEN>,
+    v_bias: f32,
+}
 
 @compute @workgroup_size(64)
 fn train(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -14,73 +24,89 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let network = unfinished[id.x];
-    var weights: array<f32, PARAMETERS>;
-    for (var d = 0u; d < PARAMETERS; d++) {
-        weights[d] = theta[d * params.networks + network];
+    let base = network * PARAMETERS;
+    var weights: Weights;
+    for (var n = 0u; n < HIDDEN; n++) {
+        for (var m = 0u; m <= INPUTS; m++) {
+            weights.w[m][n] = theta[base + w(n, m)];
+        }
+        weights.v[n] = theta[base + v(n)];
     }
+    weights.v_bias = theta[base + V_BIAS];
     var taken = steps[network];
     var outcome = PENDING;
 
     for (var step = 0u; step < params.steps; step++) {
-        var gradient: array<f32, PARAMETERS>;
-        for (var d = 0u; d < PARAMETERS; d++) {
-            gradient[d] = 0.0;
+        // Samples come scaled by Y_SCALE; the bias has to be.
+        var bias: array<f32, HIDDEN>;
+        for (var n = 0u; n < HIDDEN; n++) {
+            bias[n] = Y_SCALE * weights.w[0][n];
         }
+        var gradient = Weights();
         for (var i = 0u; i < params.samples; i++) {
             let sample = i * (INPUTS + 1u);
-            var r: array<f32, HIDDEN>;
-            var v_first: array<f32, HIDDEN>;
-            var z = weights[V_BIAS];
+            let label = samples[sample + INPUTS];
+            var units: array<vec2<f32>, HIDDEN>;
+            var z = weights.v_bias;
             for (var n = 0u; n < HIDDEN; n++) {
-                var y = weights[w(n, 0u)];
+                var y = bias[n];
                 for (var m = 1u; m <= INPUTS; m++) {
-                    y += weights[w(n, m)] * samples[sample + m - 1u];
+                    y = fma(weights.w[m][n], samples[sample + m - 1u], y);
                 }
-                let f = activation(y);
-                r[n] = f.x;
-                v_first[n] = weights[v(n)] * f.y;
-                z += weights[v(n)] * f.x;
+                units[n] = unit(y);
+                z = fma(weights.v[n], units[n].x, z);
             }
-            let delta = residual(z, samples[sample + INPUTS]);
-            gradient[V_BIAS] += delta;
+            let delta = scaled_residual(z, label);
+            gradient.v_bias += delta;
             for (var n = 0u; n < HIDDEN; n++) {
-                gradient[v(n)] += delta * r[n];
-                let back = delta * v_first[n];
-                gradient[w(n, 0u)] += back;
+                gradient.v[n] = fma(delta, units[n].x, gradient.v[n]);
+                let back = delta * slope(units[n]);
+                gradient.w[0][n] += back;
                 for (var m = 1u; m <= INPUTS; m++) {
-                    gradient[w(n, m)] += back * samples[sample + m - 1u];
+                    gradient.w[m][n] = fma(back, samples[sample + m - 1u], gradient.w[m][n]);
                 }
             }
         }
 
-        var gradient_sq = 0.0;
+        // What every sample's share has in common: v_n, and the scales of the samples.
+        gradient.v_bias *= 1.0 / Z_SCALE;
+        var gradient_sq = gradient.v_bias * gradient.v_bias;
         // A weight that overflowed can hide behind a saturated activation, so theta is looked at as well as g.g.
-        var finite = true;
-        for (var d = 0u; d < PARAMETERS; d++) {
-            gradient_sq += gradient[d] * gradient[d];
-            finite = finite && is_finite(weights[d]);
+        var finite = is_finite(weights.v_bias);
+        for (var n = 0u; n < HIDDEN; n++) {
+            gradient.v[n] *= 1.0 / Z_SCALE;
+            gradient_sq = fma(gradient.v[n], gradient.v[n], gradient_sq);
+            finite = finite && is_finite(weights.v[n]);
+            gradient.w[0][n] *= weights.v[n] * (1.0 / Z_SCALE);
+            gradient_sq = fma(gradient.w[0][n], gradient.w[0][n], gradient_sq);
+            finite = finite && is_finite(weights.w[0][n]);
+            for (var m = 1u; m <= INPUTS; m++) {
+                gradient.w[m][n] *= weights.v[n] * (1.0 / (Z_SCALE * Y_SCALE));
+                gradient_sq = fma(gradient.w[m][n], gradient.w[m][n], gradient_sq);
+                finite = finite && is_finite(weights.w[m][n]);
+            }
         }
-        if !(finite && is_finite(gradient_sq)) {
-            outcome = NON_FINITE;
+        outcome = verdict(gradient_sq, finite, taken);
+        if outcome != PENDING {
             break;
         }
-        if gradient_sq < params.tolerance {
-            outcome = CONVERGED;
-            break;
-        }
-        if taken == params.max_steps {
-            outcome = STEP_LIMIT;
-            break;
-        }
-        for (var d = 0u; d < PARAMETERS; d++) {
-            weights[d] -= params.step_size * gradient[d];
+        weights.v_bias = fma(-params.step_size, gradient.v_bias, weights.v_bias);
+        for (var n = 0u; n < HIDDEN; n++) {
+            weights.v[n] = fma(-params.step_size, gradient.v[n], weights.v[n]);
+            for (var m = 0u; m <= INPUTS; m++) {
+                weights.w[m][n] = fma(-params.step_size, gradient.w[m][n], weights.w[m][n]);
+            }
         }
         taken += 1u;
     }
 
-    for (var d = 0u; d < PARAMETERS; d++) {
-        theta[d * params.networks + network] = weights[d];
+    for (var n = 0u; n < HIDDEN; n++) {
+        for (var m = 0u; m <= INPUTS; m++) {
+            theta[base + w(n, m)] = weights.w[m][n];
+        }
+        theta[base + v(n)] = weights.v[n];
     }
+    theta[base + V_BIAS] = weights.v_bias;
     status[network] = outcome;
     steps[network] = taken;
 }

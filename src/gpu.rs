@@ -12,10 +12,12 @@ mod evaluate;
 mod kernel;
 mod pace;
 mod params;
+mod plan;
 mod shader;
 mod spectrum;
 mod train;
 
 pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};
 pub use engine::{Gpu, Tuning};
+pub use plan::TrainPlan;
 pub use shader::{Pass, shader_hash, wgsl};

@@ -8,6 +8,7 @@ use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 use ndarray_npy::{ReadNpyError, ReadNpyExt};
 
 use crate::model::{DataError, Dataset, Shape};
+use crate::records::{Dtype, Theta};
 
 /// A file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
@@ -48,38 +49,92 @@ pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     })
 }
 
+/// Networks from a file, in the file's own precision.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GivenTheta {
+    /// (S, D), f32.
+    Float32(Array2<f32>),
+    /// (S, D), f64.
+    Float64(Array2<f64>),
+}
+
+impl GivenTheta {
+    /// The networks, (S, D).
+    pub fn view(&self) -> Theta<'_> {
+        match self {
+            Self::Float32(theta) => Theta::Float32(theta.view()),
+            Self::Float64(theta) => Theta::Float64(theta.view()),
+        }
+    }
+
+    /// S, the number of networks.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Float32(theta) => theta.nrows(),
+            Self::Float64(theta) => theta.nrows(),
+        }
+    }
+
+    /// The type of the values.
+    pub fn dtype(&self) -> Dtype {
+        match self {
+            Self::Float32(_) => Dtype::Float32,
+            Self::Float64(_) => Dtype::Float64,
+        }
+    }
+
+    /// A fingerprint of the values.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        for value in self.view().widened() {
+            hasher.update(&value.to_le_bytes());
+        }
+        hasher.finalize().to_hex()[..16].to_owned()
+    }
+}
+
 /// Networks from `path`: (S, D) with the parameters of `shape`, f32 or f64.
 ///
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
-pub fn read_theta(path: &Path, shape: Shape) -> Result<Array2<f64>, InputError> {
-    let theta =
-        read_matrix(path, "theta must be two-dimensional, (networks, parameters); for one network use theta[None]")?;
+pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
+    let theta = match open::<f32>(path)? {
+        Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
+        None => GivenTheta::Float64(read_matrix(path, THETA_MUST)?),
+    };
+    let widened = theta.view().widened();
     let parameters = shape.parameters();
-    if theta.nrows() == 0 {
+    if widened.nrows() == 0 {
         return Err(InputError::new(path, "theta holds no networks"));
     }
-    if theta.ncols() != parameters {
+    if widened.ncols() != parameters {
         return Err(InputError::new(
             path,
             format!(
                 "theta has {} columns, but a network of M = {} inputs and N = {} hidden units has D = (M+1)N + N+1 = \
                  {parameters} parameters: check --hidden and --x",
-                theta.ncols(),
+                widened.ncols(),
                 shape.inputs,
                 shape.hidden
             ),
         ));
     }
-    if let Some(((row, column), value)) = theta.indexed_iter().find(|(_, value)| !value.is_finite()) {
-        let problem = format!("theta[{row}, {column}] is {value}: every weight must be finite");
+    let unusable = |value: f64| !value.is_finite() || value.abs() > f64::from(f32::MAX);
+    if let Some(((row, column), value)) = widened.indexed_iter().find(|(_, value)| unusable(**value)) {
+        let problem =
+            format!("theta[{row}, {column}] is {value}: every weight must be finite and within the range of f32");
         return Err(InputError::new(path, problem));
     }
     Ok(theta)
 }
 
+const THETA_MUST: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
+
 fn read_matrix(path: &Path, must: &str) -> Result<Array2<f64>, InputError> {
-    let array = read(path)?;
+    matrix(path, read(path)?, must)
+}
+
+fn matrix<T>(path: &Path, array: ArrayD<T>, must: &str) -> Result<Array2<T>, InputError> {
     let shape = array.shape().to_vec();
     array
         .into_dimensionality::<Ix2>()

@@ -13,9 +13,16 @@
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
 //! - [`spec`]: a validated experiment, and [`input`]: users' files;
-//! - [`records`]: the columns of a run, and [`run`]: the directory that holds them.
+//! - [`records`]: the columns of a run, and [`run`](mod@run): the directory that holds them;
+//! - [`backend`]: which engine to take;
+//! - [`sweep`]: an experiment carried out, chunk by chunk;
+//! - [`analysis`]: what a finished run is asked;
+//! - [`cli`]: the command line.
 
+pub mod analysis;
+pub mod backend;
 pub mod bounds;
+pub mod cli;
 pub mod cpu;
 pub mod engine;
 pub mod gpu;
@@ -26,3 +33,4 @@ pub mod records;
 pub mod reference;
 pub mod run;
 pub mod spec;
+pub mod sweep;

@@ -1,6 +1,8 @@
 //! The columns of a run: what each row says about one network.
 
-use ndarray::ArrayView2;
+use std::ops::Range;
+
+use ndarray::{ArrayView2, CowArray, Ix2, s};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::wolkowicz_styan;
@@ -82,6 +84,24 @@ pub enum Theta<'a> {
     Float32(ArrayView2<'a, f32>),
     /// (S, D), f64.
     Float64(ArrayView2<'a, f64>),
+}
+
+impl<'a> Theta<'a> {
+    /// Some of the rows.
+    pub fn rows(self, rows: Range<usize>) -> Self {
+        match self {
+            Self::Float32(theta) => Self::Float32(theta.slice_move(s![rows, ..])),
+            Self::Float64(theta) => Self::Float64(theta.slice_move(s![rows, ..])),
+        }
+    }
+
+    /// All rows in f64.
+    pub fn widened(self) -> CowArray<'a, f64, Ix2> {
+        match self {
+            Self::Float32(theta) => theta.mapv(f64::from).into(),
+            Self::Float64(theta) => theta.into(),
+        }
+    }
 }
 
 /// A batch of rows, in the order of [`columns`].

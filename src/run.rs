@@ -17,6 +17,7 @@ use ndarray_npy::{ReadNpyError, ReadableElement, read_npy};
 pub use manifest::{Manifest, Outcome, Seconds, State};
 pub use writer::{RunWriter, check_free};
 
+use crate::engine::Description;
 use crate::input::{InputError, read_dataset};
 use crate::records::{Column, Dtype};
 use crate::spec::Experiment;
@@ -63,6 +64,15 @@ pub enum RunError {
     /// Another process is writing here.
     #[error("{} is being written by another sharpsweep process: wait for it or stop it", .0.display())]
     Locked(PathBuf),
+    /// The run was begun by something that computes other bits.
+    #[error("{} was begun with something else, so its rows would not fit together ({differences}): go on where it was begun, \
+             with the same --backend and --adapter", dir.display())]
+    OtherEngine {
+        /// The directory.
+        dir: PathBuf,
+        /// What differs, then and now.
+        differences: String,
+    },
     /// The recorded data cannot be read.
     #[error("the run's own copy of its data cannot be used: {0}")]
     Data(#[from] InputError),
@@ -137,6 +147,30 @@ impl Run {
             return Err(wrong(format!("{} does not hold the data that the manifest describes", data.display())));
         }
         Ok(found)
+    }
+
+    /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
+    ///
+    /// # Errors
+    /// [`RunError::OtherEngine`] shows both sides of the difference.
+    pub fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+        let (recorded, version) = (&self.manifest.engine, env!("CARGO_PKG_VERSION"));
+        let differences: Vec<String> = [
+            ("program version", self.manifest.version.as_str(), version),
+            ("engine", &recorded.engine, &engine.engine),
+            ("precision", &recorded.precision, &engine.precision),
+            ("device", &recorded.device, &engine.device),
+            ("driver", &recorded.driver, &engine.driver),
+            ("code", &recorded.code_hash, &engine.code_hash),
+        ]
+        .iter()
+        .filter(|(_, then, now)| then != now)
+        .map(|(what, then, now)| format!("{what}: `{then}` then, `{now}` now"))
+        .collect();
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::OtherEngine { dir: self.dir.clone(), differences: differences.join("; ") })
     }
 
     /// A float64 column, (S,).

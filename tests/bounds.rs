@@ -93,8 +93,9 @@ fn moments_match_the_oracle() {
     }
 }
 
-/// The oracle's upper bound comes from the roots of the quartic, which is ill-conditioned where two of them meet (d near 0): there
-/// its own error is the square root of rounding, so the comparison allows 1e-7; the lower bound is well-conditioned.
+/// The oracle's upper bound comes from the roots of the quartic, which is ill-conditioned where two of them meet (d
+/// near 0): there its own error is the square root of rounding, so the comparison allows 1e-7; the lower bound is
+/// well-conditioned.
 #[test]
 fn moment_bounds_match_the_oracle() {
     let mut worst = 0.0_f64;

@@ -1,9 +1,11 @@
 //! The CPU engine against the f64 reference, for every instruction set of this machine, and against itself for other batches and
 //! thread counts.
 
+#![expect(clippy::print_stderr, reason = "what was left out is said where a test's reader looks")]
+
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, s};
+use ndarray::{Array1, Array2, Axis, concatenate, s};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status, Trained};
@@ -28,12 +30,12 @@ fn cpu(route: Route, instruction_set: InstructionSet) -> Cpu {
 /// Names every value of `found` that is not within `tolerance` (network, value) of `expected`.
 fn misses(name: &str, found: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Vec<String> {
     assert_eq!(found.len(), expected.len(), "{name}: lengths");
-    let outside = |k: &usize| !((found[*k] - expected[*k]).abs() <= tolerance(*k));
+    let within = |k: usize| (found[k] - expected[k]).abs() <= tolerance(k);
     let text = |k: usize| {
         let error = (found[k] - expected[k]).abs();
         format!("{name}[{k}] = {:e}, expected {:e}, off by {error:e} of {:e}", found[k], expected[k], tolerance(k))
     };
-    (0..found.len()).filter(outside).map(text).collect()
+    (0..found.len()).filter(|&k| !within(k)).map(text).collect()
 }
 
 fn lambda_sup(evaluation: &Evaluation, parameters: usize) -> Vec<f64> {
@@ -120,4 +122,311 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
         }
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// `samples` rows of `inputs` values uniform on (-1, 1), labels by the sign of the sum.
+fn random_data(samples: usize, inputs: usize) -> Dataset {
+    let values = (0..samples as u64)
+        .flat_map(|i| initial_theta(sharpsweep::model::Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+    let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
+    let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
+    Dataset::new(x, q).unwrap()
+}
+
+fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
+    let rows: Vec<f64> =
+        (0..networks).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from).collect();
+    Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.shape.parameters()), rows).unwrap()
+}
+
+/// Sizes around every block, tile and group, and numbers of networks that fill no vector.
+#[test]
+fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
+    let mut all = Vec::new();
+    for (samples, inputs, hidden) in [(1, 1, 1), (2, 2, 2), (3, 7, 5), (63, 2, 4), (65, 3, 9), (129, 9, 2), (31, 1, 17)]
+    {
+        for activation in Activation::ALL {
+            let problem = Problem::new(hidden, activation, random_data(samples, inputs));
+            let theta = start_thetas(&problem, 19, 2.0);
+            let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+            for set in InstructionSet::available() {
+                for route in ROUTES {
+                    let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
+                    let misses = evaluation_misses(&problem, &found, &expected);
+                    let name = format!("I={samples} M={inputs} N={hidden} {activation:?} {set} {route:?}");
+                    all.extend(misses.into_iter().map(|miss| format!("{name}: {miss}")));
+                }
+            }
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+/// More entries of H than the assembled route holds at a time.
+#[test]
+fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
+    let problem = Problem::new(32, Activation::Sigmoid, random_data(20, 64));
+    let theta = start_thetas(&problem, 2, 1.0);
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    for set in InstructionSet::available() {
+        let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view()).unwrap();
+        let misses = evaluation_misses(&problem, &found, &expected);
+        assert!(misses.is_empty(), "{set}: {}", misses.join("\n"));
+    }
+}
+
+/// Sums over many samples must not lose accuracy with their length: the largest error of f32 sums grows with the square root of it.
+#[test]
+fn long_data_sets_evaluate_as_in_the_reference() {
+    let problem = Problem::new(2, Activation::Tanh, random_data(4001, 3));
+    let theta = start_thetas(&problem, 2, 2.0);
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    for set in InstructionSet::available() {
+        for route in ROUTES {
+            let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
+            let misses = evaluation_misses(&problem, &found, &expected);
+            assert!(misses.is_empty(), "{set} {route:?}: {}", misses.join("\n"));
+        }
+    }
+}
+
+/// Every comparison above can fail: one wrong parameter, one relabelled sample and NaN are found.
+#[test]
+fn comparisons_see_a_wrong_parameter_a_wrong_label_and_nan() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let theta = start_thetas(&problem, 1, 2.0);
+    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    let mut engine = Cpu::default();
+
+    let mut wrong = theta.clone();
+    wrong[[0, 4]] *= 1.001;
+    assert!(!evaluation_misses(&problem, &engine.evaluate(&problem, wrong.view()).unwrap(), &expected).is_empty());
+
+    let mut q = problem.data.q().to_owned();
+    q[0] = 1.0 - q[0];
+    let relabelled = Problem { data: Dataset::new(problem.data.x().to_owned(), q).unwrap(), ..problem.clone() };
+    assert!(!evaluation_misses(&problem, &engine.evaluate(&relabelled, theta.view()).unwrap(), &expected).is_empty());
+
+    wrong[[0, 4]] = f64::NAN;
+    let found = engine.evaluate(&problem, wrong.view()).unwrap();
+    assert!(found.loss[0].is_nan() && found.gradient_sq[0].is_nan() && found.trace_sq[0].is_nan());
+    // loss, gradient_sq, trace_ww, trace_vv, trace_sq, trace and lambda_sup.
+    assert_eq!(evaluation_misses(&problem, &found, &expected).len(), 7);
+}
+
+/// The largest |found - expected| of each network against its largest |theta|.
+fn theta_errors(found: &Trained, expected: &Trained) -> Vec<f64> {
+    assert_eq!(found.theta.dim(), expected.theta.dim());
+    (found.theta.axis_iter(Axis(0)).zip(expected.theta.axis_iter(Axis(0))))
+        .map(|(found, expected)| {
+            let scale = expected.fold(1.0_f32, |m, t| m.max(t.abs()));
+            let error = found
+                .iter()
+                .zip(expected)
+                .fold(0.0_f32, |m, (a, b)| if (a - b).is_nan() { f32::NAN } else { m.max((a - b).abs()) });
+            f64::from(error / scale)
+        })
+        .collect()
+}
+
+fn no_tolerance(step_size: f64, max_steps: u32) -> Descent {
+    Descent { step_size, max_steps, tolerance: 0.0, ..Descent::default() }
+}
+
+/// MATH.md's bars for few steps: beyond them step sizes above 2 / lambda_1 amplify rounding.
+#[test]
+fn short_descents_end_where_the_reference_ends() {
+    for hidden in [3, 10] {
+        let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+        for (descent, seeds, tolerance) in
+            [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4)]
+        {
+            let expected = Reference.train(&problem, &descent, seeds.clone()).unwrap();
+            for set in InstructionSet::available() {
+                let found = cpu(Route::Auto, set).train(&problem, &descent, seeds.clone()).unwrap();
+                assert_eq!(found.steps, expected.steps);
+                assert_eq!(found.status, expected.status);
+                for (seed, error) in theta_errors(&found, &expected).into_iter().enumerate() {
+                    assert!(error <= tolerance, "N={hidden} {set} {descent:?} seed {seed}: {error:e}");
+                }
+            }
+        }
+    }
+}
+
+/// Both loops over the inputs (M = 2 and any M), every group size and both ways to f', for all activations.
+#[test]
+fn descents_of_any_size_and_activation_end_where_the_reference_ends() {
+    for (samples, inputs, hidden) in [(1, 1, 1), (5, 2, 3), (65, 2, 6), (67, 7, 5), (130, 9, 12), (40, 3, 100)] {
+        for activation in Activation::ALL {
+            let problem = Problem::new(hidden, activation, random_data(samples, inputs));
+            // Small enough steps that no network oscillates: the bar of ten steps holds.
+            let descent = Descent { init_range: 1.0, ..no_tolerance(0.02 / samples as f64, 10) };
+            let expected = Reference.train(&problem, &descent, 3..22).unwrap();
+            for set in InstructionSet::available() {
+                let found = cpu(Route::Auto, set).train(&problem, &descent, 3..22).unwrap();
+                for (network, error) in theta_errors(&found, &expected).into_iter().enumerate() {
+                    assert!(
+                        error <= 1e-5,
+                        "I={samples} M={inputs} N={hidden} {activation:?} {set} {network}: {error:e}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn theta_comparison_sees_one_more_step() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let expected = Reference.train(&problem, &no_tolerance(0.1, 10), 0..5).unwrap();
+    let found = Cpu::default().train(&problem, &no_tolerance(0.1, 11), 0..5).unwrap();
+    assert!(theta_errors(&found, &expected).into_iter().all(|error| error > 1e-5));
+}
+
+/// Long descents from the same seed may part (MATH.md, section 8), yet nearly all end alike.
+#[test]
+fn verdicts_of_long_descents_agree_for_98_of_100_seeds() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let descent = Descent::default();
+    let expected = Reference.train(&problem, &descent, 0..512).unwrap();
+    for set in InstructionSet::available() {
+        let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
+        let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
+        assert!(agreeing * 100 >= 512 * 98, "{set}: {agreeing} of 512");
+    }
+}
+
+/// The status says what the last test saw, steps count the updates, and no step is taken at a critical point.
+#[test]
+fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let descent = Descent { max_steps: 3000, ..Descent::default() };
+    let mut engine = Cpu::default();
+    let trained = engine.train(&problem, &descent, 0..100).unwrap();
+    let evaluation = engine.evaluate(&problem, trained.theta.mapv(f64::from).view()).unwrap();
+    let converged: Vec<usize> = (0..100).filter(|&k| trained.status[k] == Status::Converged).collect();
+    assert!(converged.len() > 20 && converged.len() < 100, "{}", converged.len());
+    for k in 0..100 {
+        // g.g is computed in another order here: equal to 1e-4 where the gradient is as large as its tolerance.
+        let small = evaluation.gradient_sq[k] < descent.tolerance * 1.0001;
+        match trained.status[k] {
+            Status::Converged => assert!(small && trained.steps[k] < 3000, "{k}"),
+            Status::StepLimit => assert!(trained.steps[k] == 3000, "{k}"),
+            other => panic!("{k}: {other:?}"),
+        }
+    }
+    // One step fewer is no convergence; as many are.
+    let k = converged[0];
+    let seed = k as u64;
+    let fewer = Descent { max_steps: trained.steps[k] - 1, ..descent };
+    assert_eq!(engine.train(&problem, &fewer, seed..seed + 1).unwrap().status, [Status::StepLimit]);
+    let just = Descent { max_steps: trained.steps[k], ..descent };
+    let again = engine.train(&problem, &just, seed..seed + 1).unwrap();
+    assert_eq!((again.status[0], again.steps[0]), (Status::Converged, trained.steps[k]));
+    assert_eq!(again.theta.row(0), trained.theta.row(k));
+
+    let none = Descent { tolerance: f64::INFINITY, ..descent };
+    let trained = engine.train(&problem, &none, 0..3).unwrap();
+    assert_eq!((trained.status, trained.steps), (vec![Status::Converged; 3], vec![0; 3]));
+    let none = Descent { max_steps: 0, ..descent };
+    let trained = engine.train(&problem, &none, 0..3).unwrap();
+    assert_eq!((trained.status, trained.steps), (vec![Status::StepLimit; 3], vec![0; 3]));
+    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.shape, 1, 10.0));
+}
+
+/// Steps far too large: linear units grow without bound, and the others end one way or another, but as in the reference.
+#[test]
+fn diverging_networks_end_non_finite_as_in_the_reference() {
+    for activation in Activation::ALL {
+        // Labels of half the samples contradict the others, so that no loss of 0 stops the growth.
+        let data = random_data(20, 2);
+        let mut q = data.q().to_owned();
+        q.slice_mut(s![..10]).mapv_inplace(|q| 1.0 - q);
+        let problem = Problem::new(3, activation, Dataset::new(data.x().to_owned(), q).unwrap());
+        let descent = Descent { step_size: 1e6, max_steps: 2000, ..Descent::default() };
+        let expected = Reference.train(&problem, &descent, 0..20).unwrap();
+        let diverged = expected.status.iter().filter(|&&s| s == Status::NonFinite).count();
+        assert_eq!(diverged, if activation == Activation::Linear { 20 } else { 0 }, "{activation:?}");
+        for set in InstructionSet::available() {
+            let found = cpu(Route::Auto, set).train(&problem, &descent, 0..20).unwrap();
+            assert_eq!(found.status, expected.status, "{activation:?} {set}");
+        }
+    }
+}
+
+/// A step so large that theta itself overflows where every unit saturates and the gradient is 0: it must not pass for converged.
+#[test]
+fn infinite_theta_never_counts_as_converged() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let descent = Descent { step_size: 1e38, max_steps: 50, ..Descent::default() };
+    for set in InstructionSet::available() {
+        let found = cpu(Route::Auto, set).train(&problem, &descent, 0..40).unwrap();
+        for (row, status) in found.theta.axis_iter(Axis(0)).zip(&found.status) {
+            assert!(row.iter().all(|t| t.is_finite()) || *status == Status::NonFinite, "{set}: {row}");
+        }
+        assert!(found.status.contains(&Status::NonFinite), "{set}");
+    }
+}
+
+fn bytes(trained: &Trained) -> (Vec<u32>, Vec<Status>, Vec<u32>) {
+    (trained.theta.iter().map(|t| t.to_bits()).collect(), trained.status.clone(), trained.steps.clone())
+}
+
+/// Lanes, neighbours, threads and the moment at which a network enters change nothing.
+#[test]
+fn training_gives_the_same_bytes_for_any_batch_and_thread_count() {
+    for (inputs, hidden, activation) in [(2, 3, Activation::Sigmoid), (4, 5, Activation::Gelu)] {
+        let data = if inputs == 2 { appendix_c(50, 0, Stream::TrainData).unwrap() } else { random_data(70, inputs) };
+        let problem = Problem::new(hidden, activation, data);
+        let descent = Descent { max_steps: 400, tolerance: 0.05, ..Descent::default() };
+        for set in InstructionSet::available() {
+            let engine = cpu(Route::Auto, set);
+            let on = |threads: usize, seeds: std::ops::Range<u64>| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| engine.clone().train(&problem, &descent, seeds).unwrap())
+            };
+            let whole = on(1, 10..153);
+            assert_eq!(bytes(&whole), bytes(&on(2, 10..153)), "two threads");
+            assert_eq!(bytes(&whole), bytes(&on(3, 10..153)), "three threads");
+            let parts = [on(2, 10..11), on(1, 11..60), on(2, 60..153)];
+            let joined = Trained {
+                theta: concatenate(Axis(0), &parts.each_ref().map(|part| part.theta.view())).unwrap(),
+                status: parts.iter().flat_map(|part| part.status.clone()).collect(),
+                steps: parts.iter().flat_map(|part| part.steps.clone()).collect(),
+            };
+            assert_eq!(bytes(&whole), bytes(&joined), "{set} in parts");
+            assert_ne!(bytes(&whole), bytes(&on(1, 11..154)), "other seeds");
+        }
+    }
+}
+
+#[test]
+fn evaluation_gives_the_same_bytes_for_any_batch_and_thread_count() {
+    let problem = Problem::new(5, Activation::Sigmoid, random_data(70, 4));
+    let theta = start_thetas(&problem, 45, 2.0);
+    let bytes = |e: &Evaluation| -> Vec<u64> {
+        let columns = [&e.loss, &e.gradient_sq, &e.trace_ww, &e.trace_vv, &e.trace_sq];
+        (0..e.loss.len()).flat_map(|k| columns.map(|column| column[k].to_bits())).collect()
+    };
+    for set in InstructionSet::available() {
+        for route in ROUTES {
+            let engine = cpu(route, set);
+            let on = |threads: usize, rows: std::ops::Range<usize>| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                bytes(&pool.install(|| engine.clone().evaluate(&problem, theta.slice(s![rows, ..])).unwrap()))
+            };
+            let whole = on(1, 0..45);
+            assert_eq!(whole, on(2, 0..45), "two threads");
+            assert_eq!(whole, [on(2, 0..3), on(1, 3..20), on(2, 20..45)].concat(), "in parts");
+        }
+    }
+}
+
+#[test]
+fn nothing_to_do_is_done() {
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let mut engine = Cpu::default();
+    assert_eq!(engine.train(&problem, &Descent::default(), 7..7).unwrap().theta.dim(), (0, 13));
+    assert!(engine.evaluate(&problem, Array2::zeros((0, 13)).view()).unwrap().loss.is_empty());
 }

@@ -11,8 +11,8 @@ use sharpsweep::reference::{
 };
 use support::{GoldenCase, close, close_scaled, golden_cases};
 
-/// The oracle and the reference both compute in f64 and differ in the order of operations; 1e-10 of the natural scale is
-/// five digits above what that was seen to cost and far below any wrong term.
+/// The oracle and the reference both compute in f64 and differ in the order of operations; 1e-10 of the natural scale
+/// is five digits above what that was seen to cost and far below any wrong term.
 const RELATIVE: f64 = 1e-10;
 
 /// `quantity` of every network of a case.
@@ -160,8 +160,8 @@ fn assembled_hessian_matches_automatic_differentiation() {
     assert!(compared > 0, "no golden case has a Hessian");
 }
 
-/// The truncation error of the difference is h^2 |third derivative of the gradient| / 6, its rounding error 1e-16 |g| / h:
-/// with h = 1e-4 both stay below 1e-6 of the Hessian for weights up to 10.
+/// The truncation error of the difference is h^2 |third derivative of the gradient| / 6, its rounding error 1e-16 |g| /
+/// h: with h = 1e-4 both stay below 1e-6 of the Hessian for weights up to 10.
 #[test]
 fn assembled_hessian_matches_central_differences() {
     for case in golden_cases() {

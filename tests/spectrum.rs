@@ -70,7 +70,7 @@ fn eigenvalues_match_the_reference_on_the_golden_cases() {
             match engine.spectrum(&case.problem, case.theta.view()) {
                 Ok(found) => assert_accurate(&format!("{name} {}", case.name), errors(&found, &expected)),
                 Err(EngineError::Limit(reason)) => {
-                    assert!(name == "gpu" && case.problem.shape.parameters() > 160, "{reason}");
+                    assert!(name == "gpu" && case.problem.shape.parameters() > 160, "{name} {}: {reason}", case.name);
                 }
                 Err(error) => panic!("{name} {}: {error}", case.name),
             }

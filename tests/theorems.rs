@@ -1,6 +1,8 @@
-//! The paper's inequalities over random and trained networks of all activations, and the cases in which they are equalities.
+//! The paper's inequalities over random and trained networks of all activations, and the cases in which they are
+//! equalities.
 //!
-//! Every inequality is also tried with its bound lowered, which has to be noticed: a check that nothing can violate says nothing.
+//! Every inequality is also tried with its bound lowered, which has to be noticed: a check that nothing can violate
+//! says nothing.
 
 use std::sync::LazyLock;
 
@@ -17,11 +19,12 @@ use sharpsweep::reference::{
     Spectrum, Terms, hessian, output, pair_forms, spectrum, terms, trace_sq, trace_vv, trace_ww, train,
 };
 
-/// Random networks in the common pool, over all activations in turn: each inequality needs 10,000 that meet its premise.
+/// Random networks in the common pool, over all activations in turn: each inequality needs 10,000 that meet its
+/// premise.
 const RANDOM: u32 = 60_000;
 
-/// Rounding allowed to every inequality, relative to the larger side's natural scale: the sums behind it have at most a few
-/// thousand terms of f64.
+/// Rounding allowed to every inequality, relative to the larger side's natural scale: the sums behind it have at most a
+/// few thousand terms of f64.
 const ROUNDING: f64 = 1e-12;
 
 /// Uniform numbers on (0, 1), reproducible by `key`.
@@ -96,8 +99,8 @@ impl Measured {
     }
 }
 
-/// Network `index` of the pool: activations in turn, M and N up to 5, I up to 12, weights from 0.03 to 30 and inputs in the unit
-/// cube or well beyond it.
+/// Network `index` of the pool: activations in turn, M and N up to 5, I up to 12, weights from 0.03 to 30 and inputs in
+/// the unit cube or well beyond it.
 fn random_network(index: u32) -> (Problem, Vec<f64>) {
     let mut draws = Draws { key: index, next: 0 };
     let activation = Activation::ALL[index as usize % 5];
@@ -138,7 +141,8 @@ static POOL: LazyLock<Vec<Measured>> = LazyLock::new(|| {
         Measured::new(format!("random network {index}"), problem, theta)
     });
     let mut pool: Vec<Measured> = random.collect();
-    // Saturated networks can have a Hessian of 1e-200, whose tr H^2 is below the range of f64: nothing can be compared there.
+    // Saturated networks can have a Hessian of 1e-200, whose tr H^2 is below the range of f64: nothing can be compared
+    // there.
     pool.retain(|network| network.trace_sq > 1e-280);
     pool.extend(trained_networks().into_par_iter().map(|(name, p, t)| Measured::new(name, p, t)).collect::<Vec<_>>());
     pool
@@ -166,7 +170,8 @@ fn violations(rounding: f64, sides: impl Fn(&Measured) -> Option<Sides>) -> (Vec
     (misses, tried)
 }
 
-/// The inequality holds for every network of at least `least`, and fails somewhere when its bound is multiplied by `lowered`.
+/// The inequality holds for every network of at least `least`, and fails somewhere when its bound is multiplied by
+/// `lowered`.
 fn assert_inequality(least: usize, lowered: f64, sides: impl Fn(&Measured) -> Option<Sides>) {
     let (misses, tried) = violations(ROUNDING, &sides);
     assert!(misses.is_empty(), "{} of {tried} violate:\n{}", misses.len(), misses[..misses.len().min(8)].join("\n"));
@@ -259,7 +264,8 @@ fn theorem_6_bounds_the_squared_trace() {
     assert_inequality(ALL, 0.8, |n| {
         Some(Sides { small: n.trace_sq, large: n.bounds.trace_sq_bound, scale: n.bounds.trace_sq_bound })
     });
-    // The proof takes phi_ij and psi_ij of both signs, so the pool must have them; phi_ii is a square, so phi_max is none of those.
+    // The proof takes phi_ij and psi_ij of both signs, so the pool must have them; phi_ii is a square, so phi_max is
+    // none of those.
     let (mut negative_phi, mut negative_psi) = (0, 0);
     for n in POOL.iter() {
         assert!(n.bounds.phi_max >= 0.0, "{}: {}", n.name, n.bounds.phi_max);
@@ -320,8 +326,8 @@ fn four_moments_bound_the_largest_eigenvalue_within_their_stated_error() {
     });
 }
 
-/// A network whose Hessian is positive semidefinite of rank k, k <= N: k distinct inputs, each with both labels, and output weights
-/// that put z = 0 at all of them, so that p = 1/2 and the delta parts of a pair cancel.
+/// A network whose Hessian is positive semidefinite of rank k, k <= N: k distinct inputs, each with both labels, and
+/// output weights that put z = 0 at all of them, so that p = 1/2 and the delta parts of a pair cancel.
 fn semidefinite_network(index: u32) -> (Problem, Vec<f64>) {
     let mut draws = Draws { key: index, next: 1 << 20 };
     let activation = Activation::ALL[index as usize % 5];
@@ -420,8 +426,8 @@ fn proposition_1_equality_is_reached_where_all_eigenvalues_but_one_agree() {
     assert!(strict > ALL / 2, "{strict}");
 }
 
-/// All samples at one corner of the cube: Propositions 5 and 6 are equalities; hidden units saturated at 1: Proposition 7 too,
-/// and with z = 0 Theorem 3.
+/// All samples at one corner of the cube: Propositions 5 and 6 are equalities; hidden units saturated at 1: Proposition
+/// 7 too, and with z = 0 Theorem 3.
 #[test]
 fn propositions_5_6_and_7_and_theorem_3_reach_equality() {
     for activation in [Activation::Sigmoid, Activation::Tanh] {
@@ -450,7 +456,8 @@ fn propositions_5_6_and_7_and_theorem_3_reach_equality() {
     }
 }
 
-/// Networks that separate their samples, with V scaled up: delta -> 0, and lambda_sup falls to 0 below its bound by delta.
+/// Networks that separate their samples, with V scaled up: delta -> 0, and lambda_sup falls to 0 below its bound by
+/// delta.
 #[test]
 fn theorem_7_limit_is_approached_when_the_output_grows() {
     for activation in Activation::ALL {

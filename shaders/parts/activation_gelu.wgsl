@@ -10,3 +10,12 @@ fn activation(y: f32) -> vec3<f32> {
     let distribution = select(1.0 - tail, tail, y < 0.0);
     return vec3(y * distribution, distribution + y * density, density * (2.0 - y * y));
 }
+
+// For training, of t = Y_SCALE y = y: (f, f').
+fn unit(t: f32) -> vec2<f32> {
+    return activation(t).xy;
+}
+
+fn slope(unit: vec2<f32>) -> f32 {
+    return unit.y;
+}

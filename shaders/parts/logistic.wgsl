@@ -28,6 +28,12 @@ fn residual(z: f32, q: f32) -> f32 {
     return select(p.x, -p.y, q > 0.5);
 }
 
+// Z_SCALE delta for training, of label = Z_SCALE (1 - 2q) with Z_SCALE = -log2(e). With the label's sign on both sides it is
+// sigmoid(z) for q = 0 and -sigmoid(-z) for q = 1, so nothing cancels; exp2 that overflows makes it 0.
+fn scaled_residual(z: f32, label: f32) -> f32 {
+    return label / (1.0 + exp2(label * z));
+}
+
 // l = softplus(z) - q z, which for q = 1 is softplus(-z).
 fn sample_loss(z: f32, q: f32) -> f32 {
     return softplus(select(z, -z, q > 0.5));

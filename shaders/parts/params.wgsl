@@ -12,6 +12,9 @@ struct Params {
     max_steps: u32,
     // The first row of sample pairs (trace_sq), tile (hessian) or workgroup of matrices (eigenvalues) in this dispatch.
     first_row: u32,
+    // The samples j of this dispatch, without the last (gradient and trace_sq only): an invocation's loops stay short.
+    first_sample: u32,
+    end_sample: u32,
     // The seed of network 0, low and high word (seeds only).
     seed_low: u32,
     seed_high: u32,

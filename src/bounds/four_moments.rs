@@ -1,10 +1,12 @@
 //! Bounds of lambda_1 from four moments of the spectrum: one D x D product more than Wolkowicz-Styan, and much tighter.
 //!
-//! With mu and sigma the mean and the standard deviation of the D eigenvalues, gamma = m_3 / sigma^3 and kappa = m_4 / sigma^4:
+//! With mu and sigma the mean and the standard deviation of the D eigenvalues, gamma = m_3 / sigma^3 and kappa = m_4 /
+//! sigma^4:
 //!
-//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of (u^2 - gamma u - 1)^2 + d (u^2 + 1 - D) = 0 and d =
-//!   kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the squares of its orthonormal polynomials
-//!   there sum to at most D: 1 + u^2 <= D is Wolkowicz-Styan, and 1 + u^2 + (u^2 - gamma u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1).
+//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of
+//!   (u^2 - gamma u - 1)^2 + d (u^2 + 1 - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the squares
+//!   of its orthonormal polynomials there sum to at most D: 1 + u^2 <= D is Wolkowicz-Styan, and 1 + u^2 + (u^2 - gamma
+//!   u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1).
 //! - Lower, three moments: lambda_1 >= mu + sigma (gamma + sqrt(gamma^2 + 4)) / 2.
 
 use ndarray::{Array2, ArrayView2};
@@ -25,10 +27,11 @@ pub struct SpectralMoments {
 }
 
 impl SpectralMoments {
-    /// The moments of a symmetric `hessian` (D, D): with C = (H - mu) / ||H - mu||_F, gamma = sqrt(D) <C, C^2> and kappa = D ||C^2||_F^2.
+    /// The moments of a symmetric `hessian` (D, D): with C = (H - mu) / ||H - mu||_F, gamma = sqrt(D) <C, C^2> and
+    /// kappa = D ||C^2||_F^2.
     ///
-    /// Subtracting mu first keeps what the raw traces tr H^3 and tr H^4 would lose to cancellation, and the division keeps the
-    /// fourth power of a small Hessian from underflowing.
+    /// Subtracting mu first keeps what the raw traces tr H^3 and tr H^4 would lose to cancellation, and the division
+    /// keeps the fourth power of a small Hessian from underflowing.
     pub fn of(hessian: ArrayView2<'_, f64>) -> Self {
         let parameters = hessian.nrows();
         let d = parameters as f64;
@@ -65,13 +68,13 @@ pub struct FourMomentBounds {
 /// The four-moment upper and the three-moment lower bound of lambda_1, for moments that were formed by
 /// [`SpectralMoments::of`] or the same sums in an arithmetic with unit roundoff `roundoff` (f64: 2^-53, f32: 2^-24).
 ///
-/// The stated error is a worst case to first order. With e = `roundoff` and F = ||H||_F = sqrt(D (mu^2 + sigma^2)): summing D diagonal
-/// elements moves mu by at most sqrt(D) e F; with the rounding of H - mu this moves C by at most eta = 2 sqrt(D) e F / sigma relative to
-/// ||C||_F; the sums behind the moments add D^2 e relative to ||C||_F^k. So sigma is off by at most (eta + D^2 e) sigma, gamma by sqrt(D) (6
-/// eta + D^2 e) and kappa by sqrt(kappa D) (8 eta + 2 D^2 e). u* grows with gamma at fixed d and with d, so the bound at the upper ends of gamma and d
-/// holds for certain, and u* <= sqrt(D-1) always.
-/// It covers the moments of the matrix as given: an error of the Hessian itself moves lambda_1 by up to its Frobenius norm
-/// (Weyl) and has to be added.
+/// The stated error is a worst case to first order. With e = `roundoff` and F = ||H||_F = sqrt(D (mu^2 + sigma^2)):
+/// summing D diagonal elements moves mu by at most sqrt(D) e F; with the rounding of H - mu this moves C by at most eta
+/// = 2 sqrt(D) e F / sigma relative to ||C||_F; the sums behind the moments add D^2 e relative to ||C||_F^k. So sigma
+/// is off by at most (eta + D^2 e) sigma, gamma by sqrt(D) (6 eta + D^2 e) and kappa by sqrt(kappa D) (8 eta + 2 D^2
+/// e). u* grows with gamma at fixed d and with d, so the bound at the upper ends of gamma and d holds for certain, and
+/// u* <= sqrt(D-1) always. It covers the moments of the matrix as given: an error of the Hessian itself moves lambda_1
+/// by up to its Frobenius norm (Weyl) and has to be added.
 ///
 /// All values are mu where sigma = 0 (all eigenvalues agree), up to the stated error; NaN stays NaN.
 pub fn four_moment_bounds(moments: &SpectralMoments, roundoff: f64) -> FourMomentBounds {
@@ -115,9 +118,9 @@ fn orthogonal_root(gamma: f64) -> f64 {
 
 /// The largest root u* <= sqrt(D-1) of (u^2 - gamma u - 1)^2 = d (D - 1 - u^2), from above by at most one rounding.
 ///
-/// There u^2 - gamma u - 1 >= 0, so it is the root of q(u) = u^2 - gamma u - 1 - sqrt(d (D - 1 - u^2)), which grows from q <= 0 at the positive root
-/// of u^2 - gamma u - 1 to q >= 0 at sqrt(D-1). Bisection cannot miss it, not even when d is near 0, where the quartic has a
-/// double root and Newton's method slows down.
+/// There u^2 - gamma u - 1 >= 0, so it is the root of q(u) = u^2 - gamma u - 1 - sqrt(d (D - 1 - u^2)), which grows
+/// from q <= 0 at the positive root of u^2 - gamma u - 1 to q >= 0 at sqrt(D-1). Bisection cannot miss it, not even
+/// when d is near 0, where the quartic has a double root and Newton's method slows down.
 fn largest_root(gamma: f64, excess: f64, parameters: f64) -> f64 {
     let (mut below, mut above) = (orthogonal_root(gamma), (parameters - 1.0).sqrt());
     if gamma.is_nan() || excess.is_nan() {

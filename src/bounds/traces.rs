@@ -1,5 +1,5 @@
-//! Bounds of the traces from norms of the weights, the hidden values and the data (paper, Theorems 3, 4, 6, 7 and Propositions
-//! 5 to 7).
+//! Bounds of the traces from norms of the weights, the hidden values and the data (paper, Theorems 3, 4, 6, 7 and
+//! Propositions 5 to 7).
 
 use std::f64::consts::{E, PI};
 
@@ -13,8 +13,8 @@ use crate::reference::{Terms, pair_forms};
 /// - linear, tanh, softplus: 1. For tanh f' = 1 - f^2 is largest at y = 0; for softplus f' = sigmoid(y) approaches 1.
 /// - sigmoid: f' = f (1 - f) is largest at f = 1/2, so zeta_1 = 1/16.
 /// - GELU: f'' = g(y) (2 - y^2) vanishes at y = +-sqrt(2), and f'(y) + f'(-y) = 1, so f' is largest at sqrt(2), where
-///   f' = G(sqrt 2) + sqrt(2) g(sqrt 2) = (1 + erf(1)) / 2 + 1 / (e sqrt(pi)) = 1.1289..., and smallest at -sqrt(2), where it is
-///   1 less that, -0.1289...
+///   f' = G(sqrt 2) + sqrt(2) g(sqrt 2) = (1 + erf(1)) / 2 + 1 / (e sqrt(pi)) = 1.1289..., and smallest at -sqrt(2),
+///   where it is 1 - 1.1289... = -0.1289...
 pub fn zeta1(activation: Activation) -> f64 {
     match activation {
         Activation::Linear | Activation::Tanh | Activation::Softplus => 1.0,
@@ -32,7 +32,8 @@ pub fn zeta1(activation: Activation) -> f64 {
 /// - sigmoid: with f = 1/2 + t, f'' = -2t (1/4 - t^2) is extremal at t^2 = 1/12, so zeta_2 = sqrt(3)/18.
 /// - tanh: f'' = -2 f (1 - f^2) is extremal at f^2 = 1/3, so zeta_2 = 4 sqrt(3)/9.
 /// - softplus: f'' = f' (1 - f') is largest at y = 0, so zeta_2 = 1/4.
-/// - GELU: f''' = -y g(y) (4 - y^2) vanishes at 0 and +-2; |f''| is 2 g(0) = sqrt(2/pi) = 0.798 there, against 2 g(2) = 0.108.
+/// - GELU: f''' = -y g(y) (4 - y^2) vanishes at 0 and +-2; |f''| is 2 g(0) = sqrt(2/pi) = 0.798 there, against 2 g(2) =
+///   0.108.
 pub fn zeta2(activation: Activation) -> f64 {
     match activation {
         Activation::Linear => 0.0,
@@ -50,7 +51,8 @@ const fn is_bounded_by_1(activation: Activation) -> bool {
 
 /// tr H(v,v) <= I (N+1) / 4 for sigmoid and tanh (Theorem 3), since s_i <= 1/4 and |r_in| <= 1.
 ///
-/// `inf` for linear, softplus and GELU: their hidden values, and with them tr H(v,v), have no bound that holds for all weights.
+/// `inf` for linear, softplus and GELU: their hidden values, and with them tr H(v,v), have no bound that holds for all
+/// weights.
 pub fn trace_vv_bound(problem: &Problem) -> f64 {
     if is_bounded_by_1(problem.activation) {
         problem.data.samples() as f64 * (problem.shape.hidden + 1) as f64 / 4.0
@@ -59,8 +61,8 @@ pub fn trace_vv_bound(problem: &Problem) -> f64 {
     }
 }
 
-/// tr H(w,w) <= (zeta_1/4 ||Vt||_F^2 + zeta_2 ||Vt||_1) sum_i (1 + x_i.x_i) (Theorem 4), with Vt the output weights of `theta`
-/// without their bias; finite for every activation. From s_i <= 1/4 and |delta_i| <= 1.
+/// tr H(w,w) <= (zeta_1/4 ||Vt||_F^2 + zeta_2 ||Vt||_1) sum_i (1 + x_i.x_i) (Theorem 4), with Vt the output weights of
+/// `theta` without their bias; finite for every activation. From s_i <= 1/4 and |delta_i| <= 1.
 pub fn trace_ww_bound(problem: &Problem, theta: &[f64]) -> f64 {
     let shape = problem.shape;
     let (mut square, mut absolute) = (0.0, 0.0);
@@ -86,8 +88,8 @@ pub fn input_trace_bound(data: &Dataset) -> f64 {
 
 /// ||J + X^T X||_F^2 <= I^2 (1+M)^2 where every |x_im| <= 1 (Proposition 6), `inf` for other data.
 ///
-/// The paper states it for x in \[0, 1\]^M; the proof needs no more than |x_i.x_j| <= M. Equality when all samples are the same
-/// corner of the cube.
+/// The paper states it for x in \[0, 1\]^M; the proof needs no more than |x_i.x_j| <= M. Equality when all samples are
+/// the same corner of the cube.
 pub fn input_gram_bound(data: &Dataset) -> f64 {
     input_trace_bound(data).powi(2)
 }
@@ -116,7 +118,8 @@ pub struct GramNorms {
     pub with_bias: f64,
 }
 
-/// The Gram norms of the rows of `vectors`, (I, N), in min(I^2 N, I N^2) multiplications, since ||R^T R||_F = ||R R^T||_F.
+/// The Gram norms of the rows of `vectors`, (I, N), in min(I^2 N, I N^2) multiplications, since ||R^T R||_F = ||R
+/// R^T||_F.
 pub fn gram_norms(vectors: ArrayView2<'_, f64>) -> GramNorms {
     let (samples, width) = vectors.dim();
     let short = if width <= samples { vectors.t() } else { vectors };
@@ -136,8 +139,8 @@ pub fn gram_norms(vectors: ArrayView2<'_, f64>) -> GramNorms {
 pub struct PairNorms {
     /// ||Psi||_F^2 = sum_ij psi_ij^2.
     pub psi_sq: f64,
-    /// The largest phi_ij; NaN if any is. Never negative beyond rounding, since phi_ii is the squared Frobenius norm of the N x N
-    /// factor s_i F' Vt^T Vt F' + delta_i diag(Vt) F'' of H(w,w); phi_ij of two samples can have either sign.
+    /// The largest phi_ij; NaN if any is. Never negative beyond rounding, since phi_ii is the squared Frobenius norm of
+    /// the N x N factor s_i F' Vt^T Vt F' + delta_i diag(Vt) F'' of H(w,w); phi_ij of two samples can have either sign.
     pub phi_max: f64,
 }
 
@@ -160,13 +163,14 @@ pub fn pair_norms(problem: &Problem, theta: &[f64], terms: &Terms) -> PairNorms 
     norms
 }
 
-/// tr H^2 <= ||Psi||_F^2 + (1 + phi_max) ||J + X^T X||_F^2 + ||J + R^T R||_F^2 / 16 (Theorem 6), from the pair norms and the two
-/// Gram norms with bias of one network.
+/// tr H^2 <= ||Psi||_F^2 + (1 + phi_max) ||J + X^T X||_F^2 + ||J + R^T R||_F^2 / 16 (Theorem 6), from the pair norms
+/// and the two Gram norms with bias of one network.
 ///
-/// With K_ij = 1 + x_i.x_j and R_ij = 1 + r_i.r_j, tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\]. Term by term:
+/// With K_ij = 1 + x_i.x_j and R_ij = 1 + r_i.r_j, tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\].
+/// Term by term:
 ///
-/// - phi_ij K_ij^2 <= phi_max K_ij^2, because K_ij^2 >= 0, whatever the sign of phi_ij: phi_max is the largest phi_ij itself,
-///   not the largest |phi_ij|;
+/// - phi_ij K_ij^2 <= phi_max K_ij^2, because K_ij^2 >= 0, whatever the sign of phi_ij: phi_max is the largest phi_ij
+///   itself, not the largest |phi_ij|;
 /// - 2 psi_ij K_ij <= psi_ij^2 and K_ij^2 together, because (psi_ij - K_ij)^2 >= 0, whatever the sign of psi_ij;
 /// - omega_ij R_ij^2 <= R_ij^2 / 16, because omega_ij = s_i s_j and s <= 1/4.
 ///
@@ -175,14 +179,14 @@ pub fn trace_sq_bound(pairs: PairNorms, input_gram: GramNorms, hidden_gram: Gram
     pairs.psi_sq + (1.0 + pairs.phi_max) * input_gram.with_bias + hidden_gram.with_bias / 16.0
 }
 
-/// lambda_sup <= sum_i |delta_i| (g_i.g_i + ||Z_i||_F), with g_i and Z_i the gradient and the Hessian of z_i over theta: a rate for
-/// Theorem 7, delta -> 0 implies lambda_sup -> 0.
+/// lambda_sup <= sum_i |delta_i| (g_i.g_i + ||Z_i||_F), with g_i and Z_i the gradient and the Hessian of z_i over
+/// theta: a rate for Theorem 7, delta -> 0 implies lambda_sup -> 0.
 ///
-/// Here g_i.g_i = K_ii sum_n (v_n f'_in)^2 + R_ii and ||Z_i||_F^2 = K_ii^2 sum_n (v_n f''_in)^2 + 2 K_ii sum_n f'_in^2, with K_ii = 1 +
-/// x_i.x_i and R_ii = 1 + r_i.r_i. The steps: lambda_sup = mu + sqrt(D-1) sigma <= sqrt(D) sqrt(mu^2 + sigma^2) = ||H||_F by
-/// Cauchy-Schwarz; H = sum_i (s_i g_i g_i^T + delta_i Z_i), so ||H||_F <= sum_i (s_i g_i.g_i + |delta_i| ||Z_i||_F); and s_i =
-/// |delta_i| (1 - |delta_i|) <= |delta_i|, for either label. Weights that grow to make delta vanish enter as powers, while delta
-/// falls exponentially in z, so the product vanishes too.
+/// Here g_i.g_i = K_ii sum_n (v_n f'_in)^2 + R_ii and ||Z_i||_F^2 = K_ii^2 sum_n (v_n f''_in)^2 + 2 K_ii sum_n f'_in^2,
+/// with K_ii = 1 + x_i.x_i and R_ii = 1 + r_i.r_i. The steps: lambda_sup = mu + sqrt(D-1) sigma <= sqrt(D) sqrt(mu^2 +
+/// sigma^2) = ||H||_F by Cauchy-Schwarz; H = sum_i (s_i g_i g_i^T + delta_i Z_i), so ||H||_F <= sum_i (s_i g_i.g_i +
+/// |delta_i| ||Z_i||_F); and s_i = |delta_i| (1 - |delta_i|) <= |delta_i|, for either label. Weights that grow to make
+/// delta vanish enter as powers, while delta falls exponentially in z, so the product vanishes too.
 pub fn residual_bound(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
     let Problem { shape, data, .. } = problem;
     (0..terms.samples)

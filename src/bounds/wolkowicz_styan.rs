@@ -41,8 +41,9 @@ pub fn wolkowicz_styan(trace: f64, trace_sq: f64, parameters: usize) -> Wolkowic
 /// The range of tr H^2 that a positive semidefinite Hessian with this trace can have (paper, Proposition 8):
 /// (tr H)^2 / D <= tr H^2 <= (tr H)^2.
 ///
-/// The lower end holds for every symmetric matrix; the upper end needs lambda_D >= 0, which a small gradient does not imply:
-/// check the smallest eigenvalue before relying on it. Equality holds below when all eigenvalues agree, above at rank 1.
+/// The lower end holds for every symmetric matrix; the upper end needs lambda_D >= 0, which a small gradient does not
+/// imply: check the smallest eigenvalue before relying on it. Equality holds below when all eigenvalues agree, above at
+/// rank 1.
 pub fn trace_sq_range_if_psd(trace: f64, parameters: usize) -> RangeInclusive<f64> {
     let square = trace * trace;
     square / parameters as f64..=square

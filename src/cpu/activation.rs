@@ -5,6 +5,7 @@
 use std::f32::consts::{LN_2, LOG2_E};
 
 use super::lanes::{Lanes, polynomial};
+use crate::model::Activation;
 
 /// Exponents of two beyond this are cut: 2^60 + 1 is 2^60 in f32 long before, and products of two such small numbers stay normal.
 const SATURATION: f32 = 60.0;
@@ -22,11 +23,23 @@ pub(super) trait UnitFunction {
     /// f(y) and f'(y).
     fn value_and_first<F: Lanes>(scaled: F) -> (F, F);
 
-    /// f'(y) from f(y), where [`UnitFunction::FIRST_FROM_VALUE`]. Its absolute error is that of f, its relative error may be large.
-    fn first_from_value<F: Lanes>(value: F) -> F;
+    /// a f'(y) from `value` = f(y) and `a_value` = a f(y), where [`UnitFunction::FIRST_FROM_VALUE`]. The absolute error of f' is that of f,
+    /// its relative error may be large.
+    fn times_first<F: Lanes>(a: F, a_value: F, value: F) -> F;
 
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Lanes>(scaled: F) -> [F; 3];
+}
+
+/// [`UnitFunction::SCALE`] of `activation`.
+pub(super) const fn scale(activation: Activation) -> f32 {
+    match activation {
+        Activation::Linear => Linear::SCALE,
+        Activation::Sigmoid => Sigmoid::SCALE,
+        Activation::Tanh => Tanh::SCALE,
+        Activation::Softplus => Softplus::SCALE,
+        Activation::Gelu => Gelu::SCALE,
+    }
 }
 
 /// f(y) = y: exact.
@@ -54,8 +67,8 @@ impl UnitFunction for Linear {
     }
 
     #[inline(always)]
-    fn first_from_value<F: Lanes>(_value: F) -> F {
-        F::splat(1.0)
+    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F) -> F {
+        a
     }
 
     #[inline(always)]
@@ -71,12 +84,13 @@ impl UnitFunction for Sigmoid {
     #[inline(always)]
     fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
         let value = one_over_one_plus_exp2(scaled);
-        (value, Self::first_from_value(value))
+        (value, Self::times_first(F::splat(1.0), value, value))
     }
 
     #[inline(always)]
-    fn first_from_value<F: Lanes>(value: F) -> F {
-        value.neg_mul_add(value, value)
+    fn times_first<F: Lanes>(_a: F, a_value: F, value: F) -> F {
+        // a f (1 - f).
+        a_value.neg_mul_add(value, a_value)
     }
 
     #[inline(always)]
@@ -97,12 +111,13 @@ impl UnitFunction for Tanh {
     fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
         let (_, minus_one) = scaled.at_most(F::splat(SATURATION)).exp2_and_minus_one();
         let value = minus_one * (minus_one + F::splat(2.0)).reciprocal();
-        (value, Self::first_from_value(value))
+        (value, Self::times_first(F::splat(1.0), value, value))
     }
 
     #[inline(always)]
-    fn first_from_value<F: Lanes>(value: F) -> F {
-        value.neg_mul_add(value, F::splat(1.0))
+    fn times_first<F: Lanes>(a: F, a_value: F, value: F) -> F {
+        // a (1 - f^2).
+        a_value.neg_mul_add(value, a)
     }
 
     #[inline(always)]
@@ -128,7 +143,7 @@ impl UnitFunction for Softplus {
     }
 
     #[inline(always)]
-    fn first_from_value<F: Lanes>(_value: F) -> F {
+    fn times_first<F: Lanes>(_a: F, _a_value: F, _value: F) -> F {
         unreachable!("softplus keeps its derivative")
     }
 
@@ -150,7 +165,7 @@ impl UnitFunction for Gelu {
     }
 
     #[inline(always)]
-    fn first_from_value<F: Lanes>(_value: F) -> F {
+    fn times_first<F: Lanes>(_a: F, _a_value: F, _value: F) -> F {
         unreachable!("GELU keeps its derivative")
     }
 
@@ -170,23 +185,15 @@ impl UnitFunction for Gelu {
 const TAIL: f32 = 10.9;
 
 /// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error 1.5e-7.
-const MILLS_RATIO: [f32; 8] = [
-    0.299_866_18,
-    0.302_685_28,
-    0.250_445_98,
-    0.322_256_17,
-    -0.134_564_87,
-    0.517_251_43,
-    -0.394_049_64,
-    0.089_423_384,
-];
+const MILLS_RATIO: [f32; 8] =
+    [0.299_866_18, 0.302_685_3, 0.250_446, 0.322_256_18, -0.134_564_88, 0.517_251_43, -0.394_049_64, 0.089_423_38];
 
 /// g(y) and Q(|y|) for |y| <= [`TAIL`]: the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors
 /// below 1e-6 (1 + y^2 / 2), absolute error of Q below 2e-7.
 #[inline(always)]
 fn normal_density_and_tail<F: Lanes>(y: F) -> (F, F) {
     let exponential = (y * y * F::splat(-0.5 * LOG2_E)).exp2();
-    let density = exponential * F::splat(0.398_942_28);
+    let density = exponential * F::splat(0.398_942_3);
     let t = y.abs().mul_add(F::splat(0.3), F::splat(1.0)).reciprocal();
     (density, density * t * polynomial(t, MILLS_RATIO))
 }
@@ -208,7 +215,7 @@ pub(super) struct Softened<F> {
 }
 
 /// (ln(1 + x) / u) for u = x / (2 + x), a polynomial in u^2: a minimax fit for 0 <= x <= 1 with relative error 4e-9.
-const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_03, 0.281_783_34];
+const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.281_783_34];
 
 /// [`Softened`] of y = `scaled` ln 2, without overflow or cancellation.
 #[inline(always)]
@@ -217,9 +224,231 @@ pub(super) fn soften<F: Lanes>(scaled: F) -> Softened<F> {
     let large = (exponential + F::splat(1.0)).reciprocal();
     let u = exponential * (exponential + F::splat(2.0)).reciprocal();
     let log = u * polynomial(u * u, LOG_ONE_PLUS);
-    Softened {
-        value: scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log),
-        large,
-        small: exponential * large,
+    Softened { value: scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log), large, small: exponential * large }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::InstructionSet;
+    use super::super::lanes::{Kernel, Lanes};
+    use super::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, one_over_one_plus_exp2, soften};
+    use crate::model::{Activation, sigmoid_both, softplus};
+    use std::f32::consts::{LN_2, LOG2_E};
+    use std::marker::PhantomData;
+
+    /// Finite f32 of either sign, every 4099th bit pattern (a prime), and the ends.
+    fn finite_values() -> Vec<f32> {
+        let all = (0..=f32::MAX.to_bits()).step_by(4099).map(f32::from_bits);
+        let ends = [f32::MAX, f32::MIN_POSITIVE, 1.0, 125.0, 60.0, 10.9, 87.3, 88.8, 104.0];
+        all.chain(ends).flat_map(|x| [x, -x]).collect()
+    }
+
+    /// Runs `f` over `inputs`, a vector at a time.
+    struct Each<'a, A, const OUTPUTS: usize> {
+        inputs: &'a [f32],
+        of: PhantomData<A>,
+    }
+
+    trait Probe<const OUTPUTS: usize> {
+        fn at<F: Lanes>(x: F) -> [F; OUTPUTS];
+    }
+
+    impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> Kernel for Each<'_, A, OUTPUTS> {
+        type Output = Vec<[f32; OUTPUTS]>;
+
+        #[inline(always)]
+        fn run<F: Lanes>(self) -> Self::Output {
+            let mut results = Vec::new();
+            for inputs in self.inputs.chunks(F::COUNT) {
+                let mut x = F::splat(0.0);
+                x.values_mut()[..inputs.len()].copy_from_slice(inputs);
+                let outputs = A::at(x);
+                results.extend((0..inputs.len()).map(|lane| outputs.map(|output| output.values()[lane])));
+            }
+            results
+        }
+    }
+
+    fn each<A: Probe<OUTPUTS>, const OUTPUTS: usize>(set: InstructionSet, inputs: &[f32]) -> Vec<[f32; OUTPUTS]> {
+        set.dispatch(Each::<A, OUTPUTS> { inputs, of: PhantomData })
+    }
+
+    /// Names the largest excess of |found - expected| over atol + rtol |expected|; NaN fails.
+    fn check(name: &str, pairs: impl Iterator<Item = (f32, f32, f64)>, atol: f64, rtol: f64) {
+        let excess = |&(_, found, expected): &(f32, f32, f64)| {
+            (f64::from(found) - expected).abs() / (atol + rtol * expected.abs())
+        };
+        let worst = pairs.max_by(|a, b| excess(a).total_cmp(&excess(b))).expect("some inputs");
+        assert!(excess(&worst) <= 1.0, "{name} at {worst:?}: {} of {atol:e} + {rtol:e} |expected|", excess(&worst));
+    }
+
+    struct Exponential;
+
+    impl Probe<3> for Exponential {
+        #[inline(always)]
+        fn at<F: Lanes>(x: F) -> [F; 3] {
+            let x = x.at_most(F::splat(125.0));
+            let (value, minus_one) = x.exp2_and_minus_one();
+            [x.exp2(), value, minus_one]
+        }
+    }
+
+    struct Logistic;
+
+    impl Probe<4> for Logistic {
+        #[inline(always)]
+        fn at<F: Lanes>(x: F) -> [F; 4] {
+            let Softened { value, large, small } = soften(x);
+            [one_over_one_plus_exp2(x), value, large, small]
+        }
+    }
+
+    impl<A: UnitFunction> Probe<5> for A {
+        #[inline(always)]
+        fn at<F: Lanes>(x: F) -> [F; 5] {
+            let [value, first, second] = A::derivatives(x);
+            let (training_value, mut training_first) = A::value_and_first(x);
+            if A::FIRST_FROM_VALUE {
+                training_first = A::times_first(F::splat(1.0), training_value, training_value);
+            }
+            [value, first, second, training_value, training_first]
+        }
+    }
+
+    #[test]
+    fn exponentials_have_the_stated_errors() {
+        let inputs = finite_values();
+        for set in InstructionSet::available() {
+            let found = each::<Exponential, 3>(set, &inputs);
+            let expected = |x: f32| libm::exp2(f64::from(x.clamp(-150.0, 125.0)));
+            let pairs = |k: usize| inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], expected(x)));
+            let normal = |&(x, ..): &(f32, f32, f64)| x >= -125.0;
+            check(&format!("{set} exp2"), pairs(0).filter(normal), 0.0, 2.5e-7);
+            check(&format!("{set} exp2 below"), pairs(0), 2_f64.powi(-124), 2.5e-7);
+            check(&format!("{set} exp2 with minus one"), pairs(1).filter(normal), 0.0, 2.5e-7);
+            let minus_one = |x: f32| libm::expm1(f64::from(x.clamp(-150.0, 125.0)) * std::f64::consts::LN_2);
+            let pairs = inputs.iter().zip(&found).map(|(&x, found)| (x, found[2], minus_one(x)));
+            // Products of the smallest inputs are subnormal.
+            check(&format!("{set} exp2 - 1"), pairs, 1e-44, 3e-7);
+        }
+    }
+
+    #[test]
+    fn logistic_functions_have_the_stated_errors() {
+        let inputs = finite_values();
+        for set in InstructionSet::available() {
+            let found = each::<Logistic, 4>(set, &inputs);
+            let y = |x: f32| f64::from(x) * std::f64::consts::LN_2;
+            let pairs =
+                |k: usize, f: fn(f64) -> f64| inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(y(x))));
+            check(&format!("{set} sigmoid"), pairs(0, |y| sigmoid_both(-y).0), 2_f64.powi(-59), 5e-7);
+            // Where the loss of one sample is below 2^-124 it may be 0.
+            check(&format!("{set} softplus"), pairs(1, softplus), 2_f64.powi(-123), 1e-6);
+            check(&format!("{set} sigmoid(|y|)"), pairs(2, |y| sigmoid_both(y.abs()).0), 0.0, 5e-7);
+            check(&format!("{set} sigmoid(-|y|)"), pairs(3, |y| sigmoid_both(-y.abs()).0), 2_f64.powi(-123), 5e-7);
+        }
+    }
+
+    /// The bars of one activation: absolute and relative, for f, f' and f'' in evaluation.
+    fn derivatives_hold<A: UnitFunction>(activation: Activation, bars: [(f64, f64); 3]) {
+        let inputs = finite_values();
+        for set in InstructionSet::available() {
+            let found = each::<A, 5>(set, &inputs);
+            // The input is y times the scale: the error of rounding that product is not the function's.
+            let expected: Vec<_> =
+                inputs.iter().map(|&x| activation.derivatives(f64::from(x) / exact_scale(activation))).collect();
+            let pairs = |k: usize, which: fn(&crate::model::Derivatives) -> f64| {
+                (inputs.iter().zip(&found)).zip(&expected).map(move |((&x, found), e)| (x, found[k], which(e)))
+            };
+            let name = |what: &str| format!("{set} {activation:?} {what}");
+            check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
+            check(&name("f'"), pairs(1, |e| e.first), bars[1].0, bars[1].1);
+            check(&name("f''"), pairs(2, |e| e.second), bars[2].0, bars[2].1);
+            check(&name("f in training"), pairs(3, |e| e.value), bars[0].0, bars[0].1);
+            // Training takes f' from f where it can: absolutely as good as f.
+            check(&name("f' in training"), pairs(4, |e| e.first), 5e-7, bars[1].1);
+        }
+    }
+
+    fn exact_scale(activation: Activation) -> f64 {
+        use std::f64::consts::LOG2_E;
+        match activation {
+            Activation::Linear | Activation::Gelu => 1.0,
+            Activation::Sigmoid => -LOG2_E,
+            Activation::Tanh => 2.0 * LOG2_E,
+            Activation::Softplus => LOG2_E,
+        }
+    }
+
+    #[test]
+    fn scales_are_those_that_the_tests_undo() {
+        assert_eq!([Linear::SCALE, Gelu::SCALE].map(f32::to_bits), [1.0_f32; 2].map(f32::to_bits));
+        for (scale, activation) in [
+            (Sigmoid::SCALE, Activation::Sigmoid),
+            (Tanh::SCALE, Activation::Tanh),
+            (Softplus::SCALE, Activation::Softplus),
+        ] {
+            assert!((f64::from(scale) / exact_scale(activation) - 1.0).abs() < 3e-8);
+        }
+        assert!((LN_2 * LOG2_E - 1.0).abs() < 1e-7);
+    }
+
+    #[test]
+    fn activations_have_the_stated_errors() {
+        // Exponents beyond 2^60 are cut: what should fall further stays at 2^-60, times up to 4 (tanh) and 2 (its f'').
+        let cut = 2_f64.powi(-56);
+        derivatives_hold::<Linear>(Activation::Linear, [(f64::MIN_POSITIVE, 0.0); 3]);
+        derivatives_hold::<Sigmoid>(Activation::Sigmoid, [(cut, 5e-7), (cut, 1e-6), (1e-7, 1e-6)]);
+        derivatives_hold::<Tanh>(Activation::Tanh, [(1e-44, 1e-6), (cut, 2e-6), (cut, 2e-6)]);
+        derivatives_hold::<Softplus>(Activation::Softplus, [(cut, 1e-6), (cut, 1e-6), (cut, 1e-6)]);
+        derivatives_hold::<Gelu>(Activation::Gelu, [(3e-7, 1e-6), (5e-7, 1e-6), (5e-7, 1e-6)]);
+    }
+
+    #[test]
+    fn gelu_keeps_its_relative_error_in_the_left_tail() {
+        let inputs: Vec<f32> = (0..10_000).map(|k| -1e-3 * k as f32).collect();
+        for set in InstructionSet::available() {
+            let found = each::<Gelu, 5>(set, &inputs);
+            let pairs = inputs.iter().zip(&found).map(|(&y, found)| {
+                let expected = Activation::Gelu.derivatives(f64::from(y)).value;
+                // Divided by the stated growth.
+                let growth = 1.0 + 0.5 * f64::from(y).powi(2);
+                let error = (f64::from(found[0]) - expected) / growth;
+                (y, (expected + error) as f32, expected)
+            });
+            check(&format!("{set} left tail"), pairs, 0.0, 1e-6);
+        }
+    }
+
+    /// NaN must not be hidden by a minimum or an exponential; infinity may be the function's limit, but not another number.
+    #[test]
+    fn nan_stays_nan_and_infinity_is_a_limit_or_not_finite() {
+        fn probe<A: UnitFunction>(set: InstructionSet, activation: Activation) {
+            let found = each::<A, 5>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+            assert!(found[0][0].is_nan() && found[0][3].is_nan(), "{set} {activation:?} {found:?}");
+            if activation != Activation::Linear {
+                assert!(found[0].iter().all(|v| v.is_nan()), "{set} {activation:?} {found:?}");
+            }
+            for (outputs, x) in found[1..].iter().zip([1.0, -1.0]) {
+                let limit = activation.derivatives(x * 1e30 * exact_scale(activation).signum());
+                let limits = [limit.value, limit.first, limit.second, limit.value, limit.first];
+                for (&output, limit) in outputs.iter().zip(limits) {
+                    assert!(
+                        !output.is_finite() || (f64::from(output) - limit).abs() < 1e-6,
+                        "{set} {activation:?} {outputs:?}"
+                    );
+                }
+            }
+        }
+        for set in InstructionSet::available() {
+            probe::<Linear>(set, Activation::Linear);
+            probe::<Sigmoid>(set, Activation::Sigmoid);
+            probe::<Tanh>(set, Activation::Tanh);
+            probe::<Softplus>(set, Activation::Softplus);
+            probe::<Gelu>(set, Activation::Gelu);
+            let logistic = each::<Logistic, 4>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+            assert!(logistic[0].iter().all(|v| v.is_nan()), "{set} {logistic:?}");
+            assert!(logistic[1][0] < 1e-17 && (logistic[2][0] - 1.0).abs() < 1e-7, "{set} {logistic:?}");
+        }
     }
 }

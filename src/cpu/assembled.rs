@@ -2,127 +2,136 @@
 //!
 //! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry depends on an
 //! unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the (M+1)^2 N^2 entries.
-//! A unit pair's coefficient is computed once a sample and multiplied with the products of inputs, which all networks share.
+//!
+//! Every block of H between two units or output weights is a sum over samples of one coefficient times products of inputs, which all
+//! networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k and v_k f'_k or h(r)_k, plus, where
+//! a unit meets itself, the part with delta.
 
 use super::evaluate::LaneSums;
 use super::lanes::Lanes;
-use super::network::{GROUP, Layout, add_products};
+use super::network::{GROUP, Networks, add_products};
 use super::terms::Terms;
 use crate::model::Shape;
 
 /// Bytes of sums that one pass over the samples may fill; more are found in further passes.
 const PASS_BYTES: usize = 32 << 20;
 
-/// A block of the Hessian between two units, or a unit and an output weight, or two output weights. Output weights count from 0, the
-/// bias v_0.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Form {
-    /// H(w,w) of units n <= k: one sum for each unordered pair of inputs.
-    HiddenHidden(usize, usize),
-    /// H(w,v) of unit n and output weight k: one sum for each input.
-    HiddenOutput(usize, usize),
-    /// H(v,v) of output weights k <= l: one sum.
-    OutputOutput(usize, usize),
-}
-
-impl Form {
-    /// How often the form's blocks occur in H.
-    fn occurrences(self) -> f32 {
-        match self {
-            Self::HiddenHidden(a, b) | Self::OutputOutput(a, b) if a == b => 1.0,
-            _ => 2.0,
-        }
-    }
-}
-
-/// Up to [`GROUP`] forms with the same number of sums, computed together.
-struct FormGroup {
-    forms: Vec<Form>,
-    /// The number of sums of each form.
+/// Up to [`GROUP`] blocks of H with the same left factor and the same number of sums, computed together.
+struct BlockGroup {
+    /// The row of the left factor.
+    left: usize,
+    /// The rows of the right factors.
+    rights: Vec<usize>,
+    /// The row that is added to the first block's coefficients.
+    addend: usize,
+    /// The number of sums of each block: one for each unordered pair of inputs, for each input with the bias, or one.
     columns: usize,
+    /// How often the first block occurs in H, and how often each of the others.
+    occurrences: [f32; 2],
     /// Where in the pass's sums theirs start.
     start: usize,
 }
 
+/// Where the factors of one block of samples are.
+#[derive(Clone, Copy)]
+struct Rows {
+    hidden: usize,
+}
+
+impl Rows {
+    const ZERO: usize = 0;
+
+    /// s v_n f'_n.
+    fn s_back(self, n: usize) -> usize {
+        1 + n
+    }
+
+    /// v_n f'_n.
+    fn back(self, n: usize) -> usize {
+        1 + self.hidden + n
+    }
+
+    /// delta v_n f''_n.
+    fn curvature(self, n: usize) -> usize {
+        1 + 2 * self.hidden + n
+    }
+
+    /// delta f'_n.
+    fn direct(self, n: usize) -> usize {
+        1 + 3 * self.hidden + n
+    }
+
+    /// h(r)_k, which is 1 for k = 0 and r_k after that.
+    fn output(self, k: usize) -> usize {
+        1 + 4 * self.hidden + k
+    }
+
+    /// s h(r)_k.
+    fn s_output(self, k: usize) -> usize {
+        2 + 5 * self.hidden + k
+    }
+
+    fn count(self) -> usize {
+        3 + 6 * self.hidden
+    }
+}
+
 /// Working memory of the assembled route.
 pub(super) struct Assembled<F> {
-    passes: Vec<Vec<FormGroup>>,
-    /// How often each pair of inputs occurs in an unordered sum, in the order of `products`: 1 for equal ones, else 2.
-    column_weights: Vec<f32>,
+    passes: Vec<Vec<BlockGroup>>,
+    rows: Rows,
+    /// How often each unordered pair of inputs occurs, in the order of `products`: 1 for equal ones, else 2.
+    pair_occurrences: Vec<f32>,
     /// h(x)_m h(x)_l for m <= l, sample by sample: (0,0), (0,1) .. (0,M), (1,1) ..
     products: Vec<f32>,
-    /// s_i v_n f'_in.
-    s_back: Vec<F>,
-    /// v_n f'_in.
-    back: Vec<F>,
-    /// delta_i v_n f''_in.
-    curvature: Vec<F>,
-    /// delta_i f'_in.
-    direct: Vec<F>,
-    /// Coefficients of one group of forms, sample by sample.
+    /// Row by row, a value a sample.
+    factors: Vec<F>,
+    /// Coefficients of one group of blocks, sample by sample.
     coefficients: Vec<F>,
-    /// The pass's distinct entries of H: group by group, column by column, the group's forms.
+    /// The pass's distinct entries of H: group by group, column by column, the group's blocks.
     sums: Vec<F>,
 }
 
 impl<F: Lanes> Assembled<F> {
-    /// For networks of `shape` and blocks of up to `longest` samples.
+    /// For networks of `shape` and up to `longest` samples at a time.
     pub(super) fn new(shape: Shape, longest: usize) -> Self {
-        let (inputs, hidden) = (shape.inputs, shape.hidden);
-        let pairs: Vec<(usize, usize)> = (0..=inputs).flat_map(|m| (m..=inputs).map(move |l| (m, l))).collect();
-        let passes = passes(shape, pairs.len(), PASS_BYTES / size_of::<F>());
-        let vectors = |count: usize| vec![F::splat(0.0); count];
+        let inputs = shape.inputs;
+        let pairs = (0..=inputs).flat_map(|m| (m..=inputs).map(move |l| if m == l { 1.0 } else { 2.0 }));
+        let pair_occurrences: Vec<f32> = pairs.collect();
+        let rows = Rows { hidden: shape.hidden };
+        let passes = passes(shape, PASS_BYTES / size_of::<F>());
         let most = passes.iter().map(|groups| sums_of(groups)).max().unwrap_or(0);
+        let vectors = |count: usize| vec![F::splat(0.0); count];
         Self {
             passes,
-            column_weights: pairs.iter().map(|(m, l)| if m == l { 1.0 } else { 2.0 }).collect(),
-            products: vec![0.0; pairs.len() * longest],
-            s_back: vectors(hidden * longest),
-            back: vectors(hidden * longest),
-            curvature: vectors(hidden * longest),
-            direct: vectors(hidden * longest),
+            rows,
+            products: vec![0.0; pair_occurrences.len() * longest],
+            pair_occurrences,
+            factors: vectors(rows.count() * longest),
             coefficients: vectors(GROUP * longest),
             sums: vectors(most),
         }
     }
-}
 
-impl<F> Assembled<F> {
     /// How often the samples are gone through.
     pub(super) fn passes(&self) -> usize {
         self.passes.len()
     }
-}
 
-impl<F: Lanes> Assembled<F> {
     /// Adds the samples of one block, with inputs `x`, to the sums of `pass`.
     #[inline(always)]
-    pub(super) fn add_block(&mut self, pass: usize, terms: &Terms<F>, layout: &Layout, theta: &[F], x: &[f32]) {
-        self.fill_products(layout.inputs, x);
-        self.fill_unit_factors(terms, layout, theta);
-        let stride = self.column_weights.len();
+    pub(super) fn add_block(&mut self, pass: usize, networks: &Networks<'_, F>, terms: &Terms<F>, x: &[f32]) {
+        self.fill_products(networks.layout.inputs, x);
+        self.fill_factors(networks, terms);
         for group in &self.passes[pass] {
-            let width = group.forms.len();
-            for (f, &form) in group.forms.iter().enumerate() {
-                fill_coefficients(
-                    form,
-                    terms,
-                    &self.s_back,
-                    &self.back,
-                    &self.curvature,
-                    &self.direct,
-                    width,
-                    f,
-                    &mut self.coefficients,
-                );
-            }
-            let coefficients = &self.coefficients[..width * terms.length];
-            let sums = &mut self.sums[group.start..][..width * group.columns];
-            match width {
-                4 => add_products::<F, 4>(coefficients, stride, &self.products, sums),
-                3 => add_products::<F, 3>(coefficients, stride, &self.products, sums),
-                2 => add_products::<F, 2>(coefficients, stride, &self.products, sums),
-                _ => add_products::<F, 1>(coefficients, stride, &self.products, sums),
+            let sums = &mut self.sums[group.start..][..group.rights.len() * group.columns];
+            let coefficients = &mut self.coefficients[..group.rights.len() * terms.length];
+            let (factors, products, stride) = (&self.factors[..], &self.products[..], self.pair_occurrences.len());
+            match group.rights.len() {
+                4 => add_group::<F, 4>(group, terms.length, factors, products, stride, coefficients, sums),
+                3 => add_group::<F, 3>(group, terms.length, factors, products, stride, coefficients, sums),
+                2 => add_group::<F, 2>(group, terms.length, factors, products, stride, coefficients, sums),
+                _ => add_group::<F, 1>(group, terms.length, factors, products, stride, coefficients, sums),
             }
         }
     }
@@ -131,49 +140,46 @@ impl<F: Lanes> Assembled<F> {
     #[inline(always)]
     pub(super) fn add_squares(&mut self, pass: usize, trace_sq: &mut LaneSums) {
         for group in &self.passes[pass] {
-            let width = group.forms.len();
+            let width = group.rights.len();
             let sums = &mut self.sums[group.start..][..width * group.columns];
-            let mut total = F::splat(0.0);
-            for (f, form) in group.forms.iter().enumerate() {
-                let mut squares = F::splat(0.0);
-                for (column, sums) in sums.chunks_exact(width).enumerate() {
-                    // A form with one sum a column input has each once; the pairs of inputs are counted by their weights.
-                    let weight = if matches!(form, Form::HiddenHidden(..)) { self.column_weights[column] } else { 1.0 };
-                    squares = (sums[f] * F::splat(weight)).mul_add(sums[f], squares);
+            // Only pairs of inputs are unordered.
+            let paired = group.columns == self.pair_occurrences.len();
+            let (mut first, mut others) = (F::splat(0.0), F::splat(0.0));
+            for (sums, &occurrences) in sums.chunks_exact(width).zip(&self.pair_occurrences) {
+                let occurrences = F::splat(if paired { occurrences } else { 1.0 });
+                first = (sums[0] * occurrences).mul_add(sums[0], first);
+                for &sum in &sums[1..] {
+                    others = (sum * occurrences).mul_add(sum, others);
                 }
-                total = squares.mul_add(F::splat(form.occurrences()), total);
             }
-            trace_sq.add(total);
+            let [once, more] = group.occurrences;
+            trace_sq.add(first.mul_add(F::splat(once), others * F::splat(more)));
             sums.fill(F::splat(0.0));
         }
     }
 
-    /// Gives every distinct entry of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears it. An entry
-    /// that stands in several places is given for each, on one side of the diagonal.
+    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears them. An entry
+    /// is given for every place it stands in, but on one side of the diagonal only.
     #[inline(always)]
     pub(super) fn take_entries(&mut self, pass: usize, shape: Shape, mut put: impl FnMut(usize, usize, F)) {
+        let rows = self.rows;
         for group in &self.passes[pass] {
-            let width = group.forms.len();
+            let width = group.rights.len();
             let sums = &mut self.sums[group.start..][..width * group.columns];
-            for (f, &form) in group.forms.iter().enumerate() {
-                let mut values = sums.iter().skip(f).step_by(width);
-                match form {
-                    Form::HiddenHidden(n, k) => {
-                        let pairs = (0..=shape.inputs).flat_map(|m| (m..=shape.inputs).map(move |l| (m, l)));
-                        for ((m, l), &value) in pairs.zip(values) {
-                            put(shape.w(n, m), shape.w(k, l), value);
-                            put(shape.w(n, l), shape.w(k, m), value);
-                        }
-                    }
-                    Form::HiddenOutput(n, k) => {
-                        for (m, &value) in values.enumerate() {
-                            put(shape.w(n, m), shape.v_bias() + k, value);
-                        }
-                    }
-                    Form::OutputOutput(k, l) => {
-                        if let Some(&value) = values.next() {
-                            put(shape.v_bias() + k, shape.v_bias() + l, value);
-                        }
+            for (b, &right) in group.rights.iter().enumerate() {
+                let values = sums.iter().skip(b).step_by(width);
+                if group.left >= rows.s_output(0) {
+                    let (k, l) = (group.left - rows.s_output(0), right - rows.output(0));
+                    values.for_each(|&value| put(shape.v_bias() + k, shape.v_bias() + l, value));
+                } else if right >= rows.output(0) {
+                    let (n, k) = (group.left - rows.s_back(0), right - rows.output(0));
+                    values.enumerate().for_each(|(m, &value)| put(shape.w(n, m), shape.v_bias() + k, value));
+                } else {
+                    let (n, k) = (group.left - rows.s_back(0), right - rows.back(0));
+                    let pairs = (0..=shape.inputs).flat_map(|m| (m..=shape.inputs).map(move |l| (m, l)));
+                    for ((m, l), &value) in pairs.zip(values) {
+                        put(shape.w(n, m), shape.w(k, l), value);
+                        put(shape.w(n, l), shape.w(k, m), value);
                     }
                 }
             }
@@ -182,7 +188,7 @@ impl<F: Lanes> Assembled<F> {
     }
 
     fn fill_products(&mut self, inputs: usize, x: &[f32]) {
-        let stride = self.column_weights.len();
+        let stride = self.pair_occurrences.len();
         for (row, products) in x.chunks_exact(inputs).zip(self.products.chunks_exact_mut(stride)) {
             products[0] = 1.0;
             products[1..=inputs].copy_from_slice(row);
@@ -197,117 +203,139 @@ impl<F: Lanes> Assembled<F> {
     }
 
     #[inline(always)]
-    fn fill_unit_factors(&mut self, terms: &Terms<F>, layout: &Layout, theta: &[F]) {
-        let length = terms.length;
-        for &group in &layout.groups {
-            for (u, &v) in layout.output_weights(group, theta).iter().enumerate() {
+    fn fill_factors(&mut self, networks: &Networks<'_, F>, terms: &Terms<F>) {
+        let (length, rows) = (terms.length, self.rows);
+        let factors = &mut self.factors[..];
+        for i in 0..length {
+            factors[Rows::ZERO * length + i] = F::splat(0.0);
+            factors[rows.output(0) * length + i] = F::splat(1.0);
+            factors[rows.s_output(0) * length + i] = terms.s[i];
+        }
+        for &group in &networks.layout.groups {
+            for (u, &v) in networks.layout.output_weights(group, networks.theta).iter().enumerate() {
                 let n = group.first + u;
-                let (first, second) = (terms.unit(&terms.first, n), terms.unit(&terms.second, n));
-                let at = n * length..(n + 1) * length;
-                let (s_back, back) = (&mut self.s_back[at.clone()], &mut self.back[at.clone()]);
-                let (curvature, direct) = (&mut self.curvature[at.clone()], &mut self.direct[at]);
+                let (r, first, second) =
+                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
                 for i in 0..length {
-                    back[i] = v * first[i];
-                    s_back[i] = terms.s[i] * back[i];
-                    curvature[i] = terms.delta[i] * v * second[i];
-                    direct[i] = terms.delta[i] * first[i];
+                    let back = v * first[i];
+                    factors[rows.back(n) * length + i] = back;
+                    factors[rows.s_back(n) * length + i] = terms.s[i] * back;
+                    factors[rows.curvature(n) * length + i] = terms.delta[i] * v * second[i];
+                    factors[rows.direct(n) * length + i] = terms.delta[i] * first[i];
+                    factors[rows.output(n + 1) * length + i] = r[i];
+                    factors[rows.s_output(n + 1) * length + i] = terms.s[i] * r[i];
                 }
             }
         }
     }
 }
 
-/// The coefficient of `form` at each sample, as number `f` of `width` a sample.
+/// Adds the sums over one block of samples of the `W` blocks of `group`.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the factors are borrowed apart from the coefficients")]
-fn fill_coefficients<F: Lanes>(
-    form: Form,
-    terms: &Terms<F>,
-    s_back: &[F],
-    back: &[F],
-    curvature: &[F],
-    direct: &[F],
-    width: usize,
-    f: usize,
+fn add_group<F: Lanes, const W: usize>(
+    group: &BlockGroup,
+    length: usize,
+    factors: &[F],
+    products: &[f32],
+    stride: usize,
     coefficients: &mut [F],
+    sums: &mut [F],
 ) {
-    let coefficients = &mut coefficients[..terms.length * width];
-    let out = coefficients.iter_mut().skip(f).step_by(width);
-    match form {
-        Form::HiddenHidden(n, k) if n == k => {
-            let (s_back, back, curvature) = (terms.unit(s_back, n), terms.unit(back, n), terms.unit(curvature, n));
-            for (i, out) in out.enumerate() {
-                *out = s_back[i].mul_add(back[i], curvature[i]);
+    let row = |row: usize| &factors[row * length..][..length];
+    let (left, addend) = (row(group.left), row(group.addend));
+    let mut rights = [left; W];
+    for (right, &index) in rights.iter_mut().zip(&group.rights) {
+        *right = row(index);
+    }
+    // Few columns: all sums and the coefficients stay in registers. The paper's two inputs have 6, 3 and 1.
+    match group.columns {
+        6 => add_columns::<F, W, 6>(left, addend, rights, products, stride, sums),
+        3 => add_columns::<F, W, 3>(left, addend, rights, products, stride, sums),
+        1 => add_columns::<F, W, 1>(left, addend, rights, products, stride, sums),
+        _ => {
+            let (chunks, _) = coefficients.as_chunks_mut::<W>();
+            for (i, coefficients) in chunks.iter_mut().enumerate() {
+                *coefficients = coefficients_of(i, left, addend, rights);
             }
-        }
-        Form::HiddenHidden(n, k) => {
-            let (s_back, back) = (terms.unit(s_back, n), terms.unit(back, k));
-            for (i, out) in out.enumerate() {
-                *out = s_back[i] * back[i];
-            }
-        }
-        Form::HiddenOutput(n, 0) => {
-            for (out, &s_back) in out.zip(terms.unit(s_back, n)) {
-                *out = s_back;
-            }
-        }
-        Form::HiddenOutput(n, k) if k == n + 1 => {
-            let (s_back, r, direct) = (terms.unit(s_back, n), terms.unit(&terms.r, n), terms.unit(direct, n));
-            for (i, out) in out.enumerate() {
-                *out = s_back[i].mul_add(r[i], direct[i]);
-            }
-        }
-        Form::HiddenOutput(n, k) => {
-            let (s_back, r) = (terms.unit(s_back, n), terms.unit(&terms.r, k - 1));
-            for (i, out) in out.enumerate() {
-                *out = s_back[i] * r[i];
-            }
-        }
-        Form::OutputOutput(0, 0) => {
-            for (out, &s) in out.zip(&terms.s) {
-                *out = s;
-            }
-        }
-        Form::OutputOutput(0, l) => {
-            let r = terms.unit(&terms.r, l - 1);
-            for (i, out) in out.enumerate() {
-                *out = terms.s[i] * r[i];
-            }
-        }
-        Form::OutputOutput(k, l) => {
-            let (r_k, r_l) = (terms.unit(&terms.r, k - 1), terms.unit(&terms.r, l - 1));
-            for (i, out) in out.enumerate() {
-                *out = terms.s[i] * r_k[i] * r_l[i];
-            }
+            add_products::<F, W>(coefficients, stride, products, sums);
         }
     }
 }
 
-/// All forms of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group excepted).
-fn passes(shape: Shape, input_pairs: usize, most: usize) -> Vec<Vec<FormGroup>> {
-    let hidden = shape.hidden;
-    let hidden_hidden =
-        (0..hidden).flat_map(|n| (n..hidden).map(move |k| Form::HiddenHidden(n, k))).collect::<Vec<_>>();
-    let hidden_output =
-        (0..hidden).flat_map(|n| (0..=hidden).map(move |k| Form::HiddenOutput(n, k))).collect::<Vec<_>>();
-    let output_output =
-        (0..=hidden).flat_map(|k| (k..=hidden).map(move |l| Form::OutputOutput(k, l))).collect::<Vec<_>>();
+/// [`add_group`] for `C` columns.
+#[inline(always)]
+fn add_columns<F: Lanes, const W: usize, const C: usize>(
+    left: &[F],
+    addend: &[F],
+    rights: [&[F]; W],
+    products: &[f32],
+    stride: usize,
+    sums: &mut [F],
+) {
+    let mut partial = [[F::splat(0.0); W]; C];
+    for i in 0..left.len() {
+        let coefficients = coefficients_of(i, left, addend, rights);
+        let products = &products[i * stride..][..C];
+        for c in 0..C {
+            let product = F::splat(products[c]);
+            for w in 0..W {
+                partial[c][w] = coefficients[w].mul_add(product, partial[c][w]);
+            }
+        }
+    }
+    let (sums, _) = sums.as_chunks_mut::<W>();
+    for (sums, partial) in sums.iter_mut().zip(partial) {
+        for w in 0..W {
+            sums[w] += partial[w];
+        }
+    }
+}
+
+/// The coefficients of `W` blocks at sample i.
+#[inline(always)]
+fn coefficients_of<F: Lanes, const W: usize>(i: usize, left: &[F], addend: &[F], rights: [&[F]; W]) -> [F; W] {
+    let mut coefficients = [left[i].mul_add(rights[0][i], addend[i]); W];
+    for w in 1..W {
+        coefficients[w] = left[i] * rights[w][i];
+    }
+    coefficients
+}
+
+/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group
+/// excepted).
+fn passes(shape: Shape, most: usize) -> Vec<Vec<BlockGroup>> {
+    let (hidden, inputs) = (shape.hidden, shape.inputs);
+    let rows = Rows { hidden };
     let (mut passes, mut pass) = (Vec::new(), Vec::new());
-    for (forms, columns) in [(hidden_hidden, input_pairs), (hidden_output, shape.inputs + 1), (output_output, 1)] {
-        for forms in forms.chunks(GROUP) {
+    let mut add = |left: usize, rights: Vec<usize>, addend: usize, columns: usize, once: f32| {
+        let mut first = true;
+        for rights in rights.chunks(GROUP) {
             let mut start = sums_of(&pass);
-            if start > 0 && start + forms.len() * columns > most {
+            if start > 0 && start + rights.len() * columns > most {
                 passes.push(std::mem::take(&mut pass));
                 start = 0;
             }
-            pass.push(FormGroup { forms: forms.to_vec(), columns, start });
+            let (addend, once) = if first { (addend, once) } else { (Rows::ZERO, 2.0) };
+            pass.push(BlockGroup { left, rights: rights.to_vec(), addend, columns, occurrences: [once, 2.0], start });
+            first = false;
         }
+    };
+    for n in 0..hidden {
+        let rights = (n..hidden).map(|k| rows.back(k)).collect();
+        add(rows.s_back(n), rights, rows.curvature(n), (inputs + 1) * (inputs + 2) / 2, 1.0);
+        // The unit's own output weight comes first, where the addend goes.
+        let others = (0..=hidden).filter(|&k| k != n + 1);
+        let rights = std::iter::once(n + 1).chain(others).map(|k| rows.output(k)).collect();
+        add(rows.s_back(n), rights, rows.direct(n), inputs + 1, 2.0);
+    }
+    for k in 0..=hidden {
+        add(rows.s_output(k), (k..=hidden).map(|l| rows.output(l)).collect(), Rows::ZERO, 1, 1.0);
     }
     passes.push(pass);
     passes
 }
 
 /// The number of sums of a pass.
-fn sums_of(groups: &[FormGroup]) -> usize {
-    groups.last().map_or(0, |group| group.start + group.forms.len() * group.columns)
+fn sums_of(groups: &[BlockGroup]) -> usize {
+    groups.last().map_or(0, |group| group.start + group.rights.len() * group.columns)
 }

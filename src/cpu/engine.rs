@@ -67,19 +67,19 @@ impl Cpu {
         trained
     }
 
-    fn evaluate_as<A: UnitFunction + Sync>(self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Evaluation {
+    fn evaluate_rows(self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Evaluation {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data));
         let next = AtomicUsize::new(0);
         let count = theta.nrows();
         let workers = self.workers(count).map(|_| {
-            self.instruction_set.dispatch(Evaluating::<A> {
+            self.instruction_set.dispatch(Evaluating {
                 shape: problem.shape,
                 layout: &layout,
                 samples: &samples,
                 route: ExactRoute::choose(self.route, problem.shape, samples.count()),
                 theta,
                 next: &next,
-                activation: PhantomData,
+                activation: problem.activation,
             })
         });
         let zeros = vec![0.0; count];
@@ -150,13 +150,7 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        Ok(match problem.activation {
-            Activation::Linear => self.evaluate_as::<Linear>(problem, theta),
-            Activation::Sigmoid => self.evaluate_as::<Sigmoid>(problem, theta),
-            Activation::Tanh => self.evaluate_as::<Tanh>(problem, theta),
-            Activation::Softplus => self.evaluate_as::<Softplus>(problem, theta),
-            Activation::Gelu => self.evaluate_as::<Gelu>(problem, theta),
-        })
+        Ok(self.evaluate_rows(problem, theta))
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {

@@ -1,7 +1,7 @@
 //! Where each weight of the networks in lanes stands, and the products that every pass over the samples needs.
 
 use super::lanes::Lanes;
-use crate::model::Shape;
+use crate::model::{Activation, Shape};
 
 /// The most hidden units that one inner loop carries in registers.
 pub(super) const GROUP: usize = 4;
@@ -102,6 +102,8 @@ pub(super) struct Networks<'a, F> {
     pub(super) theta: &'a [F],
     /// theta with W times the activation's scale.
     pub(super) scaled: &'a [F],
+    /// f.
+    pub(super) activation: Activation,
 }
 
 /// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a sample.
@@ -160,13 +162,31 @@ pub(super) fn precise_pre_activations<F: Lanes>(weights: &[f64], scale: f32, inp
 pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[f32], sums: &mut [F]) {
     let (back, _) = back.as_chunks::<U>();
     let (sums, _) = sums.as_chunks_mut::<U>();
-    let columns = sums.len();
-    let (tiles, rest) = sums.as_chunks_mut::<4>();
-    for (tile, first) in tiles.iter_mut().zip((0..).step_by(4)) {
-        add_product_tile::<F, U, 4>(back, stride, &x[first..], tile);
+    // As many sums as the registers hold: 32 with AVX-512, 16 elsewhere.
+    if F::COUNT == 16 {
+        add_product_tiles::<F, U, 6>(back, stride, x, sums);
+    } else {
+        add_product_tiles::<F, U, 2>(back, stride, x, sums);
     }
-    let x = &x[columns - rest.len()..];
+}
+
+/// [`add_products`], `C` columns at a time.
+#[inline(always)]
+fn add_product_tiles<F: Lanes, const U: usize, const C: usize>(
+    back: &[[F; U]],
+    stride: usize,
+    x: &[f32],
+    sums: &mut [[F; U]],
+) {
+    let (tiles, rest) = sums.as_chunks_mut::<C>();
+    let tiled = tiles.len() * C;
+    for (tile, first) in tiles.iter_mut().zip((0..).step_by(C)) {
+        add_product_tile::<F, U, C>(back, stride, &x[first..], tile);
+    }
+    let x = &x[tiled..];
     match rest {
+        [a, b, c, d, e] => add_product_tile::<F, U, 5>(back, stride, x, [a, b, c, d, e]),
+        [a, b, c, d] => add_product_tile::<F, U, 4>(back, stride, x, [a, b, c, d]),
         [a, b, c] => add_product_tile::<F, U, 3>(back, stride, x, [a, b, c]),
         [a, b] => add_product_tile::<F, U, 2>(back, stride, x, [a, b]),
         [a] => add_product_tile::<F, U, 1>(back, stride, x, [a]),

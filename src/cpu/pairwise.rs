@@ -10,7 +10,6 @@
 
 use std::ops::Range;
 
-use super::activation::UnitFunction;
 use super::evaluate::LaneSums;
 use super::lanes::Lanes;
 use super::network::Networks;
@@ -23,8 +22,11 @@ const FACTORS: usize = 6;
 /// Samples that are computed together on either side of a pair.
 const TILE: usize = 2;
 
-/// Bytes of one block's factors. Two blocks are held; longer data sets go block against block.
-const BLOCK_BYTES: usize = 4 << 20;
+/// Bytes of one block's factors: two blocks fit a common second-level cache. Longer data sets go block against block.
+const BLOCK_BYTES: usize = 384 << 10;
+
+/// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too much.
+const SHORTEST_BLOCK: usize = 64;
 
 /// Pairs of tiles whose sum is kept in f32.
 const RUN: usize = 32;
@@ -56,9 +58,9 @@ impl<F: Lanes> Pairwise<F> {
     /// For networks of `hidden` units on `samples`.
     pub(super) fn new(hidden: usize, samples: &Samples) -> Self {
         let count = samples.count();
-        let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
-        let longest = fitting.clamp(TILE, count.next_multiple_of(TILE));
         let padded = count.next_multiple_of(TILE);
+        let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
+        let longest = fitting.max(SHORTEST_BLOCK).min(padded);
         let mut x_by_input = vec![0.0; samples.inputs * padded];
         for (i, row) in samples.x.chunks_exact(samples.inputs).enumerate() {
             for (m, &x) in row.iter().enumerate() {
@@ -67,10 +69,7 @@ impl<F: Lanes> Pairwise<F> {
         }
         let zero = F::splat(0.0);
         let tiles = longest / TILE;
-        let factors = || Factors {
-            units: vec![[[zero; TILE]; FACTORS]; tiles * hidden],
-            s: vec![[zero; TILE]; tiles],
-        };
+        let factors = || Factors { units: vec![[[zero; TILE]; FACTORS]; tiles * hidden], s: vec![[zero; TILE]; tiles] };
         let right = if longest < padded { factors() } else { Factors { units: Vec::new(), s: Vec::new() } };
         Self {
             hidden,
@@ -83,23 +82,52 @@ impl<F: Lanes> Pairwise<F> {
         }
     }
 
-    /// Adds the sum over all pairs of samples to `trace_sq`. `terms` is working memory for blocks of some length.
+    /// Adds the sum over all pairs of samples to `trace_sq`. `terms` is working memory.
     #[inline(always)]
-    pub(super) fn add_all<A: UnitFunction>(
+    pub(super) fn add_all(
         &mut self,
         networks: &Networks<'_, F>,
         samples: &Samples,
         terms: &mut Terms<F>,
         trace_sq: &mut LaneSums,
     ) {
-        let blocks = || (0..samples.count()).step_by(self.longest);
-        let range = |start: usize| start..samples.count().min(start + self.longest);
-        for i in blocks().map(range) {
-            fill_factors::<F, A>(&mut self.left, networks, samples, &i, terms);
-            add_pairs(self.hidden, (&self.left, &i), (&self.left, &i), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
-            for j in blocks().map(range).filter(|j| j.start > i.start) {
-                fill_factors::<F, A>(&mut self.right, networks, samples, &j, terms);
-                add_pairs(self.hidden, (&self.left, &i), (&self.right, &j), &self.x_by_input, self.padded, &mut self.input_gram, trace_sq);
+        let block = |start: usize| start..samples.count().min(start + self.longest);
+        let blocks: Vec<Range<usize>> = (0..samples.count()).step_by(self.longest).map(block).collect();
+        for (k, left) in blocks.iter().enumerate() {
+            fill_factors(&mut self.left, self.hidden, networks, samples, left, terms);
+            let inputs = Inputs { by_input: &self.x_by_input, padded: self.padded };
+            add_pairs(self.hidden, (&self.left, left), (&self.left, left), &inputs, &mut self.input_gram, trace_sq);
+            for right in &blocks[k + 1..] {
+                fill_factors(&mut self.right, self.hidden, networks, samples, right, terms);
+                add_pairs(
+                    self.hidden,
+                    (&self.left, left),
+                    (&self.right, right),
+                    &inputs,
+                    &mut self.input_gram,
+                    trace_sq,
+                );
+            }
+        }
+    }
+}
+
+/// The inputs, for K_ij = 1 + x_i.x_j.
+struct Inputs<'a> {
+    by_input: &'a [f32],
+    /// Samples an input, the last tile filled up.
+    padded: usize,
+}
+
+impl Inputs<'_> {
+    /// Writes K of sample `i` with the samples from `first` on.
+    #[inline(always)]
+    fn fill_gram(&self, i: usize, first: usize, gram: &mut [f32]) {
+        gram.fill(1.0);
+        for x in self.by_input.chunks_exact(self.padded) {
+            let x_i = x[i];
+            for (gram, x_j) in gram.iter_mut().zip(&x[first..]) {
+                *gram += x_i * x_j;
             }
         }
     }
@@ -107,25 +135,24 @@ impl<F: Lanes> Pairwise<F> {
 
 /// Computes the factors of the samples of `block`, in pieces as long as `terms` holds.
 #[inline(always)]
-fn fill_factors<F: Lanes, A: UnitFunction>(
+fn fill_factors<F: Lanes>(
     factors: &mut Factors<F>,
+    hidden: usize,
     networks: &Networks<'_, F>,
     samples: &Samples,
     block: &Range<usize>,
     terms: &mut Terms<F>,
 ) {
     let layout = networks.layout;
-    let hidden = factors.units.len() / factors.s.len();
-    let zero = F::splat(0.0);
-    if block.len() % TILE > 0 {
-        let last = block.len() / TILE;
+    if !block.len().is_multiple_of(TILE) {
+        let (last, zero) = (block.len() / TILE, F::splat(0.0));
         factors.units[last * hidden..(last + 1) * hidden].fill([[zero; TILE]; FACTORS]);
         factors.s[last].fill(zero);
     }
     let step = terms.capacity();
     for start in block.clone().step_by(step) {
         let piece = start..block.end.min(start + step);
-        terms.fill::<A>(layout, networks.scaled, samples.rows(&piece), &samples.sign[piece.clone()]);
+        terms.fill(networks, samples.rows(&piece), &samples.sign[piece.clone()]);
         let place = |i: usize| ((start - block.start + i) / TILE, (start - block.start + i) % TILE);
         for i in 0..piece.len() {
             let (tile, at) = place(i);
@@ -160,8 +187,7 @@ fn add_pairs<F: Lanes>(
     hidden: usize,
     (left, i): (&Factors<F>, &Range<usize>),
     (right, j): (&Factors<F>, &Range<usize>),
-    x_by_input: &[f32],
-    padded: usize,
+    inputs: &Inputs<'_>,
     input_gram: &mut [Vec<f32>; TILE],
     trace_sq: &mut LaneSums,
 ) {
@@ -169,16 +195,9 @@ fn add_pairs<F: Lanes>(
     let tiles = j.len().div_ceil(TILE);
     for tile_i in 0..i.len().div_ceil(TILE) {
         let first = if same { tile_i } else { 0 };
-        let columns = j.start + first * TILE..j.start + tiles * TILE;
-        for (sample, gram) in input_gram.iter_mut().enumerate() {
+        for (row, gram) in input_gram.iter_mut().enumerate() {
             let gram = &mut gram[first * TILE..tiles * TILE];
-            gram.fill(1.0);
-            for x in x_by_input.chunks_exact(padded) {
-                let x_i = x[i.start + tile_i * TILE + sample];
-                for (gram, x_j) in gram.iter_mut().zip(&x[columns.clone()]) {
-                    *gram += x_i * x_j;
-                }
-            }
+            inputs.fill_gram(i.start + tile_i * TILE + row, j.start + first * TILE, gram);
         }
         let units_i = &left.units[tile_i * hidden..(tile_i + 1) * hidden];
         let s_i = left.s[tile_i];

@@ -1,16 +1,14 @@
 //! Both ends of the spectra of many networks, one in each lane.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
 
-use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
 use super::assembled::Assembled;
 use super::eigenvalues::{Eigenvalues, row_start};
 use super::evaluate::longest_block;
 use super::lanes::{Kernel, Lanes};
-use super::network::{Layout, load_lane};
+use super::network::{Layout, Networks, load_lane};
 use super::samples::Samples;
 use super::terms::Terms;
 use crate::engine::Witnesses;
@@ -78,7 +76,7 @@ struct Hessians<F> {
 
 impl<F: Lanes> Hessians<F> {
     fn new(task: &FindingSpectra<'_>) -> Self {
-        let longest_block = longest_block(task.samples.count());
+        let longest_block = longest_block::<F>(task.shape.hidden, task.samples.count());
         Self {
             weights: vec![0.0; task.shape.hidden_weights() * F::COUNT],
             x: task.samples.x.iter().map(|&x| f64::from(x)).collect(),
@@ -99,30 +97,20 @@ impl<F: Lanes> Hessians<F> {
                 to.iter_mut().zip(weights.values()).for_each(|(to, &weight)| *to = f64::from(weight));
             }
         }
+        // The pre-activations are had from `weights`, so nobody asks for scaled weights.
+        let networks = Networks { layout: task.layout, theta, scaled: theta, activation: task.activation };
         for pass in 0..self.assembled.passes() {
             for block in task.samples.blocks(self.longest_block) {
-                match task.activation {
-                    Activation::Linear => self.run_networks::<Linear>(task, theta, block.clone()),
-                    Activation::Sigmoid => self.run_networks::<Sigmoid>(task, theta, block.clone()),
-                    Activation::Tanh => self.run_networks::<Tanh>(task, theta, block.clone()),
-                    Activation::Softplus => self.run_networks::<Softplus>(task, theta, block.clone()),
-                    Activation::Gelu => self.run_networks::<Gelu>(task, theta, block.clone()),
-                }
-                let x = task.samples.rows(&block);
-                self.assembled.add_block(pass, &self.terms, task.layout, theta, x);
+                let inputs = task.samples.inputs;
+                let x = &self.x[block.start * inputs..block.end * inputs];
+                self.terms.fill_precisely(&networks, &self.weights, x, &task.samples.sign[block.clone()]);
+                self.assembled.add_block(pass, &networks, &self.terms, task.samples.rows(&block));
             }
             let matrices = &mut self.matrices;
             self.assembled.take_entries(pass, task.shape, |row, column, value| {
                 matrices[row_start(row.max(column)) + row.min(column)] = value;
             });
         }
-    }
-
-    #[inline(always)]
-    fn run_networks<A: UnitFunction>(&mut self, task: &FindingSpectra<'_>, theta: &[F], block: Range<usize>) {
-        let inputs = task.samples.inputs;
-        let x = &self.x[block.start * inputs..block.end * inputs];
-        self.terms.fill_precisely::<A>(task.layout, theta, &self.weights, x, &task.samples.sign[block]);
     }
 }
 

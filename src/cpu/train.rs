@@ -121,8 +121,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
             self.deadline = self.next_deadline();
             loop {
                 let gradient_sq = self.gradient();
-                let someone_ended =
-                    self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
+                let someone_ended = self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
                 let moved_in = someone_ended && self.retire(gradient_sq);
                 for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
                     *theta = gradient.neg_mul_add(self.step_size, *theta);
@@ -272,9 +271,7 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     let (weights, _) = weights.as_chunks::<U>();
     let (bias, v) = (weights[0], v.as_chunks::<U>().0[0]);
     let mut w = [bias; INPUTS];
-    for m in 0..INPUTS {
-        w[m] = weights[m + 1];
-    }
+    w.copy_from_slice(&weights[1..=INPUTS]);
     let (values, _) = values.as_chunks_mut::<U>();
     let (firsts, _) = firsts.as_chunks_mut::<U>();
     for (i, (z, values)) in z.iter_mut().zip(values).enumerate() {
@@ -315,9 +312,9 @@ fn backward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     let (mut value_sums, mut bias_sums, mut input_sums) = ([zero; U], [zero; U], [[zero; U]; INPUTS]);
     for (i, (&delta, values)) in delta.iter().zip(chunks).enumerate() {
         for u in 0..U {
-            let first = if A::FIRST_FROM_VALUE { A::first_from_value(values[u]) } else { firsts[i][u] };
-            let back = delta * first;
-            value_sums[u] = delta.mul_add(values[u], value_sums[u]);
+            let value = delta * values[u];
+            let back = if A::FIRST_FROM_VALUE { A::times_first(delta, value, values[u]) } else { delta * firsts[i][u] };
+            value_sums[u] += value;
             bias_sums[u] += back;
             for m in 0..INPUTS {
                 input_sums[m][u] = back.mul_add(F::splat(x[i * INPUTS + m]), input_sums[m][u]);

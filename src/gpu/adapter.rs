@@ -36,7 +36,17 @@ pub struct Adapter {
     summary: AdapterSummary,
 }
 
+/// Where Mesa's software driver (llvmpipe) ends every loop of an invocation, silently: after 65,535 iterations, all its loops
+/// together. A test measures it.
+const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
+
 impl Adapter {
+    /// The most loop iterations, all loops together, that one invocation may make before the driver cuts it off without a word;
+    /// `None` where there is no such limit.
+    pub fn loop_limit(&self) -> Option<u32> {
+        self.summary.name.contains("llvmpipe").then_some(LLVMPIPE_LOOP_ITERATIONS)
+    }
+
     /// What the adapter is and what it can hold.
     pub fn summary(&self) -> &AdapterSummary {
         &self.summary
@@ -65,29 +75,25 @@ pub fn adapters() -> Vec<Adapter> {
     adapters.into_iter().map(|(_, adapter)| adapter).collect()
 }
 
-/// The first hardware adapter, or with `name` the first adapter of any kind whose name contains it (case does not matter).
-/// Without a name and without hardware, `software` decides whether a software adapter will do.
+/// The first adapter whose name contains `name` (case does not matter), or without a name the first one, software included.
 ///
 /// # Errors
 /// [`EngineError::NoAdapter`] lists what is there and says what to install.
-pub fn choose_adapter(name: Option<&str>, software: bool) -> Result<Adapter, EngineError> {
+pub fn choose_adapter(name: Option<&str>) -> Result<Adapter, EngineError> {
     let all = adapters();
-    let fits = |adapter: &&Adapter| match name {
-        Some(name) => adapter.summary.name.to_lowercase().contains(&name.to_lowercase()),
-        None => software || adapter.summary.hardware,
-    };
+    let fits =
+        |adapter: &&Adapter| name.is_none_or(|name| adapter.summary.name.to_lowercase().contains(&name.to_lowercase()));
     if let Some(adapter) = all.iter().find(fits) {
         return Ok(adapter.clone());
     }
-    let names: Vec<&str> = all.iter().map(|adapter| adapter.summary.name.as_str()).collect();
-    Err(EngineError::NoAdapter(match (name, names.is_empty()) {
-        (_, true) => {
-            "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a software \
-                      one is `apt-get install mesa-vulkan-drivers libvulkan1`), or use --backend reference"
-                .into()
+    Err(EngineError::NoAdapter(match name {
+        Some(name) if !all.is_empty() => {
+            let names: Vec<&str> = all.iter().map(|adapter| adapter.summary.name.as_str()).collect();
+            format!("no adapter's name contains `{name}`; this machine has: {}", names.join(", "))
         }
-        (Some(name), false) => format!("no adapter's name contains `{name}`; this machine has: {}", names.join(", ")),
-        (None, false) => format!("no hardware adapter; this machine has: {}", names.join(", ")),
+        _ => "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a software one is \
+              `apt-get install mesa-vulkan-drivers libvulkan1`), or compute without one: --backend cpu"
+            .into(),
     }))
 }
 

@@ -132,3 +132,78 @@ impl Device {
         self.lost.get().map_or(Ok(()), |reason| Err(EngineError::DeviceLost(reason.clone())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Device;
+    use crate::gpu::choose_adapter;
+
+    /// Counts its own iterations in two nested loops, as many as the buffer says.
+    const COUNT: &str = "
+        @group(0) @binding(0) var<storage, read_write> counts: array<u32>; // [outer, inner, iterations made]
+        @compute @workgroup_size(1)
+        fn main() {
+            var made = 0u;
+            for (var i = 0u; i < counts[0]; i++) {
+                for (var j = 0u; j < counts[1]; j++) {
+                    made++;
+                }
+            }
+            counts[2] = made;
+        }";
+
+    /// A driver that cuts loops off does so without a word, so the limit that the engine plans with is measured here.
+    #[test]
+    fn loops_run_as_far_as_the_adapter_is_said_to_let_them() {
+        if std::env::var("SHARPSWEEP_SKIP_GPU").is_ok_and(|value| value == "1") {
+            return;
+        }
+        let adapter = choose_adapter(None).unwrap();
+        let device = Device::open(&adapter).unwrap();
+        let pipeline = device
+            .checked(|device| {
+                let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                    label: None,
+                    source: wgpu::ShaderSource::Wgsl(COUNT.into()),
+                });
+                device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                    label: None,
+                    layout: None,
+                    module: &module,
+                    entry_point: None,
+                    compilation_options: wgpu::PipelineCompilationOptions::default(),
+                    cache: None,
+                })
+            })
+            .unwrap();
+        let made = |outer: u32, inner: u32| {
+            let counts = device.buffer_with("counts", &[outer, inner, 0]).unwrap();
+            let layout = pipeline.get_bind_group_layout(0);
+            let bound = device
+                .checked(|device| {
+                    device.create_bind_group(&wgpu::BindGroupDescriptor {
+                        label: None,
+                        layout: &layout,
+                        entries: &[wgpu::BindGroupEntry { binding: 0, resource: counts.as_entire_binding() }],
+                    })
+                })
+                .unwrap();
+            device
+                .submit(|encoder| {
+                    let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                    pass.set_pipeline(&pipeline);
+                    pass.set_bind_group(0, &bound, &[]);
+                    pass.dispatch_workgroups(1, 1, 1);
+                })
+                .unwrap();
+            device.read::<u32>(&counts, 3).unwrap()[2]
+        };
+        // 100 outer iterations and 100 times 640 inner ones: 64,100 together.
+        assert_eq!(made(100, 640), 64_000);
+        let many = made(100, 2000);
+        match adapter.loop_limit() {
+            Some(limit) => assert!(many < 200_000 && many <= limit, "{many} of 200,000 iterations were made"),
+            None => assert_eq!(many, 200_000),
+        }
+    }
+}

@@ -6,11 +6,12 @@ use std::time::Duration;
 use ndarray::ArrayView2;
 
 use super::device::Device;
-use super::{Adapter, evaluate, shader_hash, spectrum, train};
+use super::{Adapter, TrainPlan, evaluate, shader_hash, spectrum, train};
 use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
-/// What can be set about how work is cut into dispatches. No setting changes a result.
+/// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel adds up
+/// in another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// The time that one dispatch should take at most.
@@ -19,12 +20,14 @@ pub struct Tuning {
     pub steps: u32,
     /// The most networks that train at once; others wait until one of them has finished.
     pub lanes: usize,
+    /// The training kernel, or `None` for the one that fits the shape best.
+    pub plan: Option<TrainPlan>,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         // 25 steps already hide the cost of a dispatch; more than some hundreds leave lanes idle whose networks have finished.
-        Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18 }
+        Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18, plan: None }
     }
 }
 
@@ -43,6 +46,11 @@ impl Gpu {
     /// [`EngineError::NoAdapter`] if the driver does not give a device.
     pub fn new(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
         Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
+    }
+
+    /// The most loop iterations of an invocation, where the driver has such a limit.
+    pub(super) fn loop_limit(&self) -> Option<u32> {
+        self.adapter.loop_limit()
     }
 
     /// The most elements of four bytes that one binding holds.

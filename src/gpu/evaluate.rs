@@ -16,9 +16,33 @@ use crate::model::Problem;
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
 
+/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
+/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
+const LOOP_ITERATIONS: usize = 60_000;
+
+/// The samples of one dispatch of the gradient pass, whole sums of [`SUM_BLOCK`].
+const GRADIENT_SAMPLES: usize = LOOP_ITERATIONS / (SUM_BLOCK + 1) * SUM_BLOCK;
+
+/// The columns j of one dispatch of tr H^2: two a tile, N iterations a tile, and for 32 of them the products of M inputs.
+fn pair_columns(problem: &Problem) -> usize {
+    let (hidden, inputs) = (problem.shape.hidden, problem.shape.inputs);
+    let block = 16 * (hidden + 1) + inputs + 1;
+    32 * (LOOP_ITERATIONS / block).max(1)
+}
+
 /// How many networks fit one round of passes.
 pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
-    let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
+    let (samples, hidden, inputs) = (problem.data.samples(), problem.shape.hidden, problem.shape.inputs);
+    // What cannot be cut: the forward pass of a sample, a block of trace sums, a block of tr H^2.
+    let longest = (hidden * (inputs + 2)).max(SUM_BLOCK * (hidden + inputs + 2)).max(16 * (hidden + 1) + inputs + 1);
+    if let Some(limit) = gpu.loop_limit()
+        && longest > limit as usize
+    {
+        return Err(EngineError::Limit(format!(
+            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation, but this \
+             software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
+        )));
+    }
     let largest = (samples * hidden.max(3)).max(problem.shape.parameters());
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
@@ -85,7 +109,11 @@ impl Passes {
 
         let gradient = device.buffer("gradient", parameters * networks)?;
         let bound = self.gradient.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &gradient])?;
-        self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
+        for first in (0..samples).step_by(GRADIENT_SAMPLES) {
+            let end = samples.min(first + GRADIENT_SAMPLES);
+            let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
+            self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
+        }
         let gradient = device.read::<f32>(&gradient, parameters * networks)?;
         let squares: Vec<f64> = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).collect();
         all.gradient_sq.extend(column_sums(&squares, networks, 1, 0));
@@ -103,14 +131,20 @@ impl Passes {
         let sums = device.buffer("row sums", rows * networks)?;
         let bound = self.trace_sq.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
         let mut pace = Pace::new(64, MAX_GROUPS, gpu.tuning.dispatch);
-        let mut row = 0;
-        while row < rows {
-            let now = (pace.amount() as usize).min(rows - row);
-            let params = Params { first_row: row as u32, ..params };
-            let start = Instant::now();
-            self.trace_sq.dispatch(device, &bound, &params, [groups, now])?;
-            pace.record(start.elapsed());
-            row += now;
+        for first in (0..samples).step_by(pair_columns(problem)) {
+            let end = samples.min(first + pair_columns(problem));
+            // Rows below the columns hold no pair with i <= j.
+            let rows = end.div_ceil(2);
+            let mut row = 0;
+            while row < rows {
+                let now = (pace.amount() as usize).min(rows - row);
+                let params =
+                    Params { first_row: row as u32, first_sample: first as u32, end_sample: end as u32, ..params };
+                let start = Instant::now();
+                self.trace_sq.dispatch(device, &bound, &params, [groups, now])?;
+                pace.record(start.elapsed());
+                row += now;
+            }
         }
         let sums = widened(&device.read(&sums, rows * networks)?);
         all.trace_sq.extend(column_sums(&sums, networks, 1, 0));

@@ -19,7 +19,8 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
     use Access::{Read, ReadWrite, Uniform};
     match pass {
         Pass::Seeds => &[Uniform, ReadWrite],
-        Pass::Train => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
+        Pass::Train | Pass::TrainShared => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
+        Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
         Pass::Trace | Pass::TraceSq | Pass::Hessian => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
@@ -27,7 +28,7 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
     }
 }
 
-/// Networks a workgroup, in every pass.
+/// Networks a workgroup, in every pass but the training passes that share a network among invocations.
 pub(super) const WORKGROUP: usize = 64;
 
 /// A compiled pass.
@@ -45,10 +46,24 @@ impl Kernel {
         let source = wgsl(pass, problem.shape, problem.activation);
         let params = device.uniform::<Params>(pass.name())?;
         let (pipeline, layout) = device.checked(|device| {
-            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(pass.name()),
                 source: wgpu::ShaderSource::Wgsl(source.into()),
-            });
+            };
+            // SAFETY: all checks stay on but the counter that ends every loop after 2^32 trips or so, and no loop needs it. Each
+            // `for` in shaders/ counts a u32 up by at least one from its start to an end that does not change in the loop: a
+            // constant, a field of `params`, or less than 64 (or 1) beyond such. Counters step by at most 65,535 and ends are
+            // bounded by the size of a binding in elements, below 2^30, so none wraps before its end. There is no `loop`, no
+            // `while`, no recursion. Debug builds keep the counter.
+            let module = unsafe {
+                device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks {
+                        force_loop_bounding: cfg!(debug_assertions),
+                        ..wgpu::ShaderRuntimeChecks::checked()
+                    },
+                )
+            };
             let entries: Vec<_> =
                 (0..).zip(bindings(pass)).map(|(binding, access)| layout_entry(binding, *access)).collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {

@@ -12,6 +12,8 @@ pub(super) struct Params {
     pub(super) steps: u32,
     pub(super) max_steps: u32,
     pub(super) first_row: u32,
+    pub(super) first_sample: u32,
+    pub(super) end_sample: u32,
     pub(super) seed_low: u32,
     pub(super) seed_high: u32,
     pub(super) init_range: f32,
@@ -38,7 +40,18 @@ mod tests {
             ($($field:ident),*) => { [$((stringify!($field), offset_of!(Params, $field) as u32)),*] };
         }
         let expected = fields![
-            networks, samples, unfinished, steps, max_steps, first_row, seed_low, seed_high, init_range, step_size,
+            networks,
+            samples,
+            unfinished,
+            steps,
+            max_steps,
+            first_row,
+            first_sample,
+            end_sample,
+            seed_low,
+            seed_high,
+            init_range,
+            step_size,
             tolerance
         ];
         assert_eq!(found, expected);

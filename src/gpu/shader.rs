@@ -2,16 +2,26 @@
 //!
 //! WGSL's `override` cannot size private arrays, so N, M and D are generated as `const`.
 
+use std::f32::consts::LOG2_E;
+
+use clap::ValueEnum;
+
+use super::plan::{STREAMED_TILE, SharedLayout};
 use crate::engine::Status;
 use crate::model::{Activation, Shape};
 
 /// One compute pass. Its file in shaders/ and its entry point carry its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
 pub enum Pass {
     /// theta_0 from the seeds.
     Seeds,
-    /// Gradient descent, many steps a dispatch.
+    /// Gradient descent, many steps a dispatch, one invocation a network.
     Train,
+    /// Gradient descent with several invocations a network.
+    TrainShared,
+    /// Gradient descent with a workgroup a network and its weights in storage.
+    TrainStreamed,
     /// The forward pass and its derivatives, sample by sample.
     Terms,
     /// dL/dtheta.
@@ -28,9 +38,11 @@ pub enum Pass {
 
 impl Pass {
     /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Seeds,
         Self::Train,
+        Self::TrainShared,
+        Self::TrainStreamed,
         Self::Terms,
         Self::Gradient,
         Self::Trace,
@@ -44,6 +56,8 @@ impl Pass {
         match self {
             Self::Seeds => "seeds",
             Self::Train => "train",
+            Self::TrainShared => "train_shared",
+            Self::TrainStreamed => "train_streamed",
             Self::Terms => "terms",
             Self::Gradient => "gradient",
             Self::Trace => "trace",
@@ -57,6 +71,8 @@ impl Pass {
         match self {
             Self::Seeds => include_str!("../../shaders/seeds.wgsl"),
             Self::Train => include_str!("../../shaders/train.wgsl"),
+            Self::TrainShared => include_str!("../../shaders/train_shared.wgsl"),
+            Self::TrainStreamed => include_str!("../../shaders/train_streamed.wgsl"),
             Self::Terms => include_str!("../../shaders/terms.wgsl"),
             Self::Gradient => include_str!("../../shaders/gradient.wgsl"),
             Self::Trace => include_str!("../../shaders/trace.wgsl"),
@@ -72,10 +88,22 @@ pub(super) const SUM_BLOCK: usize = 64;
 
 /// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
 pub(super) const MAX_WORKGROUP: usize = 256;
+/// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
+pub(super) const fn y_scale(activation: Activation) -> f32 {
+    match activation {
+        Activation::Sigmoid => -LOG2_E,
+        Activation::Tanh => 2.0 * LOG2_E,
+        Activation::Softplus => LOG2_E,
+        Activation::Linear | Activation::Gelu => 1.0,
+    }
+}
+
+/// What training multiplies labels by, for the exp of the loss.
+pub(super) const Z_SCALE: f32 = -LOG2_E;
 
 /// The complete WGSL of `pass` for networks of `shape` with `activation`, as it is handed to the driver.
 pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
-    let activation = match activation {
+    let activation_text = match activation {
         Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
         Activation::Tanh => include_str!("../../shaders/parts/activation_tanh.wgsl"),
@@ -83,26 +111,30 @@ pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
         Activation::Gelu => include_str!("../../shaders/parts/activation_gelu.wgsl"),
     };
     [
-        &constants(shape),
+        &constants(shape, activation),
+        &pass_constants(pass, shape),
         include_str!("../../shaders/parts/params.wgsl"),
         include_str!("../../shaders/parts/theta.wgsl"),
         include_str!("../../shaders/parts/finite.wgsl"),
         include_str!("../../shaders/parts/logistic.wgsl"),
+        include_str!("../../shaders/parts/verdict.wgsl"),
         include_str!("../../shaders/parts/philox.wgsl"),
-        activation,
+        activation_text,
         pass.text(),
     ]
     .join("\n")
 }
 
 /// Sizes and status numbers, from the same definitions that the host uses.
-fn constants(shape: Shape) -> String {
+fn constants(shape: Shape, activation: Activation) -> String {
     format!(
         "// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n\
          const INPUTS: u32 = {inputs}u;\n\
          const HIDDEN: u32 = {hidden}u;\n\
          const PARAMETERS: u32 = {parameters}u;\n\
          const V_BIAS: u32 = {v_bias}u;\n\
+         const Y_SCALE: f32 = {y_scale:?}f;\n\
+         const Z_SCALE: f32 = {Z_SCALE:?}f;\n\
          const SUM_BLOCK: u32 = {SUM_BLOCK}u;\n\
          const MAX_WORKGROUP: u32 = {MAX_WORKGROUP}u;\n\
          const CONVERGED: u32 = {converged}u;\n\
@@ -113,11 +145,36 @@ fn constants(shape: Shape) -> String {
         hidden = shape.hidden,
         parameters = shape.parameters(),
         v_bias = shape.v_bias(),
+        y_scale = y_scale(activation),
         converged = Status::Converged as u8,
         step_limit = Status::StepLimit as u8,
         non_finite = Status::NonFinite as u8,
         pending = Status::Pending as u8,
     )
+}
+
+/// What only `pass` needs to know about `shape`.
+fn pass_constants(pass: Pass, shape: Shape) -> String {
+    match pass {
+        Pass::TrainShared => {
+            let layout = SharedLayout::of(shape);
+            format!(
+                "const LANES: u32 = {lanes}u;\n\
+                 const UNITS: u32 = {units}u;\n\
+                 const TILE: u32 = {tile}u;\n\
+                 const SHARES: u32 = {shares}u;\n\
+                 const GROUP: u32 = {group}u;\n",
+                lanes = layout.lanes,
+                units = layout.units,
+                tile = layout.tile,
+                // z of every sample of a tile, and three sums at the end of a step.
+                shares = layout.tile.max(3),
+                group = layout.group(),
+            )
+        }
+        Pass::TrainStreamed => format!("const TILE: u32 = {STREAMED_TILE}u;\n"),
+        _ => String::new(),
+    }
 }
 
 /// A hash of all shader text: results of the GPU engine depend on it, so a run records it.
@@ -129,4 +186,21 @@ pub fn shader_hash() -> String {
         }
     }
     hasher.finalize().to_hex()[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+
+    use super::Pass;
+
+    /// A pass is asked for by the name of its file.
+    #[test]
+    fn every_pass_is_listed_once_under_its_name() {
+        let names: Vec<String> = Pass::value_variants()
+            .iter()
+            .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        assert_eq!(names, Pass::ALL.map(Pass::name));
+    }
 }

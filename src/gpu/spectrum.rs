@@ -9,16 +9,12 @@ use super::engine::packed_samples;
 use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::shader::{MAX_WORKGROUP, Pass};
+use super::shader::{MAX_WORKGROUP, Pass, SUM_BLOCK};
 use crate::engine::{EngineError, Spectra, Witnesses};
 use crate::model::Problem;
 
-/// The largest D. An invocation of the eigenvalue pass runs about 2 D^2 + 33 D iterations of its loops, and Mesa's software driver
-/// silently leaves every loop of an invocation once it has run 65,535 in all.
-const MOST_PARAMETERS: usize = 160;
-
-/// The largest I, for the same reason: an invocation of the Hessian pass goes through all samples, in blocks.
-const MOST_SAMPLES: usize = 64_000;
+/// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
+const MOST_PARAMETERS: usize = 1000;
 
 /// The most networks of one round.
 const MOST_AT_ONCE: usize = 1 << 14;
@@ -36,9 +32,15 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
             problem.shape.inputs
         )));
     }
-    if samples > MOST_SAMPLES {
+    // The Hessian pass goes through all samples, in blocks; an invocation of the eigenvalue pass owns several rows of a large matrix.
+    let rows = parameters.div_ceil(MAX_WORKGROUP);
+    let longest = (samples + samples / SUM_BLOCK).max(rows * 2 * parameters * (parameters + 17));
+    if let Some(limit) = gpu.loop_limit()
+        && longest > limit as usize
+    {
         return Err(EngineError::Limit(format!(
-            "{samples} samples are more than the {MOST_SAMPLES} that the GPU engine assembles a Hessian from: use --backend cpu"
+            "the Hessian of D = {parameters} parameters from {samples} samples and its eigenvalues take {longest} loop iterations of an \
+             invocation, but this software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
         )));
     }
     let largest = (samples * hidden.max(3)).max((parameters + PIVOTS) * parameters);

@@ -5,12 +5,11 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
-use super::Gpu;
-use super::engine::packed_samples;
-use super::kernel::{Kernel, WORKGROUP};
+use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::shader::Pass;
+use super::shader::{Pass, Z_SCALE, y_scale};
+use super::{Gpu, TrainPlan};
 use crate::engine::{Descent, EngineError, Status, Trained};
 use crate::model::Problem;
 
@@ -31,9 +30,12 @@ pub(super) fn train(
         return Err(EngineError::OutOfMemory(format!("{count} networks of {parameters} parameters in one batch")));
     }
     let device = &gpu.device;
-    let lanes = gpu.tuning.lanes.clamp(1, count);
+    let plan = gpu.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.shape));
+    let most_steps = steps_within_limit(gpu, problem, plan)?;
+    let networks_a_group = plan.networks_a_group(problem.shape);
+    let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);
 
-    let samples = device.buffer_with("samples", &packed_samples(problem))?;
+    let samples = device.buffer_with("samples", &scaled_samples(problem, plan.tile(problem.shape)))?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
     let steps = device.buffer_with("steps", &vec![0_u32; count])?;
@@ -55,29 +57,72 @@ pub(super) fn train(
     let bound = kernel.bind(device, &[&theta])?;
     kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
 
-    let kernel = Kernel::new(device, Pass::Train, problem)?;
-    let bound = kernel.bind(device, &[&samples, &unfinished_buffer, &theta, &status, &steps])?;
+    let kernel = Kernel::new(device, plan.pass(), problem)?;
+    let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];
+    let gradient;
+    if plan == TrainPlan::Streamed {
+        gradient = device.buffer("gradient", parameters * lanes)?;
+        buffers.push(&gradient);
+    }
+    let bound = kernel.bind(device, &buffers)?;
     let mut unfinished: Vec<u32> = (0..params.networks).collect();
-    let mut pace = Pace::new(8, gpu.tuning.steps, gpu.tuning.dispatch);
+    let mut pace = Pace::new(8, most_steps, gpu.tuning.dispatch);
     while !unfinished.is_empty() {
         let running = &unfinished[..lanes.min(unfinished.len())];
         device.write(&unfinished_buffer, running);
         params.unfinished = running.len() as u32;
         params.steps = pace.amount();
         let start = Instant::now();
-        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(WORKGROUP), 1])?;
+        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_a_group), 1])?;
         pace.record(start.elapsed());
         let now: Vec<u32> = device.read(&status, count)?;
         unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
     }
 
-    let by_parameter = Array2::from_shape_vec((parameters, count), device.read::<f32>(&theta, parameters * count)?)
+    let theta = Array2::from_shape_vec((count, parameters), device.read::<f32>(&theta, count * parameters)?)
         .map_err(|error| EngineError::Device(error.to_string()))?;
     Ok(Trained {
-        theta: by_parameter.t().as_standard_layout().into_owned(),
+        theta,
         status: device.read::<u32>(&status, count)?.into_iter().map(status_of).collect::<Result<_, _>>()?,
         steps: device.read(&steps, count)?,
     })
+}
+
+/// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
+fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
+    let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
+    let (step, once) = plan.loop_iterations(problem.shape, problem.data.samples());
+    match u64::from(limit).saturating_sub(once) / step {
+        0 => Err(EngineError::Limit(format!(
+            "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this software driver \
+             stops every invocation after {limit}: use at most {} samples, or --backend cpu",
+            problem.data.samples(),
+            problem.shape.hidden,
+            problem.shape.inputs,
+            problem.data.samples() as u64 * u64::from(limit) / (2 * step).max(1),
+        ))),
+        fitting => Ok(gpu.tuning.steps.min(u32::try_from(fitting).unwrap_or(u32::MAX))),
+    }
+}
+
+/// The samples as training reads them: rows of \[x_1 .. x_M, 1 - 2q\], each with its scale, f32.
+///
+/// The scale is one more rounding of each x, as large as the one that made it f32. Rows of zeros fill up the last `tile`; a label of 0
+/// makes their share in every sum 0.
+fn scaled_samples(problem: &Problem, tile: usize) -> Vec<f32> {
+    let (data, scale) = (&problem.data, f64::from(y_scale(problem.activation)));
+    let mut rows: Vec<f32> = data
+        .x()
+        .rows()
+        .into_iter()
+        .zip(data.q())
+        .flat_map(|(x, &q)| {
+            let label = f64::from(Z_SCALE) * (1.0 - 2.0 * q);
+            x.to_vec().into_iter().map(move |x| x * scale).chain([label]).map(|value| value as f32)
+        })
+        .collect();
+    rows.resize(data.samples().next_multiple_of(tile) * (problem.shape.inputs + 1), 0.0);
+    rows
 }
 
 /// The status that the shader wrote; anything else means that the driver did not run it as written.

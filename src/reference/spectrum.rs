@@ -12,8 +12,8 @@ use crate::model::Problem;
 pub struct Spectrum {
     /// lambda_1 >= .. >= lambda_D, in descending order.
     pub eigenvalues: Vec<f64>,
-    /// u_1 .. u_k, one a row, (k, D): of unit length, the component of largest magnitude positive (the first of several), since
-    /// an eigenvector's sign means nothing.
+    /// u_1 .. u_k, one a row, (k, D): of unit length, the component of largest magnitude positive (the first of
+    /// several), since an eigenvector's sign means nothing.
     pub eigenvectors: Array2<f64>,
 }
 
@@ -54,7 +54,8 @@ pub enum SpectrumError {
     },
     /// The QR iteration did not end.
     #[error(
-        "the eigenvalues of a {parameters} x {parameters} matrix did not converge to finite values in {iterations} iterations"
+        "the eigenvalues of a {parameters} x {parameters} matrix did not converge to finite values in {iterations} \
+         iterations"
     )]
     NotConverged {
         /// D.
@@ -64,12 +65,14 @@ pub enum SpectrumError {
     },
 }
 
-/// The spectrum of the symmetric `matrix` (D, D) with the eigenvectors of its `vectors` largest eigenvalues (at most D).
+/// The spectrum of the symmetric `matrix` (D, D) with the eigenvectors of its `vectors` largest eigenvalues (at most
+/// D).
 ///
 /// Only the lower triangle is read. Eigenvalues are accurate to some roundings of ||H||_F, not relative to themselves.
 ///
 /// # Errors
-/// [`SpectrumError`] for elements that are not finite, an empty or rectangular matrix, or an iteration that does not end.
+/// [`SpectrumError`] for elements that are not finite, an empty or rectangular matrix, or an iteration that does not
+/// end.
 pub fn spectrum(matrix: ArrayView2<'_, f64>, vectors: usize) -> Result<Spectrum, SpectrumError> {
     let (rows, columns) = matrix.dim();
     if rows != columns || rows == 0 {
@@ -80,10 +83,10 @@ pub fn spectrum(matrix: ArrayView2<'_, f64>, vectors: usize) -> Result<Spectrum,
     }
     // LAPACK allows 30 iterations an eigenvalue; the floor leaves small matrices no reason to fail.
     let iterations = 1000.max(30 * rows);
-    // Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to neighbouring
-    // diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and it was seen to
-    // stall there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The price is that small
-    // eigenvalues are accurate relative to the norm only.
+    // Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to
+    // neighbouring diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and
+    // it was seen to stall there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The
+    // price is that small eigenvalues are accurate relative to the norm only.
     let shift = 2.0 * norm(matrix);
     let shifted = |row: usize, column: usize| matrix[[row, column]] + if row == column { shift } else { 0.0 };
     let eigen = SymmetricEigen::try_new(DMatrix::from_fn(rows, columns, shifted), f64::EPSILON, iterations)

@@ -11,12 +11,20 @@ const SKIP: &str = "SHARPSWEEP_SKIP_GPU";
 ///
 /// Panics without an adapter, and says how to get one.
 pub(crate) fn gpu(test: &str, tuning: Tuning) -> Option<Gpu> {
-    if std::env::var(SKIP).is_ok_and(|value| value == "1") {
-        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {SKIP}=1");
+    if skipped(test) {
         return None;
     }
-    let adapter = choose_adapter(None, true)
+    let adapter = choose_adapter(None)
         .unwrap_or_else(|error| panic!("{error}\n(without an adapter, {SKIP}=1 skips the GPU tests and says so)"));
     Some(Gpu::new(adapter, tuning).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Whether [`SKIP`] asks to skip `test`, said on stderr if so.
+pub(crate) fn skipped(test: &str) -> bool {
+    let skip = std::env::var(SKIP).is_ok_and(|value| value == "1");
+    if skip {
+        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
+        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {SKIP}=1");
+    }
+    skip
 }

@@ -1,0 +1,84 @@
+//! What a finished sweep is asked: which critical points are the same, how well networks classify, and whether two
+//! groups of them differ.
+//!
+//! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
+//! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
+//! - [`mann_whitney`]: whether one group's values are higher than another's;
+//! - [`quantiles`]: quantiles as NumPy's default.
+//!
+//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
+//! about.
+
+mod duplicates;
+mod f1;
+mod mann_whitney;
+mod quantiles;
+
+pub use duplicates::{Duplicates, EXACT_POINTS, PairStatistics, SAMPLED_PAIRS, duplicates};
+pub use f1::{macro_f1, macro_f1_of_each};
+pub use mann_whitney::{MannWhitney, mann_whitney};
+pub use quantiles::{median, quantiles};
+
+/// Why values cannot be analysed.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AnalysisError {
+    /// There is too little to say anything.
+    #[error("{what} needs at least {needed} {of}, but there are {found}")]
+    TooFew {
+        /// What was to be computed.
+        what: &'static str,
+        /// What there must be more of.
+        of: &'static str,
+        /// How many are needed.
+        needed: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A value is NaN, or infinite where that means nothing.
+    #[error("value {index} of {of} is {value}: leave out networks that did not converge to finite values")]
+    NotFinite {
+        /// Which values.
+        of: &'static str,
+        /// The position of the first such value (row-major for points).
+        index: usize,
+        /// The value.
+        value: f64,
+    },
+    /// Two lists that belong together differ in length.
+    #[error("there are {predictions} predictions for {labels} labels")]
+    Lengths {
+        /// Predictions given.
+        predictions: usize,
+        /// Labels given.
+        labels: usize,
+    },
+    /// A quantile's level lies outside 0 to 1.
+    #[error("{level} is no quantile level: it must be between 0 and 1")]
+    Level {
+        /// The level given.
+        level: f64,
+    },
+    /// Networks and test samples do not fit each other.
+    #[error(
+        "networks with {inputs} inputs and {parameters} parameters do not fit test samples with {sample_inputs} inputs \
+         and theta with {columns} columns"
+    )]
+    Shape {
+        /// M of the networks.
+        inputs: usize,
+        /// D of the networks.
+        parameters: usize,
+        /// Inputs of a test sample.
+        sample_inputs: usize,
+        /// Columns of theta.
+        columns: usize,
+    },
+    /// More points than an index of 32 bits can name.
+    #[error("{found} points are more than the {most} that duplicates can be looked for among at once")]
+    TooMany {
+        /// Points given.
+        found: usize,
+        /// The most there may be.
+        most: usize,
+    },
+}

@@ -1,0 +1,69 @@
+//! Macro F1 of binary predictions.
+
+use ndarray::{ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::AnalysisError;
+use crate::model::{Activation, Dataset, Shape};
+use crate::reference::output;
+
+/// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
+/// zero_division=0)` for two classes, `true` being class 1.
+///
+/// A class that occurs neither among the labels nor among the predictions is no class: if all of both are class 1, the
+/// score is that of class 1 alone. A class that occurs on one side only scores 0.
+///
+/// # Errors
+/// [`AnalysisError::Lengths`] if the lists differ in length, [`AnalysisError::TooFew`] if they are empty.
+pub fn macro_f1(predictions: &[bool], labels: &[bool]) -> Result<f64, AnalysisError> {
+    if predictions.len() != labels.len() {
+        return Err(AnalysisError::Lengths { predictions: predictions.len(), labels: labels.len() });
+    }
+    if labels.is_empty() {
+        return Err(AnalysisError::TooFew { what: "an F1 score", of: "label", needed: 1, found: 0 });
+    }
+    let count = |prediction: bool, label: bool| {
+        predictions.iter().zip(labels).filter(|&(&p, &l)| p == prediction && l == label).count() as f64
+    };
+    let wrong = count(true, false) + count(false, true);
+    let scores: Vec<f64> = [false, true]
+        .into_iter()
+        .map(|class| (2.0 * count(class, class), wrong))
+        .filter(|(hits, wrong)| hits + wrong > 0.0)
+        .map(|(hits, wrong)| hits / (hits + wrong))
+        .collect();
+    Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+}
+
+/// Macro F1 on `test` of every row of `theta` (S, D), in order, on all cores: class 1 is predicted where z > 0. NaN for
+/// a network whose output is NaN for any sample.
+///
+/// # Errors
+/// [`AnalysisError::Shape`] if the networks, theta and the samples do not fit each other.
+pub fn macro_f1_of_each(
+    shape: Shape,
+    activation: Activation,
+    test: &Dataset,
+    theta: ArrayView2<'_, f64>,
+) -> Result<Vec<f64>, AnalysisError> {
+    if shape.inputs != test.inputs() || shape.parameters() != theta.ncols() {
+        return Err(AnalysisError::Shape {
+            inputs: shape.inputs,
+            parameters: shape.parameters(),
+            sample_inputs: test.inputs(),
+            columns: theta.ncols(),
+        });
+    }
+    let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
+    theta
+        .axis_iter(Axis(0))
+        .into_par_iter()
+        .map(|row| {
+            let z = output(shape, activation, test, &row.to_vec());
+            if z.iter().any(|z| z.is_nan()) {
+                return Ok(f64::NAN);
+            }
+            macro_f1(&z.iter().map(|&z| z > 0.0).collect::<Vec<bool>>(), &labels)
+        })
+        .collect()
+}

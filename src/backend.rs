@@ -1,0 +1,91 @@
+//! Which engine to take, and why.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::cpu::Cpu;
+use crate::engine::{Engine, EngineError, Route};
+use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
+use crate::reference::Reference;
+
+/// The user's choice of an engine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// A hardware graphics adapter if there is one, else the CPU
+    #[default]
+    Auto,
+    /// The graphics adapter, software ones included (f32)
+    Gpu,
+    /// The processor, many networks in SIMD lanes (f32)
+    Cpu,
+    /// The processor, plain and exact: the oracle the others are checked against (f64, slow)
+    Reference,
+}
+
+/// A chosen engine that can be opened, and opened again after its device was lost.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    kind: Kind,
+    route: Route,
+    /// One line that says what was chosen and why.
+    pub reason: String,
+}
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Gpu { adapter: Adapter, tuning: Tuning },
+    Cpu,
+    Reference,
+}
+
+/// Resolves `backend`; `adapter` narrows the choice to adapters whose name contains it.
+///
+/// # Errors
+/// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and there is none that fits.
+pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
+    let gpu = |adapter: Adapter, why: &str| {
+        let summary = adapter.summary();
+        let reason = format!("engine: gpu, {} ({}, {}), f32: {why}", summary.name, summary.kind, summary.backend);
+        Choice { kind: Kind::Gpu { adapter, tuning }, route, reason }
+    };
+    let cpu = |why: &str| {
+        let cpu = Cpu::new(route).description();
+        let reason = format!("engine: cpu, {} ({}), f32: {why}", cpu.device, cpu.driver);
+        Choice { kind: Kind::Cpu, route, reason }
+    };
+    match (backend, adapter) {
+        (Backend::Gpu, name) => Ok(gpu(choose_adapter(name)?, "asked for by --backend gpu")),
+        (Backend::Auto, Some(name)) => Ok(gpu(choose_adapter(Some(name))?, "asked for by --adapter")),
+        (Backend::Auto, None) => {
+            let adapters = adapters();
+            let hardware = adapters.iter().find(|adapter| adapter.summary().hardware);
+            Ok(match (hardware, adapters.first()) {
+                (Some(adapter), _) => gpu(adapter.clone(), "the first hardware adapter"),
+                (None, Some(_)) => {
+                    cpu("there is no graphics hardware, only a software adapter (--backend gpu takes it)")
+                }
+                (None, None) => cpu("there is no graphics adapter"),
+            })
+        }
+        (Backend::Cpu, _) => Ok(cpu("asked for by --backend cpu")),
+        (Backend::Reference, _) => {
+            let reason = "engine: reference, f64, plain code: asked for by --backend reference".into();
+            Ok(Choice { kind: Kind::Reference, route, reason })
+        }
+    }
+}
+
+impl Choice {
+    /// Opens the engine.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the driver does not give a device.
+    pub fn open(&self) -> Result<Box<dyn Engine>, EngineError> {
+        Ok(match &self.kind {
+            Kind::Gpu { adapter, tuning } => Box::new(Gpu::new(adapter.clone(), *tuning)?),
+            Kind::Cpu => Box::new(Cpu::new(self.route)),
+            Kind::Reference => Box::new(Reference),
+        })
+    }
+}

@@ -1,0 +1,110 @@
+//! The command line: what was typed, and what a person gets to read. One file a command.
+
+mod adapters;
+mod evaluate;
+mod experiment;
+mod progress;
+mod resume;
+mod shader;
+mod summary;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+///
+/// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only tr H and
+/// tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026, arXiv 2604.10202).
+///
+/// Results go to a run directory: one .npy file a column, one row a network, and manifest.json.
+#[derive(Debug, Parser)]
+#[command(name = "sharpsweep", version, propagate_version = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  sharpsweep sweep                                   the paper's experiment, 512 seeds
+  sharpsweep sweep --hidden 10 --seeds 100000 --out runs/wide
+  sharpsweep sweep --x X.npy --q Q.npy --hidden 6    your own data
+  sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
+  sharpsweep resume runs/wide                        go on after an interruption
+  sharpsweep adapters                                what this machine offers";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Sweep(sweep::Args),
+    Evaluate(evaluate::Args),
+    Resume(resume::Args),
+    Adapters(adapters::Args),
+    Shader(shader::Args),
+}
+
+/// A command that did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line makes no sense: exit code 2.
+    Usage(anyhow::Error),
+    /// Everything else: exit code 1.
+    Failed(anyhow::Error),
+    /// Stopped by Ctrl-C: exit code 130. The text says how to go on.
+    Interrupted(String),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Failure {
+    /// The exit code: 2 for a command line that makes no sense, 130 after Ctrl-C, 1 for the rest.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Usage(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+            Self::Interrupted(_) => ExitCode::from(130),
+        }
+    }
+
+    /// What to print.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Usage(error) | Self::Failed(error) => format!("error: {error:#}"),
+            Self::Interrupted(how_to_go_on) => how_to_go_on.clone(),
+        }
+    }
+}
+
+impl Cli {
+    /// Carries out the command.
+    ///
+    /// # Errors
+    /// [`Failure`] with what to print and the exit code.
+    pub fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Sweep(args) => args.run(),
+            Command::Evaluate(args) => args.run(),
+            Command::Resume(args) => args.run(),
+            Command::Adapters(args) => args.run(),
+            Command::Shader(args) => args.run(),
+        }
+    }
+}
+
+/// Prints a line of results; a reader that went away (`| head`) is no error.
+fn print(text: &str) {
+    use std::io::Write;
+    // Nothing can be done for a reader that has gone.
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Tells the user something beside the results.
+fn notice(text: &str) {
+    use std::io::Write;
+    // Nothing can be done for a terminal that has gone.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

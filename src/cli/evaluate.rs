@@ -1,0 +1,66 @@
+//! `sharpsweep evaluate`.
+
+use std::path::PathBuf;
+
+use super::Failure;
+use super::experiment::{DataArgs, EngineArgs, NetworkArgs};
+use super::progress::ProgressArgs;
+use super::summary::OutputArgs;
+use crate::engine::Descent;
+use crate::input::read_theta;
+use crate::records::{Theta, columns};
+use crate::run::{RunWriter, check_free};
+use crate::spec::Work;
+use crate::sweep::{Networks, Sweep};
+
+/// Evaluates the closed-form sharpness of networks that were trained elsewhere
+///
+/// theta is a .npy array (S, D), f32 or f64, one network a row: D = (M+1)N + N+1 weights, first W (N x (M+1)) column by column,
+/// biases first, then v_0 .. v_N. The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 0
+/// where g.g is below the tolerance.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The networks: a .npy array (S, D)
+    #[arg(long, value_name = "T.npy")]
+    theta: PathBuf,
+    /// The directory for the columns; it must not hold anything yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Counts as converged if the squared gradient norm g.g is below this
+    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
+    tolerance: f64,
+    #[command(flatten)]
+    network: NetworkArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    progress: ProgressArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        check_free(&self.out)?;
+        // The data come first: they say how many inputs theta must have been trained for.
+        let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
+        let mut experiment = self.data.experiment(unknown, &self.network)?;
+        let theta = read_theta(&self.theta, experiment.problem.shape)?;
+        experiment.spec.work =
+            Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
+        let choice = self.engine.choose()?;
+        let engine = choice.open()?;
+        engine.batch_size(&experiment.problem)?;
+        let description = engine.description();
+        if matches!(theta.view(), Theta::Float64(_)) && description.precision == "f32" {
+            super::notice("theta is float64: this engine rounds it to float32 (--backend reference does not)");
+        }
+        let columns = columns(experiment.problem.shape, theta.dtype(), experiment.test.is_some());
+        let writer = RunWriter::create(&self.out, &experiment, description, columns)?;
+        let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
+        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
+        self.progress.run(&sweep, engine, &choice, writer, &self.output)
+    }
+}

@@ -1,0 +1,180 @@
+//! Arguments that several commands share: the data, the network, the descent, the engine.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::Failure;
+use crate::backend::{Backend, Choice, choose};
+use crate::engine::{Descent, Route};
+use crate::gpu::Tuning;
+use crate::input::{InputError, read_dataset};
+use crate::model::Activation;
+use crate::spec::{DataSource, Experiment, SourcedDataset, SpecError, Work, appendix_c_data};
+
+/// Data sets that need no file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BuiltIn {
+    /// The paper's: two Gaussian classes in the plane, and ten test samples
+    AppendixC,
+}
+
+/// The training and test data.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Data")]
+pub(super) struct DataArgs {
+    /// Built-in data
+    #[arg(long, default_value = "appendix-c", conflicts_with = "x")]
+    data: BuiltIn,
+    /// I, how many samples of the built-in data to draw
+    #[arg(long, value_name = "I", default_value_t = 50, conflicts_with = "x")]
+    samples: usize,
+    /// Which draw of the built-in data
+    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "x")]
+    data_seed: u64,
+    /// Your samples: a .npy array (I, M), one row a sample
+    #[arg(long, value_name = "X.npy", requires = "q")]
+    x: Option<PathBuf>,
+    /// Your labels: a .npy array (I,) of 0 and 1
+    #[arg(long, value_name = "Q.npy", requires = "x")]
+    q: Option<PathBuf>,
+    /// Test samples, for the macro F1
+    #[arg(long, value_name = "X.npy", requires_all = ["test_q", "x"])]
+    test_x: Option<PathBuf>,
+    /// Test labels
+    #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
+    test_q: Option<PathBuf>,
+}
+
+impl DataArgs {
+    /// Reads or draws the training data and, if there are any, the test data.
+    fn load(&self) -> Result<(SourcedDataset, Option<SourcedDataset>), Failure> {
+        let read = |x: &Option<PathBuf>, q: &Option<PathBuf>| -> Result<Option<SourcedDataset>, InputError> {
+            let (Some(x), Some(q)) = (x, q) else { return Ok(None) };
+            let source = DataSource::Files { x: x.display().to_string(), q: q.display().to_string() };
+            Ok(Some((read_dataset(x, q)?, source)))
+        };
+        if let Some(train) = read(&self.x, &self.q)? {
+            return Ok((train, read(&self.test_x, &self.test_q)?));
+        }
+        let BuiltIn::AppendixC = self.data;
+        let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(usage)?;
+        Ok((train, Some(test)))
+    }
+
+    /// The experiment of `work` with `network` on these data.
+    pub(super) fn experiment(&self, work: Work, network: &NetworkArgs) -> Result<Experiment, Failure> {
+        let (train, test) = self.load()?;
+        Experiment::new(work, network.hidden, network.activation, train, test).map_err(|error| match error {
+            SpecError::Data(_) | SpecError::Inputs { .. } => Failure::Failed(error.into()),
+            _ => usage(error),
+        })
+    }
+}
+
+fn usage(error: SpecError) -> Failure {
+    Failure::Usage(error.into())
+}
+
+/// The network.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworkArgs {
+    /// N, the number of hidden units
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(super) hidden: usize,
+    /// The hidden units' activation
+    #[arg(long, default_value = "sigmoid")]
+    pub(super) activation: Activation,
+}
+
+/// The gradient descent. The defaults are the paper's, with the step size fitted to its published counts.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub(super) struct DescentArgs {
+    /// Initial weights are drawn uniformly from (-A, A)
+    #[arg(long, value_name = "A", allow_negative_numbers = true, default_value_t = Descent::default().init_range)]
+    init_range: f32,
+    /// eta in theta <- theta - eta dL/dtheta
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Descent::default().step_size)]
+    step_size: f64,
+    /// The most steps a network takes
+    #[arg(long, value_name = "T", default_value_t = Descent::default().max_steps)]
+    max_steps: u32,
+    /// Converged once the squared gradient norm g.g is below this
+    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
+    tolerance: f64,
+}
+
+impl DescentArgs {
+    pub(super) fn descent(&self) -> Descent {
+        Descent {
+            init_range: self.init_range,
+            step_size: self.step_size,
+            max_steps: self.max_steps,
+            tolerance: self.tolerance,
+        }
+    }
+}
+
+/// The engine.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Engine")]
+pub(super) struct EngineArgs {
+    /// Where to compute
+    #[arg(long, default_value = "auto")]
+    backend: Backend,
+    /// The graphics adapter whose name contains NAME (see `sharpsweep adapters`)
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+    /// How to compute tr H^2; both are exact
+    #[arg(long, default_value = "auto")]
+    route: Route,
+}
+
+impl EngineArgs {
+    /// Chooses the engine and says so on stderr.
+    pub(super) fn choose(&self) -> Result<Choice, Failure> {
+        if self.adapter.is_some() && matches!(self.backend, Backend::Cpu | Backend::Reference) {
+            return Err(Failure::Usage(anyhow::anyhow!(
+                "--adapter names a graphics adapter: use it with --backend gpu or auto"
+            )));
+        }
+        let choice = choose(self.backend, self.adapter.as_deref(), self.route, Tuning::default())?;
+        super::notice(&choice.reason);
+        Ok(choice)
+    }
+}
+
+/// `512` (seeds 0 to 511) or `100..200` (100 to 199).
+pub(super) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("`{text}` is no seed ({error}): give a count, as 512, or a range, as 100..200"))
+    };
+    let range = match text.split_once("..") {
+        Some((first, end)) => number(first)?..number(end)?,
+        None => 0..number(text)?,
+    };
+    if range.is_empty() {
+        return Err(format!(
+            "{text} holds no seed: the end of a range is not part of it, so it must be above the start"
+        ));
+    }
+    Ok(range)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_seeds;
+
+    #[test]
+    fn seeds_are_a_count_or_a_range() {
+        assert_eq!(parse_seeds("512"), Ok(0..512));
+        assert_eq!(parse_seeds("100..200"), Ok(100..200));
+        for wrong in ["0", "5..5", "7..3", "x", "1..", "-3", "1.5"] {
+            assert!(parse_seeds(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Carrying out a run while someone watches: progress, Ctrl-C, and the summary at the end.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::ValueEnum;
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use super::summary::{self, OutputArgs};
+use super::{Failure, notice};
+use crate::backend::Choice;
+use crate::engine::Engine;
+use crate::run::{Run, RunWriter};
+use crate::sweep::{Ended, Event, Progress, Sweep};
+
+/// How progress is shown, on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Show {
+    /// A bar on a terminal, nothing elsewhere
+    Auto,
+    /// One JSON object a line after every chunk
+    Json,
+    /// Nothing
+    None,
+}
+
+/// Watching and limiting a run.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct ProgressArgs {
+    /// How to show progress, on stderr
+    #[arg(long, default_value = "auto")]
+    progress: Show,
+    /// MiB of memory that the networks in flight may take, beside the driver's
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
+    memory: u64,
+}
+
+impl ProgressArgs {
+    /// The memory for networks in flight, bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory << 20
+    }
+
+    /// Carries out `sweep` and prints the summary.
+    pub(super) fn run(
+        &self,
+        sweep: &Sweep<'_>,
+        engine: Box<dyn Engine>,
+        choice: &Choice,
+        writer: RunWriter,
+        output: &OutputArgs,
+    ) -> Result<(), Failure> {
+        let dir = writer.dir().to_owned();
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&interrupted);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                // Asked twice: the journal is consistent at any moment.
+                std::process::exit(130);
+            }
+            notice("stopping after this chunk (press Ctrl-C again to stop at once)");
+        })?;
+        let bar = self.bar();
+        let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| {
+            match event {
+                Event::Progress(progress) => self.show(&bar, &progress),
+                Event::Mended(what) => bar.suspend(|| notice(&what)),
+            }
+            if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        bar.finish_and_clear();
+        let go_on = format!("go on with: sharpsweep resume {}", dir.display());
+        match ended {
+            Ok(Ended::Finished(_)) => summary::show(&Run::open(&dir)?, output),
+            Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; {go_on}"))),
+            Err(error) => {
+                Err(Failure::Failed(anyhow::Error::from(error).context(format!("finished rows are kept; {go_on}"))))
+            }
+        }
+    }
+
+    fn bar(&self) -> ProgressBar {
+        if self.progress != Show::Auto || !std::io::stderr().is_terminal() {
+            return ProgressBar::hidden();
+        }
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} seeds  {msg}");
+        // The template is a constant; a bar without style would still count.
+        if let Ok(style) = style {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    fn show(&self, bar: &ProgressBar, progress: &Progress) {
+        let Progress { done, rows, done_now, outcome, chunk, elapsed } = *progress;
+        let seconds = elapsed.as_secs_f64().max(1e-9);
+        let rate = done_now as f64 / seconds;
+        let left = (rows - done) as f64 / rate.max(1e-9);
+        if self.progress == Show::Json {
+            let line = serde_json::json!({
+                "done": done, "rows": rows, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
+                "non_finite": outcome.non_finite, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
+            });
+            notice(&line.to_string());
+            return;
+        }
+        let share = 100.0 * outcome.converged as f64 / done_now as f64;
+        let left = HumanDuration(std::time::Duration::from_secs_f64(left.min(1e9)));
+        bar.set_length(rows);
+        bar.set_position(done);
+        bar.set_message(format!("{share:.1} % converged, {rate:.0} seeds/s, {left} left"));
+    }
+}

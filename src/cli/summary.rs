@@ -1,0 +1,183 @@
+//! What a run came to, for a person or as JSON.
+
+use serde::Serialize;
+
+use super::{Failure, print};
+use crate::analysis::quantiles;
+use crate::engine::Status;
+use crate::run::{Manifest, Outcome, Run};
+use crate::spec::{DataSource, Spec, Work};
+
+/// How results are printed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct OutputArgs {
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The quantiles of a summary, as levels and as column heads.
+const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
+const HEADS: [&str; 5] = ["10 %", "25 %", "median", "75 %", "90 %"];
+
+#[derive(Debug, Serialize)]
+struct Summary<'a> {
+    directory: String,
+    manifest: &'a Manifest,
+    outcome: Outcome,
+    /// Which networks the quantiles are over.
+    over: &'static str,
+    /// The levels of the quantiles below.
+    levels: [f64; 5],
+    quantiles: Vec<Quantiles>,
+}
+
+#[derive(Debug, Serialize)]
+struct Quantiles {
+    column: &'static str,
+    values: Vec<f64>,
+}
+
+/// Prints the summary of a finished `run` to stdout.
+pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
+    let status = run.status()?;
+    let count = |wanted: Status| status.iter().filter(|&&status| status == wanted as u8).count() as u64;
+    let outcome = Outcome {
+        converged: count(Status::Converged),
+        step_limit: count(Status::StepLimit),
+        non_finite: count(Status::NonFinite),
+    };
+    // Where nothing converged, the finite networks are better than no word at all.
+    let (over, shown): (&str, Vec<bool>) = if outcome.converged > 0 {
+        ("converged", status.iter().map(|&status| status == Status::Converged as u8).collect())
+    } else {
+        ("step limit", status.iter().map(|&status| status == Status::StepLimit as u8).collect())
+    };
+    let of_shown = |column: &'static str, values: Vec<f64>| -> Result<Quantiles, Failure> {
+        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
+        let values: Vec<f64> = values
+            .into_iter()
+            .zip(&shown)
+            .filter(|(value, shown)| **shown && !value.is_nan())
+            .map(|(value, _)| value)
+            .collect();
+        let values = if values.is_empty() { Vec::new() } else { quantiles(&values, &LEVELS)? };
+        Ok(Quantiles { column, values })
+    };
+    let mut table = Vec::new();
+    if shown.contains(&true) {
+        for column in ["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"] {
+            table.push(of_shown(column, run.floats(column)?)?);
+        }
+        if matches!(run.manifest().spec.work, Work::Sweep { .. }) {
+            table.push(of_shown("steps", run.steps()?.into_iter().map(f64::from).collect())?);
+        }
+        if run.has("macro_f1") {
+            table.push(of_shown("macro_f1", run.floats("macro_f1")?)?);
+        }
+    }
+    let directory = run.dir().display().to_string();
+    let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
+    if output.json {
+        print(&serde_json::to_string_pretty(&summary)?);
+    } else {
+        print(&text(&summary));
+    }
+    Ok(())
+}
+
+fn text(summary: &Summary<'_>) -> String {
+    let spec = &summary.manifest.spec;
+    let rows = spec.rows();
+    let share = |count: u64| 100.0 * count as f64 / rows as f64;
+    let Outcome { converged, step_limit, non_finite } = summary.outcome;
+    let mut lines = vec![
+        describe(spec),
+        format!(
+            "converged {converged} ({:.1} %)   step limit {step_limit} ({:.1} %)   non-finite {non_finite} ({:.1} %)",
+            share(converged),
+            share(step_limit),
+            share(non_finite)
+        ),
+    ];
+    if let Some(seconds) = summary.manifest.seconds {
+        lines.push(format!(
+            "{:.2} s: training {:.2} s, closed forms {:.2} s   ({:.0} networks a second)",
+            seconds.total,
+            seconds.train,
+            seconds.evaluate,
+            rows as f64 / seconds.total.max(1e-9)
+        ));
+    }
+    if converged == 0 {
+        lines.push("no network converged: try more --max-steps or another --step-size".into());
+    }
+    if !summary.quantiles.is_empty() {
+        lines.push(format!("\n{:18}{}", summary.over, HEADS.map(|head| format!("{head:>12}")).concat()));
+        for row in &summary.quantiles {
+            let values: String = row.values.iter().map(|&value| format!("{:>12}", short(value))).collect();
+            lines.push(format!("{:18}{values}", row.column));
+        }
+        lines.push(
+            "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient does not \
+             make\na minimum: the smallest eigenvalue of a converged network can be below zero."
+                .into(),
+        );
+    }
+    let columns = summary.manifest.columns.len();
+    lines
+        .push(format!("{columns} columns of {rows} rows in {}: numpy.load(\"{0}/lambda_sup.npy\")", summary.directory));
+    lines.join("\n")
+}
+
+/// One line on what was run.
+fn describe(spec: &Spec) -> String {
+    let what = match &spec.work {
+        Work::Sweep { first_seed, seeds, .. } => format!("{seeds} seeds from {first_seed}"),
+        Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
+    };
+    let data = match &spec.data.source {
+        DataSource::AppendixC { data_seed } => format!("appendix-c, data seed {data_seed}"),
+        DataSource::Files { x, .. } => x.clone(),
+    };
+    format!(
+        "{what}, N = {} {}, D = {}, {data} (I = {}, M = {})",
+        spec.hidden,
+        spec.activation.name(),
+        spec.shape().parameters(),
+        spec.data.samples,
+        spec.data.inputs
+    )
+}
+
+/// Four significant digits, in whichever notation is shorter to read.
+fn short(value: f64) -> String {
+    let size = value.abs();
+    if size != 0.0 && !(1e-3..1e6).contains(&size) {
+        return format!("{value:.3e}");
+    }
+    let digits = if size >= 1.0 { 3 - (size.log10() as usize).min(3) } else { 4 };
+    format!("{value:.digits$}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::short;
+
+    #[test]
+    fn numbers_are_short_and_keep_four_digits() {
+        for (value, text) in [
+            (0.0, "0.0000"),
+            (4.5678, "4.568"),
+            (123.456, "123.5"),
+            (45678.9, "45679"),
+            (0.98765, "0.9877"),
+            (1.234_5e-5, "1.234e-5"),
+            (-7.0, "-7.000"),
+            (1e9, "1.000e9"),
+        ] {
+            assert_eq!(short(value), text);
+        }
+    }
+}

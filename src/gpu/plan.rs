@@ -1,0 +1,201 @@
+//! Which of the training kernels a shape calls for, and how many invocations then share a network.
+//!
+//! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
+//! for more keeps arrays in memory and is several times slower. tests/machine_code.rs holds the plans to it.
+
+use super::shader::Pass;
+use crate::model::Shape;
+
+/// How training spreads one network over invocations. The three compute the same descent; sums round differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrainPlan {
+    /// One invocation a network, with everything in registers: shaders/train.wgsl.
+    Narrow,
+    /// Several invocations a network, with everything in registers: shaders/train_shared.wgsl.
+    Shared,
+    /// A workgroup a network, with the weights in storage: shaders/train_streamed.wgsl.
+    Streamed,
+}
+
+/// Registers of values that live through the sample loop for which the narrow kernel still compiles without spilling.
+const NARROW_REGISTERS: usize = 116;
+/// The same for the shared kernel, which needs more for addresses.
+const SHARED_REGISTERS: usize = 102;
+/// The most samples that the invocations of a network meet over.
+const MOST_SAMPLES: usize = 8;
+/// The most sample values of one meeting: they live in scalar registers.
+const MOST_SAMPLE_VALUES: usize = 128;
+/// The most invocations of a workgroup that every adapter has.
+const MOST_INVOCATIONS: usize = 256;
+/// Invocations of a workgroup that holds several networks, and of one in the streamed kernel.
+const GROUP: usize = 64;
+
+/// Samples that the invocations of the streamed kernel meet over.
+pub(super) const STREAMED_TILE: usize = 8;
+
+impl TrainPlan {
+    /// Every plan, from the narrowest networks to the widest.
+    pub const ALL: [Self; 3] = [Self::Narrow, Self::Shared, Self::Streamed];
+
+    /// The fastest plan that keeps a network of `shape` in registers, or else [`TrainPlan::Streamed`].
+    pub fn of(shape: Shape) -> Self {
+        // Theta and its gradient, the scaled biases, and r and f' of every unit.
+        if 2 * shape.parameters() + 3 * shape.hidden <= NARROW_REGISTERS {
+            Self::Narrow
+        } else if SharedLayout::of(shape).fits() {
+            Self::Shared
+        } else {
+            Self::Streamed
+        }
+    }
+
+    /// The pass that trains by this plan.
+    pub const fn pass(self) -> Pass {
+        match self {
+            Self::Narrow => Pass::Train,
+            Self::Shared => Pass::TrainShared,
+            Self::Streamed => Pass::TrainStreamed,
+        }
+    }
+
+    /// Networks a workgroup.
+    pub(super) fn networks_a_group(self, shape: Shape) -> usize {
+        match self {
+            Self::Narrow => GROUP,
+            Self::Shared => SharedLayout::of(shape).networks_a_group(),
+            Self::Streamed => 1,
+        }
+    }
+
+    /// At most how many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a
+    /// loop.
+    pub(super) fn loop_iterations(self, shape: Shape, samples: usize) -> (u64, u64) {
+        let tiles = samples.div_ceil(self.tile(shape)) as u64;
+        let inputs = shape.inputs as u64 + 2;
+        match self {
+            Self::Narrow => {
+                let units = shape.hidden as u64;
+                (samples as u64 * (1 + 2 * units * inputs) + 3 * units * inputs, 3 * units * inputs)
+            }
+            Self::Shared => {
+                let layout = SharedLayout::of(shape);
+                let (lanes, units, tile) = (layout.lanes as u64, layout.units as u64, layout.tile as u64);
+                let meeting = 1 + lanes + 2 * tile * (1 + units * inputs);
+                (tiles * meeting + 3 * lanes + 4 * units * inputs, 3 * units * inputs)
+            }
+            Self::Streamed => {
+                let (group, tile) = (GROUP as u64, STREAMED_TILE as u64);
+                let units = shape.hidden.div_ceil(GROUP) as u64;
+                // Twice the forward pass and once the gradient, each a loop over inputs around one over the tile.
+                let meeting = 1 + group + tile + 3 * units * inputs * (1 + tile);
+                (tiles * meeting + 3 * group + 3 * units * inputs, 0)
+            }
+        }
+    }
+
+    /// The samples are padded to a multiple of this.
+    pub(super) fn tile(self, shape: Shape) -> usize {
+        match self {
+            Self::Narrow => 1,
+            Self::Shared => SharedLayout::of(shape).tile,
+            Self::Streamed => STREAMED_TILE,
+        }
+    }
+}
+
+/// How the shared kernel lays a network out over invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SharedLayout {
+    /// Invocations that share a network, a power of two.
+    pub(super) lanes: usize,
+    /// Hidden units of each, the last of which may be one too many.
+    pub(super) units: usize,
+    /// Samples that they meet over, at most `lanes`.
+    pub(super) tile: usize,
+    inputs: usize,
+}
+
+impl SharedLayout {
+    /// The cheapest layout for `shape` that fits registers; if none does, the one that needs fewest.
+    pub(super) fn of(shape: Shape) -> Self {
+        let layouts = (1..=MOST_INVOCATIONS.ilog2()).map(|power| {
+            let lanes = 1 << power;
+            let values = MOST_SAMPLE_VALUES / (shape.inputs + 1);
+            let tile = MOST_SAMPLES.min(lanes).min(1 << values.max(1).ilog2());
+            Self { lanes, units: shape.hidden.div_ceil(lanes), tile, inputs: shape.inputs }
+        });
+        let key = |layout: &Self| if layout.fits() { (0, layout.cost()) } else { (layout.registers(), layout.cost()) };
+        // There is always a layout: the range of powers is not empty.
+        layouts.min_by_key(key).unwrap_or(Self {
+            lanes: 2,
+            units: shape.hidden.div_ceil(2),
+            tile: 1,
+            inputs: shape.inputs,
+        })
+    }
+
+    /// Invocations of a workgroup.
+    pub(super) const fn group(&self) -> usize {
+        if self.lanes > GROUP { self.lanes } else { GROUP }
+    }
+
+    /// Networks of a workgroup.
+    pub(super) const fn networks_a_group(&self) -> usize {
+        self.group() / self.lanes
+    }
+
+    const fn fits(&self) -> bool {
+        self.registers() <= SHARED_REGISTERS
+    }
+
+    /// Weights and gradient of a lane's units, their scaled biases, and r and f' of each on every sample of a tile.
+    const fn registers(&self) -> usize {
+        self.units * (2 * (self.inputs + 2) + 1 + 2 * self.tile)
+    }
+
+    /// Vector instructions a sample, over all lanes, in eighths: 2M + 14 a unit, and for each meeting a sum over the lanes and
+    /// about 30 more.
+    const fn cost(&self) -> usize {
+        let units = self.lanes * self.units * (2 * self.inputs + 14);
+        8 * units + 8 * self.lanes * (self.lanes + 30) / self.tile
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SharedLayout, TrainPlan};
+    use crate::model::Shape;
+
+    #[test]
+    fn the_plan_widens_with_the_network() {
+        let plan = |inputs, hidden| TrainPlan::of(Shape::new(inputs, hidden));
+        for hidden in 1..=10 {
+            assert_eq!(plan(2, hidden), TrainPlan::Narrow, "N = {hidden}");
+        }
+        for hidden in 11..=1024 {
+            assert_eq!(plan(2, hidden), TrainPlan::Shared, "N = {hidden}");
+        }
+        assert_eq!(plan(2, 4096), TrainPlan::Streamed);
+        assert_eq!(
+            (plan(30, 1), plan(30, 2), plan(30, 128)),
+            (TrainPlan::Narrow, TrainPlan::Shared, TrainPlan::Shared)
+        );
+        assert_eq!((plan(64, 1), plan(784, 32)), (TrainPlan::Streamed, TrainPlan::Streamed));
+    }
+
+    /// Every unit has a lane, a meeting has a lane for each of its samples, and groups stay within what adapters have.
+    #[test]
+    fn shared_layouts_cover_the_network() {
+        for inputs in [1, 2, 5, 30, 45, 784] {
+            for hidden in 1..=1100 {
+                let layout = SharedLayout::of(Shape::new(inputs, hidden));
+                assert!(layout.lanes * layout.units >= hidden, "{layout:?} for N = {hidden}");
+                assert!(layout.tile >= 1 && layout.tile <= layout.lanes, "{layout:?}");
+                assert!(layout.group() <= 256 && layout.group().is_multiple_of(layout.lanes), "{layout:?}");
+                // max(tile, 3) shares and the deltas in 16 KiB.
+                assert!((layout.tile.max(3) + layout.tile) * layout.group() * 4 <= 16 << 10, "{layout:?}");
+            }
+        }
+        assert_eq!(SharedLayout::of(Shape::new(2, 32)), SharedLayout { lanes: 8, units: 4, tile: 8, inputs: 2 });
+    }
+}
