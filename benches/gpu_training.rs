@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<()> {
     if sizes.is_empty() {
         sizes = vec![3, 10];
     }
-    let mut gpu = Gpu::new(choose_adapter(None, true)?, Tuning::default())?;
+    let mut gpu = Gpu::new(choose_adapter(None)?, Tuning::default())?;
     for hidden in sizes {
         let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData)?);
         gpu.train(&problem, &Descent { max_steps: 20, ..Descent::default() }, 0..64)?;

@@ -83,7 +83,9 @@ impl Choice {
     /// [`EngineError`] if the driver does not give a device.
     pub fn open(&self) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match &self.kind {
-            Kind::Gpu { adapter, tuning } => Box::new(Gpu::new(adapter.clone(), *tuning)?),
+            Kind::Gpu { adapter, tuning } => {
+                Box::new(Gpu::new(adapter.clone(), Tuning { route: self.route, ..*tuning })?)
+            }
             Kind::Cpu => Box::new(Cpu::new(self.route)),
             Kind::Reference => Box::new(Reference),
         })

@@ -4,6 +4,9 @@ mod adapters;
 mod evaluate;
 mod experiment;
 mod progress;
+mod replay;
+mod report;
+mod reproduce;
 mod resume;
 mod shader;
 mod summary;
@@ -32,6 +35,9 @@ const EXAMPLES: &str = "Examples:
   sharpsweep sweep --x X.npy --q Q.npy --hidden 6    your own data
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
   sharpsweep resume runs/wide                        go on after an interruption
+  sharpsweep reproduce                               the paper whole: every published number and figure
+  sharpsweep report runs/wide                        its figures and one HTML page
+  sharpsweep replay 7                                one seed in f64, with its whole trajectory
   sharpsweep adapters                                what this machine offers";
 
 #[derive(Debug, Subcommand)]
@@ -39,6 +45,9 @@ enum Command {
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Resume(resume::Args),
+    Reproduce(reproduce::Args),
+    Report(report::Args),
+    Replay(replay::Args),
     Adapters(adapters::Args),
     Shader(shader::Args),
 }
@@ -89,6 +98,9 @@ impl Cli {
             Command::Sweep(args) => args.run(),
             Command::Evaluate(args) => args.run(),
             Command::Resume(args) => args.run(),
+            Command::Reproduce(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Replay(args) => args.run(),
             Command::Adapters(args) => args.run(),
             Command::Shader(args) => args.run(),
         }

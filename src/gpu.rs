@@ -13,6 +13,7 @@ mod kernel;
 mod pace;
 mod params;
 mod plan;
+mod route;
 mod shader;
 mod spectrum;
 mod train;

@@ -17,6 +17,8 @@
 //! - [`backend`]: which engine to take;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`analysis`]: what a finished run is asked;
+//! - [`replay`](mod@replay): one seed again, with its whole trajectory;
+//! - [`report`]: figures, tables and the HTML report;
 //! - [`cli`]: the command line.
 
 pub mod analysis;
@@ -31,6 +33,8 @@ pub mod model;
 pub mod numeric;
 pub mod records;
 pub mod reference;
+pub mod replay;
+pub mod report;
 pub mod run;
 pub mod spec;
 pub mod sweep;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
-use sharpsweep::engine::{Descent, Engine, Evaluation, Status};
+use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status};
 use sharpsweep::gpu::{TrainPlan, Tuning};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, output, terms};
@@ -53,8 +53,9 @@ fn loss_scale(case: &GoldenCase) -> Vec<f64> {
 
 #[test]
 fn closed_forms_match_the_golden_cases() {
-    let Some(mut gpu) = gpu("closed_forms_match_the_golden_cases", Tuning::default()) else { return };
-    for case in golden_cases() {
+    for (route, case) in both_routes(golden_cases()) {
+        let tuning = Tuning { route, ..Tuning::default() };
+        let Some(mut gpu) = gpu("closed_forms_match_the_golden_cases", tuning) else { return };
         let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
         let moment2 = case.column("moment2");
         let d = case.problem.shape.parameters() as f64;
@@ -75,6 +76,11 @@ fn closed_forms_match_the_golden_cases() {
             close_scaled(&found.gradient_sq, &gradient_sq, &gradient_scale(&case), SUM_RELATIVE),
         );
     }
+}
+
+/// Each case with each route to tr H^2.
+fn both_routes(cases: Vec<GoldenCase>) -> impl Iterator<Item = (Route, GoldenCase)> {
+    cases.into_iter().flat_map(|case| [Route::Pairwise, Route::Assembled].map(|route| (route, case.clone())))
 }
 
 /// |g| times sqrt(sum over samples of |g_i|^2): an error of one sample's gradient moves g.g by about that times the error.

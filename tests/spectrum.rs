@@ -8,8 +8,8 @@ use sharpsweep::engine::{Descent, Engine, EngineError, Route, Spectra, Status};
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::Reference;
-use support::gpu::gpu;
 use support::golden_cases;
+use support::gpu::gpu;
 
 /// f32 rounding of the terms, of the Hessian's sums and of the reduction, relative to the eigenvalue of largest magnitude.
 const LAMBDA_WORST: f64 = 1e-5;
@@ -99,7 +99,8 @@ fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
 /// D on both sides of every power of two and of every change in how matrices share a workgroup; batches that end inside one.
 #[test]
 fn eigenvalues_match_the_reference_at_every_size() {
-    let shapes = [(1, 1), (13, 1), (1, 5), (1, 10), (29, 1), (2, 8), (2, 10), (1, 21), (2, 16), (125, 1), (6, 16), (3, 31)];
+    let shapes =
+        [(1, 1), (13, 1), (1, 5), (1, 10), (29, 1), (2, 8), (2, 10), (1, 21), (2, 16), (125, 1), (6, 16), (3, 31)];
     for (name, mut engine) in engines("eigenvalues_match_the_reference_at_every_size") {
         for (inputs, hidden) in shapes {
             let problem = grid_problem(inputs, hidden, 70);
@@ -167,7 +168,12 @@ fn degenerate_hessians_have_eigenvalues_too() {
             let scale = expected.lambda_max[k].abs();
             let miss = (found.lambda_max[k] - expected.lambda_max[k]).abs();
             // Saturated f32 units keep derivatives of up to 2^-60.
-            assert!(miss <= LAMBDA_WORST * scale + 1e-12, "{name} row {k}: {} {}", found.lambda_max[k], expected.lambda_max[k]);
+            assert!(
+                miss <= LAMBDA_WORST * scale + 1e-12,
+                "{name} row {k}: {} {}",
+                found.lambda_max[k],
+                expected.lambda_max[k]
+            );
         }
     }
 }

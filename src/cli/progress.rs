@@ -2,7 +2,6 @@
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::ValueEnum;
@@ -53,16 +52,19 @@ impl ProgressArgs {
         writer: RunWriter,
         output: &OutputArgs,
     ) -> Result<(), Failure> {
+        summary::show(&self.carry_out(sweep, engine, choice, writer)?, output)
+    }
+
+    /// Carries out `sweep`; the finished run.
+    pub(super) fn carry_out(
+        &self,
+        sweep: &Sweep<'_>,
+        engine: Box<dyn Engine>,
+        choice: &Choice,
+        writer: RunWriter,
+    ) -> Result<Run, Failure> {
         let dir = writer.dir().to_owned();
-        let interrupted = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&interrupted);
-        ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
-                // Asked twice: the journal is consistent at any moment.
-                std::process::exit(130);
-            }
-            notice("stopping after this chunk (press Ctrl-C again to stop at once)");
-        })?;
+        let interrupted = watch_for_interruption()?;
         let bar = self.bar();
         let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| {
             match event {
@@ -74,7 +76,7 @@ impl ProgressArgs {
         bar.finish_and_clear();
         let go_on = format!("go on with: sharpsweep resume {}", dir.display());
         match ended {
-            Ok(Ended::Finished(_)) => summary::show(&Run::open(&dir)?, output),
+            Ok(Ended::Finished(_)) => Ok(Run::open(&dir)?),
             Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; {go_on}"))),
             Err(error) => {
                 Err(Failure::Failed(anyhow::Error::from(error).context(format!("finished rows are kept; {go_on}"))))
@@ -114,4 +116,20 @@ impl ProgressArgs {
         bar.set_position(done);
         bar.set_message(format!("{share:.1} % converged, {rate:.0} seeds/s, {left} left"));
     }
+}
+
+/// Whether Ctrl-C was pressed; asked for once a process, whatever the number of its runs.
+fn watch_for_interruption() -> Result<&'static AtomicBool, Failure> {
+    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    static WATCHING: AtomicBool = AtomicBool::new(false);
+    if !WATCHING.swap(true, Ordering::Relaxed) {
+        ctrlc::set_handler(|| {
+            if INTERRUPTED.swap(true, Ordering::Relaxed) {
+                // Asked twice: the journal is consistent at any moment.
+                std::process::exit(130);
+            }
+            notice("stopping after this chunk (press Ctrl-C again to stop at once)");
+        })?;
+    }
+    Ok(&INTERRUPTED)
 }

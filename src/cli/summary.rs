@@ -17,6 +17,13 @@ pub(super) struct OutputArgs {
     json: bool,
 }
 
+impl OutputArgs {
+    /// Whether a program reads the results.
+    pub(super) fn json(&self) -> bool {
+        self.json
+    }
+}
+
 /// The quantiles of a summary, as levels and as column heads.
 const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 const HEADS: [&str; 5] = ["10 %", "25 %", "median", "75 %", "90 %"];

@@ -7,11 +7,11 @@ use ndarray::ArrayView2;
 
 use super::device::Device;
 use super::{Adapter, TrainPlan, evaluate, shader_hash, spectrum, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
-/// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel adds up
-/// in another order.
+/// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel or
+/// another route adds up in another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// The time that one dispatch should take at most.
@@ -22,12 +22,14 @@ pub struct Tuning {
     pub lanes: usize,
     /// The training kernel, or `None` for the one that fits the shape best.
     pub plan: Option<TrainPlan>,
+    /// The route to tr H^2.
+    pub route: Route,
 }
 
 impl Default for Tuning {
     fn default() -> Self {
         // 25 steps already hide the cost of a dispatch; more than some hundreds leave lanes idle whose networks have finished.
-        Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18, plan: None }
+        Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18, plan: None, route: Route::Auto }
     }
 }
 

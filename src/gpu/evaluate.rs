@@ -9,6 +9,7 @@ use super::engine::packed_samples;
 use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
+use super::route::{ITEM_SUMS, Items, assembles};
 use super::shader::{Pass, SUM_BLOCK};
 use crate::engine::{EngineError, Evaluation};
 use crate::model::Problem;
@@ -43,6 +44,17 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
              software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
         )));
     }
+    // The assembled route sums each entry of H over all samples in one invocation; its loops over a tile are unrolled.
+    let summed = samples + samples / SUM_BLOCK;
+    if let Some(limit) = gpu.loop_limit()
+        && summed > limit as usize
+        && assembles(gpu.tuning.route, problem.shape, samples)
+    {
+        return Err(EngineError::Limit(format!(
+            "the assembled route to tr H^2 takes {summed} loop iterations of an invocation for I = {samples} samples, but this \
+             software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
+        )));
+    }
     let largest = (samples * hidden.max(3)).max(problem.shape.parameters());
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
@@ -67,7 +79,7 @@ struct Passes {
     terms: Kernel,
     gradient: Kernel,
     trace: Kernel,
-    trace_sq: Kernel,
+    trace_sq: TraceSq,
     samples: wgpu::Buffer,
 }
 
@@ -78,7 +90,7 @@ impl Passes {
             terms: Kernel::new(device, Pass::Terms, problem)?,
             gradient: Kernel::new(device, Pass::Gradient, problem)?,
             trace: Kernel::new(device, Pass::Trace, problem)?,
-            trace_sq: Kernel::new(device, Pass::TraceSq, problem)?,
+            trace_sq: TraceSq::new(gpu, problem)?,
             samples: device.buffer_with("samples", &packed_samples(problem))?,
         })
     }
@@ -127,29 +139,81 @@ impl Passes {
         all.trace_ww.extend(column_sums(&sums, networks, 3, 1));
         all.trace_vv.extend(column_sums(&sums, networks, 3, 2));
 
-        let rows = samples.div_ceil(2);
-        let sums = device.buffer("row sums", rows * networks)?;
-        let bound = self.trace_sq.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
-        let mut pace = Pace::new(64, MAX_GROUPS, gpu.tuning.dispatch);
-        for first in (0..samples).step_by(pair_columns(problem)) {
-            let end = samples.min(first + pair_columns(problem));
-            // Rows below the columns hold no pair with i <= j.
-            let rows = end.div_ceil(2);
-            let mut row = 0;
-            while row < rows {
-                let now = (pace.amount() as usize).min(rows - row);
-                let params =
-                    Params { first_row: row as u32, first_sample: first as u32, end_sample: end as u32, ..params };
-                let start = Instant::now();
-                self.trace_sq.dispatch(device, &bound, &params, [groups, now])?;
-                pace.record(start.elapsed());
-                row += now;
+        all.trace_sq.extend(match &self.trace_sq {
+            TraceSq::Pairwise(kernel) => {
+                let rows = samples.div_ceil(2);
+                let sums = device.buffer("row sums", rows * networks)?;
+                let bound = kernel.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
+                for first in (0..samples).step_by(pair_columns(problem)) {
+                    let end = samples.min(first + pair_columns(problem));
+                    let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
+                    // Rows below the columns hold no pair with i <= j.
+                    paced(gpu, kernel, &bound, &params, groups, end.div_ceil(2), MAX_GROUPS)?;
+                }
+                column_sums(&widened(&device.read(&sums, rows * networks)?), networks, 1, 0)
             }
-        }
-        let sums = widened(&device.read(&sums, rows * networks)?);
-        all.trace_sq.extend(column_sums(&sums, networks, 1, 0));
+            TraceSq::Assembled { kernel, inputs, items } => {
+                let slots = ITEM_SUMS.min(*items);
+                let sums = device.buffer("item sums", slots * networks)?;
+                let bound = kernel.bind(device, &[inputs, &theta, &output_terms, &r, &first, &second, &sums])?;
+                // A dispatch has at most one item for each of its sums, so that none is added to twice at once.
+                paced(gpu, kernel, &bound, &params, groups, *items, slots as u32)?;
+                column_sums(&widened(&device.read(&sums, slots * networks)?), networks, 1, 0)
+            }
+        });
         Ok(())
     }
+}
+
+/// The route to tr H^2 with what it needs.
+enum TraceSq {
+    Pairwise(Kernel),
+    Assembled { kernel: Kernel, inputs: wgpu::Buffer, items: usize },
+}
+
+impl TraceSq {
+    fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+        let device = &gpu.device;
+        if !assembles(gpu.tuning.route, problem.shape, problem.data.samples()) {
+            return Ok(Self::Pairwise(Kernel::new(device, Pass::TraceSq, problem)?));
+        }
+        let items = Items::of(problem.shape);
+        let rows: Vec<f32> = (0..problem.data.samples())
+            .flat_map(|i| {
+                let x = problem.data.sample(i);
+                let row = std::iter::once(1.0).chain(x.to_vec()).chain(std::iter::repeat(0.0));
+                row.take(items.width()).map(|value| value as f32)
+            })
+            .collect();
+        Ok(Self::Assembled {
+            kernel: Kernel::new(device, Pass::TraceSqAssembled, problem)?,
+            inputs: device.buffer_with("inputs", &rows)?,
+            items: items.count()?,
+        })
+    }
+}
+
+/// Runs `kernel` over `rows` rows of workgroups, as many a dispatch as its time allows, at most `most`.
+fn paced(
+    gpu: &Gpu,
+    kernel: &Kernel,
+    bound: &wgpu::BindGroup,
+    params: &Params,
+    groups: usize,
+    rows: usize,
+    most: u32,
+) -> Result<(), EngineError> {
+    let mut pace = Pace::new(64, most, gpu.tuning.dispatch);
+    let mut row = 0;
+    while row < rows {
+        let now = (pace.amount() as usize).min(rows - row);
+        let params = Params { first_row: row as u32, ..*params };
+        let start = Instant::now();
+        kernel.dispatch(&gpu.device, bound, &params, [groups, now])?;
+        pace.record(start.elapsed());
+        row += now;
+    }
+    Ok(())
 }
 
 fn widened(values: &[f32]) -> Vec<f64> {

@@ -23,7 +23,9 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
         Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
-        Pass::Trace | Pass::TraceSq | Pass::Hessian => &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite],
+        Pass::Trace | Pass::TraceSq | Pass::TraceSqAssembled | Pass::Hessian => {
+            &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]
+        }
         Pass::Eigenvalues => &[Uniform, Read, ReadWrite, ReadWrite],
     }
 }

@@ -7,6 +7,7 @@ use std::f32::consts::LOG2_E;
 use clap::ValueEnum;
 
 use super::plan::{STREAMED_TILE, SharedLayout};
+use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::model::{Activation, Shape};
 
@@ -34,11 +35,13 @@ pub enum Pass {
     Hessian,
     /// All eigenvalues of the Hessian.
     Eigenvalues,
+    /// tr H^2 from the entries of H.
+    TraceSqAssembled,
 }
 
 impl Pass {
     /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Seeds,
         Self::Train,
         Self::TrainShared,
@@ -49,6 +52,7 @@ impl Pass {
         Self::TraceSq,
         Self::Hessian,
         Self::Eigenvalues,
+        Self::TraceSqAssembled,
     ];
 
     /// The stem of the pass's file in shaders/, and the name of its entry point.
@@ -64,6 +68,7 @@ impl Pass {
             Self::TraceSq => "trace_sq",
             Self::Hessian => "hessian",
             Self::Eigenvalues => "eigenvalues",
+            Self::TraceSqAssembled => "trace_sq_assembled",
         }
     }
 
@@ -79,6 +84,7 @@ impl Pass {
             Self::TraceSq => include_str!("../../shaders/trace_sq.wgsl"),
             Self::Hessian => include_str!("../../shaders/hessian.wgsl"),
             Self::Eigenvalues => include_str!("../../shaders/eigenvalues.wgsl"),
+            Self::TraceSqAssembled => include_str!("../../shaders/trace_sq_assembled.wgsl"),
         }
     }
 }
@@ -173,6 +179,18 @@ fn pass_constants(pass: Pass, shape: Shape) -> String {
             )
         }
         Pass::TrainStreamed => format!("const TILE: u32 = {STREAMED_TILE}u;\n"),
+        Pass::TraceSqAssembled => {
+            let items = Items::of(shape);
+            format!(
+                "const INPUT_TILE: u32 = {}u;\n\
+                 const INPUT_TILES: u32 = {}u;\n\
+                 const INPUT_TILE_PAIRS: u32 = {}u;\n\
+                 const ITEM_SUMS: u32 = {ITEM_SUMS}u;\n",
+                items.input_tile,
+                items.input_tiles,
+                items.input_tile_pairs(),
+            )
+        }
         _ => String::new(),
     }
 }

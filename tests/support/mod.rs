@@ -53,7 +53,7 @@ fn compare(actual: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -
 }
 
 /// One golden case: a problem, S networks on it, and the oracle's values for them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct GoldenCase {
     /// The folder's name, as `sigmoid-m2-n3-i50`.
     pub(crate) name: String,

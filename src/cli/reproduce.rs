@@ -1,0 +1,112 @@
+//! `sharpsweep reproduce`.
+
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::experiment::{EngineArgs, parse_seeds};
+use super::progress::ProgressArgs;
+use super::report::save;
+use super::summary::OutputArgs;
+use super::{Failure, notice, print};
+use crate::backend::Choice;
+use crate::engine::Descent;
+use crate::model::Activation;
+use crate::records::{Dtype, columns};
+use crate::report::{CriticalPoints, Draw, report_of_reproduction};
+use crate::run::{Run, RunWriter, check_free};
+use crate::spec::{Experiment, Work, appendix_c_data};
+use crate::sweep::{Networks, Sweep};
+
+/// The widths of the paper's experiment.
+const WIDTHS: [usize; 2] = [3, 10];
+/// I, the paper's training samples.
+const SAMPLES: usize = 50;
+
+/// Runs the paper's experiment and sets every published number and figure beside what is found here
+///
+/// N = 3 and N = 10 on several draws of the data (the paper's draw is not published), duplicates, spectra and tests; a table of
+/// published numbers against the spread of the draws; figures 2 to 13 as SVG and PNG with their numbers; and one HTML page.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How many seeds (from 0), or a range A..B without B, for each width and draw
+    #[arg(long, value_name = "S|A..B", default_value = "500", value_parser = parse_seeds)]
+    seeds: Range<u64>,
+    /// How many draws of the data (from 0), or a range A..B without B; the figures show the first
+    #[arg(long, value_name = "K|A..B", default_value = "8", value_parser = parse_seeds)]
+    data_seeds: Range<u64>,
+    /// The directory to write to; it must not hold anything yet
+    #[arg(long, value_name = "DIR", default_value = "runs/reproduce")]
+    out: PathBuf,
+    #[command(flatten)]
+    engine: EngineArgs,
+    #[command(flatten)]
+    progress: ProgressArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        check_free(&self.out)?;
+        let choice = self.engine.choose()?;
+        let mut notices = Vec::new();
+        let (mut draws, mut shown) = (Vec::new(), Vec::new());
+        for data_seed in self.data_seeds.clone() {
+            let mut points = Vec::new();
+            for hidden in WIDTHS {
+                let run = self.sweep(&choice, data_seed, hidden)?;
+                let mut found = Vec::new();
+                points.push(CriticalPoints::of(&run, &mut found));
+                notices.extend(found.into_iter().map(|text| format!("Data seed {data_seed}, N = {hidden}: {text}")));
+                if data_seed == self.data_seeds.start {
+                    shown.push(run);
+                }
+            }
+            // Two widths, so two runs.
+            if let Ok([narrow, wide]) = <[CriticalPoints; 2]>::try_from(points) {
+                notice(&format!(
+                    "data seed {data_seed}: N = 3 {} converged, {} unique; N = 10 {} converged, {} unique",
+                    narrow.converged,
+                    narrow.rows.len(),
+                    wide.converged,
+                    wide.rows.len()
+                ));
+                draws.push(Draw { data_seed, narrow, wide });
+            }
+        }
+        let [narrow, wide] = shown.as_slice() else { return Ok(()) };
+        let report = report_of_reproduction(&draws, [narrow, wide], notices);
+        save(&report, &self.out)?;
+        let tables = serde_json::to_string_pretty(&report.tables)?;
+        let path = self.out.join("tables.json");
+        fs::write(&path, format!("{tables}\n"))
+            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+        if self.output.json() {
+            print(&tables);
+        } else {
+            report.tables.iter().for_each(|table| print(&table.to_text()));
+        }
+        Ok(())
+    }
+
+    fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
+        let dir: PathBuf = Path::new(&self.out).join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
+        let descent = Descent::default();
+        let (train, test) = appendix_c_data(SAMPLES, data_seed)?;
+        let work = Work::sweep(self.seeds.clone(), descent);
+        let experiment = Experiment::new(work, hidden, Activation::Sigmoid, train, Some(test))?;
+        let engine = choice.open()?;
+        let columns = columns(experiment.problem.shape, Dtype::Float32, true);
+        let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
+        let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
+        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
+        self.progress.carry_out(&sweep, engine, choice, writer).map_err(|failure| match failure {
+            Failure::Interrupted(_) => Failure::Interrupted(format!(
+                "stopped; the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
+                self.out.display()
+            )),
+            other => other,
+        })
+    }
+}

@@ -1,0 +1,113 @@
+//! One seed trained again in f64, with everything that changes on the way.
+
+use crate::bounds::wolkowicz_styan;
+use crate::engine::{Descent, Status};
+use crate::model::{Problem, initial_theta};
+use crate::reference::{gradient_sq, hessian, spectrum, terms, trace_sq, trace_vv, trace_ww, train};
+
+/// One descent, recorded every few steps; all arrays have the length of `steps`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trajectory {
+    /// The seed it started from.
+    pub seed: u64,
+    /// t, the steps taken when a record was made, ascending from 0; the last one is the end.
+    pub steps: Vec<u32>,
+    /// L.
+    pub loss: Vec<f64>,
+    /// g.g.
+    pub gradient_sq: Vec<f64>,
+    /// `lambda_sup` (Theorem 1).
+    pub lambda_sup: Vec<f64>,
+    /// lambda_1, NaN where the Hessian has no spectrum.
+    pub lambda_max: Vec<f64>,
+    /// lambda_D, likewise.
+    pub lambda_min: Vec<f64>,
+}
+
+/// A replayed seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// What was recorded on the way.
+    pub trajectory: Trajectory,
+    /// How it ended.
+    pub status: Status,
+    /// Where it ended, (D,).
+    pub theta: Vec<f64>,
+}
+
+/// Trains `seed` as the reference engine does and records it at the start, every `every` steps (at least 1), and at the end.
+///
+/// Long float32 runs need not end at the same point: a seed that starts above 2 / lambda_1 oscillates, and rounding decides where
+/// to.
+pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Replay {
+    let start = initial_theta(problem.shape, seed, descent.init_range);
+    let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
+    let mut trajectory = Trajectory { seed, ..Trajectory::default() };
+    let mut taken = 0;
+    trajectory.record(problem, &theta, taken);
+    loop {
+        let max_steps = every.max(1).min(descent.max_steps - taken);
+        let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
+        if outcome.steps > 0 {
+            taken += outcome.steps;
+            trajectory.record(problem, &theta, taken);
+        }
+        if outcome.status != Status::StepLimit || taken == descent.max_steps {
+            return Replay { trajectory, status: outcome.status, theta };
+        }
+    }
+}
+
+impl Trajectory {
+    fn record(&mut self, problem: &Problem, theta: &[f64], step: u32) {
+        let terms = terms(problem, theta);
+        let trace = trace_ww(problem, theta, &terms) + trace_vv(&terms);
+        let bounds = wolkowicz_styan(trace, trace_sq(problem, theta, &terms), theta.len());
+        let (lambda_max, lambda_min) = match spectrum(hessian(problem, theta).view(), 0) {
+            Ok(spectrum) => (spectrum.lambda_max(), spectrum.lambda_min()),
+            Err(_) => (f64::NAN, f64::NAN),
+        };
+        self.steps.push(step);
+        self.loss.push(terms.loss.iter().sum());
+        self.gradient_sq.push(gradient_sq(problem, theta, &terms));
+        self.lambda_sup.push(bounds.lambda_sup);
+        self.lambda_max.push(lambda_max);
+        self.lambda_min.push(lambda_min);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::replay;
+    use crate::engine::{Descent, Engine, Status};
+    use crate::model::{Activation, Problem, Stream, appendix_c};
+    use crate::reference::Reference;
+
+    #[test]
+    fn a_replay_ends_where_the_reference_engine_does_however_often_it_looks() {
+        let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let descent = Descent { max_steps: 500, ..Descent::default() };
+        let trained = Reference.train(&problem, &descent, 4..7).unwrap();
+        for (row, seed) in (0..).zip(4..7) {
+            let whole = replay(&problem, &descent, seed, u32::MAX);
+            let close = replay(&problem, &descent, seed, 7);
+            assert_eq!(whole.theta, close.theta);
+            assert_eq!((whole.status, close.status), (trained.status[row], trained.status[row]));
+            assert_eq!(close.trajectory.steps.last(), Some(&trained.steps[row]));
+            let end: Vec<f32> = close.theta.iter().map(|&value| value as f32).collect();
+            assert_eq!(end, trained.theta.row(row).to_vec());
+            let (sup, max) = (&close.trajectory.lambda_sup, &close.trajectory.lambda_max);
+            // The bound holds on the whole way; 1e-12 for rounding.
+            assert!(sup.iter().zip(max).all(|(sup, max)| *sup >= max - 1e-12 * max.abs()));
+        }
+    }
+
+    #[test]
+    fn a_diverging_seed_is_recorded_up_to_its_end() {
+        let problem = Problem::new(2, Activation::Linear, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let replay = replay(&problem, &Descent { step_size: 1e30, ..Descent::default() }, 0, 1);
+        assert_eq!(replay.status, Status::NonFinite);
+        assert!(replay.trajectory.gradient_sq.last().is_some_and(|value| !value.is_finite()));
+        assert_eq!(replay.trajectory.steps.len(), replay.trajectory.lambda_sup.len());
+    }
+}

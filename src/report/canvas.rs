@@ -1,0 +1,440 @@
+//! The sheet that a figure is drawn on: panels with axes in pixel coordinates, texts, legends, colour bars.
+//!
+//! kuva draws axes, series and contours of a panel; this module places panels side by side, sets labels with subscripts, and adds
+//! what kuva has no plot for.
+
+use std::sync::Arc;
+
+use kuva::backend::raster::RasterBackend;
+use kuva::backend::svg::SvgBackend;
+use kuva::plot::legend::LegendPosition;
+use kuva::plot::line::{LinePlot, LineStyle};
+use kuva::plot::scatter::{MarkerShape, ScatterPlot};
+use kuva::render::layout::{AxisLabelOverlap, ComputedLayout, Layout, TickFormat};
+use kuva::render::plots::Plot;
+use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
+
+use super::{lettering, palette, raster};
+
+/// Width of every figure in pixels: one column of a journal, [`WIDTH_MM`] on paper.
+pub(super) const WIDTH: f64 = 420.0;
+/// Width of every figure on paper. One pixel is 0.2 mm, so that 14 pixels of text are 8 points.
+const WIDTH_MM: f64 = 85.0;
+/// Raster pixels a canvas pixel: 500 dots per inch at [`WIDTH_MM`].
+const PNG_SCALE: f32 = 4.0;
+/// Axis labels.
+pub(super) const LABEL_SIZE: u32 = 14;
+/// Tick labels, legends and panel titles.
+pub(super) const TEXT_SIZE: u32 = 13;
+/// Length of a tick mark.
+const TICK_LENGTH: f64 = 4.0;
+/// Room below a panel for ticks and the label of its x axis.
+pub(super) const X_AXIS_ROOM: f64 = 42.0;
+
+/// A rectangle on the canvas, in pixels from its top left corner.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Area {
+    pub(super) left: f64,
+    pub(super) top: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+}
+
+impl Area {
+    pub(super) fn right(&self) -> f64 {
+        self.left + self.width
+    }
+
+    pub(super) fn bottom(&self) -> f64 {
+        self.top + self.height
+    }
+}
+
+/// One axis of a panel.
+#[derive(Debug, Clone)]
+pub(super) struct Axis {
+    pub(super) label: String,
+    pub(super) range: (f64, f64),
+    pub(super) log: bool,
+    /// Whether tick labels are drawn; a panel that shares the axis of its neighbour has none.
+    pub(super) ticks: bool,
+    /// About how many ticks a linear axis has.
+    pub(super) target: usize,
+}
+
+impl Axis {
+    /// A linear axis over exactly `range`.
+    pub(super) fn linear(label: &str, range: (f64, f64)) -> Self {
+        Self { label: label.into(), range: widen_point(range), log: false, ticks: true, target: 5 }
+    }
+
+    /// A logarithmic axis over exactly `range`; kuva's scale ends at 1e-10.
+    pub(super) fn logarithmic(label: &str, range: (f64, f64)) -> Self {
+        let low = range.0.max(1e-10);
+        Self { label: label.into(), range: (low, range.1.max(2.0 * low)), log: true, ticks: true, target: 5 }
+    }
+
+    /// An axis around `values`: logarithmic where all are positive and span more than a factor of 30, else linear.
+    pub(super) fn around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values);
+        if low > 0.0 && high / low > 30.0 {
+            Self::log_around(label, &[low, high])
+        } else {
+            Self::linear_around(label, &[low, high])
+        }
+    }
+
+    /// A linear axis with a margin of 4 % around `values`.
+    pub(super) fn linear_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values);
+        let margin = 0.04 * (high - low);
+        Self::linear(label, (low - margin, high + margin))
+    }
+
+    /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
+    pub(super) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
+        // Without a positive value there is nothing to show, but still a panel.
+        let (low, high) = if low > 0.0 { (low, high) } else { (0.1, 10.0) };
+        let margin = (high / low).powf(0.04).max(1.05);
+        Self::logarithmic(label, (low / margin, high * margin))
+    }
+
+    /// The same axis without tick labels and label.
+    pub(super) fn bare(mut self) -> Self {
+        self.ticks = false;
+        self.label.clear();
+        self
+    }
+
+    /// The same axis with about `target` ticks.
+    pub(super) fn with_ticks(mut self, target: usize) -> Self {
+        self.target = target;
+        self
+    }
+
+    /// The largest step of one or two digits that gives about `target` ticks, and never fewer than two.
+    fn step(&self) -> f64 {
+        let (low, high) = self.range;
+        let power = 10_f64.powf((high - low).log10().floor());
+        let nice = [10.0, 5.0, 2.5, 2.0, 1.0, 0.5, 0.25, 0.2, 0.1];
+        let ticks = |step: f64| (high / step + 1e-9).floor() - (low / step - 1e-9).ceil() + 1.0;
+        let enough = (self.target as f64 - 1.0).max(2.0);
+        let steps = nice.into_iter().map(|nice| nice * power);
+        steps.into_iter().find(|&step| ticks(step) >= enough).unwrap_or(0.1 * power)
+    }
+
+    /// Every how many powers of ten a logarithmic axis has a label, so that they do not crowd.
+    fn decade_stride(&self) -> i32 {
+        let decades = (self.range.1 / self.range.0).log10();
+        (decades / 6.0).ceil().max(1.0) as i32
+    }
+
+    /// Whether a logarithmic axis labels powers of ten only: where there are two, and no room for more labels.
+    fn powers_only(&self) -> bool {
+        let powers = self.range.1.log10().floor() - self.range.0.log10().ceil() + 1.0;
+        self.target < 5 && powers >= 2.0
+    }
+
+    fn format(&self) -> TickFormat {
+        if !self.log {
+            let step = self.step();
+            return TickFormat::Custom(Arc::new(move |value| lettering::tick(value, step)));
+        }
+        let (stride, powers_only) = (self.decade_stride(), self.powers_only());
+        TickFormat::Custom(Arc::new(move |value| {
+            let exponent = value.log10();
+            let is_power = (exponent - exponent.round()).abs() < 1e-6;
+            let hidden = (powers_only && !is_power) || (exponent.round() as i32).rem_euclid(stride) != 0;
+            if hidden { String::new() } else { lettering::log_tick(value) }
+        }))
+    }
+
+    fn tick_labels(&self) -> Vec<String> {
+        let format = self.format();
+        let values = if self.log {
+            kuva::render::render_utils::generate_ticks_log(self.range.0, self.range.1)
+        } else {
+            kuva::render::render_utils::generate_ticks_with_step(self.range.0, self.range.1, self.step())
+        };
+        values.into_iter().map(|value| format.format(value)).collect()
+    }
+
+    /// Room that tick labels and label take left of a panel, in pixels.
+    pub(super) fn room(&self) -> f64 {
+        let ticks = if self.ticks { self.tick_width() + TICK_LENGTH + 6.0 } else { 4.0 };
+        let label = if self.label.is_empty() { 0.0 } else { f64::from(LABEL_SIZE) + 9.0 };
+        ticks + label
+    }
+
+    fn tick_width(&self) -> f64 {
+        let widths = self.tick_labels().into_iter().map(|label| lettering::width(&label, f64::from(TEXT_SIZE)));
+        widths.fold(0.0, f64::max)
+    }
+}
+
+fn widen_point((low, high): (f64, f64)) -> (f64, f64) {
+    if high > low {
+        return (low, high);
+    }
+    let margin = if low.abs() > 0.0 { 0.5 * low.abs() } else { 1.0 };
+    (low - margin, low + margin)
+}
+
+fn extremes<'a>(values: impl IntoIterator<Item = &'a f64>) -> (f64, f64) {
+    let finite = values.into_iter().copied().filter(|v| v.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
+/// A panel being drawn: a rectangle with two axes.
+pub(super) struct Panel {
+    area: Area,
+    x: Axis,
+    y: Axis,
+    mapping: ComputedLayout,
+    /// Where the label of the y axis stands, from the left edge of the canvas to its baseline.
+    label_at: f64,
+    under: Vec<Primitive>,
+    plots: Vec<Plot>,
+    over: Vec<Primitive>,
+}
+
+impl Panel {
+    pub(super) fn new(area: Area, x: Axis, y: Axis) -> Self {
+        let mapping = ComputedLayout::from_layout(&layout(area, &x, &y));
+        let label_at = area.left - y.room() + f64::from(LABEL_SIZE);
+        Self { area, x, y, mapping, label_at, under: Vec::new(), plots: Vec::new(), over: Vec::new() }
+    }
+
+    /// Moves the label of the y axis to the left edge of the canvas, in line with those of other panels there.
+    pub(super) fn with_label_at_the_edge(mut self) -> Self {
+        self.label_at = f64::from(LABEL_SIZE);
+        self
+    }
+
+    /// Canvas position of a point in data coordinates.
+    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+        (self.mapping.map_x(x), self.mapping.map_y(y))
+    }
+
+    /// A curve; `dash` is an SVG dash pattern.
+    pub(super) fn curve(&mut self, points: &[(f64, f64)], color: &str, dash: Option<&str>, width: f64) {
+        let mut line = LinePlot::new().with_data(points.to_vec()).with_color(color).with_stroke_width(width);
+        if let Some(dash) = dash {
+            line = line.with_line_style(LineStyle::Custom(dash.into()));
+        }
+        self.plots.push(Plot::Line(line));
+    }
+
+    /// Markers at `points`, of radius `size` pixels.
+    pub(super) fn markers(&mut self, points: &[(f64, f64)], color: &str, shape: MarkerShape, size: f64, opacity: f64) {
+        let scatter =
+            ScatterPlot::new().with_data(points.to_vec()).with_color(color).with_marker(shape).with_size(size);
+        self.plots.push(Plot::Scatter(scatter.with_marker_opacity(opacity)));
+    }
+
+    /// Any other plot of kuva.
+    pub(super) fn plot(&mut self, plot: impl Into<Plot>) {
+        self.plots.push(plot.into());
+    }
+
+    /// A straight line from one point in data coordinates to another, above everything else.
+    pub(super) fn segment(&mut self, from: (f64, f64), to: (f64, f64), color: &str, width: f64, dash: Option<&str>) {
+        let ((x1, y1), (x2, y2)) = (self.at(from.0, from.1), self.at(to.0, to.1));
+        let stroke_dasharray = dash.map(Into::into);
+        self.over.push(Primitive::Line { x1, y1, x2, y2, stroke: color.into(), stroke_width: width, stroke_dasharray });
+    }
+
+    /// A filled rectangle between two corners in data coordinates; below the curves unless `outline` asks for a border above.
+    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), fill: &str, outline: Option<&str>) {
+        let ((x1, y1), (x2, y2)) = (self.at(from.0, from.1), self.at(to.0, to.1));
+        let rectangle = Primitive::Rect {
+            x: x1.min(x2),
+            y: y1.min(y2),
+            width: (x1 - x2).abs(),
+            height: (y1 - y2).abs(),
+            fill: fill.into(),
+            stroke: outline.map(Into::into),
+            stroke_width: outline.map(|_| 1.2),
+            opacity: None,
+        };
+        if outline.is_some() { self.over.push(rectangle) } else { self.under.push(rectangle) }
+    }
+
+    /// Something in canvas coordinates below the curves.
+    pub(super) fn underlay(&mut self, primitive: Primitive) {
+        self.under.push(primitive);
+    }
+
+    /// A text at a point in data coordinates, moved by `shift` pixels.
+    pub(super) fn note(&mut self, at: (f64, f64), shift: (f64, f64), text: &str, anchor: TextAnchor) {
+        let (x, y) = self.at(at.0, at.1);
+        self.over.push(label(x + shift.0, y + shift.1, text, TEXT_SIZE, anchor, None));
+    }
+}
+
+fn layout(area: Area, x: &Axis, y: &Axis) -> Layout {
+    // The panel's layout is the whole canvas with margins around `area`, so that its coordinates are the canvas'.
+    let (width, height) = (WIDTH, area.bottom() + 200.0);
+    let mut layout = Layout::new(x.range, y.range)
+        .with_width(width)
+        .with_height(height)
+        .with_force_margins(area.left, width - area.right())
+        .with_force_margins_y(area.top, height - area.bottom())
+        .with_show_grid(false)
+        .with_box_axes()
+        .with_tick_length(TICK_LENGTH)
+        .with_tick_size(TEXT_SIZE)
+        .with_label_size(LABEL_SIZE)
+        .with_x_axis_min(x.range.0)
+        .with_x_axis_max(x.range.1)
+        .with_y_axis_min(y.range.0)
+        .with_y_axis_max(y.range.1)
+        .with_x_tick_format(x.format())
+        .with_y_tick_format(y.format())
+        .with_x_tick_step(x.step())
+        .with_y_tick_step(y.step())
+        .with_x_label_overlap(AxisLabelOverlap::Thin)
+        .with_legend_position(LegendPosition::InsideTopRight);
+    if x.log {
+        layout = layout.with_log_x();
+        layout.x_tick_step = None;
+    }
+    if y.log {
+        layout = layout.with_log_y();
+        layout.y_tick_step = None;
+    }
+    layout.suppress_x_ticks = !x.ticks;
+    layout.suppress_y_ticks = !y.ticks;
+    layout.show_legend = false;
+    layout.show_colorbar = false;
+    layout
+}
+
+fn label(x: f64, y: f64, text: &str, size: u32, anchor: TextAnchor, rotate: Option<f64>) -> Primitive {
+    Primitive::Text { x, y, content: text.into(), size, anchor, rotate, bold: false, color: None }
+}
+
+/// What a legend shows beside its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Key<'a> {
+    Line { color: &'a str, dash: Option<&'a str> },
+    Marker { color: &'a str, shape: MarkerShape },
+}
+
+/// The sheet of one figure.
+pub(super) struct Canvas {
+    scene: Scene,
+    panels: usize,
+}
+
+impl Canvas {
+    /// An empty white sheet of `height` pixels, rounded up to whole ones.
+    pub(super) fn new(height: f64) -> Self {
+        let mut scene = Scene::new(WIDTH, height.ceil());
+        scene.font_family = Some("DejaVu Sans, Verdana, Liberation Sans, Arial, sans-serif".into());
+        scene.text_color = Some(palette::INK.into());
+        Self { scene, panels: 0 }
+    }
+
+    /// Draws `panel` with its axes.
+    pub(super) fn place(&mut self, panel: Panel) {
+        let Panel { area, x, y, label_at, under, mut plots, over, .. } = panel;
+        // Without any plot kuva would leave out the axes too.
+        plots.push(Plot::Line(LinePlot::new()));
+        self.panels += 1;
+        let id = format!("panel-{}", self.panels);
+        let Area { left, top, width, height } = area;
+        self.scene.add(Primitive::ClipStart { x: left, y: top, width, height, id: format!("{id}-under") });
+        under.into_iter().for_each(|primitive| self.scene.add(primitive));
+        self.scene.add(Primitive::ClipEnd);
+        for mut primitive in render_multiple(plots, layout(area, &x, &y)).elements {
+            if let Primitive::ClipStart { id: clip, .. } = &mut primitive {
+                clip.clone_from(&id);
+            }
+            self.scene.add(primitive);
+        }
+        over.into_iter().for_each(|primitive| self.scene.add(primitive));
+        let middle = left + width / 2.0;
+        if !x.label.is_empty() {
+            self.text(middle, area.bottom() + X_AXIS_ROOM - 6.0, &x.label, LABEL_SIZE, TextAnchor::Middle);
+        }
+        if !y.label.is_empty() {
+            self.scene.add(label(label_at, top + height / 2.0, &y.label, LABEL_SIZE, TextAnchor::Middle, Some(-90.0)));
+        }
+    }
+
+    /// A text in canvas coordinates; `y` is its baseline.
+    pub(super) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: TextAnchor) {
+        self.scene.add(label(x, y, text, size, anchor, None));
+    }
+
+    /// Something in canvas coordinates.
+    pub(super) fn draw(&mut self, primitive: Primitive) {
+        self.scene.add(primitive);
+    }
+
+    /// A legend in one row centred on `middle`, its text on the baseline `y`.
+    pub(super) fn legend(&mut self, middle: f64, y: f64, entries: &[(Key<'_>, &str)]) {
+        const SWATCH: f64 = 24.0;
+        const GAP: f64 = 6.0;
+        const BETWEEN: f64 = 14.0;
+        let size = f64::from(TEXT_SIZE);
+        let widths: Vec<f64> = entries.iter().map(|(_, text)| SWATCH + GAP + lettering::width(text, size)).collect();
+        let total = widths.iter().sum::<f64>() + BETWEEN * entries.len().saturating_sub(1) as f64;
+        let (mut x, swatch_y) = (middle - total / 2.0, y - 0.36 * size);
+        for ((key, text), width) in entries.iter().zip(widths) {
+            self.swatch(*key, x, swatch_y, SWATCH);
+            self.text(x + SWATCH + GAP, y, text, TEXT_SIZE, TextAnchor::Start);
+            x += width + BETWEEN;
+        }
+    }
+
+    fn swatch(&mut self, key: Key<'_>, x: f64, y: f64, width: f64) {
+        match key {
+            Key::Line { color, dash } => self.scene.add(Primitive::PolyLine {
+                points: vec![(x, y), (x + width, y)],
+                stroke: color.into(),
+                stroke_width: 2.0,
+                stroke_dasharray: dash.map(Into::into),
+            }),
+            Key::Marker { color, shape } => {
+                // The same marker as in the panel, drawn by kuva on a panel without axes.
+                let (cx, size) = (x + width - 8.0, 4.5);
+                let scatter = ScatterPlot::new().with_data(vec![(cx, -y)]).with_color(color).with_marker(shape);
+                let area = Area { left: 0.0, top: 0.0, width: WIDTH, height: self.scene.height };
+                let axes = (Axis::linear("", (0.0, WIDTH)).bare(), Axis::linear("", (-self.scene.height, 0.0)).bare());
+                let layout = layout(area, &axes.0, &axes.1);
+                let scene = render_multiple(vec![Plot::Scatter(scatter.with_size(size))], layout);
+                let is_marker = |p: &Primitive| {
+                    matches!(
+                        p,
+                        Primitive::Circle { .. }
+                            | Primitive::CircleBatch { .. }
+                            | Primitive::Path(_)
+                            | Primitive::Rect { .. }
+                    )
+                };
+                scene.elements.into_iter().filter(is_marker).for_each(|p| self.scene.add(p));
+            }
+        }
+    }
+
+    /// The drawing as SVG and PNG.
+    pub(super) fn render(mut self) -> Result<(String, Vec<u8>), String> {
+        let svg = lettering::mark_up(&SvgBackend::new().render_scene(&self.scene));
+        let (width, height) = (self.scene.width, self.scene.height);
+        // kuva gives the size in pixels only: without a view box the drawing would not scale, and a column is a length.
+        let pixels = format!(r#"width="{width}" height="{height}""#);
+        let height_mm = height * WIDTH_MM / WIDTH;
+        let scaled = format!(r#"width="{WIDTH_MM}mm" height="{height_mm:.2}mm" viewBox="0 0 {width} {height}""#);
+        let svg = svg.replacen(&pixels, &scaled, 1);
+        if !svg.contains("viewBox") {
+            return Err("the size of the SVG was not where it was expected".into());
+        }
+        raster::prepare(&mut self.scene);
+        let png = RasterBackend::new().with_scale(PNG_SCALE).render_scene(&self.scene)?;
+        Ok((svg, png))
+    }
+}

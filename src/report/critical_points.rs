@@ -1,0 +1,335 @@
+//! What the figures need of one run: its unique critical points, the columns that the run recorded of them, and what f64 computes
+//! from theta.
+//!
+//! A damaged column costs the figures that need it and a notice, not the report.
+
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::prelude::*;
+
+use super::lettering::number;
+use crate::analysis::{Duplicates, duplicates};
+use crate::bounds::network_bounds_of_each;
+use crate::engine::Status;
+use crate::model::Problem;
+use crate::reference::{central_difference_hessian, hessian, spectrum};
+use crate::run::{Run, State};
+use crate::spec::{DataSource, Experiment, Spec, Work};
+
+/// Half the distance between the two gradients of a central difference.
+pub(super) const DIFFERENCE_STEP: f64 = 1e-4;
+
+/// What f64 computes from theta (spectra, differences, norms) is computed for at most this many critical points of a run.
+pub(super) const MOST_MEASURED: usize = 5000;
+
+/// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
+pub(super) const SADDLE: f64 = -1e-3;
+
+/// The unique critical points of one run. Columns have one value for each of `rows`.
+#[derive(Debug, Clone)]
+pub struct CriticalPoints {
+    /// What was run.
+    pub spec: Spec,
+    /// The problem and data, unless the run's copy of the data is damaged.
+    pub experiment: Option<Experiment>,
+    /// S, the networks of the run.
+    pub networks: usize,
+    /// Networks that converged.
+    pub converged: usize,
+    /// Rows of the converged networks that are kept as unique, ascending.
+    pub rows: Vec<usize>,
+    /// How duplicates were told.
+    pub duplicates: Option<Duplicates>,
+    /// Column `lambda_sup`.
+    pub lambda_sup: Option<Vec<f64>>,
+    /// Column `macro_f1`.
+    pub macro_f1: Option<Vec<f64>>,
+    /// Column `trace`.
+    pub trace: Option<Vec<f64>>,
+    /// Column `trace_sq`.
+    pub trace_sq: Option<Vec<f64>>,
+    /// Column `theta`, (rows, D).
+    pub theta: Option<Array2<f64>>,
+    /// What is computed from theta.
+    pub measured: Option<Measured>,
+}
+
+/// Quantities of some critical points, from theta in f64; NaN where a network has none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Measured {
+    /// Which points: positions in [`CriticalPoints::rows`], ascending.
+    pub index: Vec<usize>,
+    /// lambda_1 of the closed-form Hessian.
+    pub lambda_max: Vec<f64>,
+    /// lambda_D of the closed-form Hessian.
+    pub lambda_min: Vec<f64>,
+    /// Trace of the central-difference Hessian.
+    pub trace: Vec<f64>,
+    /// Squared Frobenius norm of the central-difference Hessian, which is tr H^2.
+    pub trace_sq: Vec<f64>,
+    /// ||H_closed - H_difference||_F.
+    pub difference: Vec<f64>,
+    /// ||V||_F^2.
+    pub v_norm_sq: Vec<f64>,
+    /// ||W||_F^2.
+    pub w_norm_sq: Vec<f64>,
+    /// ||R^T R||_F^2.
+    pub hidden_gram_sq: Vec<f64>,
+}
+
+impl CriticalPoints {
+    /// Reads `run` and computes what the figures need; what is damaged is left out, and `notices` say so.
+    pub fn of(run: &Run, notices: &mut Vec<String>) -> Self {
+        let spec = run.manifest().spec.clone();
+        let networks = usize::try_from(spec.rows()).unwrap_or(usize::MAX);
+        let mut take = Take { notices };
+        let experiment = take.value(run.experiment());
+        let converged = take.converged(run);
+        let theta = take.value(run.theta());
+        let mut rows = converged.clone();
+        let found = theta.as_ref().filter(|_| rows.len() >= 2).map(|theta| {
+            let points = theta.select(Axis(0), &converged).mapv(|value| value as f32);
+            duplicates(points.view())
+        });
+        let duplicates = found.and_then(|found| take.value(found));
+        if let Some(duplicates) = &duplicates {
+            rows = converged.iter().zip(&duplicates.kept).filter(|(_, kept)| **kept).map(|(&row, _)| row).collect();
+        } else if theta.is_none() {
+            take.notices.push("without theta no duplicates can be found: every converged network counts".into());
+        }
+        let mut column = |name: &str| {
+            let values = take.value(run.floats(name))?;
+            Some(rows.iter().map(|&row| values[row]).collect::<Vec<f64>>())
+        };
+        let lambda_sup = column("lambda_sup");
+        let (trace, trace_sq) = (column("trace"), column("trace_sq"));
+        let macro_f1 = if run.has("macro_f1") { column("macro_f1") } else { None };
+        let theta = theta.map(|theta| theta.select(Axis(0), &rows));
+        let measured = match (&experiment, &theta) {
+            (Some(experiment), Some(theta)) if !rows.is_empty() => Some(measure(&experiment.problem, theta.view())),
+            _ => None,
+        };
+        if let Some(measured) = measured.as_ref().filter(|measured| measured.index.len() < rows.len()) {
+            take.notices.push(format!(
+                "Spectra, differences and norms are those of {} of {} critical points, evenly spaced in the order of rows.",
+                measured.index.len(),
+                rows.len()
+            ));
+        }
+        let converged = converged.len();
+        Self {
+            spec,
+            experiment,
+            networks,
+            converged,
+            rows,
+            duplicates,
+            lambda_sup,
+            macro_f1,
+            trace,
+            trace_sq,
+            theta,
+            measured,
+        }
+    }
+
+    /// What a caption calls the critical point at position `k` of `rows`.
+    pub fn label(&self, k: usize) -> String {
+        match self.spec.work {
+            Work::Sweep { first_seed, .. } => format!("seed {}", first_seed + self.rows[k] as u64),
+            Work::Evaluate { .. } => format!("network {}", self.rows[k]),
+        }
+    }
+
+    /// The seed of the critical point at position `k`, for networks that were trained here.
+    pub fn seed(&self, k: usize) -> Option<u64> {
+        match self.spec.work {
+            Work::Sweep { first_seed, .. } => Some(first_seed + self.rows[k] as u64),
+            Work::Evaluate { .. } => None,
+        }
+    }
+
+    /// Positions of the critical points with a finite `lambda_sup`, the sharpest first.
+    pub fn by_sharpness(&self) -> Vec<usize> {
+        let Some(lambda_sup) = &self.lambda_sup else { return Vec::new() };
+        let mut order: Vec<usize> = (0..lambda_sup.len()).filter(|&k| lambda_sup[k].is_finite()).collect();
+        order.sort_by(|&a, &b| lambda_sup[b].total_cmp(&lambda_sup[a]));
+        order
+    }
+
+    /// Which critical points have a smallest eigenvalue below -1e-3, as (how many, of how many).
+    pub fn saddles(&self) -> Option<(usize, usize)> {
+        let known: Vec<f64> =
+            self.measured.as_ref()?.lambda_min.iter().copied().filter(|value| value.is_finite()).collect();
+        Some((known.iter().filter(|&&value| value < SADDLE).count(), known.len()))
+    }
+
+    /// The sentence on what a small gradient does not promise.
+    pub fn saddle_note(&self) -> Option<String> {
+        let (saddles, known) = self.saddles().filter(|(_, known)| *known > 0)?;
+        Some(format!(
+            "A small gradient does not make a minimum: {saddles} of {known} critical points at N = {} ({:.0}\u{a0}%) have a smallest \
+             eigenvalue λ_{{D}} below −10^{{−3}}.",
+            self.spec.hidden,
+            100.0 * saddles as f64 / known as f64
+        ))
+    }
+
+    /// Mean of ||H_closed - H_difference||_F over the measured critical points.
+    pub fn mean_difference(&self) -> Option<f64> {
+        let differences = &self.measured.as_ref()?.difference;
+        (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
+    }
+
+    /// One sentence on what was run and how it ended.
+    pub fn summary(&self) -> String {
+        let Spec { work, hidden, activation, data, .. } = &self.spec;
+        let what = match work {
+            Work::Sweep { seeds, descent, .. } => format!(
+                "{seeds} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
+                descent.max_steps,
+                descent.step_size,
+                range = descent.init_range
+            ),
+            Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
+        };
+        let source = match &data.source {
+            DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
+            DataSource::Files { x, .. } => x.clone(),
+        };
+        format!(
+            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {} converged, {} of them are unique.",
+            activation.name(),
+            self.spec.shape().parameters(),
+            data.samples,
+            data.inputs,
+            self.converged,
+            self.networks,
+            self.rows.len()
+        )
+    }
+
+    /// What a table of one run says, as (what, value).
+    pub fn facts(&self) -> Vec<(String, String)> {
+        let mut facts = vec![
+            ("networks".into(), self.networks.to_string()),
+            ("converged (g·g below the tolerance)".into(), share(self.converged, self.networks)),
+            ("unique critical points".into(), share(self.rows.len(), self.converged)),
+        ];
+        if let Some(duplicates) = &self.duplicates {
+            facts.push(("duplicates".into(), duplicates.to_string()));
+        }
+        let order = self.by_sharpness();
+        if let (Some(lambda_sup), Some(&flattest), Some(&sharpest)) = (&self.lambda_sup, order.last(), order.first()) {
+            let middle = lambda_sup[order[order.len() / 2]];
+            facts.push((
+                "λ_{sup}: smallest, median, largest".into(),
+                [lambda_sup[flattest], middle, lambda_sup[sharpest]].map(number).join(", "),
+            ));
+        }
+        if let Some((saddles, known)) = self.saddles() {
+            facts.push(("no minimum: λ_{D} < −10^{−3}".into(), share(saddles, known)));
+        }
+        if let Some(mean) = self.mean_difference() {
+            facts.push(("mean ‖H_{closed} − H_{difference}‖_{F}".into(), number(mean)));
+        }
+        facts
+    }
+}
+
+fn share(count: usize, of: usize) -> String {
+    if of == 0 {
+        format!("{count} of 0")
+    } else {
+        format!("{count} of {of} ({:.1}\u{a0}%)", 100.0 * count as f64 / of as f64)
+    }
+}
+
+/// Takes values out of results and turns errors into notices.
+struct Take<'a> {
+    notices: &'a mut Vec<String>,
+}
+
+impl Take<'_> {
+    fn value<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.notices.push(error.to_string())).ok()
+    }
+
+    /// The rows that converged: by the status column, or where that is damaged by the definition it follows.
+    fn converged(&mut self, run: &Run) -> Vec<usize> {
+        let manifest = run.manifest();
+        if manifest.state == State::Running {
+            self.notices.push(
+                "The run is not finished: rows that are not written yet are left out. Go on with `sharpsweep resume`."
+                    .into(),
+            );
+        }
+        if let Some(status) = self.value(run.status()) {
+            let count = |wanted: Status| status.iter().filter(|&&found| found == wanted as u8).count();
+            let (limit, diverged) = (count(Status::StepLimit), count(Status::NonFinite));
+            if diverged == status.len() && diverged > 0 {
+                self.notices.push(format!(
+                    "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
+                ));
+            } else if limit + diverged == status.len() && limit > 0 {
+                self.notices.push(format!(
+                    "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to \
+                     show: try more --max-steps or another --step-size."
+                ));
+            }
+            return (0..status.len()).filter(|&row| status[row] == Status::Converged as u8).collect();
+        }
+        let tolerance = match manifest.spec.work {
+            Work::Sweep { descent, .. } => descent.tolerance,
+            Work::Evaluate { tolerance, .. } => tolerance,
+        };
+        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return Vec::new() };
+        self.notices
+            .push(format!("Without the status column, networks with g·g below {tolerance} count as converged."));
+        // Rows that were never written are all zero; in a finished run there are none.
+        let written = |value: f64| manifest.state == State::Finished || value > 0.0;
+        (0..gradient_sq.len()).filter(|&row| gradient_sq[row] < tolerance && written(gradient_sq[row])).collect()
+    }
+}
+
+/// Computes [`Measured`] of the rows of `theta` (S, D), on all cores.
+fn measure(problem: &Problem, theta: ArrayView2<'_, f64>) -> Measured {
+    let points = theta.nrows();
+    let count = points.min(MOST_MEASURED);
+    let index: Vec<usize> = (0..count).map(|k| k * points / count).collect();
+    let theta = theta.select(Axis(0), &index);
+    let numeric: Vec<[f64; 5]> = theta
+        .axis_iter(Axis(0))
+        .into_par_iter()
+        .map(|row| {
+            let theta = row.to_vec();
+            let closed = hessian(problem, &theta);
+            let difference = central_difference_hessian(problem, &theta, DIFFERENCE_STEP);
+            let (max, min) = match spectrum(closed.view(), 0) {
+                Ok(spectrum) => (spectrum.lambda_max(), spectrum.lambda_min()),
+                Err(_) => (f64::NAN, f64::NAN),
+            };
+            let norm_sq = |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>();
+            [max, min, difference.diag().sum(), norm_sq(&difference), norm_sq(&(&closed - &difference)).sqrt()]
+        })
+        .collect();
+    let column = |k: usize| numeric.iter().map(|values| values[k]).collect();
+    let bounds = network_bounds_of_each(problem, theta.view());
+    Measured {
+        index,
+        lambda_max: column(0),
+        lambda_min: column(1),
+        trace: column(2),
+        trace_sq: column(3),
+        difference: column(4),
+        v_norm_sq: bounds.iter().map(|bounds| bounds.v_norm_sq).collect(),
+        w_norm_sq: bounds.iter().map(|bounds| bounds.w_norm_sq).collect(),
+        hidden_gram_sq: bounds.iter().map(|bounds| bounds.hidden_gram_sq).collect(),
+    }
+}
+
+impl Measured {
+    /// The values of a column at the measured points.
+    pub(super) fn of(&self, column: &[f64]) -> Vec<f64> {
+        self.index.iter().map(|&k| column[k]).collect()
+    }
+}

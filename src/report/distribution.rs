@@ -1,0 +1,181 @@
+//! Figures of how one quantity is distributed: 6, 7 and 11.
+
+use kuva::plot::scatter::MarkerShape;
+use kuva::render::render::TextAnchor;
+
+use super::canvas::{Area, Axis, Canvas, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::figure::{Figure, FigureError};
+use super::lettering::number;
+use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
+use super::points::thin;
+use crate::analysis::{MannWhitney, quantiles};
+
+/// Values of one group of networks.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'a> {
+    /// What the axis calls it, such as `low λ_{sup}`.
+    pub label: &'a str,
+    /// One value a network.
+    pub values: &'a [f64],
+}
+
+fn sorted_finite(values: &[f64]) -> Vec<f64> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    sorted
+}
+
+/// The five levels of a box plot: 10, 25, 50, 75 and 90 %.
+fn levels(values: &[f64]) -> Result<[f64; 5], FigureError> {
+    let levels = quantiles(values, &[0.1, 0.25, 0.5, 0.75, 0.9])?;
+    Ok(std::array::from_fn(|k| levels[k]))
+}
+
+/// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which parts low from high (the paper's 90 %).
+///
+/// # Errors
+/// [`FigureError`] if fewer than two values are finite.
+pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, FigureError> {
+    const BINS: usize = 36;
+    let sorted = sorted_finite(lambda_sup);
+    let (&[low, ..], &[.., high]) = (sorted.as_slice(), sorted.as_slice()) else {
+        return Err(too_few("Figure 6", sorted.len()));
+    };
+    if sorted.len() < 2 {
+        return Err(too_few("Figure 6", sorted.len()));
+    }
+    let axis = Axis::around("λ_{sup}", &[low, high]);
+    let log = axis.log;
+    let edge = |k: usize| {
+        let share = k as f64 / BINS as f64;
+        if log { low * (high / low).powf(share) } else { low + (high - low) * share }
+    };
+    let mut counts = vec![0_usize; BINS];
+    for value in &sorted {
+        let share = if log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) };
+        // All values equal gives 0/0: they belong to the first bin.
+        counts[if share.is_finite() { ((share * BINS as f64) as usize).min(BINS - 1) } else { 0 }] += 1;
+    }
+    let tallest = counts.iter().max().copied().unwrap_or(1) as f64;
+    let y = Axis::linear("networks per bin", (0.0, 1.12 * tallest));
+    let left = y.room();
+    let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 230.0 };
+    let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
+    let mut panel = Panel::new(area, axis, y);
+    for (k, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
+        let color = if edge(k) < threshold { BLUE } else { VERMILLION };
+        // A bin that the line cuts is blue up to the line.
+        let (from, to) = (edge(k), edge(k + 1));
+        panel.rectangle((from, 0.0), (to, count as f64), color, None);
+        if from < threshold && threshold < to {
+            panel.rectangle((threshold, 0.0), (to, count as f64), VERMILLION, None);
+        }
+        panel.segment((from, 0.0), (from, count as f64), "#ffffff", 0.7, None);
+    }
+    panel.segment((threshold, 0.0), (threshold, 1.12 * tallest), INK, 1.4, Some("5 3"));
+    let on_the_left = area.left + area.width - panel.at(threshold, 0.0).0 < 90.0;
+    let (shift, anchor) = if on_the_left { (-6.0, TextAnchor::End) } else { (6.0, TextAnchor::Start) };
+    panel.note((threshold, 1.12 * tallest), (shift, 17.0), "90 %", anchor);
+    canvas.place(panel);
+    let below = sorted.partition_point(|&v| v <= threshold);
+    let caption = format!(
+        "Distribution of λ_{{sup}} over {} networks, in {BINS} bins of equal width{}. The dashed line at {} parts {below} networks of \
+         low λ_{{sup}} from {} of high λ_{{sup}}.",
+        sorted.len(),
+        if log { " on the logarithmic axis" } else { "" },
+        number(threshold),
+        sorted.len() - below
+    );
+    let figure = Figure::new("figure-06", "Figure 6 · Distribution of the bound", caption, canvas)?;
+    Ok(figure.with_column("lambda_sup", lambda_sup).with_column("threshold", &[threshold]))
+}
+
+fn too_few(figure: &'static str, found: usize) -> FigureError {
+    FigureError::TooFew { figure, what: "networks with finite values", needed: 2, found }
+}
+
+/// Figure 7: macro F1 on the test samples of networks with low against high `lambda_sup`.
+///
+/// # Errors
+/// [`FigureError`] if a group has no finite value.
+pub fn macro_f1_by_bound(
+    low: Group<'_>,
+    high: Group<'_>,
+    comparison: Option<MannWhitney>,
+) -> Result<Figure, FigureError> {
+    let lowest = low.values.iter().chain(high.values).copied().fold(1.0, f64::min);
+    let axis = Axis::linear("macro F1 on the test samples", ((lowest - 0.06).max(-0.03), 1.03));
+    let canvas = boxes("Figure 7", &[low, high], axis)?;
+    let caption = format!("Macro F1 on the test samples. {}", boxes_caption(&[low, high], comparison)?);
+    let figure = Figure::new("figure-07", "Figure 7 · Generalization of flat and sharp networks", caption, canvas)?;
+    Ok(figure.with_column("macro_f1_low", low.values).with_column("macro_f1_high", high.values))
+}
+
+/// Figure 11: `lambda_sup` by the number of hidden units.
+///
+/// # Errors
+/// [`FigureError`] if a group has no finite value.
+pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
+    let values = groups.iter().flat_map(|group| group.values);
+    let canvas = boxes("Figure 11", groups, Axis::around("λ_{sup}", values))?;
+    let caption = format!("λ_{{sup}} by the number of hidden units N. {}", boxes_caption(groups, comparison)?);
+    let mut figure = Figure::new("figure-11", "Figure 11 · The bound by the width of the network", caption, canvas)?;
+    for (k, group) in groups.iter().enumerate() {
+        figure = figure.with_column(&format!("lambda_sup_{}", k + 1), group.values);
+    }
+    Ok(figure)
+}
+
+fn boxes_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
+    let mut caption =
+        "Boxes span the quartiles, whiskers 10 % to 90 %, the line is the median, dots lie outside the whiskers."
+            .to_owned();
+    for group in groups {
+        let sorted = sorted_finite(group.values);
+        caption += &format!(" {}: {} networks, median {}.", group.label, sorted.len(), number(levels(&sorted)?[2]));
+    }
+    if let Some(MannWhitney { u, p_value, .. }) = comparison {
+        caption += &format!(" Two-sided Mann–Whitney U = {u:.0}, p = {}.", number(p_value));
+    }
+    Ok(caption)
+}
+
+/// Box plots side by side, by the paper's convention: box 25-75 %, whiskers 10-90 %, line the median.
+fn boxes(figure: &'static str, groups: &[Group<'_>], y: Axis) -> Result<Canvas, FigureError> {
+    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
+    if sorted.iter().any(Vec::is_empty) || sorted.is_empty() {
+        return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });
+    }
+    let left = y.room();
+    let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 240.0 };
+    let mut canvas = Canvas::new(area.bottom() + 46.0);
+    let mut x = Axis::linear("", (0.5, groups.len() as f64 + 0.5));
+    x.ticks = false;
+    let mut panel = Panel::new(area, x, y);
+    let half = 0.2;
+    for (k, (group, sorted)) in groups.iter().zip(&sorted).enumerate() {
+        let x = k as f64 + 1.0;
+        let [low, quartile_1, median, quartile_3, high] = levels(sorted)?;
+        let (color, tint) = if k == 0 { (BLUE, BLUE_TINT) } else { (VERMILLION, VERMILLION_TINT) };
+        let outside: Vec<(f64, f64)> = sorted
+            .iter()
+            .enumerate()
+            .filter(|&(_, &v)| v < low || v > high)
+            // Spread sideways by a fixed sequence, so that equal values show as several dots.
+            .map(|(i, &v)| (x + 0.22 * ((i as f64 * 0.618_033_988_749_895).fract() - 0.5), v))
+            .collect();
+        let outside = thin(&panel, &outside);
+        panel.markers(&outside, color, MarkerShape::Circle, 1.8, 0.55);
+        for (end, edge) in [(low, quartile_1), (high, quartile_3)] {
+            panel.segment((x, edge), (x, end), color, 1.6, None);
+            panel.segment((x - half / 2.0, end), (x + half / 2.0, end), color, 1.6, None);
+        }
+        panel.rectangle((x - half, quartile_1), (x + half, quartile_3), tint, Some(color));
+        panel.segment((x - half, median), (x + half, median), INK, 2.4, None);
+        let middle = panel.at(x, median).0;
+        canvas.text(middle, area.bottom() + 20.0, group.label, TEXT_SIZE, TextAnchor::Middle);
+        canvas.text(middle, area.bottom() + 38.0, &format!("n = {}", sorted.len()), TEXT_SIZE, TextAnchor::Middle);
+    }
+    canvas.place(panel);
+    Ok(canvas)
+}

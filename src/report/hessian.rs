@@ -1,0 +1,184 @@
+//! Figure 8: the Hessian in closed form beside the one by central differences.
+
+use kuva::render::render::{Primitive, TextAnchor};
+use ndarray::{Array2, ArrayView2};
+
+use super::canvas::{Area, Canvas, TEXT_SIZE, WIDTH};
+use super::figure::{Figure, FigureError};
+use super::lettering::{number, tick, width};
+use super::palette::{GREY, INK, diverging};
+
+/// Side of a matrix in pixels.
+const SIDE: f64 = 158.0;
+/// Larger matrices are pooled to at most this many cells a side.
+const MOST_CELLS: usize = 128;
+
+/// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
+/// difference on its own. `hidden_weights` = (M+1)N is where v follows w: lines mark the blocks.
+///
+/// # Errors
+/// [`FigureError`] unless both are square, of one size and finite.
+pub fn hessian_against_numeric(
+    analytic: ArrayView2<'_, f64>,
+    numeric: ArrayView2<'_, f64>,
+    hidden_weights: usize,
+) -> Result<Figure, FigureError> {
+    const FIGURE: &str = "Figure 8";
+    let (rows, columns) = analytic.dim();
+    if rows != columns || numeric.dim() != analytic.dim() || rows == 0 || hidden_weights > rows {
+        let what = format!("the analytic Hessian is {:?}, the numeric one {:?}", analytic.dim(), numeric.dim());
+        return Err(FigureError::Mismatch { figure: FIGURE, what });
+    }
+    if analytic.iter().chain(&numeric).any(|v| !v.is_finite()) {
+        let what = "a Hessian has values that are not finite".into();
+        return Err(FigureError::Mismatch { figure: FIGURE, what });
+    }
+    let difference = &analytic - &numeric;
+    let largest = |matrix: ArrayView2<'_, f64>| matrix.iter().map(|v| v.abs()).fold(0.0, f64::max);
+    let scale = largest(analytic).max(largest(numeric));
+    let frobenius = difference.iter().map(|v| v * v).sum::<f64>().sqrt();
+
+    let (left, gap) = (24.0, 24.0);
+    let tops = [44.0, 44.0 + SIDE + 54.0];
+    let second = left + SIDE + gap;
+    let mut canvas = Canvas::new(tops[1] + SIDE + 12.0);
+    let split = hidden_weights as f64 / rows as f64;
+    let at = |left, top| Area { left, top, width: SIDE, height: SIDE };
+    matrix(&mut canvas, at(left, tops[0]), analytic, scale, split, "(a) closed form");
+    matrix(&mut canvas, at(second, tops[0]), numeric, scale, split, "(b) central difference");
+    bar(&mut canvas, second + SIDE + 8.0, tops[0], scale);
+    matrix(
+        &mut canvas,
+        at(left, tops[1]),
+        difference.view(),
+        largest(difference.view()),
+        split,
+        "(c) difference (a) − (b)",
+    );
+    bar(&mut canvas, left + SIDE + 8.0, tops[1], largest(difference.view()));
+    let text_left = left + SIDE + 100.0;
+    for (k, text) in [
+        "‖(a) − (b)‖_{F} =",
+        &number(frobenius),
+        "",
+        "‖(a)‖_{F} =",
+        &number(analytic.iter().map(|v| v * v).sum::<f64>().sqrt()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        canvas.text(text_left, tops[1] + 48.0 + 18.0 * k as f64, text, TEXT_SIZE, TextAnchor::Start);
+    }
+    let pooled = if rows > MOST_CELLS {
+        format!(
+            " Drawn on {} cells a side, each the entry of largest magnitude; the data hold every entry.",
+            cells(rows)
+        )
+    } else {
+        String::new()
+    };
+    let caption = format!(
+        "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central differences of the \
+         gradient, on one scale, and (c) their difference, on its own. Lines part the blocks of the hidden weights w and the output \
+         weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}"
+    );
+    let figure = Figure::new("figure-08", "Figure 8 · The Hessian, closed form against numeric", caption, canvas)?;
+    Ok(figure
+        .with_array("hessian", analytic.to_owned().into_dyn())
+        .with_array("hessian_numeric", numeric.to_owned().into_dyn()))
+}
+
+fn cells(rows: usize) -> usize {
+    rows.div_ceil(rows.div_ceil(MOST_CELLS))
+}
+
+/// `matrix` with square blocks of entries replaced by their entry of largest magnitude, if it has more cells than are drawn.
+fn pool(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
+    let (size, block) = (cells(matrix.nrows()), matrix.nrows().div_ceil(MOST_CELLS));
+    let mut pooled = Array2::<f64>::zeros((size, size));
+    for ((row, column), &value) in matrix.indexed_iter() {
+        let cell = &mut pooled[[row / block, column / block]];
+        if value.abs() > cell.abs() {
+            *cell = value;
+        }
+    }
+    pooled
+}
+
+fn matrix(canvas: &mut Canvas, area: Area, values: ArrayView2<'_, f64>, scale: f64, split: f64, title: &str) {
+    let values = pool(values);
+    let side = SIDE / values.nrows() as f64;
+    let (mut x, mut y, mut fills) = (Vec::new(), Vec::new(), Vec::new());
+    for ((row, column), &value) in values.indexed_iter() {
+        x.push(area.left + column as f64 * side);
+        y.push(area.top + row as f64 * side);
+        fills.push(color(if scale > 0.0 { value / scale } else { 0.0 }));
+    }
+    // Cells overlap their right and lower neighbours by a hair, so that no seam shows; the frame covers the last ones.
+    let sides = vec![side + 0.35; fills.len()];
+    canvas.draw(Primitive::RectBatch { x, y, w: sides.clone(), h: sides, fills });
+    let (right, bottom) = (area.right(), area.bottom());
+    let (cut_x, cut_y) = (area.left + split * SIDE, area.top + split * SIDE);
+    for (x1, y1, x2, y2) in [(cut_x, area.top, cut_x, bottom), (area.left, cut_y, right, cut_y)] {
+        let stroke_dasharray = None;
+        canvas.draw(Primitive::Line { x1, y1, x2, y2, stroke: INK.into(), stroke_width: 1.2, stroke_dasharray });
+    }
+    frame(canvas, area);
+    canvas.text(area.left + SIDE / 2.0, area.top - 26.0, title, TEXT_SIZE, TextAnchor::Middle);
+    for (name, from, to) in [("w", 0.0, split), ("v", split, 1.0)] {
+        let middle = (from + to) / 2.0 * SIDE;
+        canvas.text(area.left + middle, area.top - 6.0, name, TEXT_SIZE, TextAnchor::Middle);
+        canvas.text(area.left - 6.0, area.top + middle + 4.5, name, TEXT_SIZE, TextAnchor::End);
+    }
+}
+
+fn color(t: f64) -> kuva::render::color::Color {
+    let (r, g, b) = diverging(t);
+    kuva::render::color::Color::Rgb(r, g, b)
+}
+
+fn frame(canvas: &mut Canvas, area: Area) {
+    canvas.draw(Primitive::Rect {
+        x: area.left,
+        y: area.top,
+        width: area.width,
+        height: area.height,
+        fill: "none".into(),
+        stroke: Some(INK.into()),
+        stroke_width: Some(1.2),
+        opacity: None,
+    });
+}
+
+/// The scale of a matrix from -`scale` to `scale`, 0 in its middle.
+fn bar(canvas: &mut Canvas, left: f64, top: f64, scale: f64) {
+    const STEPS: usize = 64;
+    const WIDE: f64 = 12.0;
+    let height = SIDE / STEPS as f64;
+    let area = Area { left, top, width: WIDE, height: SIDE };
+    let y = (0..STEPS).map(|k| top + k as f64 * height).collect();
+    let fills = (0..STEPS).map(|k| color(1.0 - 2.0 * (k as f64 + 0.5) / STEPS as f64)).collect();
+    let (w, h) = (vec![WIDE; STEPS], vec![height + 0.35; STEPS]);
+    canvas.draw(Primitive::RectBatch { x: vec![left; STEPS], y, w, h, fills });
+    frame(canvas, area);
+    // A step of one significant digit, at most `scale`: ticks at -step, 0 and step.
+    let power = if scale > 0.0 { 10_f64.powf(scale.log10().floor()) } else { 1.0 };
+    let step = (scale / power).floor().max(1.0) * power;
+    for value in [-step, 0.0, step] {
+        let share = if scale > 0.0 { value / scale } else { 0.0 };
+        let y1 = top + (1.0 - share) / 2.0 * SIDE;
+        let (x1, x2) = (left + WIDE, left + WIDE + 4.0);
+        canvas.draw(Primitive::Line {
+            x1,
+            y1,
+            x2,
+            y2: y1,
+            stroke: GREY.into(),
+            stroke_width: 1.0,
+            stroke_dasharray: None,
+        });
+        let text = tick(value, step);
+        let fits = x2 + 3.0 + width(&text, f64::from(TEXT_SIZE)) <= WIDTH;
+        canvas.text(x2 + 3.0, y1 + 4.5, &text, if fits { TEXT_SIZE } else { TEXT_SIZE - 3 }, TextAnchor::Start);
+    }
+}

@@ -1,0 +1,238 @@
+//! Figures 3 and 4: what single networks decide, and the loss around them along the Hessian's eigenvectors.
+
+use kuva::plot::contour::ContourPlot;
+use kuva::plot::scatter::MarkerShape;
+use kuva::render::render::{Primitive, TextAnchor};
+use ndarray::{Array1, Array2};
+
+use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::figure::{Figure, FigureError};
+use super::lettering::number;
+use super::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
+use crate::model::{Dataset, Problem};
+use crate::reference::{Spectrum, loss, output};
+
+/// Points along each side of the grid on which a decision is sampled.
+const GRID: usize = 121;
+/// Points along each eigenvector, an odd number so that theta* itself is one.
+const OFFSETS: usize = 81;
+
+/// One critical point as Figures 3 and 4 show it.
+#[derive(Debug, Clone)]
+pub struct Landscape {
+    /// Which network it is, such as `seed 117`.
+    pub label: String,
+    /// Its bound.
+    pub lambda_sup: f64,
+    /// Eigenvalues that belong to the curves, largest first.
+    pub eigenvalues: Vec<f64>,
+    /// What it decides; only networks with two inputs have it.
+    pub decision: Option<Decision>,
+    /// Distances a from theta*.
+    pub offsets: Vec<f64>,
+    /// L(theta* + a u_k): one row for each eigenvector u_k, one column for each of `offsets`.
+    pub losses: Array2<f64>,
+}
+
+/// Class probabilities on a grid over the plane of the inputs.
+#[derive(Debug, Clone)]
+pub struct Decision {
+    /// x_1 of each column.
+    pub x1: Vec<f64>,
+    /// x_2 of each row.
+    pub x2: Vec<f64>,
+    /// p = sigmoid(z), the probability of class 1.
+    pub probability: Array2<f64>,
+}
+
+impl Landscape {
+    /// Evaluates the network `theta` (D,): its decision over the range of the training samples, and the loss at up to `reach` from
+    /// theta along each of the eigenvectors of `spectrum`.
+    pub fn around(
+        problem: &Problem,
+        label: String,
+        theta: &[f64],
+        lambda_sup: f64,
+        spectrum: &Spectrum,
+        reach: f64,
+    ) -> Self {
+        let middle = (OFFSETS / 2) as f64;
+        let offsets: Vec<f64> = (0..OFFSETS).map(|k| reach * (k as f64 - middle) / middle).collect();
+        let directions = &spectrum.eigenvectors;
+        let losses = Array2::from_shape_fn((directions.nrows(), OFFSETS), |(k, column)| {
+            let moved: Vec<f64> =
+                theta.iter().zip(directions.row(k)).map(|(theta, u)| theta + offsets[column] * u).collect();
+            loss(problem, &moved)
+        });
+        let decision = (problem.shape.inputs == 2).then(|| decision(problem, theta)).flatten();
+        let eigenvalues = spectrum.eigenvalues[..directions.nrows()].to_vec();
+        Self { label, lambda_sup, eigenvalues, decision, offsets, losses }
+    }
+}
+
+fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
+    let x = problem.data.x();
+    let side = |column: usize| {
+        let axis = Axis::linear_around("", x.column(column).iter());
+        let (low, high) = axis.range;
+        (0..GRID).map(|k| low + (high - low) * k as f64 / (GRID - 1) as f64).collect::<Vec<f64>>()
+    };
+    let (x1, x2) = (side(0), side(1));
+    let grid = Array2::from_shape_fn((GRID * GRID, 2), |(k, m)| if m == 0 { x1[k % GRID] } else { x2[k / GRID] });
+    // The grid lies within the range of checked samples, so it is a data set; its labels are not used.
+    let grid = Dataset::new(grid, Array1::zeros(GRID * GRID)).ok()?;
+    let z = output(problem.shape, problem.activation, &grid, theta);
+    let probability = z.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
+    let probability = Array2::from_shape_vec((GRID, GRID), probability).ok()?;
+    Some(Decision { x1, x2, probability })
+}
+
+/// Figure 3: the sharpest networks (largest `lambda_sup` first).
+///
+/// # Errors
+/// [`FigureError`] without any network.
+pub fn sharpest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
+    landscapes("Figure 3", "figure-03", "Figure 3 · The two sharpest networks", networks, samples)
+}
+
+/// Figure 4: the flattest networks (smallest `lambda_sup` first).
+///
+/// # Errors
+/// [`FigureError`] without any network.
+pub fn flattest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
+    landscapes("Figure 4", "figure-04", "Figure 4 · The two flattest networks", networks, samples)
+}
+
+fn landscapes(
+    figure: &'static str,
+    name: &str,
+    title: &str,
+    networks: &[Landscape],
+    samples: &Dataset,
+) -> Result<Figure, FigureError> {
+    let networks = &networks[..networks.len().min(2)];
+    if networks.is_empty() {
+        return Err(FigureError::TooFew { figure, what: "networks", needed: 1, found: 0 });
+    }
+    let losses = Axis::linear_around("L(θ* + a u_{k})", networks.iter().flat_map(|network| &network.losses));
+    let curves = networks.iter().map(|network| network.losses.nrows()).max().unwrap_or(0);
+    let with_decision = networks.iter().all(|network| network.decision.is_some());
+    let plane = networks[0].decision.as_ref().map(|decision| {
+        let ends = |x: &[f64]| (x[0], x[x.len() - 1]);
+        (
+            Axis::linear("x_{1}", ends(&decision.x1)).with_ticks(4),
+            Axis::linear("x_{2}", ends(&decision.x2)).with_ticks(4),
+        )
+    });
+    let left = plane.iter().map(|(_, x2)| x2.room()).fold(losses.room(), f64::max);
+    let gap = 18.0;
+    let width = (WIDTH - left - gap - 12.0) / 2.0;
+    let mut top = 26.0;
+    let decision_height = if with_decision { width + X_AXIS_ROOM + 10.0 } else { 0.0 };
+    let mut canvas = Canvas::new(top + decision_height + 0.8 * width + X_AXIS_ROOM + 26.0);
+    let lefts: Vec<f64> = (0..networks.len()).map(|k| left + k as f64 * (width + gap)).collect();
+    for ((network, &left), part) in networks.iter().zip(&lefts).zip(["(a)", "(b)"]) {
+        let text = format!("{part} λ_{{sup}} = {}", number(network.lambda_sup));
+        canvas.text(left + width / 2.0, top - 9.0, &text, TEXT_SIZE, TextAnchor::Middle);
+    }
+    if let (true, Some((x1, x2))) = (with_decision, plane) {
+        for (k, (network, &left)) in networks.iter().zip(&lefts).enumerate() {
+            let Some(decision) = &network.decision else { continue };
+            let x2 = if k == 0 { x2.clone() } else { x2.clone().bare() };
+            let panel = Panel::new(Area { left, top, width, height: width }, x1.clone(), x2);
+            let panel = if k == 0 { panel.with_label_at_the_edge() } else { panel };
+            canvas.place(decision_panel(panel, decision, samples));
+        }
+        top += decision_height;
+    }
+    for (k, (network, &left)) in networks.iter().zip(&lefts).enumerate() {
+        let area = Area { left, top, width, height: 0.8 * width };
+        let reach = network.offsets.last().copied().unwrap_or(1.0);
+        let a = Axis::linear("distance a", (-reach, reach)).with_ticks(3);
+        let y = if k == 0 { losses.clone() } else { losses.clone().bare() };
+        let panel = Panel::new(area, a, y);
+        let mut panel = if k == 0 { panel.with_label_at_the_edge() } else { panel };
+        for (u, row) in network.losses.rows().into_iter().enumerate() {
+            let points: Vec<(f64, f64)> =
+                network.offsets.iter().copied().zip(row.iter().copied()).filter(|p| p.1.is_finite()).collect();
+            let (color, dash) = palette::series(u);
+            panel.curve(&points, color, dash, 2.0);
+        }
+        canvas.place(panel);
+    }
+    let names: Vec<String> = (1..=curves).map(|k| format!("u_{{{k}}}")).collect();
+    let keys: Vec<(Key<'_>, &str)> = names
+        .iter()
+        .enumerate()
+        .map(|(k, name)| (Key::Line { color: palette::series(k).0, dash: palette::series(k).1 }, name.as_str()))
+        .collect();
+    canvas.legend(left + width + gap / 2.0, top + 0.8 * width + X_AXIS_ROOM + 16.0, &keys);
+
+    let mut caption = String::new();
+    if with_decision {
+        caption += "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and the training \
+                    samples (circles class 0, triangles class 1). Bottom: ";
+    }
+    caption += "Loss L(θ* + a u_{k}) along the eigenvectors of the largest eigenvalues of the Hessian at θ*.";
+    for (network, part) in networks.iter().zip(["(a)", "(b)"]) {
+        let eigenvalues: Vec<String> = network.eigenvalues.iter().map(|&value| number(value)).collect();
+        caption += &format!(
+            " {part} {}, λ_{{sup}} = {}, eigenvalues {}.",
+            network.label,
+            number(network.lambda_sup),
+            eigenvalues.join(", ")
+        );
+    }
+    let mut drawn = Figure::new(name, title, caption, canvas)?
+        .with_array("samples_x", samples.x().to_owned().into_dyn())
+        .with_array("samples_q", samples.q().to_owned().into_dyn());
+    for (network, part) in networks.iter().zip(["a", "b"]) {
+        drawn = drawn
+            .with_column(&format!("offsets_{part}"), &network.offsets)
+            .with_array(&format!("losses_{part}"), network.losses.clone().into_dyn());
+        if let Some(decision) = &network.decision {
+            drawn = drawn
+                .with_column(&format!("x1_{part}"), &decision.x1)
+                .with_column(&format!("x2_{part}"), &decision.x2)
+                .with_array(&format!("probability_{part}"), decision.probability.clone().into_dyn());
+        }
+    }
+    Ok(drawn)
+}
+
+fn decision_panel(mut panel: Panel, decision: &Decision, samples: &Dataset) -> Panel {
+    let Decision { x1, x2, probability } = decision;
+    let (right, top) = (x1[x1.len() - 1], x2[x2.len() - 1]);
+    panel.rectangle((x1[0], x2[0]), (right, top), BLUE_TINT, None);
+    // Class 1 row by row, each run of grid points one rectangle.
+    let half = (0.5 * (x1[1] - x1[0]), 0.5 * (x2[1] - x2[0]));
+    let mut runs = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (row, &y) in probability.rows().into_iter().zip(x2) {
+        let mut column = 0;
+        while column < row.len() {
+            let length = row.iter().skip(column).take_while(|&&p| p > 0.5).count();
+            if length > 0 {
+                let from = panel.at(x1[column] - half.0, y + half.1);
+                let to = panel.at(x1[column + length - 1] + half.0, y - half.1);
+                runs.0.push(from.0);
+                runs.1.push(from.1);
+                runs.2.push(to.0 - from.0);
+                // A little taller, so that no seam shows between the rows.
+                runs.3.push(to.1 - from.1 + 0.3);
+            }
+            column += length + 1;
+        }
+    }
+    let fills = vec![VERMILLION_TINT.into(); runs.0.len()];
+    panel.underlay(Primitive::RectBatch { x: runs.0, y: runs.1, w: runs.2, h: runs.3, fills });
+    let rows = probability.rows().into_iter().map(|row| row.to_vec()).collect();
+    let boundary = ContourPlot::new().with_grid(rows, x1.clone(), x2.clone()).with_levels(&[0.5]);
+    panel.plot(boundary.with_line_color(INK).with_line_width(1.6));
+    for (class, color, shape) in [(0.0, BLUE, MarkerShape::Circle), (1.0, VERMILLION, MarkerShape::Triangle)] {
+        let of_class = |i: &usize| (samples.q()[*i] - class).abs() < 0.5;
+        let points: Vec<(f64, f64)> =
+            (0..samples.samples()).filter(of_class).map(|i| (samples.x()[[i, 0]], samples.x()[[i, 1]])).collect();
+        panel.markers(&points, color, shape, 3.2, 0.9);
+    }
+    panel
+}

@@ -1,0 +1,249 @@
+//! Labels with subscripts and superscripts.
+//!
+//! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them as `tspan`s of the same text; the raster backend, which knows only
+//! plain text, gets one text per run ([`super::raster`]).
+
+use kuva::render::layout::{ComputedLayout, Layout};
+
+/// Size of a raised or lowered run relative to the label.
+pub(super) const SCRIPT_SIZE: f64 = 0.72;
+/// How far a subscript sinks, in units of the label's size.
+const DROP: f64 = 0.24;
+/// How far a superscript rises.
+const RISE: f64 = 0.42;
+
+/// One run of a label: its text, by how many label sizes its baseline lies below the label's, and whether it stands below the run
+/// before it rather than after.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Run<'a> {
+    pub(super) text: &'a str,
+    pub(super) drop: f64,
+    pub(super) stacked: bool,
+}
+
+impl Run<'_> {
+    /// Font size of this run in a label of `size`.
+    pub(super) fn size(&self, size: f64) -> f64 {
+        if self.is_script() { size * SCRIPT_SIZE } else { size }
+    }
+
+    fn is_script(&self) -> bool {
+        self.drop.abs() > 0.0
+    }
+}
+
+/// The runs of `label` in reading order; a mark that is never closed is plain text.
+pub(super) fn runs(label: &str) -> Vec<Run<'_>> {
+    let mut runs: Vec<Run<'_>> = Vec::new();
+    let mut rest = label;
+    while let Some((start, drop)) = next_mark(rest) {
+        let Some(length) = rest[start + 2..].find('}') else { break };
+        if start > 0 {
+            runs.push(Run { text: &rest[..start], drop: 0.0, stacked: false });
+        }
+        let stacked = runs.last().is_some_and(|run| run.drop < 0.0 && drop > 0.0);
+        runs.push(Run { text: &rest[start + 2..start + 2 + length], drop, stacked });
+        rest = &rest[start + 3 + length..];
+    }
+    if !rest.is_empty() {
+        runs.push(Run { text: rest, drop: 0.0, stacked: false });
+    }
+    runs
+}
+
+fn next_mark(text: &str) -> Option<(usize, f64)> {
+    let lower = text.find("_{").map(|at| (at, DROP));
+    let upper = text.find("^{").map(|at| (at, -RISE));
+    match (lower, upper) {
+        (Some(lower), Some(upper)) => Some(if lower.0 < upper.0 { lower } else { upper }),
+        (lower, upper) => lower.or(upper),
+    }
+}
+
+/// Width of `label` at `size` in pixels, in the font that figures are set in.
+pub(super) fn width(label: &str, size: f64) -> f64 {
+    place(label, size).1
+}
+
+/// The runs of `label` at `size`, each with its distance from the label's start in pixels, and the width of the whole.
+pub(super) fn place(label: &str, size: f64) -> (Vec<(Run<'_>, f64)>, f64) {
+    let (mut placed, mut start, mut end) = (Vec::new(), 0.0, 0.0_f64);
+    for run in runs(label) {
+        if !run.stacked {
+            start = end;
+        }
+        placed.push((run, start));
+        end = end.max(start + plain_width(run.text, run.size(size)));
+    }
+    (placed, end)
+}
+
+/// Width of a text without marks. kuva keeps its font metrics to itself, but a layout tells the widest of its y categories.
+fn plain_width(text: &str, size: f64) -> f64 {
+    // A layout never reports less than two font sizes: measure beside a wide text and take that off. Font sizes are whole
+    // numbers there, so measure large and scale.
+    const WIDE: &str = "MMMM";
+    const LARGE: u32 = 100;
+    let measure = |text: String| {
+        let layout = Layout::new((0.0, 1.0), (0.0, 1.0)).with_tick_size(LARGE).with_y_categories(vec![text]);
+        ComputedLayout::from_layout(&layout).y_tick_label_px
+    };
+    (measure(format!("{text}{WIDE}")) - measure(WIDE.to_owned())) * size / f64::from(LARGE)
+}
+
+/// Replaces the marked runs in the texts of an SVG document by `tspan`s.
+pub(super) fn mark_up(svg: &str) -> String {
+    let mut out = String::with_capacity(svg.len());
+    for (k, part) in svg.split('>').enumerate() {
+        if k > 0 {
+            out.push('>');
+        }
+        // Between two tags: text up to the next '<'. Marks occur nowhere else.
+        let (text, tag) = part.split_at(part.find('<').unwrap_or(part.len()));
+        if next_mark(text).is_some() {
+            out.push_str(&tspans(text))
+        } else {
+            out.push_str(text)
+        }
+        out.push_str(tag);
+    }
+    out
+}
+
+fn tspans(label: &str) -> String {
+    let (mut out, mut baseline) = (String::new(), 0.0);
+    // Lengths in em are in the font size of the tspan itself.
+    let size = |run: &Run<'_>| run.size(1.0);
+    let mut before: Option<Run<'_>> = None;
+    for run in runs(label) {
+        let shift = (run.drop - baseline) / size(&run);
+        let back = match before {
+            Some(before) if run.stacked => {
+                format!(r#" dx="{:.3}em""#, -plain_width(before.text, size(&before)) / size(&run))
+            }
+            _ => String::new(),
+        };
+        let font = if run.is_script() { format!(r#" font-size="{:.0}%""#, SCRIPT_SIZE * 100.0) } else { String::new() };
+        out.push_str(&format!(r#"<tspan{font} dy="{shift:.3}em"{back}>{}</tspan>"#, run.text));
+        baseline = run.drop;
+        before = Some(run);
+    }
+    out
+}
+
+/// `text` as HTML: escaped, with its marks as `sub` and `sup`.
+pub(super) fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for run in runs(text) {
+        let tag = if run.drop > 0.0 { "sub" } else { "sup" };
+        let escaped = run.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        out.push_str(&if run.is_script() { format!("<{tag}>{escaped}</{tag}>") } else { escaped });
+    }
+    out
+}
+
+/// `text` for a terminal: marks without their braces.
+pub(super) fn plain(text: &str) -> String {
+    let mark = |run: Run<'_>| match run.drop {
+        drop if drop > 0.0 => format!("_{}", run.text),
+        drop if drop < 0.0 => format!("^{}", run.text),
+        _ => run.text.to_owned(),
+    };
+    runs(text).into_iter().map(mark).collect()
+}
+
+/// `value` as a tick label: decimals as `step` needs them, a proper minus sign, powers of ten outside 10^-3 to 10^5.
+pub(super) fn tick(value: f64, step: f64) -> String {
+    if value.abs() < step * 1e-6 {
+        return "0".into();
+    }
+    let exponent = value.abs().log10().floor();
+    if value.abs() >= 1e5 || step < 1e-3 {
+        let mantissa = value / 10_f64.powf(exponent);
+        let digits = (exponent - step.log10().floor()).clamp(0.0, 3.0) as usize;
+        let mantissa = format!("{mantissa:.digits$}");
+        return format!("{}×10^{{{}}}", minus(&mantissa), minus(&format!("{exponent:.0}")));
+    }
+    // 2.5 needs one digit more than its power of ten.
+    let digits =
+        (0..6).find(|&d| ((step * 10_f64.powi(d)) % 1.0).abs() < 1e-9 || ((step * 10_f64.powi(d)) % 1.0) > 1.0 - 1e-9);
+    minus(&format!("{value:.*}", digits.unwrap_or(6) as usize))
+}
+
+/// A tick of a logarithmic axis: 10^n, or plain numbers between 0.1 and 1000.
+pub(super) fn log_tick(value: f64) -> String {
+    let exponent = value.log10().floor();
+    let is_power = (value.log10() - value.log10().round()).abs() < 1e-6;
+    if (0.1..=1000.0).contains(&value) {
+        return format!("{}", (value * 10.0).round() / 10.0);
+    }
+    if is_power {
+        return format!("10^{{{}}}", minus(&format!("{:.0}", value.log10().round())));
+    }
+    format!("{:.0}×10^{{{}}}", value / 10_f64.powf(exponent), minus(&format!("{exponent:.0}")))
+}
+
+fn minus(number: &str) -> String {
+    number.replace('-', "\u{2212}")
+}
+
+/// A number in running text: three significant digits, powers of ten where plain digits would be long.
+pub(super) fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return format!("{value}");
+    }
+    if value.abs() > 0.0 && (value.abs() < 1e-3 || value.abs() >= 1e5) {
+        let exponent = value.abs().log10().floor();
+        return format!(
+            "{}×10^{{{}}}",
+            minus(&format!("{:.2}", value / 10_f64.powf(exponent))),
+            minus(&format!("{exponent:.0}"))
+        );
+    }
+    let magnitude = if value.abs() > 0.0 { value.abs().log10().floor() } else { 0.0 };
+    minus(&format!("{value:.*}", (2.0 - magnitude).clamp(0.0, 5.0) as usize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{log_tick, mark_up, runs, tick, width};
+
+    #[test]
+    fn a_label_splits_into_runs_and_loses_no_text() {
+        let texts: Vec<&str> = runs("λ_{sup} of ‖V‖^{2}_{F}").iter().map(|run| run.text).collect();
+        assert_eq!(texts, ["λ", "sup", " of ‖V‖", "2", "F"]);
+        assert_eq!(runs("open _{mark").len(), 1);
+    }
+
+    #[test]
+    fn a_script_is_narrower_than_the_same_letters_on_the_line() {
+        let (script, plain) = (width("λ_{sup}", 14.0), width("λsup", 14.0));
+        assert!(script > 10.0 && script < plain, "{script} {plain}");
+    }
+
+    #[test]
+    fn marks_become_tspans_and_the_baseline_returns() {
+        let svg = mark_up("<text>λ_{sup} x</text><text>V^{2}_{F}</text><text>plain</text>");
+        assert!(svg.contains(r#">sup</tspan><tspan dy="-0.240em"> x</tspan></text>"#), "{svg}");
+        assert!(!svg.contains("_{") && !svg.contains("^{"), "{svg}");
+        // From raised by 0.42 to lowered by 0.24 in units of the script's size.
+        assert!(
+            svg.contains(r#"dy="0.917em" dx="-0.6"#) && svg.contains("F</tspan></text><text>plain</text>"),
+            "{svg}"
+        );
+    }
+
+    #[test]
+    fn ticks_carry_as_many_digits_as_the_step_needs() {
+        assert_eq!(tick(2.5, 0.5), "2.5");
+        assert_eq!(tick(-2.0, 1.0), "\u{2212}2");
+        assert_eq!(tick(0.25, 0.25), "0.25");
+        assert_eq!(tick(1e-18, 0.1), "0");
+        assert_eq!(tick(2e5, 1e5), "2×10^{5}");
+        assert_eq!(tick(1.5e-4, 5e-5), "1.5×10^{\u{2212}4}");
+        assert_eq!(log_tick(1e-4), "10^{\u{2212}4}");
+        assert_eq!(log_tick(20.0), "20");
+        assert_eq!(log_tick(0.5), "0.5");
+        assert_eq!(log_tick(2e4), "2×10^{4}");
+    }
+}

@@ -1,0 +1,320 @@
+//! Figures that plot one quantity of each network against another: 2, 9, 10 and 12.
+
+use std::collections::HashSet;
+
+use kuva::plot::scatter::MarkerShape;
+
+use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::figure::{Figure, FigureError};
+use super::lettering::number;
+use super::palette::{BLUE, GREY, VERMILLION};
+
+/// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
+#[derive(Debug, Clone, Copy)]
+pub struct Points<'a> {
+    /// What the legend calls them, such as `N = 3`.
+    pub label: &'a str,
+    /// Abscissae.
+    pub x: &'a [f64],
+    /// Ordinates.
+    pub y: &'a [f64],
+}
+
+/// More points than this are thinned for drawing.
+const THIN_ABOVE: usize = 2000;
+/// Side of the square cells of which each draws one point, in pixels of an 85 mm column.
+const CELL: f64 = 1.5;
+
+impl Points<'_> {
+    /// The points whose coordinates are both finite.
+    fn finite(&self) -> Vec<(f64, f64)> {
+        let points = self.x.iter().zip(self.y).map(|(&x, &y)| (x, y));
+        points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect()
+    }
+}
+
+fn checked(figure: &'static str, groups: &[Points<'_>]) -> Result<Vec<Vec<(f64, f64)>>, FigureError> {
+    if let Some(group) = groups.iter().find(|group| group.x.len() != group.y.len()) {
+        let what = format!("{} has {} abscissae but {} ordinates", group.label, group.x.len(), group.y.len());
+        return Err(FigureError::Mismatch { figure, what });
+    }
+    let points: Vec<Vec<(f64, f64)>> = groups.iter().map(Points::finite).collect();
+    let found = points.iter().map(Vec::len).sum();
+    if found == 0 {
+        return Err(FigureError::TooFew { figure, what: "networks with finite values", needed: 1, found });
+    }
+    Ok(points)
+}
+
+/// The points that are drawn of `points`: all of them, or of many the first in each small cell of the panel, so that the drawing
+/// looks the same and stays small.
+pub(super) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    if points.len() <= THIN_ABOVE {
+        return points.to_vec();
+    }
+    let mut taken = HashSet::new();
+    let cell = |&(x, y): &(f64, f64)| {
+        let (x, y) = panel.at(x, y);
+        ((x / CELL).floor() as i64, (y / CELL).floor() as i64)
+    };
+    points.iter().filter(|point| taken.insert(cell(point))).copied().collect()
+}
+
+/// The sentence of a caption that says what thinning left out.
+pub(super) fn thinning_note(drawn: usize, of: usize) -> String {
+    if drawn == of {
+        return String::new();
+    }
+    format!(
+        " Of {of} points {drawn} are drawn, one for each {:.1} mm of the panel; the data hold all.",
+        CELL * 85.0 / WIDTH
+    )
+}
+
+fn dropped_note(groups: &[Points<'_>], kept: &[Vec<(f64, f64)>]) -> String {
+    let dropped = groups.iter().map(|group| group.x.len()).sum::<usize>() - kept.iter().map(Vec::len).sum::<usize>();
+    match dropped {
+        0 => String::new(),
+        1 => " One network with a value that is not finite is left out.".into(),
+        _ => format!(" {dropped} networks with values that are not finite are left out."),
+    }
+}
+
+/// Marker and colour of the k-th group.
+fn style(k: usize) -> (&'static str, MarkerShape) {
+    if k == 0 { (BLUE, MarkerShape::Circle) } else { (VERMILLION, MarkerShape::Triangle) }
+}
+
+/// How opaque markers are where `count` of them may cover each other.
+fn opacity(count: usize) -> f64 {
+    if count > 200 { 0.45 } else { 0.8 }
+}
+
+/// Draws the groups into `panel`; returns how many points that took.
+fn draw(panel: &mut Panel, groups: &[Vec<(f64, f64)>]) -> usize {
+    let mut drawn = 0;
+    // The first group above the others.
+    for (k, points) in groups.iter().enumerate().rev() {
+        let thinned = thin(panel, points);
+        let (color, shape) = style(k);
+        panel.markers(&thinned, color, shape, 2.6, opacity(points.len()));
+        drawn += thinned.len();
+    }
+    drawn
+}
+
+fn legend(canvas: &mut Canvas, middle: f64, groups: &[Points<'_>]) {
+    if groups.len() > 1 {
+        let entries: Vec<(Key<'_>, &str)> = groups
+            .iter()
+            .enumerate()
+            .map(|(k, group)| (Key::Marker { color: style(k).0, shape: style(k).1 }, group.label))
+            .collect();
+        canvas.legend(middle, 18.0, &entries);
+    }
+}
+
+fn with_columns(mut figure: Figure, prefix: (&str, &str), groups: &[Points<'_>]) -> Figure {
+    for (k, group) in groups.iter().enumerate() {
+        let suffix = if groups.len() > 1 { format!("_{}", k + 1) } else { String::new() };
+        figure = figure
+            .with_column(&format!("{}{suffix}", prefix.0), group.x)
+            .with_column(&format!("{}{suffix}", prefix.1), group.y);
+    }
+    figure
+}
+
+/// Figure 2: `lambda_sup` (y) against lambda_1 (x) for each group of networks, with the line where they are equal.
+///
+/// # Errors
+/// [`FigureError`] if columns differ in length or no value is finite.
+pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure, FigureError> {
+    const FIGURE: &str = "Figure 2";
+    let points = checked(FIGURE, groups)?;
+    let values: Vec<f64> = points.iter().flatten().flat_map(|&(x, y)| [x, y]).collect();
+    let x = Axis::around("largest eigenvalue λ_{1} (numeric)", &values);
+    let y = Axis { label: "upper bound λ_{sup} (closed form)".into(), ..x.clone() };
+    let left = y.room();
+    let side = WIDTH - left - 14.0;
+    let area = Area { left, top: 28.0, width: side, height: 0.82 * side };
+    let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
+    let (low, high) = x.range;
+    let mut panel = Panel::new(area, x, y);
+    panel.curve(&[(low, low), (high, high)], GREY, None, 1.2);
+    let drawn = draw(&mut panel, &points);
+    canvas.place(panel);
+    legend(&mut canvas, area.left + side / 2.0, groups);
+
+    let mut caption =
+        "Upper bound λ_{sup} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{1} of the Hessian at \
+                       each critical point. The bound is never below the line λ_{sup} = λ_{1}."
+            .to_owned();
+    // Say what the data show, not what the theorem promises.
+    // A float32 engine's lambda_sup is accurate to 7e-6.
+    let rounding = 1e-5;
+    let below = points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count();
+    if below > 0 {
+        caption = caption.replace(
+            "The bound is never below the line λ_{sup} = λ_{1}.",
+            &format!("{below} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
+        );
+    }
+    for (group, points) in groups.iter().zip(&points) {
+        let mut ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
+        ratios.sort_by(f64::total_cmp);
+        if let (Some(worst), Some(median)) = (ratios.last(), ratios.get(ratios.len() / 2)) {
+            caption += &format!(
+                " {}: {} networks, λ_{{sup}}/λ_{{1}} {median:.3} in the median, {worst:.3} at worst.",
+                group.label,
+                points.len()
+            );
+        }
+    }
+    caption += &thinning_note(drawn, points.iter().map(Vec::len).sum());
+    caption += &dropped_note(groups, &points);
+    let figure = Figure::new("figure-02", "Figure 2 · The bound against the largest eigenvalue", caption, canvas)?;
+    Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
+}
+
+/// Figure 9: a trace by its closed form (y) against the same from the numeric Hessian (x), one panel each for tr H and tr H^2.
+///
+/// # Errors
+/// [`FigureError`] if columns differ in length or no value is finite.
+pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result<Figure, FigureError> {
+    const FIGURE: &str = "Figure 9";
+    let mut panels = Vec::new();
+    let mut caption =
+        "Closed-form traces (Theorems 2 and 5) against those of the Hessian by central differences.".to_owned();
+    for (symbol, group) in [("tr H", trace), ("tr H^{2}", trace_sq)] {
+        let points = checked(FIGURE, &[group])?.swap_remove(0);
+        let scale = points.iter().map(|p| p.0.abs()).fold(0.0, f64::max);
+        let worst = points.iter().map(|&(x, y)| (x - y).abs()).fold(0.0, f64::max);
+        caption += &format!(
+            " {symbol}: {} networks, largest difference {} at values up to {}.",
+            points.len(),
+            number(worst),
+            number(scale)
+        );
+        panels.push((symbol, points));
+    }
+    let axes: Vec<(Axis, Axis)> = panels
+        .iter()
+        .map(|(symbol, points)| {
+            let values: Vec<f64> = points.iter().flat_map(|&(x, y)| [x, y]).collect();
+            let x = Axis::around(&format!("{symbol} (numeric)"), &values).with_ticks(3);
+            let y = Axis { label: format!("{symbol} (closed form)"), ..x.clone() };
+            (x, y)
+        })
+        .collect();
+    let rooms: f64 = axes.iter().map(|(_, y)| y.room()).sum();
+    let side = (WIDTH - rooms - 2.0 * 12.0) / 2.0;
+    let mut canvas = Canvas::new(14.0 + side + X_AXIS_ROOM);
+    let (mut left, mut drawn, mut of) = (0.0, 0, 0);
+    for ((_, points), (x, y)) in panels.iter().zip(axes) {
+        left += y.room();
+        let range = x.range;
+        let mut panel = Panel::new(Area { left, top: 14.0, width: side, height: side }, x, y);
+        panel.curve(&[(range.0, range.0), (range.1, range.1)], GREY, None, 1.2);
+        drawn += draw(&mut panel, std::slice::from_ref(points));
+        of += points.len();
+        canvas.place(panel);
+        left += side + 12.0;
+    }
+    caption += &thinning_note(drawn, of);
+    let figure = Figure::new("figure-09", "Figure 9 · Traces, closed form against numeric", caption, canvas)?;
+    let figure = with_columns(figure, ("trace_numeric", "trace"), &[trace]);
+    Ok(with_columns(figure, ("trace_sq_numeric", "trace_sq"), &[trace_sq]))
+}
+
+/// Figure 10: `lambda_sup` (y) against the squared Frobenius norms of V and of W (x), one panel each.
+///
+/// # Errors
+/// [`FigureError`] if columns differ in length or no value is finite.
+pub fn bound_against_weight_norms(
+    v_norm_sq: &[f64],
+    w_norm_sq: &[f64],
+    lambda_sup: &[f64],
+) -> Result<Figure, FigureError> {
+    const FIGURE: &str = "Figure 10";
+    let groups = [
+        Points { label: "‖V‖^{2}_{F}", x: v_norm_sq, y: lambda_sup },
+        Points { label: "‖W‖^{2}_{F}", x: w_norm_sq, y: lambda_sup },
+    ];
+    let points = checked(FIGURE, &groups)?;
+    let y = Axis::around("λ_{sup}", lambda_sup);
+    let left = y.room();
+    let (gap, top) = (16.0, 14.0);
+    let width = (WIDTH - left - gap - 14.0) / 2.0;
+    let mut canvas = Canvas::new(top + width + X_AXIS_ROOM);
+    let mut drawn = 0;
+    for (k, (group, points)) in groups.iter().zip(&points).enumerate() {
+        let area = Area { left: left + k as f64 * (width + gap), top, width, height: width };
+        let x = Axis::around(group.label, points.iter().map(|p| &p.0)).with_ticks(4);
+        let y = if k == 0 { y.clone() } else { y.clone().bare() };
+        let mut panel = Panel::new(area, x, y);
+        drawn += draw(&mut panel, std::slice::from_ref(points));
+        canvas.place(panel);
+    }
+    let caption = format!(
+        "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks.{}{}",
+        points[0].len(),
+        thinning_note(drawn, points.iter().map(Vec::len).sum()),
+        dropped_note(&groups[..1], &points[..1])
+    );
+    let figure = Figure::new("figure-10", "Figure 10 · The bound against the norms of the weights", caption, canvas)?;
+    Ok(figure
+        .with_column("v_norm_sq", v_norm_sq)
+        .with_column("w_norm_sq", w_norm_sq)
+        .with_column("lambda_sup", lambda_sup))
+}
+
+/// Figure 12: `lambda_sup` (y) against the squared Frobenius norm of R^T R (x), whole and enlarged to the lower `share` of
+/// `lambda_sup`.
+///
+/// # Errors
+/// [`FigureError`] if columns differ in length or no value is finite.
+pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> Result<Figure, FigureError> {
+    const FIGURE: &str = "Figure 12";
+    let group = Points { label: "‖R^{⊤}R‖^{2}_{F}", x: hidden_gram_sq, y: lambda_sup };
+    let points = checked(FIGURE, &[group])?.swap_remove(0);
+    // Linear axes: the enlargement is the point of the figure.
+    let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
+    sorted.sort_by(f64::total_cmp);
+    let enlarged_to = sorted[(sorted.len() - 1) * 9 / 10];
+    let close: Vec<(f64, f64)> = points.iter().filter(|p| p.1 <= enlarged_to).copied().collect();
+    let parts = [(&points, "(a) all"), (&close, "(b) the lower 90 %")];
+    let axes = parts.map(|(points, _)| {
+        let x = Axis::linear_around(group.label, points.iter().map(|p| &p.0)).with_ticks(3);
+        (x, Axis::linear_around("λ_{sup}", points.iter().map(|p| &p.1)))
+    });
+    let rooms: f64 = axes.iter().map(|(_, y)| y.room()).sum();
+    let width = (WIDTH - rooms - 2.0 * 14.0) / 2.0;
+    let top = 26.0;
+    let mut canvas = Canvas::new(top + 1.15 * width + X_AXIS_ROOM);
+    let (mut left, mut drawn) = (0.0, 0);
+    let frame = (axes[1].0.range, axes[1].1.range);
+    for ((points, title), (k, (x, y))) in parts.into_iter().zip(axes.into_iter().enumerate()) {
+        left += y.room();
+        let area = Area { left, top, width, height: 1.15 * width };
+        let mut panel = Panel::new(area, x, y);
+        drawn += draw(&mut panel, std::slice::from_ref(points));
+        if k == 0 {
+            panel.rectangle((frame.0.0, frame.1.0), (frame.0.1, frame.1.1), "none", Some(VERMILLION));
+        }
+        canvas.place(panel);
+        let anchor = kuva::render::render::TextAnchor::Middle;
+        canvas.text(area.left + width / 2.0, top - 8.0, title, TEXT_SIZE, anchor);
+        left += width + 14.0;
+    }
+    let caption = format!(
+        "λ_{{sup}} against the squared Frobenius norm of the hidden layer's Gram matrix R^{{⊤}}R of {} networks: (a) all, (b) the \
+         frame of (a) enlarged, which holds the networks with λ_{{sup}} up to its 90 % quantile, {}.{}{}",
+        points.len(),
+        number(enlarged_to),
+        thinning_note(drawn, points.len() + close.len()),
+        dropped_note(&[group], std::slice::from_ref(&points))
+    );
+    let figure =
+        Figure::new("figure-12", "Figure 12 · The bound against the hidden layer's Gram matrix", caption, canvas)?;
+    Ok(figure.with_column("hidden_gram_sq", hidden_gram_sq).with_column("lambda_sup", lambda_sup))
+}

@@ -1,0 +1,160 @@
+//! Figure 5 and the figure of one replayed seed: loss and sharpness over the epochs.
+
+use kuva::render::render::TextAnchor;
+
+use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::figure::{Figure, FigureError};
+use super::lettering::number;
+use super::palette::{BLUE, INK, VERMILLION};
+use crate::replay::Trajectory;
+
+impl Trajectory {
+    fn check(&self, figure: &'static str) -> Result<(), FigureError> {
+        let steps = self.steps.len();
+        let columns = [
+            ("loss", &self.loss),
+            ("gradient_sq", &self.gradient_sq),
+            ("lambda_sup", &self.lambda_sup),
+            ("lambda_max", &self.lambda_max),
+            ("lambda_min", &self.lambda_min),
+        ];
+        if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != steps) {
+            let what =
+                format!("the trajectory of seed {} has {steps} steps but {} values of {name}", self.seed, column.len());
+            return Err(FigureError::Mismatch { figure, what });
+        }
+        if steps == 0 {
+            return Err(FigureError::TooFew { figure, what: "recorded steps", needed: 1, found: 0 });
+        }
+        Ok(())
+    }
+
+    /// Points (t + 1, value) with a positive value, which a logarithmic axis can show.
+    fn points(&self, values: &[f64]) -> Vec<(f64, f64)> {
+        let points = self.steps.iter().zip(values).map(|(&t, &value)| (f64::from(t) + 1.0, value));
+        points.filter(|p| p.1 > 0.0 && p.1.is_finite()).collect()
+    }
+
+    fn with_columns(&self, figure: Figure, suffix: &str) -> Figure {
+        let steps: Vec<f64> = self.steps.iter().copied().map(f64::from).collect();
+        figure
+            .with_column(&format!("steps{suffix}"), &steps)
+            .with_column(&format!("loss{suffix}"), &self.loss)
+            .with_column(&format!("gradient_sq{suffix}"), &self.gradient_sq)
+            .with_column(&format!("lambda_sup{suffix}"), &self.lambda_sup)
+            .with_column(&format!("lambda_max{suffix}"), &self.lambda_max)
+            .with_column(&format!("lambda_min{suffix}"), &self.lambda_min)
+    }
+}
+
+/// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the epochs for the sharpest (left) and the flattest network (right).
+///
+/// # Errors
+/// [`FigureError`] if arrays differ in length or a trajectory has no record.
+pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
+    let both = [sharpest, flattest];
+    let canvas = draw("Figure 5", &both, &["(a) sharpest", "(b) flattest"], false)?;
+    let mut caption =
+        "Loss L, bound λ_{sup} and largest eigenvalue λ_{1} over the epochs of gradient descent.".to_owned();
+    for (trajectory, part) in both.iter().zip(["(a) sharpest", "(b) flattest"]) {
+        caption += &format!(" {part}: seed {}{}.", trajectory.seed, end_of(trajectory));
+    }
+    let figure = Figure::new("figure-05", "Figure 5 · Sharpness during training", caption, canvas)?;
+    Ok(flattest.with_columns(sharpest.with_columns(figure, "_sharpest"), "_flattest"))
+}
+
+/// The descent of one seed: L, g.g, and `lambda_sup` with lambda_1.
+///
+/// # Errors
+/// [`FigureError`] if arrays differ in length or there is no record.
+pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
+    let canvas = draw("The replay", &[trajectory], &[""], true)?;
+    let caption = format!(
+        "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the epochs of seed {}{}.",
+        trajectory.seed,
+        end_of(trajectory)
+    );
+    let figure = Figure::new("replay", &format!("Training of seed {}", trajectory.seed), caption, canvas)?;
+    Ok(trajectory.with_columns(figure, ""))
+}
+
+fn end_of(trajectory: &Trajectory) -> String {
+    let (Some(steps), Some(&sup), Some(&max)) =
+        (trajectory.steps.last(), trajectory.lambda_sup.last(), trajectory.lambda_max.last())
+    else {
+        return String::new();
+    };
+    format!(", {steps} epochs, at the end λ_{{sup}} = {} and λ_{{1}} = {}", number(sup), number(max))
+}
+
+/// Of the points in each half pixel across, the first, the lowest, the highest and the last: what a longer curve would look like.
+fn envelope(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const ACROSS: f64 = 0.5;
+    let column = |point: &(f64, f64)| (panel.at(point.0, point.1).0 / ACROSS).floor() as i64;
+    let mut drawn = Vec::new();
+    for part in points.chunk_by(|a, b| column(a) == column(b)) {
+        let order = |a: &&(f64, f64), b: &&(f64, f64)| a.1.total_cmp(&b.1);
+        let ends = [part.first(), part.iter().min_by(order), part.iter().max_by(order), part.last()];
+        let mut ends: Vec<(f64, f64)> = ends.into_iter().flatten().copied().collect();
+        ends.sort_by(|a, b| a.0.total_cmp(&b.0));
+        ends.dedup();
+        drawn.extend(ends);
+    }
+    drawn
+}
+
+fn draw(
+    figure: &'static str,
+    trajectories: &[&Trajectory],
+    titles: &[&str],
+    gradient: bool,
+) -> Result<Canvas, FigureError> {
+    for trajectory in trajectories {
+        trajectory.check(figure)?;
+    }
+    let around = |label: &str, columns: &dyn Fn(&Trajectory) -> Vec<f64>| {
+        let values: Vec<f64> = trajectories.iter().flat_map(|trajectory| columns(trajectory)).collect();
+        Axis::log_around(label, &values)
+    };
+    type Column = fn(&Trajectory) -> &Vec<f64>;
+    let mut rows: Vec<(Axis, Vec<(Column, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
+    if gradient {
+        rows.push((around("g·g", &|t| t.gradient_sq.clone()), vec![(|t| &t.gradient_sq, INK)]));
+    }
+    rows.push((
+        around("λ", &|t| [t.lambda_sup.as_slice(), &t.lambda_max].concat()),
+        vec![(|t| &t.lambda_sup, BLUE), (|t| &t.lambda_max, VERMILLION)],
+    ));
+    let left = rows.iter().map(|(axis, _)| axis.room()).fold(0.0, f64::max);
+    let (gap, between, height) = (20.0, 14.0, if gradient { 130.0 } else { 150.0 });
+    let parts = trajectories.len() as f64;
+    let width = (WIDTH - left - 14.0 - gap * (parts - 1.0)) / parts;
+    let top = if titles.iter().any(|title| !title.is_empty()) { 26.0 } else { 12.0 };
+    let bottom = top + rows.len() as f64 * (height + between) - between;
+    let mut canvas = Canvas::new(bottom + X_AXIS_ROOM + 22.0);
+    for (k, (trajectory, title)) in trajectories.iter().zip(titles).enumerate() {
+        let left = left + k as f64 * (width + gap);
+        canvas.text(left + width / 2.0, top - 9.0, title, TEXT_SIZE, TextAnchor::Middle);
+        let last = trajectory.steps.last().copied().map_or(1.0, f64::from);
+        for (row, (axis, curves)) in rows.iter().enumerate() {
+            let area = Area { left, top: top + row as f64 * (height + between), width, height };
+            let is_last = row + 1 == rows.len();
+            let x = Axis::logarithmic(if is_last { "epoch t + 1" } else { "" }, (1.0, last + 1.0)).with_ticks(4);
+            let x = if is_last { x } else { x.bare() };
+            let y = if k == 0 { axis.clone() } else { axis.clone().bare() };
+            let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
+            for &(column, color) in curves {
+                let dash = (color == VERMILLION).then_some("6 3");
+                let points = envelope(&panel, &trajectory.points(column(trajectory)));
+                panel.curve(&points, color, dash, 1.8);
+            }
+            canvas.place(panel);
+        }
+    }
+    let keys = [
+        (Key::Line { color: BLUE, dash: None }, "λ_{sup}"),
+        (Key::Line { color: VERMILLION, dash: Some("6 3") }, "λ_{1}"),
+    ];
+    canvas.legend(left + (WIDTH - left - 14.0) / 2.0, bottom + X_AXIS_ROOM + 14.0, &keys);
+    Ok(canvas)
+}

@@ -1,0 +1,69 @@
+//! Opens a page in headless chromium and tells what a person on a phone would see.
+
+use std::path::Path;
+use std::process::Command;
+
+/// What a browser says about a page in a viewport of 390 pixels.
+pub(crate) struct Seen {
+    /// Width of what can be scrolled to.
+    pub(crate) scroll_width: f64,
+    /// (id of the figure, natural width, width on the page)
+    pub(crate) images: Vec<(String, f64, f64)>,
+    /// Lines of the console.
+    pub(crate) console: Vec<String>,
+}
+
+/// Opens `html` in headless chromium; None where the developer asked to skip.
+pub(crate) fn open_in_browser(html: &str) -> Option<Seen> {
+    if std::env::var_os("SHARPSWEEP_SKIP_BROWSER").is_some_and(|value| value == "1") {
+        #[expect(clippy::print_stderr, reason = "a skipped check must be seen")]
+        {
+            eprintln!("SKIPPED: the report was not opened in a browser (SHARPSWEEP_SKIP_BROWSER=1)");
+        }
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    // Chromium's windows are at least 500 pixels wide: a frame of 390 is a viewport as narrow as a phone's.
+    let frame = html.replace('&', "&amp;").replace('"', "&quot;");
+    let page = format!(
+        r#"<!DOCTYPE html><meta charset="utf-8"><link rel="icon" href="data:,">
+<iframe id="frame" style="border:0;width:390px;height:844px" srcdoc="{frame}"></iframe><pre id="seen"></pre>
+<script>onload = () => {{
+  const page = document.getElementById("frame").contentDocument;
+  const images = [...page.querySelectorAll("figure img")].map(image =>
+    [image.parentElement.id, image.complete ? image.naturalWidth : 0, image.getBoundingClientRect().width]);
+  document.getElementById("seen").textContent = JSON.stringify([page.documentElement.scrollWidth, images]);
+}}</script>"#
+    );
+    let path = directory.path().join("page.html");
+    std::fs::write(&path, page).unwrap();
+    let output = run_chromium(directory.path(), &path);
+    let dom = String::from_utf8_lossy(&output.stdout);
+    let seen = dom.split(r#"<pre id="seen">"#).nth(1).and_then(|rest| rest.split("</pre>").next());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let seen =
+        seen.filter(|seen| !seen.is_empty()).unwrap_or_else(|| panic!("chromium did not open the page:\n{stderr}"));
+    let (scroll_width, images) = serde_json::from_str(seen).unwrap();
+    let console = stderr.lines().filter(|line| line.contains(":CONSOLE")).map(String::from).collect();
+    Some(Seen { scroll_width, images, console })
+}
+
+fn run_chromium(directory: &Path, page: &Path) -> std::process::Output {
+    let profile = format!("--user-data-dir={}", directory.join("profile").display());
+    let flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"];
+    for browser in ["chromium", "chromium-browser", "google-chrome"] {
+        let command = Command::new(browser)
+            .args(flags)
+            .args(["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--dump-dom", &profile])
+            .arg(format!("file://{}", page.display()))
+            .output();
+        match command {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => return other.unwrap(),
+        }
+    }
+    panic!(
+        "no chromium to open the report in: install one (Debian: apt-get install chromium), or set SHARPSWEEP_SKIP_BROWSER=1 to \
+         skip this check"
+    );
+}
