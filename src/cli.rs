@@ -1,6 +1,7 @@
 //! The command line: what was typed, and what a person gets to read. One file a command.
 
 mod adapters;
+mod bench;
 mod evaluate;
 mod experiment;
 mod progress;
@@ -38,6 +39,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
+  sharpsweep bench --out bench                       what each route to sharpness costs on this machine
   sharpsweep adapters                                what this machine offers";
 
 #[derive(Debug, Subcommand)]
@@ -48,6 +50,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Report(report::Args),
     Replay(replay::Args),
+    Bench(bench::Args),
     Adapters(adapters::Args),
     Shader(shader::Args),
 }
@@ -101,6 +104,7 @@ impl Cli {
             Command::Reproduce(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Replay(args) => args.run(),
+            Command::Bench(args) => args.run(),
             Command::Adapters(args) => args.run(),
             Command::Shader(args) => args.run(),
         }

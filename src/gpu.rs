@@ -6,6 +6,7 @@
 //! Arrays on the device are \[..\]\[network\]: neighbouring invocations read neighbouring addresses.
 
 mod adapter;
+mod clock;
 mod device;
 mod engine;
 mod evaluate;

@@ -39,6 +39,14 @@ impl Cpu {
         InstructionSet::available().contains(&instruction_set).then_some(Self { route, instruction_set })
     }
 
+    /// The route to tr H^2 that an evaluation of `problem` takes.
+    pub fn route(&self, problem: &Problem) -> Route {
+        match ExactRoute::choose(self.route, problem.shape, problem.data.samples()) {
+            ExactRoute::Pairwise => Route::Pairwise,
+            ExactRoute::Assembled => Route::Assembled,
+        }
+    }
+
     fn train_as<A: UnitFunction + Sync>(self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Trained {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data));
         let next = AtomicU64::new(0);

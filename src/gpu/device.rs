@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use bytemuck::Pod;
 
 use super::Adapter;
+use super::clock::Clock;
 use crate::engine::EngineError;
 
 /// A device and its queue.
@@ -14,6 +15,8 @@ pub(super) struct Device {
     queue: wgpu::Queue,
     /// Set by the driver's callback once the device is lost, with its reason.
     lost: Arc<OnceLock<String>>,
+    /// Times every pass, once it is started.
+    clock: Option<Clock>,
 }
 
 impl Device {
@@ -25,8 +28,12 @@ impl Device {
             max_buffer_size: available.max_buffer_size,
             ..wgpu::Limits::default()
         };
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("sharpsweep"), required_limits: limits, ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("sharpsweep"),
+            required_limits: limits,
+            required_features: adapter.inner.features() & wgpu::Features::TIMESTAMP_QUERY,
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor)).map_err(|error| {
             EngineError::NoAdapter(format!("the adapter {} could not be opened: {error}", adapter.summary().name))
         })?;
@@ -36,7 +43,19 @@ impl Device {
             // Only the first loss has a cause worth telling.
             let _ = reason.set(format!("{kind:?}: {message}"));
         });
-        Ok(Self { device, queue, lost })
+        Ok(Self { device, queue, lost, clock: None })
+    }
+
+    /// Times every pass from now on, where the adapter has timestamps.
+    pub(super) fn start_clock(&mut self) -> Result<(), EngineError> {
+        if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            self.clock = Some(self.checked(|device| Clock::new(device, &self.queue))?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
     }
 
     pub(super) fn limits(&self) -> wgpu::Limits {
