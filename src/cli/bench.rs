@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::ValueEnum;
 
 use super::{Failure, notice, print};
 use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
@@ -41,7 +42,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "K", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
     /// Leave a route out at a size where one run takes longer than this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
     longest_run: f64,
     /// The graphics adapter whose name contains this
     #[arg(long, value_name = "NAME")]
@@ -66,7 +67,7 @@ impl Args {
         let all = [Device::Reference, Device::Cpu, Device::Gpu];
         let mut devices = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
         devices.retain(|&device| device != Device::Gpu || adapter.is_some());
-        let methods = if self.routes.is_empty() { clap_values() } else { self.routes.clone() };
+        let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
         let settings = Settings { methods, devices, repeats: self.repeats as usize, longest_run };
         let mut engines = Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)))?;
         let mut bench = self.bench(&settings, adapter.clone())?;
@@ -185,6 +186,6 @@ impl Args {
 }
 
 /// Every route.
-fn clap_values() -> Vec<Method> {
-    <Method as clap::ValueEnum>::value_variants().to_vec()
+fn every_route() -> Vec<Method> {
+    Method::value_variants().to_vec()
 }

@@ -7,7 +7,7 @@ use super::canvas::{Area, Axis, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError};
 use super::palette;
 use super::table::{Row, Table};
-use crate::bench::{Bench, Device, Measurement, Method, Outcome, Size};
+use crate::bench::{Bench, Device, Measurement, Method, Outcome, Quantity, Runner, Size};
 
 /// The routes of the cost figures: the two closed forms and what would replace them.
 const CURVES: [Method; 5] =
@@ -188,33 +188,44 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     if found.is_empty() {
         return Err(FigureError::TooFew { figure: TITLE, what: "measured routes", needed: 1, found: 0 });
     }
-    let times: Vec<f64> = found.iter().flat_map(|&(_, time, _)| [0.7 * time, 3.0 * time]).collect();
+    let times: Vec<f64> = found.iter().map(|&(_, time, _)| time).collect();
     let errors: Vec<f64> = found.iter().flat_map(|&(.., error)| [0.5 * error, 2.0 * error]).collect();
     let y_axis = Axis::log_around("|value − λ_{1}| / λ_{1}", &errors);
-    let (left, top, height) = (y_axis.room(), 34.0, 270.0);
+    let (left, top, height) = (y_axis.room(), 96.0, 250.0);
     let area = Area { left, top, width: WIDTH - left - 14.0, height };
     let mut panel = Panel::new(area, Axis::log_around("time a network (µs)", &times), y_axis);
-    let devices = [
-        (Device::Cpu, palette::BLUE, MarkerShape::Circle, "f32, lanes"),
-        (Device::Gpu, palette::VERMILLION, MarkerShape::Triangle, "f32, GPU"),
-        (Device::Reference, palette::GREEN, MarkerShape::Square, "f64"),
+    let methods = [
+        (Method::Pairwise, palette::BLUE),
+        (Method::Assembled, palette::VERMILLION),
+        (Method::Eigenvalues, palette::GREEN),
+        (Method::Lanczos, palette::PURPLE),
+        (Method::Power, palette::GREY),
+        (Method::Differences, palette::ORANGE),
+        (Method::DifferencesEigenvalues, palette::INK),
     ];
-    let mut keys = Vec::new();
-    for (device, color, shape, name) in devices {
-        let of_device: Vec<_> = found.iter().filter(|(m, ..)| m.runner.device == device).collect();
-        if of_device.is_empty() {
-            continue;
+    let devices = [
+        (Device::Cpu, MarkerShape::Circle, "f32, lanes"),
+        (Device::Gpu, MarkerShape::Triangle, "f32, GPU"),
+        (Device::Reference, MarkerShape::Square, "f64"),
+    ];
+    for (method, color) in methods {
+        for (device, shape, _) in devices {
+            let of_runner = found.iter().filter(|(m, ..)| m.runner == Runner { method, device });
+            let points: Vec<(f64, f64)> = of_runner.map(|&(_, time, error)| (time, error)).collect();
+            panel.markers(&points, color, shape, 4.5, 0.85);
         }
-        let points: Vec<(f64, f64)> = of_device.iter().map(|&&(_, time, error)| (time, error)).collect();
-        panel.markers(&points, color, shape, 4.5, 1.0);
-        for (m, time, error) in of_device {
-            panel.note((*time, *error), (7.0, 4.0), &m.runner.method.name(), TextAnchor::Start);
-        }
-        keys.push((Key::Marker { color, shape }, name));
     }
     let mut canvas = Canvas::new(top + height + X_AXIS_ROOM);
     canvas.place(panel);
-    canvas.legend(left + area.width / 2.0, 16.0, &keys);
+    let names = methods.map(|(method, _)| method.name());
+    let line = |color| Key::Line { color, dash: None };
+    let keys: Vec<(Key<'_>, &str)> =
+        methods.iter().zip(&names).map(|(&(_, color), name)| (line(color), name.as_str())).collect();
+    let middle = left + area.width / 2.0;
+    canvas.legend(middle, 16.0, &keys[..3]);
+    canvas.legend(middle, 36.0, &keys[3..6]);
+    canvas.legend(middle, 56.0, &keys[6..]);
+    canvas.legend(middle, 76.0, &devices.map(|(_, shape, name)| (Key::Marker { color: palette::INK, shape }, name)));
     let Size { hidden, samples, inputs } = size;
     let caption = format!(
         "Wall time a network and median distance from λ_{{1}} at N = {hidden}, I = {samples}, M = {inputs}. Routes that bound λ_{{1}} end \
@@ -274,10 +285,10 @@ fn row(measurement: &Measurement) -> Row {
     let runner = measurement.runner;
     let what = [runner.method.name(), name_of(runner.device)];
     let quantity = match runner.method.quantity() {
-        crate::bench::Quantity::LambdaSup => "λ_{sup}",
-        crate::bench::Quantity::LambdaMax => "λ_{1}",
-        crate::bench::Quantity::Trace => "tr H",
-        crate::bench::Quantity::TraceSq => "tr H^{2}",
+        Quantity::LambdaSup => "λ_{sup}",
+        Quantity::LambdaMax => "λ_{1}",
+        Quantity::Trace => "tr H",
+        Quantity::TraceSq => "tr H^{2}",
     };
     let rest: Vec<String> = match &measurement.outcome {
         Err(reason) => vec![reason.clone()],
