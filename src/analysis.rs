@@ -17,7 +17,7 @@ mod quantiles;
 pub use duplicates::{Duplicates, EXACT_POINTS, PairStatistics, SAMPLED_PAIRS, duplicates};
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
-pub use quantiles::{median, quantiles};
+pub use quantiles::{median, quantiles, streamed_quantiles};
 
 /// Why values cannot be analysed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -2,8 +2,11 @@
 
 mod adapters;
 mod bench;
+mod duplicates;
 mod evaluate;
 mod experiment;
+mod grid;
+mod merge;
 mod progress;
 mod replay;
 mod report;
@@ -35,11 +38,15 @@ const EXAMPLES: &str = "Examples:
   sharpsweep sweep --hidden 10 --seeds 100000 --out runs/wide
   sharpsweep sweep --x X.npy --q Q.npy --hidden 6    your own data
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
+  sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run a combination, and a table
   sharpsweep resume runs/wide                        go on after an interruption
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
   sharpsweep bench --out bench                       what each route to sharpness costs on this machine
+  sharpsweep sweep --seeds 100000 --shard 2/8 --out part-2     one eighth, for another machine
+  sharpsweep merge part-* --out runs/whole           the eighths in one run
+  sharpsweep duplicates runs/wide                    which networks are the same critical point
   sharpsweep adapters                                what this machine offers";
 
 #[derive(Debug, Subcommand)]
@@ -51,6 +58,8 @@ enum Command {
     Report(report::Args),
     Replay(replay::Args),
     Bench(bench::Args),
+    Merge(merge::Args),
+    Duplicates(duplicates::Args),
     Adapters(adapters::Args),
     Shader(shader::Args),
 }
@@ -105,6 +114,8 @@ impl Cli {
             Command::Report(args) => args.run(),
             Command::Replay(args) => args.run(),
             Command::Bench(args) => args.run(),
+            Command::Merge(args) => args.run(),
+            Command::Duplicates(args) => args.run(),
             Command::Adapters(args) => args.run(),
             Command::Shader(args) => args.run(),
         }

@@ -117,6 +117,34 @@ pub struct Description {
     pub driver: String,
     /// What results depend on beyond the inputs: a hash of the shader text for the GPU, empty elsewhere.
     pub code_hash: String,
+    /// How tr H^2 was asked for. The route that `auto` stands for follows from the problem's sizes.
+    #[serde(default)]
+    pub route: Route,
+}
+
+impl Description {
+    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference, with both
+    /// sides. How many threads a processor has is none, since no result depends on it.
+    pub fn differences(&self, now: &Self) -> Vec<String> {
+        let same_device = self.device == now.device || (self.on_processor() && now.on_processor());
+        let route = |description: &Self| format!("{:?}", description.route).to_lowercase();
+        [
+            ("engine", self.engine.clone(), now.engine.clone()),
+            ("precision", self.precision.clone(), now.precision.clone()),
+            ("device", self.device.clone(), if same_device { self.device.clone() } else { now.device.clone() }),
+            ("driver", self.driver.clone(), now.driver.clone()),
+            ("code", self.code_hash.clone(), now.code_hash.clone()),
+            ("route to tr H^2", route(self), route(now)),
+        ]
+        .iter()
+        .filter(|(_, then, now)| then != now)
+        .map(|(what, then, now)| format!("{what}: `{then}` there, `{now}` here"))
+        .collect()
+    }
+
+    fn on_processor(&self) -> bool {
+        matches!(self.engine.as_str(), "cpu" | "reference")
+    }
 }
 
 /// Why an engine could not do what it was asked.

@@ -5,9 +5,9 @@ use std::ops::Range;
 use ndarray::{ArrayView2, CowArray, Ix2, s};
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::wolkowicz_styan;
+use crate::bounds::{NetworkBounds, wolkowicz_styan};
 use crate::engine::{Evaluation, Status};
-use crate::model::Shape;
+use crate::spec::{Keep, Spec, SpectrumColumns};
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,8 +113,9 @@ pub struct Records {
     pub rows: usize,
 }
 
-/// The columns of a run over networks of `shape`: their names, types and meanings.
-pub fn columns(shape: Shape, theta: Dtype, with_test: bool) -> Vec<Column> {
+/// The columns of a run of `spec` whose weights are of type `theta`: their names, types and meanings.
+pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
+    let (shape, extra) = (spec.shape(), spec.extra);
     let plain =
         |name: &str, dtype, meaning: &str| Column { name: name.into(), dtype, width: None, meaning: meaning.into() };
     let float = |name, meaning| plain(name, Dtype::Float64, meaning);
@@ -139,21 +140,102 @@ pub fn columns(shape: Shape, theta: Dtype, with_test: bool) -> Vec<Column> {
         float("lambda_min_upper", "upper bound of the smallest eigenvalue of H"),
         float("lambda_min_lower", "lower bound of the smallest eigenvalue of H"),
     ];
-    if with_test {
+    if spec.test.is_some() {
         columns.push(float("macro_f1", "F1 averaged over the two classes, on the test samples"));
     }
-    columns
+    if extra.bounds {
+        columns.extend(NetworkBounds::COLUMNS.map(|(name, _)| float(name, bound_meaning(name))));
+    }
+    if let Some(spectrum) = extra.spectrum {
+        columns.push(float("lambda_max", "the largest eigenvalue of H, computed numerically"));
+        columns.push(float("lambda_min", "the smallest eigenvalue of H, computed numerically"));
+        if spectrum == SpectrumColumns::Vectors {
+            columns.extend((1..=EIGENVECTORS).map(|k| Column {
+                name: format!("u_{k}"),
+                dtype: Dtype::Float64,
+                width: Some(shape.parameters()),
+                meaning: format!(
+                    "eigenvector {k} of H by descending eigenvalue, of length 1, its largest component positive"
+                ),
+            }));
+        }
+    }
+    spec.keep.columns(columns)
 }
 
+/// How many eigenvectors a run records (the paper's Figs. 3 and 4).
+pub const EIGENVECTORS: usize = 4;
+
+/// What a column of [`NetworkBounds`] holds.
+fn bound_meaning(name: &str) -> &'static str {
+    match name {
+        "trace_vv_bound" => "upper bound of tr H(v,v) (Theorem 3); inf where hidden values have no bound",
+        "trace_ww_bound" => "upper bound of tr H(w,w) (Theorem 4)",
+        "trace_sq_bound" => "upper bound of tr H^2 (Theorem 6)",
+        "phi_max" => "the largest phi_ij (Theorem 6)",
+        "v_norm_sq" => "squared Frobenius norm of V, bias included",
+        "w_norm_sq" => "squared Frobenius norm of W, biases included",
+        "hidden_gram_sq" => "squared Frobenius norm of R^T R, the hidden values' Gram matrix",
+        _ => "squared Frobenius norm of X^T X, the inputs' Gram matrix",
+    }
+}
+
+impl Keep {
+    /// Those of `columns` that a run has which keeps these weights.
+    fn columns(self, mut columns: Vec<Column>) -> Vec<Column> {
+        match self {
+            Self::All => {}
+            Self::Converged => {
+                for theta in columns.iter_mut().filter(|column| column.name == "theta") {
+                    theta.meaning.push_str("; NaN for networks that did not converge");
+                }
+            }
+            Self::Summary => columns.retain(|column| column.name != "theta"),
+        }
+        columns
+    }
+
+    /// What of `records`, whose rows ended as `status` says, goes into a run that keeps these weights.
+    fn records(self, mut records: Records, status: &[Status]) -> Records {
+        match self {
+            Self::All => {}
+            Self::Converged => match &mut records.values[THETA] {
+                Values::Float32(theta) => blank(theta, status, f32::NAN),
+                Values::Float64(theta) => blank(theta, status, f64::NAN),
+                _ => {}
+            },
+            Self::Summary => {
+                records.values.remove(THETA);
+            }
+        }
+        records
+    }
+}
+
+/// Fills the rows of networks that have not converged with `nan`.
+fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
+    let width = theta.len() / status.len().max(1);
+    for (row, status) in theta.chunks_mut(width.max(1)).zip(status) {
+        if *status != Status::Converged {
+            row.fill(nan);
+        }
+    }
+}
+
+/// The place of theta among [`columns`].
+const THETA: usize = 1;
+
 impl Records {
-    /// The rows of networks `first_seed`.. with their training, their closed forms and, with test data, their macro F1.
+    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the run has, as far
+    /// as `keep` keeps them.
     pub fn new(
+        keep: Keep,
         first_seed: u64,
         theta: Theta<'_>,
         status: &[Status],
         steps: Vec<u32>,
         evaluation: Evaluation,
-        macro_f1: Option<Vec<f64>>,
+        further: Vec<Values>,
     ) -> Self {
         let rows = status.len();
         let (theta, parameters) = match theta {
@@ -185,7 +267,7 @@ impl Records {
             bounds.iter().map(|bounds| bounds.lambda_min_upper).collect(),
             bounds.iter().map(|bounds| bounds.lambda_min_lower).collect(),
         ];
-        values.extend(floats.into_iter().chain(macro_f1).map(Values::Float64));
-        Self { values, rows }
+        values.extend(floats.into_iter().map(Values::Float64).chain(further));
+        keep.records(Self { values, rows }, status)
     }
 }

@@ -4,23 +4,33 @@
 //! place, made durable, and only then entered in the journal; a run that was cut off goes on from there.
 
 mod column;
+mod differences;
+mod grid;
 mod journal;
 mod manifest;
+mod merge;
+mod staging;
 mod writer;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2};
-use ndarray_npy::{ReadNpyError, ReadableElement, read_npy};
+use atomic_write_file::AtomicWriteFile;
+use ndarray::{Array1, Array2, ArrayView1};
+use ndarray_npy::{ReadNpyError, ReadableElement, WriteNpyExt, read_npy};
 
-pub use manifest::{Manifest, Outcome, Seconds, State};
+pub use grid::{Grid, GridRun};
+pub use manifest::{Manifest, Outcome, Part, Seconds, State};
+pub use merge::merge;
 pub use writer::{RunWriter, check_free};
 
-use crate::engine::Description;
+use crate::engine::{Description, Status};
 use crate::input::{InputError, read_dataset};
 use crate::records::{Column, Dtype};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, Keep};
+use column::{Access, ColumnFile};
+use journal::Journal;
 
 /// A run directory that cannot be created, read or continued.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +71,61 @@ pub enum RunError {
         /// The first line that does not fit.
         line: usize,
     },
+    /// An unfinished run without its journal.
+    #[error("{} is missing, so it is not known which rows are finished; the columns are untouched. Restore it, or start again in \
+             another directory", .0.display())]
+    JournalMissing(PathBuf),
+    /// A manifest that no longer says what the run was begun with.
+    #[error("{}: manifest.json was changed since the run was begun ({differences}; there: as it was begun, here: manifest.json), so \
+             its rows would not fit together: restore manifest.json, or start another run in another directory", dir.display())]
+    Changed {
+        /// The directory.
+        dir: PathBuf,
+        /// What differs.
+        differences: String,
+    },
+    /// Parts of a merge that are not finished.
+    #[error("unfinished: {}; finish each first: sharpsweep resume DIR", .0.join(", "))]
+    Unfinished(Vec<String>),
+    /// A part of a merge that is an evaluation.
+    #[error("{} is an evaluation: only sweeps can be merged", .0.display())]
+    NoSweep(PathBuf),
+    /// A merge of nothing.
+    #[error("there is nothing to merge")]
+    NothingToMerge,
+    /// Parts of a merge that are not of one experiment.
+    #[error("{} and {} are not parts of one experiment ({differences}; there: the first, here: the second)", first.display(), other.display())]
+    Unlike {
+        /// One part.
+        first: PathBuf,
+        /// Another.
+        other: PathBuf,
+        /// What differs.
+        differences: String,
+    },
+    /// Parts of a merge that were computed by different engines.
+    #[error("{} and {} were computed by different engines ({differences}; there: the first, here: the second), so the result would \
+             be that of neither; --allow-mixed-engines merges them all the same, and the manifest says which seeds are whose",
+             first.display(), other.display())]
+    MixedEngines {
+        /// One part.
+        first: PathBuf,
+        /// Another.
+        other: PathBuf,
+        /// What differs.
+        differences: String,
+    },
+    /// Parts of a merge that do not hold every seed once.
+    #[error("the directories do not make up the seeds {}..{}: {}", whole.start, whole.end, problems.join("; "))]
+    Seeds {
+        /// The seeds that there should be.
+        whole: Range<u64>,
+        /// Gaps and overlaps.
+        problems: Vec<String>,
+    },
+    /// No list of runs.
+    #[error("{} is no grid: it has no grid.json", .0.display())]
+    NoGrid(PathBuf),
     /// Another process is writing here.
     #[error("{} is being written by another sharpsweep process: wait for it or stop it", .0.display())]
     Locked(PathBuf),
@@ -99,6 +164,9 @@ impl RunError {
         Self::Io { path: path.to_owned(), source }
     }
 }
+
+/// Rows of a column that are in memory at once while it is read in blocks.
+const BLOCK_ROWS: usize = 1 << 14;
 
 /// An existing run, for reading.
 #[derive(Debug, Clone)]
@@ -141,10 +209,17 @@ impl Run {
         };
         let train = read("x.npy", "q.npy")?;
         let wrong = |problem: String| RunError::Experiment { path: self.dir.join(manifest::FILE), problem };
-        let found = Experiment::new(spec.work.clone(), spec.hidden, spec.activation, (train, source), test)
+        let mut found = Experiment::new(spec.work.clone(), spec.hidden, spec.activation, (train, source), test)
             .map_err(|error| wrong(error.to_string()))?;
-        if found.spec != *spec {
-            return Err(wrong(format!("{} does not hold the data that the manifest describes", data.display())));
+        found.spec.keep = spec.keep;
+        found.spec.extra = spec.extra;
+        let differences = differences::differences(spec, &found.spec);
+        if !differences.is_empty() {
+            return Err(wrong(format!(
+                "{} does not hold the data that the manifest describes ({}; there: the manifest, here: the data)",
+                data.display(),
+                differences.join("; ")
+            )));
         }
         Ok(found)
     }
@@ -154,19 +229,11 @@ impl Run {
     /// # Errors
     /// [`RunError::OtherEngine`] shows both sides of the difference.
     pub fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
-        let (recorded, version) = (&self.manifest.engine, env!("CARGO_PKG_VERSION"));
-        let differences: Vec<String> = [
-            ("program version", self.manifest.version.as_str(), version),
-            ("engine", &recorded.engine, &engine.engine),
-            ("precision", &recorded.precision, &engine.precision),
-            ("device", &recorded.device, &engine.device),
-            ("driver", &recorded.driver, &engine.driver),
-            ("code", &recorded.code_hash, &engine.code_hash),
-        ]
-        .iter()
-        .filter(|(_, then, now)| then != now)
-        .map(|(what, then, now)| format!("{what}: `{then}` then, `{now}` now"))
-        .collect();
+        let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
+        let mut differences = self.manifest.engine.differences(engine);
+        if then != now {
+            differences.push(format!("program version: `{then}` there, `{now}` here"));
+        }
         if differences.is_empty() {
             return Ok(());
         }
@@ -210,7 +277,7 @@ impl Run {
     /// # Errors
     /// As [`Self::floats`].
     pub fn theta(&self) -> Result<Array2<f64>, RunError> {
-        let column = self.column("theta")?;
+        let column = self.theta_column()?;
         let theta = match column.dtype {
             Dtype::Float64 => self.read::<f64, ndarray::Ix2>(column)?,
             _ => self.read::<f32, ndarray::Ix2>(column)?.mapv(f64::from),
@@ -219,9 +286,119 @@ impl Run {
         Ok(theta)
     }
 
+    /// Row numbers and weights of the converged networks, (S', D) in f32, read in blocks.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn critical_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
+        let column = self.theta_column()?;
+        let status = self.status()?;
+        let file = self.open_column("theta")?;
+        let converged = |row: &usize| status[*row] == Status::Converged as u8;
+        let rows: Vec<usize> = (0..status.len()).filter(converged).collect();
+        let width = column.width.unwrap_or(1);
+        let mut points = Vec::with_capacity(rows.len() * width);
+        for start in (0..status.len()).step_by(BLOCK_ROWS) {
+            let end = status.len().min(start + BLOCK_ROWS);
+            let bytes = file.read(&(start as u64..end as u64))?;
+            let size = bytes.len() / (end - start);
+            for row in (start..end).filter(converged) {
+                let row = &bytes[(row - start) * size..(row - start + 1) * size];
+                match column.dtype {
+                    Dtype::Float64 => {
+                        points.extend(row.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value) as f32))
+                    }
+                    _ => points.extend(row.as_chunks().0.iter().map(|&value| f32::from_le_bytes(value))),
+                }
+            }
+        }
+        let points = Array2::from_shape_vec((rows.len(), width), points)
+            .map_err(|error| self.damaged("theta", error.to_string()))?;
+        Ok((rows, points))
+    }
+
+    /// How the networks ended, read in blocks from the `status` column.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn outcome(&self) -> Result<Outcome, RunError> {
+        let file = self.open_column("status")?;
+        let mut outcome = Outcome::default();
+        self.each_block(|rows| {
+            outcome.count(&file.read(rows)?);
+            Ok(())
+        })?;
+        Ok(outcome)
+    }
+
+    /// Hands the value of column `name` of every network that ended as `status` to `take`, in seed order and read in blocks.
+    ///
+    /// # Errors
+    /// As [`Self::floats`], and for a column that is not one number a row.
+    pub fn each_value(&self, name: &str, status: Status, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
+        let column = self.column(name)?;
+        let value: fn(&[u8]) -> f64 = match (column.width, column.dtype) {
+            (None, Dtype::Float64) => |bytes| f64::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 8])),
+            (None, Dtype::Uint32) => |bytes| f64::from(u32::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 4]))),
+            _ => return Err(self.damaged(name, "the column does not hold one f64 or u32 a row".into())),
+        };
+        let (values, ended) = (self.open_column(name)?, self.open_column("status")?);
+        self.each_block(|rows| {
+            let (bytes, ended) = (values.read(rows)?, ended.read(rows)?);
+            let size = bytes.len() / ended.len().max(1);
+            for (bytes, ended) in bytes.chunks_exact(size.max(1)).zip(ended) {
+                if ended == status as u8 {
+                    take(value(bytes));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn each_block(&self, mut block: impl FnMut(&Range<u64>) -> Result<(), RunError>) -> Result<(), RunError> {
+        let rows = self.manifest.spec.rows();
+        (0..rows).step_by(BLOCK_ROWS).try_for_each(|start| block(&(start..rows.min(start + BLOCK_ROWS as u64))))
+    }
+
+    fn open_column(&self, name: &str) -> Result<ColumnFile, RunError> {
+        ColumnFile::open(&self.dir, self.column(name)?, self.manifest.spec.rows(), Access::Read)
+    }
+
+    /// Puts a column that was computed from the run beside its own; the manifest does not list it.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] if the disk refuses.
+    pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
+        let path = column::path(&self.dir, name);
+        let write = || {
+            let mut file = AtomicWriteFile::open(&path)?;
+            ArrayView1::from(values).write_npy(&mut file).map_err(io::Error::other)?;
+            file.commit()
+        };
+        write().map_err(|error| RunError::io(&path, error))?;
+        Ok(path)
+    }
+
+    /// Ends what a crash left undone between the last row and the end of a finished run.
+    pub fn tidy(&self) {
+        if self.manifest.state == State::Finished
+            && let Ok(opened) = Journal::open(&self.dir)
+        {
+            // A journal that stays says nothing that the manifest does not.
+            let _ = opened.journal.remove();
+        }
+    }
+
     /// Whether the run has a column of this name.
     pub fn has(&self, name: &str) -> bool {
         self.column(name).is_ok()
+    }
+
+    fn theta_column(&self) -> Result<&Column, RunError> {
+        if self.manifest.spec.keep == Keep::Summary {
+            return Err(self.damaged("theta", "the run was made with --keep summary, which keeps no weights".into()));
+        }
+        self.column("theta")
     }
 
     fn rows(&self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Descent;
@@ -23,6 +24,76 @@ pub struct Spec {
     pub data: DataSpec,
     /// The test data, if there are any.
     pub test: Option<DataSpec>,
+    /// Which networks' weights are kept.
+    #[serde(default)]
+    pub keep: Keep,
+    /// Which columns there are beyond the closed forms.
+    #[serde(default)]
+    pub extra: ExtraColumns,
+}
+
+/// The columns of a run beyond those that every run has: each costs time a network, so each is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraColumns {
+    /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
+    pub bounds: bool,
+    /// The Hessian's eigenvalues, computed numerically.
+    pub spectrum: Option<SpectrumColumns>,
+}
+
+/// How much of the Hessian's spectrum becomes columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum SpectrumColumns {
+    /// lambda_max and lambda_min
+    Values,
+    /// And the eigenvectors u_1 to u_4 of the four largest eigenvalues
+    Vectors,
+}
+
+/// Which networks' weights a run keeps. The other columns hold every network either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The weights of every network
+    #[default]
+    All,
+    /// The weights of converged networks; the rows of the others are NaN
+    Converged,
+    /// No weights: the run has no `theta` column
+    Summary,
+}
+
+/// A range of seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seeds {
+    /// The first seed.
+    pub first_seed: u64,
+    /// How many there are.
+    pub seeds: u64,
+}
+
+impl Seeds {
+    /// The seeds of `range`.
+    pub fn new(range: &Range<u64>) -> Self {
+        Self { first_seed: range.start, seeds: range.end.saturating_sub(range.start) }
+    }
+
+    /// The seed after the last one.
+    pub fn end(self) -> u64 {
+        self.first_seed.saturating_add(self.seeds)
+    }
+
+    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one; `None` where
+    /// there is no such part or it would be empty.
+    pub fn part(self, part: u64, parts: u64) -> Option<Range<u64>> {
+        let bound = |part: u64| {
+            let seeds = u128::from(self.seeds) * u128::from(part) / u128::from(parts.max(1));
+            self.first_seed + u64::try_from(seeds).unwrap_or(self.seeds)
+        };
+        let range = bound(part.checked_sub(1)?)..bound(part.min(parts));
+        (part <= parts && !range.is_empty()).then_some(range)
+    }
 }
 
 /// Where a run's networks come from.
@@ -35,6 +106,9 @@ pub enum Work {
         first_seed: u64,
         /// S, the number of seeds.
         seeds: u64,
+        /// The seeds that these are a shard of; `None` for a run that stands for itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shard_of: Option<Seeds>,
         /// How they are trained.
         #[serde(flatten)]
         descent: Descent,
@@ -165,6 +239,8 @@ impl Experiment {
             activation,
             data: DataSpec::new(&data, source),
             test: test.as_ref().map(|(data, source)| DataSpec::new(data, source.clone())),
+            keep: Keep::All,
+            extra: ExtraColumns::default(),
         };
         Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
     }
@@ -203,7 +279,14 @@ impl Spec {
 impl Work {
     /// Training of the seeds in `range`.
     pub fn sweep(range: Range<u64>, descent: Descent) -> Self {
-        Self::Sweep { first_seed: range.start, seeds: range.end.saturating_sub(range.start), descent }
+        let Seeds { first_seed, seeds } = Seeds::new(&range);
+        Self::Sweep { first_seed, seeds, shard_of: None, descent }
+    }
+
+    /// Training of the seeds in `range`, a shard of `whole`.
+    pub fn shard(range: Range<u64>, whole: Seeds, descent: Descent) -> Self {
+        let Seeds { first_seed, seeds } = Seeds::new(&range);
+        Self::Sweep { first_seed, seeds, shard_of: Some(whole), descent }
     }
 
     fn check(&self) -> Result<(), SpecError> {
@@ -284,8 +367,24 @@ mod tests {
     }
 
     #[test]
+    fn the_parts_of_a_range_cover_it_in_order_and_differ_by_one_seed() {
+        for (first_seed, seeds, parts) in [(0, 10, 3), (7, 1000, 8), (0, 8, 8), (5, u64::MAX - 5, 3), (3, 1, 1)] {
+            let whole = super::Seeds { first_seed, seeds };
+            let ranges: Vec<_> = (1..=parts).map(|part| whole.part(part, parts).unwrap()).collect();
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (first_seed, whole.end()));
+            assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start), "{ranges:?}");
+            let lengths = ranges.iter().map(|range| range.end - range.start);
+            assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1, "{ranges:?}");
+        }
+        let few = super::Seeds { first_seed: 0, seeds: 2 };
+        assert_eq!((few.part(0, 2), few.part(3, 2), few.part(1, 3), few.part(3, 3)), (None, None, None, Some(1..2)));
+    }
+
+    #[test]
     fn a_spec_survives_its_manifest() {
-        let spec = sweep(3, Descent::default(), 512).unwrap().spec;
+        // A step size that a parser which is right to within one unit in the last place only reads back as another number.
+        let descent = Descent { step_size: 0.1 + 0.2, tolerance: 1.0 / 3.0e3, ..Descent::default() };
+        let spec = sweep(3, descent, 512).unwrap().spec;
         let text = serde_json::to_string(&spec).unwrap();
         assert_eq!(serde_json::from_str::<super::Spec>(&text).unwrap(), spec);
     }

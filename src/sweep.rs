@@ -6,17 +6,25 @@
 use std::ops::{ControlFlow, Range};
 use std::time::{Duration, Instant};
 
+use ndarray::ArrayView2;
+
 use crate::analysis::{AnalysisError, macro_f1_of_each};
+use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::engine::{Descent, Engine, EngineError, Evaluation, Status};
-use crate::records::{Records, Theta};
+use crate::model::Problem;
+use crate::records::{EIGENVECTORS, Records, Theta, Values};
+use crate::reference::{Spectrum, spectra};
 use crate::run::{Manifest, Outcome, RunError, RunWriter, Seconds};
-use crate::spec::Experiment;
+use crate::spec::{Experiment, SpectrumColumns};
 
 /// The time that a chunk should take: what Ctrl-C waits for and what a crash costs.
 const CHUNK: Duration = Duration::from_secs(3);
 
 /// How often a lost device is opened again before the run gives up, counted anew after each chunk that succeeds.
 const DEVICE_ATTEMPTS: u32 = 3;
+
+/// How long a device that cannot be opened is left alone the first time; longer every time.
+const REOPEN: Duration = Duration::from_millis(300);
 
 /// What stopped a run.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +43,15 @@ pub enum SweepError {
 /// How far a run is, told after every chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Progress {
+    /// The first row of the last chunk.
+    pub first: u64,
     /// Rows written, in this and earlier sittings.
     pub done: u64,
     /// Rows of the whole run.
     pub rows: u64,
     /// Rows that this sitting has written.
     pub done_now: u64,
-    /// How this sitting's networks ended.
+    /// How the networks of the written rows ended.
     pub outcome: Outcome,
     /// The rows of the last chunk.
     pub chunk: u64,
@@ -112,10 +122,10 @@ impl Sweep<'_> {
         observe: &mut dyn FnMut(Event) -> ControlFlow<()>,
     ) -> Result<Ended, SweepError> {
         let start = Instant::now();
+        let mut written_at = start;
         let most = engine.batch_size(&self.experiment.problem)?.min(self.rows_in_memory());
         let mut chunk = Chunk { rows: most.min(256), most };
-        let mut seconds = Seconds::default();
-        let mut outcome = Outcome::default();
+        let mut outcome = writer.outcome()?;
         let mut attempts = 0;
         let missing = writer.missing();
         let rows = self.experiment.spec.rows();
@@ -125,7 +135,8 @@ impl Sweep<'_> {
             while !range.is_empty() {
                 let part = range.start..range.end.min(range.start + chunk.rows as u64);
                 let chunk_start = Instant::now();
-                let records = match self.chunk(engine.as_mut(), &part, &mut seconds) {
+                let mut spent = Seconds::default();
+                let records = match self.chunk(engine.as_mut(), &part, &mut spent) {
                     Ok(records) => records,
                     Err(SweepError::Engine(EngineError::OutOfMemory(why))) if chunk.rows > 1 => {
                         chunk.halve();
@@ -143,7 +154,11 @@ impl Sweep<'_> {
                             "the device was lost ({why}): opening it again, attempt {attempts} of {DEVICE_ATTEMPTS}"
                         );
                         let _ = observe(Event::Mended(told));
-                        engine = open()?;
+                        match open() {
+                            Ok(opened) => engine = opened,
+                            // The driver may need a moment. Until then the lost device answers that it is lost.
+                            Err(_) => std::thread::sleep(REOPEN * attempts),
+                        }
                         continue;
                     }
                     Err(error) => {
@@ -152,23 +167,35 @@ impl Sweep<'_> {
                     }
                 };
                 attempts = 0;
-                count(&records, &mut outcome);
-                writer.write(part.start, &records.records)?;
+                outcome.count(&records.status);
+                spent.total = written_at.elapsed().as_secs_f64();
+                written_at = Instant::now();
+                if let Err(error) = writer.write(part.start, &records.records, spent) {
+                    // Rows of earlier chunks may still become durable; that they may not is no news after this error.
+                    let _ = writer.checkpoint();
+                    return Err(error.into());
+                }
                 chunk.learn(chunk_start.elapsed());
                 range.start = part.end;
                 let written = part.end - part.start;
                 done += written;
                 done_now += written;
-                let progress = Progress { done, rows, done_now, outcome, chunk: written, elapsed: start.elapsed() };
+                let progress = Progress {
+                    first: part.start,
+                    done,
+                    rows,
+                    done_now,
+                    outcome,
+                    chunk: written,
+                    elapsed: start.elapsed(),
+                };
                 if observe(Event::Progress(progress)).is_break() && done < rows {
                     writer.checkpoint()?;
                     return Ok(Ended::Stopped);
                 }
             }
         }
-        seconds.total = start.elapsed().as_secs_f64();
-        let manifest = writer.finish(seconds, outcome)?;
-        Ok(Ended::Finished(Box::new(manifest)))
+        Ok(Ended::Finished(Box::new(writer.finish()?)))
     }
 
     /// Trains, where the run trains, and evaluates the networks of `rows`.
@@ -180,40 +207,51 @@ impl Sweep<'_> {
                 let trained = engine.train(&self.experiment.problem, &descent, seeds)?;
                 seconds.train += start.elapsed().as_secs_f64();
                 let theta = Theta::Float32(trained.theta.view());
-                let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
+                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
                 let seed = first_seed + rows.start;
-                let records = Records::new(seed, theta, &trained.status, trained.steps, evaluation, macro_f1);
-                Ok(Finished { records, status: trained.status })
+                let keep = self.experiment.spec.keep;
+                let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, further);
+                Ok(Finished { records, status: numbers(&trained.status) })
             }
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
-                let (evaluation, macro_f1) = self.evaluate(engine, theta, seconds)?;
+                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(|&sq| verdict(sq, tolerance)).collect();
                 let steps = vec![0; status.len()];
-                let records = Records::new(rows.start, theta, &status, steps, evaluation, macro_f1);
-                Ok(Finished { records, status })
+                let keep = self.experiment.spec.keep;
+                let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, further);
+                Ok(Finished { records, status: numbers(&status) })
             }
         }
     }
 
-    /// The closed forms, and with test data the macro F1, at the weights as they are recorded: they can be computed again from
-    /// the run alone.
+    /// The closed forms and the run's further columns, at the weights as they are recorded: they can be computed again from the run
+    /// alone.
     fn evaluate(
         &self,
         engine: &mut dyn Engine,
         theta: Theta<'_>,
         seconds: &mut Seconds,
-    ) -> Result<(Evaluation, Option<Vec<f64>>), SweepError> {
-        let Experiment { problem, test, .. } = self.experiment;
+    ) -> Result<(Evaluation, Vec<Values>), SweepError> {
+        let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
         let evaluation = engine.evaluate(problem, theta.view())?;
-        let macro_f1 = test
-            .as_ref()
-            .map(|test| macro_f1_of_each(problem.shape, problem.activation, test, theta.view()))
-            .transpose()?;
+        let mut further = Vec::new();
+        if let Some(test) = test {
+            let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta.view())?;
+            further.push(Values::Float64(macro_f1));
+        }
+        if spec.extra.bounds {
+            let bounds = network_bounds_of_each(problem, theta.view());
+            further
+                .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
+        }
+        if let Some(spectrum) = spec.extra.spectrum {
+            further.extend(spectrum_columns(problem, theta.view(), spectrum));
+        }
         seconds.evaluate += start.elapsed().as_secs_f64();
-        Ok((evaluation, macro_f1))
+        Ok((evaluation, further))
     }
 
     /// The most rows whose arrays fit the memory that is allowed.
@@ -221,14 +259,45 @@ impl Sweep<'_> {
         let parameters = self.experiment.problem.shape.parameters() as u64;
         // theta: twice f32 (engine and records) and once f64 (evaluation); the other columns and the engines' own copies of
         // them are below 512 bytes a row.
-        let row = parameters * 16 + 512;
+        let vectors = match self.experiment.spec.extra.spectrum {
+            Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
+            _ => 0,
+        };
+        let row = parameters * 16 + vectors + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }
 
+/// lambda_max, lambda_min and, if asked for, u_1 to u_4 of every network in f64; NaN for a network whose Hessian is not finite.
+fn spectrum_columns(problem: &Problem, theta: ArrayView2<'_, f64>, wanted: SpectrumColumns) -> Vec<Values> {
+    let vectors = if wanted == SpectrumColumns::Vectors { EIGENVECTORS } else { 0 };
+    let spectra = spectra(problem, theta, vectors);
+    let value = |of: fn(&Spectrum) -> f64| {
+        Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
+    };
+    let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
+    for k in 0..vectors {
+        let parameters = problem.shape.parameters();
+        let mut column = Vec::with_capacity(spectra.len() * parameters);
+        for spectrum in &spectra {
+            match spectrum {
+                Ok(spectrum) => column.extend(spectrum.eigenvectors.row(k)),
+                Err(_) => column.extend(std::iter::repeat_n(f64::NAN, parameters)),
+            }
+        }
+        columns.push(Values::Float64(column));
+    }
+    columns
+}
+
 struct Finished {
     records: Records,
-    status: Vec<Status>,
+    /// The status column.
+    status: Vec<u8>,
+}
+
+fn numbers(status: &[Status]) -> Vec<u8> {
+    status.iter().map(|&status| status as u8).collect()
 }
 
 /// How many rows to do at once.
@@ -247,16 +316,6 @@ impl Chunk {
     fn halve(&mut self) {
         self.rows = (self.rows / 2).max(1);
         self.most = self.rows;
-    }
-}
-
-fn count(finished: &Finished, outcome: &mut Outcome) {
-    for status in &finished.status {
-        match status {
-            Status::Converged => outcome.converged += 1,
-            Status::StepLimit | Status::Pending => outcome.step_limit += 1,
-            Status::NonFinite => outcome.non_finite += 1,
-        }
     }
 }
 

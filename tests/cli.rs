@@ -180,6 +180,51 @@ fn a_float64_theta_is_kept_in_float64_and_evaluated_at_its_own_precision() {
 }
 
 #[test]
+fn bounds_and_spectrum_are_columns_when_asked_for_and_hold_what_they_say() {
+    let dir = temporary();
+    sharpsweep(&dir)
+        .args(["sweep", "--seeds", "40", "--max-steps", "300", "--bounds", "--spectrum=vectors", "--out", "run"])
+        .assert()
+        .success();
+    let run = dir.path().join("run");
+    let columns = |name: &str| floats(&run, name);
+    let (lambda_max, lambda_min) = (columns("lambda_max"), columns("lambda_min"));
+    for k in 0..40 {
+        // The columns of an f32 engine: its bounds hold up to their rounding.
+        let slack = 1e-5 * lambda_max[k].abs();
+        assert!(
+            lambda_max[k] <= columns("lambda_sup")[k] + slack
+                && lambda_max[k] >= columns("lambda_max_lower")[k] - slack
+        );
+        assert!(
+            lambda_min[k] <= columns("lambda_min_upper")[k] + slack
+                && lambda_min[k] >= columns("lambda_min_lower")[k] - slack
+        );
+        assert!(columns("trace_vv")[k] <= columns("trace_vv_bound")[k] * (1.0 + 1e-5));
+        assert!(columns("trace_ww")[k] <= columns("trace_ww_bound")[k] * (1.0 + 1e-5));
+        assert!(columns("trace_sq")[k] <= columns("trace_sq_bound")[k] * (1.0 + 1e-5));
+    }
+    let theta: Array2<f32> = read_npy(run.join("theta.npy")).unwrap();
+    let norm: f64 = theta.row(7).iter().skip(9).map(|&v| f64::from(v).powi(2)).sum();
+    assert!((columns("v_norm_sq")[7] - norm).abs() < 1e-9 * norm);
+    // H u_1 = lambda_1 u_1, by the reference's Hessian.
+    let data = sharpsweep::model::appendix_c(50, 0, sharpsweep::model::Stream::TrainData).unwrap();
+    let problem = sharpsweep::model::Problem::new(3, sharpsweep::model::Activation::Sigmoid, data);
+    let weights: Vec<f64> = theta.row(7).iter().map(|&v| f64::from(v)).collect();
+    let hessian = sharpsweep::reference::hessian(&problem, &weights);
+    let u_1: Array2<f64> = read_npy(run.join("u_1.npy")).unwrap();
+    let image = hessian.dot(&u_1.row(7));
+    assert!(image.iter().zip(u_1.row(7)).all(|(image, u)| (image - lambda_max[7] * u).abs() < 1e-9 * lambda_max[7]));
+    let u_4: Array2<f64> = read_npy(run.join("u_4.npy")).unwrap();
+    assert!(u_4.row(7).dot(&u_1.row(7)).abs() < 1e-9);
+    sharpsweep(&dir)
+        .args(["sweep", "--seeds", "4", "--max-steps", "3", "--spectrum", "--out", "values"])
+        .assert()
+        .success();
+    assert!(dir.path().join("values/lambda_max.npy").exists() && !dir.path().join("values/u_1.npy").exists());
+}
+
+#[test]
 fn nothing_is_overwritten() {
     let dir = temporary();
     let sweep = |out: &str| {

@@ -177,7 +177,7 @@ fn a_manifest_of_another_version_is_refused_with_both_versions() {
     sharpsweep(&["report"], &[&run]).code(1).stderr(contains("layout version 7").and(contains("reads version 1")));
     assert!(!run.join("report").exists());
     fs::write(&path, &manifest[..manifest.len() / 2]).unwrap();
-    sharpsweep(&["report"], &[&run]).code(1).stderr(contains("the manifest is damaged"));
+    sharpsweep(&["report"], &[&run]).code(1).stderr(contains("is damaged"));
     sharpsweep(&["report"], &[&run.join("nowhere")]).code(1).stderr(contains("is no run directory"));
 }
 
@@ -218,7 +218,7 @@ fn rows_that_are_not_written_yet_are_left_out() {
     let (train, test) = appendix_c_data(50, 0).unwrap();
     let work = Work::sweep(0..6, Descent::default());
     let experiment = Experiment::new(work, 3, Activation::Sigmoid, train, Some(test)).unwrap();
-    let columns = columns(experiment.problem.shape, Dtype::Float32, true);
+    let columns = columns(&experiment.spec, Dtype::Float32);
     drop(RunWriter::create(&run, &experiment, Reference.description(), columns).unwrap());
     sharpsweep(&["report"], &[&run]).success().stdout(contains("0 of 6")).stderr(contains("The run is not finished"));
     assert_eq!(figures(&run.join("report")), [13]);

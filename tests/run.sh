@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Whether some Vulkan loader and driver are installed. Systems other than Linux bring their own graphics interface.
 has_driver() {
     [ "$(uname -s)" != Linux ] && return 0
-    ldconfig -p 2>/dev/null | grep -q 'libvulkan\.so\.1' || return 1
+    ldconfig -p 2>/dev/null | grep 'libvulkan\.so\.1' >/dev/null || return 1
     compgen -G '/usr/share/vulkan/icd.d/*.json' >/dev/null || compgen -G '/etc/vulkan/icd.d/*.json' >/dev/null
 }
 

@@ -48,6 +48,8 @@ pub enum PairStatistics {
 pub struct Duplicates {
     /// Whether each point is kept, (S,).
     pub kept: Vec<bool>,
+    /// The first kept point that each point is a duplicate of, (S,): itself for a kept one.
+    pub duplicate_of: Vec<usize>,
     /// Mean of the pairwise distances.
     pub mean: f64,
     /// Population standard deviation of the pairwise distances.
@@ -69,7 +71,7 @@ impl Duplicates {
 impl fmt::Display for Duplicates {
     /// One line that says what was found and how.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kept, mean, std, threshold, statistics } = self;
+        let Self { kept, mean, std, threshold, statistics, .. } = self;
         write!(f, "{} of {} points are unique: threshold {threshold:.6} = ", self.unique(), kept.len())?;
         write!(f, "mean {mean:.6} - 3 std {std:.6} of ")?;
         match statistics {
@@ -125,8 +127,9 @@ fn with_limits(points: ArrayView2<'_, f32>, exact_points: usize, sampled: u64) -
         (sample.mean, sample.std, PairStatistics::Sample { pairs: sample.pairs, threshold_error })
     };
     let threshold = mean - 3.0 * std;
-    let kept = if threshold > 0.0 { first_of_each(rows, count, threshold) } else { vec![true; count] };
-    Ok(Duplicates { kept, mean, std, threshold, statistics })
+    let duplicate_of = if threshold > 0.0 { first_of_each(rows, count, threshold) } else { (0..count).collect() };
+    let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
+    Ok(Duplicates { kept, duplicate_of, mean, std, threshold, statistics })
 }
 
 /// Points, row-major.
@@ -142,16 +145,24 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Whether each point has no earlier kept point nearer than `threshold`.
+/// The first earlier kept point nearer than `threshold` to each point; the point itself, which is then kept, where there is none.
 ///
-/// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other.
-/// The decisions are those of going through the points one by one.
-fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<bool> {
-    let mut kept = vec![false; count];
+/// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other. The
+/// decisions are those of going through the points one by one.
+fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<usize> {
+    let mut first_of: Vec<usize> = (0..count).collect();
     let mut forest = Forest::new(rows, threshold);
     for start in (0..count).step_by(BATCH) {
         let batch: Vec<u32> = (start..count.min(start + BATCH)).map(|i| i as u32).collect();
-        let left: Vec<u32> = batch.into_par_iter().filter(|&i| !forest.has_neighbour(rows.row(i as usize))).collect();
+        let neighbours: Vec<Option<u32>> =
+            batch.par_iter().map(|&i| forest.first_neighbour(rows.row(i as usize))).collect();
+        let mut left = Vec::new();
+        for (i, neighbour) in batch.into_iter().zip(neighbours) {
+            match neighbour {
+                Some(neighbour) => first_of[i as usize] = neighbour as usize,
+                None => left.push(i),
+            }
+        }
         // For each point left, the earlier ones left that are nearer than the threshold.
         let blocks = Blocks::new(rows, &left);
         let nearer: Vec<Vec<usize>> = (0..left.len())
@@ -160,14 +171,15 @@ fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<bool> {
             .collect();
         let mut new = Vec::new();
         for (k, &i) in left.iter().enumerate() {
-            if !nearer[k].iter().any(|&earlier| kept[left[earlier] as usize]) {
-                kept[i as usize] = true;
-                new.push(i);
+            let kept = |j: &usize| first_of[*j] == *j;
+            match nearer[k].iter().map(|&earlier| left[earlier] as usize).find(kept) {
+                Some(first) => first_of[i as usize] = first,
+                None => new.push(i),
             }
         }
         forest.insert(new);
     }
-    kept
+    first_of
 }
 
 #[cfg(test)]
@@ -201,11 +213,20 @@ mod tests {
         let mean = all.iter().sum::<f64>() / all.len() as f64;
         let std = (all.iter().map(|d| (d - mean).powi(2)).sum::<f64>() / all.len() as f64).sqrt();
         let threshold = mean - 3.0 * std;
-        let mut kept: Vec<bool> = Vec::new();
+        let (mut kept, mut duplicate_of) = (Vec::new(), Vec::new());
         for j in 0..count {
-            kept.push(!(0..j).any(|i| kept[i] && distance(i, j) < threshold));
+            let first = (0..j).find(|&i| kept[i] && distance(i, j) < threshold);
+            kept.push(first.is_none());
+            duplicate_of.push(first.unwrap_or(j));
         }
-        Duplicates { kept, mean, std, threshold, statistics: PairStatistics::All { pairs: all.len() as u64 } }
+        Duplicates {
+            kept,
+            duplicate_of,
+            mean,
+            std,
+            threshold,
+            statistics: PairStatistics::All { pairs: all.len() as u64 },
+        }
     }
 
     #[test]
@@ -219,6 +240,7 @@ mod tests {
                 assert!((found.mean - expected.mean).abs() <= 1e-13 * expected.mean, "{context}");
                 assert!((found.std - expected.std).abs() <= 1e-12 * expected.mean, "{context}");
                 assert_eq!(found.kept, expected.kept, "{context}");
+                assert_eq!(found.duplicate_of, expected.duplicate_of, "{context}");
             }
         }
     }
@@ -228,7 +250,7 @@ mod tests {
     fn a_point_near_a_dropped_one_only_is_kept() {
         let points = array![[0.0_f32, 0.0], [0.9, 0.0], [1.8, 0.0]];
         let rows = Rows { values: points.as_slice().unwrap(), dimensions: 2 };
-        assert_eq!(first_of_each(rows, 3, 1.0), [true, false, true]);
+        assert_eq!(first_of_each(rows, 3, 1.0), [0, 0, 2]);
     }
 
     #[test]
@@ -236,9 +258,10 @@ mod tests {
         let points = clustered(3000, 5, 200, 4.0);
         let rows = Rows { values: points.as_slice().unwrap(), dimensions: 5 };
         for threshold in [0.01, 0.5, 1.0, 2.0, 5.0, 50.0] {
-            let mut expected: Vec<bool> = Vec::new();
+            let mut expected: Vec<usize> = Vec::new();
             for j in 0..3000 {
-                expected.push(!(0..j).any(|i| expected[i] && euclidean(rows.row(i), rows.row(j)) < threshold));
+                let near = |&i: &usize| expected[i] == i && euclidean(rows.row(i), rows.row(j)) < threshold;
+                expected.push((0..j).find(near).unwrap_or(j));
             }
             assert_eq!(first_of_each(rows, 3000, threshold), expected, "{threshold}");
         }

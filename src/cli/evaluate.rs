@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use super::experiment::{DataArgs, EngineArgs, NetworkArgs};
+use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs};
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
 use crate::engine::Descent;
@@ -34,6 +34,8 @@ pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
+    columns: ColumnArgs,
+    #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
     progress: ProgressArgs,
@@ -50,6 +52,7 @@ impl Args {
         let theta = read_theta(&self.theta, experiment.problem.shape)?;
         experiment.spec.work =
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
+        experiment.spec.extra = self.columns.extra();
         let choice = self.engine.choose()?;
         let engine = choice.open()?;
         engine.batch_size(&experiment.problem)?;
@@ -57,7 +60,7 @@ impl Args {
         if matches!(theta.view(), Theta::Float64(_)) && description.precision == "f32" {
             super::notice("theta is float64: this engine rounds it to float32 (--backend reference does not)");
         }
-        let columns = columns(experiment.problem.shape, theta.dtype(), experiment.test.is_some());
+        let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create(&self.out, &experiment, description, columns)?;
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
         let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };

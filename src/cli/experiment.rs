@@ -2,16 +2,19 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 
 use super::Failure;
 use crate::backend::{Backend, Choice, choose};
-use crate::engine::{Descent, Route};
+use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
 use crate::model::Activation;
-use crate::spec::{DataSource, Experiment, SourcedDataset, SpecError, Work, appendix_c_data};
+use crate::spec::{
+    DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+};
 
 /// Data sets that need no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,16 +92,63 @@ pub(super) struct NetworkArgs {
     pub(super) activation: Activation,
 }
 
+/// Networks, one for each combination.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Network")]
+pub(super) struct NetworksArgs {
+    /// N, the number of hidden units; a list, as 3,10, makes a grid
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
+    hidden: Vec<usize>,
+    /// The hidden units' activation; a list makes a grid
+    #[arg(long, value_delimiter = ',', default_value = "sigmoid")]
+    activation: Vec<Activation>,
+}
+
+impl NetworksArgs {
+    /// Every combination.
+    pub(super) fn each(&self) -> Result<Vec<NetworkArgs>, Failure> {
+        check_distinct("--hidden", &self.hidden)?;
+        check_distinct("--activation", &self.activation)?;
+        let with = |activation: Activation| self.hidden.iter().map(move |&hidden| NetworkArgs { hidden, activation });
+        Ok(self.activation.iter().copied().flat_map(with).collect())
+    }
+}
+
+/// Fails if a value comes twice in the list given to `option`: its run would be there twice.
+fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result<(), Failure> {
+    let twice = values.iter().enumerate().any(|(k, value)| values[..k].contains(value));
+    if twice { Err(Failure::Usage(anyhow::anyhow!("{option} lists a value twice"))) } else { Ok(()) }
+}
+
+/// Columns that are not always computed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Columns")]
+pub(super) struct ColumnArgs {
+    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
+    #[arg(long)]
+    bounds: bool,
+    /// Also the Hessian's largest and smallest eigenvalue, and with `vectors` the eigenvectors u_1 to u_4
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values")]
+    spectrum: Option<SpectrumColumns>,
+}
+
+impl ColumnArgs {
+    pub(super) fn extra(&self) -> ExtraColumns {
+        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum }
+    }
+}
+
 /// The gradient descent. The defaults are the paper's, with the step size fitted to its published counts.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Training")]
-pub(super) struct DescentArgs {
+pub(super) struct DescentsArgs {
     /// Initial weights are drawn uniformly from (-A, A)
     #[arg(long, value_name = "A", allow_negative_numbers = true, default_value_t = Descent::default().init_range)]
     init_range: f32,
-    /// eta in theta <- theta - eta dL/dtheta
-    #[arg(long, value_name = "ETA", allow_negative_numbers = true, default_value_t = Descent::default().step_size)]
-    step_size: f64,
+    /// eta in theta <- theta - eta dL/dtheta; a list makes a grid
+    #[arg(long, value_name = "ETA", allow_negative_numbers = true, value_delimiter = ',',
+          default_values_t = [Descent::default().step_size])]
+    step_size: Vec<f64>,
     /// The most steps a network takes
     #[arg(long, value_name = "T", default_value_t = Descent::default().max_steps)]
     max_steps: u32,
@@ -107,14 +157,13 @@ pub(super) struct DescentArgs {
     tolerance: f64,
 }
 
-impl DescentArgs {
-    pub(super) fn descent(&self) -> Descent {
-        Descent {
-            init_range: self.init_range,
-            step_size: self.step_size,
-            max_steps: self.max_steps,
-            tolerance: self.tolerance,
-        }
+impl DescentsArgs {
+    /// One descent a step size.
+    pub(super) fn each(&self) -> Result<Vec<Descent>, Failure> {
+        check_distinct("--step-size", &self.step_size)?;
+        let Self { init_range, max_steps, tolerance, .. } = *self;
+        let with = |&step_size: &f64| Descent { init_range, step_size, max_steps, tolerance };
+        Ok(self.step_size.iter().map(with).collect())
     }
 }
 
@@ -122,28 +171,47 @@ impl DescentArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
-    /// Where to compute
-    #[arg(long, default_value = "auto")]
-    backend: Backend,
+    /// Where to compute [default: auto; to go on with a run, where it was begun]
+    #[arg(long)]
+    backend: Option<Backend>,
     /// The graphics adapter whose name contains NAME (see `sharpsweep adapters`)
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
-    /// How to compute tr H^2; both are exact
-    #[arg(long, default_value = "auto")]
-    route: Route,
+    /// How to compute tr H^2; both are exact [default: auto; to go on with a run, as it was begun]
+    #[arg(long)]
+    route: Option<Route>,
+    /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. Changes no result
+    #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    dispatch_ms: u64,
 }
 
 impl EngineArgs {
     /// Chooses the engine and says so on stderr.
     pub(super) fn choose(&self) -> Result<Choice, Failure> {
-        if self.adapter.is_some() && matches!(self.backend, Backend::Cpu | Backend::Reference) {
+        let backend = self.backend.unwrap_or_default();
+        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
             return Err(Failure::Usage(anyhow::anyhow!(
                 "--adapter names a graphics adapter: use it with --backend gpu or auto"
             )));
         }
-        let choice = choose(self.backend, self.adapter.as_deref(), self.route, Tuning::default())?;
+        let tuning = Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() };
+        let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), tuning)?;
         super::notice(&choice.reason);
         Ok(choice)
+    }
+
+    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr.
+    pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
+        let mut args = self.clone();
+        args.route = args.route.or(Some(begun.route));
+        if args.backend.is_none() && args.adapter.is_none() {
+            args.backend = Backend::from_str(&begun.engine, true).ok();
+            if args.backend == Some(Backend::Gpu) {
+                // The device reads `NAME (kind, interface)`.
+                args.adapter = begun.device.rsplit_once(" (").map(|(name, _)| name.to_owned());
+            }
+        }
+        args.choose()
     }
 }
 

@@ -1,9 +1,11 @@
 //! Carrying out a run while someone watches: progress, Ctrl-C, and the summary at the end.
 
-use std::io::IsTerminal;
+use std::io::{ErrorKind, IsTerminal};
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use anyhow::anyhow;
 use clap::ValueEnum;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
@@ -11,8 +13,8 @@ use super::summary::{self, OutputArgs};
 use super::{Failure, notice};
 use crate::backend::Choice;
 use crate::engine::Engine;
-use crate::run::{Run, RunWriter};
-use crate::sweep::{Ended, Event, Progress, Sweep};
+use crate::run::{Run, RunError, RunWriter};
+use crate::sweep::{Ended, Event, Networks, Progress, Sweep, SweepError};
 
 /// How progress is shown, on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -64,6 +66,19 @@ impl ProgressArgs {
         writer: RunWriter,
     ) -> Result<Run, Failure> {
         let dir = writer.dir().to_owned();
+        self.carry_out_within(&dir, sweep, engine, choice, writer)
+    }
+
+    /// Carries out `sweep`, a part of what `sharpsweep resume` goes on with in `resumable`; the finished run.
+    pub(super) fn carry_out_within(
+        &self,
+        resumable: &Path,
+        sweep: &Sweep<'_>,
+        engine: Box<dyn Engine>,
+        choice: &Choice,
+        writer: RunWriter,
+    ) -> Result<Run, Failure> {
+        let dir = writer.dir().to_owned();
         let interrupted = watch_for_interruption()?;
         let bar = self.bar();
         let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| {
@@ -74,12 +89,16 @@ impl ProgressArgs {
             if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         bar.finish_and_clear();
-        let go_on = format!("go on with: sharpsweep resume {}", dir.display());
+        let command = match sweep.networks {
+            Networks::Seeds { .. } => format!("go on with: sharpsweep resume {}", quoted(resumable)),
+            Networks::Given { .. } => format!("remove {} to start again", quoted(resumable)),
+        };
         match ended {
             Ok(Ended::Finished(_)) => Ok(Run::open(&dir)?),
-            Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; {go_on}"))),
+            Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; finished rows are kept; {command}"))),
             Err(error) => {
-                Err(Failure::Failed(anyhow::Error::from(error).context(format!("finished rows are kept; {go_on}"))))
+                let first = if no_room(&error) { "make room on the disk, then " } else { "" };
+                Err(Failure::Failed(anyhow!("{error}\nfinished rows are kept; {first}{command}")))
             }
         }
     }
@@ -98,19 +117,19 @@ impl ProgressArgs {
     }
 
     fn show(&self, bar: &ProgressBar, progress: &Progress) {
-        let Progress { done, rows, done_now, outcome, chunk, elapsed } = *progress;
+        let Progress { first, done, rows, done_now, outcome, chunk, elapsed } = *progress;
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let rate = done_now as f64 / seconds;
         let left = (rows - done) as f64 / rate.max(1e-9);
         if self.progress == Show::Json {
             let line = serde_json::json!({
-                "done": done, "rows": rows, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
+                "done": done, "rows": rows, "first_row": first, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
                 "non_finite": outcome.non_finite, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
             });
             notice(&line.to_string());
             return;
         }
-        let share = 100.0 * outcome.converged as f64 / done_now as f64;
+        let share = 100.0 * outcome.converged as f64 / done as f64;
         let left = HumanDuration(std::time::Duration::from_secs_f64(left.min(1e9)));
         bar.set_length(rows);
         bar.set_position(done);
@@ -132,4 +151,30 @@ fn watch_for_interruption() -> Result<&'static AtomicBool, Failure> {
         })?;
     }
     Ok(&INTERRUPTED)
+}
+
+/// Whether the disk, a quota or a limit on file sizes is what stopped the run.
+fn no_room(error: &SweepError) -> bool {
+    let SweepError::Run(RunError::Io { source, .. }) = error else { return false };
+    matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |character: char| character.is_alphanumeric() || "/._-+=:,@".contains(character);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::quoted;
+
+    #[test]
+    fn a_directory_with_a_space_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
+        assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::Array1;
 
-use super::experiment::{DataArgs, DescentArgs, NetworkArgs};
+use super::experiment::{DataArgs, DescentsArgs, NetworkArgs};
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::engine::Status;
@@ -34,14 +34,16 @@ pub(super) struct Args {
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
-    descent: DescentArgs,
+    descents: DescentsArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let gradient_descent = self.descent.descent();
+        let [gradient_descent] = self.descents.each()?[..] else {
+            return Err(Failure::Usage(anyhow::anyhow!("a replay follows one network: give one --step-size")));
+        };
         let end = self.seed.checked_add(1).ok_or_else(|| {
             Failure::Usage(anyhow::anyhow!("seed {} is the largest number there is: take a smaller one", self.seed))
         })?;

@@ -97,7 +97,7 @@ impl Args {
         let work = Work::sweep(self.seeds.clone(), descent);
         let experiment = Experiment::new(work, hidden, Activation::Sigmoid, train, Some(test))?;
         let engine = choice.open()?;
-        let columns = columns(experiment.problem.shape, Dtype::Float32, true);
+        let columns = columns(&experiment.spec, Dtype::Float32);
         let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
         let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
         let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };

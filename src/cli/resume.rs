@@ -1,21 +1,23 @@
 //! `sharpsweep resume`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use super::Failure;
 use super::experiment::EngineArgs;
 use super::progress::ProgressArgs;
 use super::summary::{self, OutputArgs};
-use crate::run::{Run, RunWriter, State};
+use super::{Failure, grid, notice};
+use crate::backend::Choice;
+use crate::run::{Grid, Run, RunWriter, State};
 use crate::spec::Work;
 use crate::sweep::{Networks, Sweep};
 
 /// Goes on with a sweep that was interrupted
 ///
-/// Rows that were finished are kept, the others computed; the columns end up byte for byte as without the interruption. A
-/// finished run is left as it is.
+/// Rows that were finished are kept, the others computed, by the engine that the run was begun with; the columns end up byte for
+/// byte as without the interruption. A finished run is left as it is, so this may be repeated at will. DIR may also be a grid
+/// (a sweep over several --hidden, --activation or --step-size): its finished runs are kept, the others finished.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The run directory
@@ -31,27 +33,43 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let run = Run::open(&self.dir)?;
+        let dir = &self.dir;
+        if Grid::is_in(dir) {
+            let grid = Grid::open(dir)?;
+            let runs: Vec<Run> =
+                grid.runs.iter().map(|run| Run::open(&dir.join(&run.name))).collect::<Result<_, _>>()?;
+            let Some(unfinished) = runs.iter().find(|run| run.manifest().state != State::Finished) else {
+                notice(&format!("{} is finished: nothing to do", dir.display()));
+                return grid::show(dir, &grid, &self.output);
+            };
+            let choice = self.engine.choose_as(&unfinished.manifest().engine)?;
+            return grid::carry_out(dir, &grid, &choice, &self.progress, &self.output);
+        }
+        let run = Run::open(dir)?;
         if run.manifest().state == State::Finished {
-            super::notice(&format!("{} is finished: nothing to do", self.dir.display()));
+            run.tidy();
+            notice(&format!("{} is finished: nothing to do", dir.display()));
             return summary::show(&run, &self.output);
         }
-        let experiment = run.experiment()?;
-        let Work::Sweep { first_seed, descent, .. } = experiment.spec.work else {
-            return Err(Failure::Failed(anyhow!(
-                "{} is an evaluation, which cannot be resumed: remove it and run `sharpsweep evaluate` again",
-                self.dir.display()
-            )));
-        };
-        let choice = self.engine.choose()?;
-        let engine = choice.open()?;
-        run.check_engine(&engine.description())?;
-        let writer = RunWriter::resume(&run)?;
-        let sweep = Sweep {
-            experiment: &experiment,
-            networks: Networks::Seeds { first_seed, descent },
-            memory: self.progress.memory(),
-        };
-        self.progress.run(&sweep, engine, &choice, writer, &self.output)
+        let choice = self.engine.choose_as(&run.manifest().engine)?;
+        summary::show(&finish(dir, &run, &choice, &self.progress)?, &self.output)
     }
+}
+
+/// Finishes `run`, which `sharpsweep resume` finds in `resumable`.
+pub(super) fn finish(resumable: &Path, run: &Run, choice: &Choice, progress: &ProgressArgs) -> Result<Run, Failure> {
+    // The journal first: where it does not fit the manifest, nothing else that the manifest says is worth checking.
+    let writer = RunWriter::resume(run)?;
+    let experiment = run.experiment()?;
+    let Work::Sweep { first_seed, descent, .. } = experiment.spec.work else {
+        return Err(Failure::Failed(anyhow!(
+            "{} is an evaluation, which cannot be resumed: remove it and run `sharpsweep evaluate` again",
+            run.dir().display()
+        )));
+    };
+    let engine = choice.open()?;
+    run.check_engine(&engine.description())?;
+    let networks = Networks::Seeds { first_seed, descent };
+    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory() };
+    progress.carry_out_within(resumable, &sweep, engine, choice, writer)
 }

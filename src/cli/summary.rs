@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Failure, print};
-use crate::analysis::quantiles;
+use crate::analysis::streamed_quantiles;
 use crate::engine::Status;
 use crate::run::{Manifest, Outcome, Run};
 use crate::spec::{DataSource, Spec, Work};
@@ -41,49 +41,53 @@ struct Summary<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct Quantiles {
+pub(super) struct Quantiles {
+    pub(super) column: &'static str,
+    pub(super) values: Vec<f64>,
+}
+
+/// How the networks of a finished run ended, and which of them a summary is over.
+pub(super) fn ended(run: &Run) -> Result<(Outcome, Status), Failure> {
+    let outcome = run.outcome()?;
+    // Where nothing converged, the finite networks are better than no word at all.
+    Ok((outcome, if outcome.converged > 0 { Status::Converged } else { Status::StepLimit }))
+}
+
+/// The quantiles of a column at `levels` over the networks that ended as `over`; none where none did. Memory does not grow with
+/// the run.
+pub(super) fn quantiles_of(
+    run: &Run,
     column: &'static str,
-    values: Vec<f64>,
+    over: Status,
+    levels: &[f64],
+) -> Result<Quantiles, Failure> {
+    let each = |take: &mut dyn FnMut(f64)| -> anyhow::Result<()> {
+        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
+        let mut numbers = |value: f64| {
+            if !value.is_nan() {
+                take(value)
+            }
+        };
+        Ok(run.each_value(column, over, &mut numbers)?)
+    };
+    Ok(Quantiles { column, values: streamed_quantiles(each, levels)? })
 }
 
 /// Prints the summary of a finished `run` to stdout.
 pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
-    let status = run.status()?;
-    let count = |wanted: Status| status.iter().filter(|&&status| status == wanted as u8).count() as u64;
-    let outcome = Outcome {
-        converged: count(Status::Converged),
-        step_limit: count(Status::StepLimit),
-        non_finite: count(Status::NonFinite),
-    };
-    // Where nothing converged, the finite networks are better than no word at all.
-    let (over, shown): (&str, Vec<bool>) = if outcome.converged > 0 {
-        ("converged", status.iter().map(|&status| status == Status::Converged as u8).collect())
-    } else {
-        ("step limit", status.iter().map(|&status| status == Status::StepLimit as u8).collect())
-    };
-    let of_shown = |column: &'static str, values: Vec<f64>| -> Result<Quantiles, Failure> {
-        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
-        let values: Vec<f64> = values
-            .into_iter()
-            .zip(&shown)
-            .filter(|(value, shown)| **shown && !value.is_nan())
-            .map(|(value, _)| value)
-            .collect();
-        let values = if values.is_empty() { Vec::new() } else { quantiles(&values, &LEVELS)? };
-        Ok(Quantiles { column, values })
-    };
-    let mut table = Vec::new();
-    if shown.contains(&true) {
-        for column in ["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"] {
-            table.push(of_shown(column, run.floats(column)?)?);
-        }
-        if matches!(run.manifest().spec.work, Work::Sweep { .. }) {
-            table.push(of_shown("steps", run.steps()?.into_iter().map(f64::from).collect())?);
-        }
-        if run.has("macro_f1") {
-            table.push(of_shown("macro_f1", run.floats("macro_f1")?)?);
-        }
+    let (outcome, status) = ended(run)?;
+    let mut columns = vec!["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"];
+    if matches!(run.manifest().spec.work, Work::Sweep { .. }) {
+        columns.push("steps");
     }
+    columns.extend(run.has("macro_f1").then_some("macro_f1"));
+    let shown = outcome.converged > 0 || outcome.step_limit > 0;
+    let table = columns
+        .into_iter()
+        .filter(|_| shown)
+        .map(|column| quantiles_of(run, column, status, &LEVELS))
+        .collect::<Result<_, _>>()?;
+    let over = if status == Status::Converged { "converged" } else { "step limit" };
     let directory = run.dir().display().to_string();
     let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
     if output.json {
@@ -159,7 +163,7 @@ fn describe(spec: &Spec) -> String {
 }
 
 /// Four significant digits, in whichever notation is shorter to read.
-fn short(value: f64) -> String {
+pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && !(1e-3..1e6).contains(&size) {
         return format!("{value:.3e}");

@@ -1,34 +1,52 @@
 //! `sharpsweep sweep`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::experiment::{DataArgs, DescentArgs, EngineArgs, NetworkArgs, parse_seeds};
+use anyhow::anyhow;
+
+use super::experiment::{ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, parse_seeds};
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
-use crate::records::{Dtype, columns};
-use crate::run::{RunWriter, check_free};
-use crate::spec::{Experiment, Work};
+use super::{Failure, grid};
+use crate::engine::Descent;
+use crate::records::{Column, Dtype, columns};
+use crate::run::{Grid, GridRun, RunWriter, check_free};
+use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
 use crate::sweep::{Networks, Sweep};
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
 /// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
+///
+/// Lists, as --hidden 3,10 --step-size 0.05,0.1, give one run a combination, all in one directory, and a table over them.
+///
+/// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full disk
+/// `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a directory of
+/// its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How many seeds (from 0), or a range A..B without B
     #[arg(long, value_name = "S|A..B", default_value = "512", value_parser = parse_seeds)]
-    seeds: std::ops::Range<u64>,
+    seeds: Range<u64>,
+    /// Only the K-th of N equal parts of the seeds, K from 1; `sharpsweep merge` joins the parts
+    #[arg(long, value_name = "K/N", value_parser = parse_shard)]
+    shard: Option<(u64, u64)>,
     /// The directory for the columns; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Which weights to keep; the other columns hold every network
+    #[arg(long, default_value = "all")]
+    keep: Keep,
     #[command(flatten)]
-    network: NetworkArgs,
+    networks: NetworksArgs,
     #[command(flatten)]
     data: DataArgs,
     #[command(flatten)]
-    descent: DescentArgs,
+    descents: DescentsArgs,
+    #[command(flatten)]
+    columns: ColumnArgs,
     #[command(flatten)]
     engine: EngineArgs,
     #[command(flatten)]
@@ -37,35 +55,109 @@ pub(super) struct Args {
     output: OutputArgs,
 }
 
+/// One combination of parameters.
+struct Combination {
+    run: GridRun,
+    experiment: Experiment,
+    descent: Descent,
+    columns: Vec<Column>,
+}
+
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let descent = self.descent.descent();
-        let (first_seed, work) = (self.seeds.start, Work::sweep(self.seeds.clone(), descent));
-        let experiment = self.data.experiment(work, &self.network)?;
-        let dir = match self.out {
-            Some(dir) => dir,
-            None => free_directory(&experiment),
+        let combinations = self.combinations()?;
+        let dir = match &self.out {
+            Some(dir) => dir.clone(),
+            None => free_directory(&combinations),
         };
         check_free(&dir)?;
         let choice = self.engine.choose()?;
         let engine = choice.open()?;
         // What does not fit the device is said before a directory is made.
-        engine.batch_size(&experiment.problem)?;
-        let columns = columns(experiment.problem.shape, Dtype::Float32, experiment.test.is_some());
-        let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
-        let networks = Networks::Seeds { first_seed, descent };
-        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.run(&sweep, engine, &choice, writer, &self.output)
+        for combination in &combinations {
+            engine.batch_size(&combination.experiment.problem)?;
+        }
+        if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
+            let writer = RunWriter::create(&dir, experiment, engine.description(), columns.clone())?;
+            let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
+            let sweep = Sweep { experiment, networks, memory: self.progress.memory() };
+            return self.progress.run(&sweep, engine, &choice, writer, &self.output);
+        }
+        let description = engine.description();
+        drop(engine);
+        let runs: Vec<(GridRun, Experiment, Vec<Column>)> =
+            combinations.into_iter().map(|each| (each.run, each.experiment, each.columns)).collect();
+        let grid = Grid::create(&dir, &runs, &description)?;
+        grid::carry_out(&dir, &grid, &choice, &self.progress, &self.output)
+    }
+
+    fn combinations(&self) -> Result<Vec<Combination>, Failure> {
+        let mut combinations = Vec::new();
+        for network in self.networks.each()? {
+            for descent in self.descents.each()? {
+                let mut experiment = self.data.experiment(self.work(descent)?, &network)?;
+                experiment.spec.keep = self.keep;
+                experiment.spec.extra = self.columns.extra();
+                let columns = columns(&experiment.spec, Dtype::Float32);
+                let NetworkArgs { hidden, activation } = network;
+                let run = GridRun::new(hidden, activation, descent.step_size);
+                combinations.push(Combination { run, experiment, descent, columns });
+            }
+        }
+        Ok(combinations)
+    }
+
+    fn work(&self, descent: Descent) -> Result<Work, Failure> {
+        let Some((part, parts)) = self.shard else { return Ok(Work::sweep(self.seeds.clone(), descent)) };
+        let whole = Seeds::new(&self.seeds);
+        let seeds = whole.part(part, parts).ok_or_else(|| {
+            Failure::Usage(anyhow!(
+                "{} seeds cannot be cut into {parts} parts: part {part} would hold none",
+                whole.seeds
+            ))
+        })?;
+        Ok(Work::shard(seeds, whole, descent))
     }
 }
 
-/// The first free name under runs/ for `experiment`.
-fn free_directory(experiment: &Experiment) -> PathBuf {
-    let spec = &experiment.spec;
-    (1..)
-        .map(|k| {
-            Path::new("runs").join(format!("{}-m{}-n{}-{k:03}", spec.activation.name(), spec.data.inputs, spec.hidden))
-        })
-        .find(|dir| !dir.exists())
-        .unwrap_or_default()
+fn first_seed(spec: &Spec) -> u64 {
+    match spec.work {
+        Work::Sweep { first_seed, .. } => first_seed,
+        Work::Evaluate { .. } => 0,
+    }
+}
+
+/// `2/8`: the second of eight parts.
+fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+    let numbers = text.split_once('/').and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));
+    match numbers {
+        Some((part, parts)) if part >= 1 && part <= parts => Ok((part, parts)),
+        _ => Err(format!("`{text}` is no shard: give K/N with K from 1 to N, as 2/8 for the second of eight parts")),
+    }
+}
+
+/// The first free name under runs/ for these combinations.
+fn free_directory(combinations: &[Combination]) -> PathBuf {
+    let name = match combinations {
+        [one] => {
+            let spec = &one.experiment.spec;
+            format!("{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden)
+        }
+        _ => "grid".into(),
+    };
+    let free = |dir: &PathBuf| !dir.exists();
+    (1..).map(|k| Path::new("runs").join(format!("{name}-{k:03}"))).find(free).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_shard;
+
+    #[test]
+    fn a_shard_is_a_part_of_parts() {
+        assert_eq!(parse_shard("2/8"), Ok((2, 8)));
+        for wrong in ["0/8", "9/8", "2", "/", "a/b", "1/0", "-1/2", "1/2/3"] {
+            assert!(parse_shard(wrong).is_err(), "{wrong}");
+        }
+    }
 }

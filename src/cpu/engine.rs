@@ -129,6 +129,7 @@ impl Engine for Cpu {
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: self.instruction_set.to_string(),
             code_hash: String::new(),
+            route: self.route,
         }
     }
 

@@ -1,5 +1,6 @@
 //! An open device, with every failure of the driver turned into a value.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock, mpsc};
 
 use bytemuck::Pod;
@@ -17,6 +18,8 @@ pub(super) struct Device {
     lost: Arc<OnceLock<String>>,
     /// Times every pass, once it is started.
     clock: Option<Clock>,
+    /// The first error that no scope of [`Self::checked`] caught, as a write to a buffer of a device that is lost.
+    uncaught: Arc<OnceLock<String>>,
 }
 
 impl Device {
@@ -43,7 +46,13 @@ impl Device {
             // Only the first loss has a cause worth telling.
             let _ = reason.set(format!("{kind:?}: {message}"));
         });
-        Ok(Self { device, queue, lost, clock: None })
+        let uncaught = Arc::new(OnceLock::new());
+        let first = Arc::clone(&uncaught);
+        // Without this wgpu panics.
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            let _ = first.set(error.to_string());
+        }));
+        Ok(Self { device, queue, lost, uncaught, clock: None })
     }
 
     /// Times every pass from now on, where the adapter has timestamps.
@@ -70,7 +79,11 @@ impl Device {
         let created = create(&self.device);
         let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
         let memory = pollster::block_on(memory.pop());
-        self.check_lost()?;
+        if memory.is_some() || errors.iter().any(Option::is_some) || self.uncaught.get().is_some() {
+            // A lost device first shows by errors about its buffers, and says that it is lost when it is asked.
+            self.poll(wgpu::PollType::Poll)?;
+        }
+        self.check()?;
         if let Some(error) = memory {
             return Err(EngineError::OutOfMemory(error.to_string()));
         }
@@ -142,9 +155,30 @@ impl Device {
     }
 
     fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-        let polled = self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None });
+        self.poll(wgpu::PollType::Wait { submission_index, timeout: None })?;
+        self.check()
+    }
+
+    /// Lets the driver tell what has happened, a loss among it.
+    fn poll(&self, how: wgpu::PollType) -> Result<(), EngineError> {
+        // wgpu panics where the driver reports a loss or no memory while it is waited for. Nothing of ours is half-changed then:
+        // the device is only asked why it was lost, and dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(how)));
         self.check_lost()?;
-        polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string()))
+        match polled {
+            Ok(polled) => polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string())),
+            Err(_) => Err(EngineError::DeviceLost("the driver failed while it was waited for".into())),
+        }
+    }
+
+    /// Gives the device up, as if the driver had reset it.
+    pub(super) fn destroy(&self) {
+        self.device.destroy();
+    }
+
+    fn check(&self) -> Result<(), EngineError> {
+        self.check_lost()?;
+        self.uncaught.get().map_or(Ok(()), |error| Err(EngineError::Device(error.clone())))
     }
 
     fn check_lost(&self) -> Result<(), EngineError> {
@@ -154,6 +188,8 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::Device;
     use crate::gpu::choose_adapter;
 
@@ -175,6 +211,8 @@ mod tests {
     #[test]
     fn loops_run_as_far_as_the_adapter_is_said_to_let_them() {
         if std::env::var("SHARPSWEEP_SKIP_GPU").is_ok_and(|value| value == "1") {
+            // Past the test harness, which swallows what passing tests print.
+            let _ = std::io::stderr().write_all(b"SKIPPED loops_run_as_far_as_the_adapter_is_said_to_let_them\n");
             return;
         }
         let adapter = choose_adapter(None).unwrap();

@@ -75,6 +75,11 @@ impl Gpu {
         self.adapter.loop_limit()
     }
 
+    /// Loses the device, as a driver that resets it would: what a test of the recovery from that needs.
+    pub fn lose_device(&self) {
+        self.device.destroy();
+    }
+
     /// The most elements of four bytes that one binding holds.
     pub(super) fn binding_elements(&self) -> usize {
         let limits = self.device.limits();
@@ -107,6 +112,7 @@ impl Engine for Gpu {
             device: format!("{} ({}, {})", summary.name, summary.kind, summary.backend),
             driver: summary.driver.clone(),
             code_hash: shader_hash(),
+            route: Route::Pairwise,
         }
     }
 

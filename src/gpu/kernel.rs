@@ -197,4 +197,25 @@ mod tests {
             }
         }
     }
+
+    /// What the SAFETY comment in [`super::Kernel::new`] argues from.
+    #[test]
+    fn every_loop_counts_up_to_an_end() {
+        for pass in Pass::ALL {
+            let source = wgsl(pass, Shape::new(2, 3), Activation::Sigmoid);
+            for line in source.lines().map(|line| line.split("//").next().unwrap_or(line).trim()) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                assert!(
+                    !words.contains(&"while") && !words.contains(&"loop"),
+                    "`{line}` in {}: write it as a `for`, or extend the SAFETY comment and this test",
+                    pass.name()
+                );
+                if words.first() == Some(&"for") {
+                    let (upto, step) = line.rsplit_once("; ").unwrap_or_default();
+                    assert!(upto.contains(" < ") || upto.contains(" <= "), "`{line}` in {}", pass.name());
+                    assert!(step.contains("++") || step.contains(" += "), "`{line}` in {}", pass.name());
+                }
+            }
+        }
+    }
 }

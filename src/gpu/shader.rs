@@ -221,4 +221,21 @@ mod tests {
             .collect();
         assert_eq!(names, Pass::ALL.map(Pass::name));
     }
+
+    /// Every pass says which plain code it is held to, and that code exists.
+    #[test]
+    fn every_shader_names_its_twin() {
+        for pass in Pass::ALL {
+            let words = pass.text().split_whitespace().map(|word| word.trim_end_matches(['.', ';', ',']));
+            let twins: Vec<&str> = words.filter(|word| word.starts_with("src/") && word.ends_with(".rs")).collect();
+            assert!(!twins.is_empty(), "shaders/{}.wgsl names no twin", pass.name());
+            for twin in twins {
+                assert!(
+                    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(twin).exists(),
+                    "{}: {twin}",
+                    pass.name()
+                );
+            }
+        }
+    }
 }

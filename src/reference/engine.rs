@@ -6,7 +6,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::{gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
 use crate::model::{Problem, initial_theta};
 
 /// The f64 oracle behind the [`Engine`] interface.
@@ -21,6 +21,7 @@ impl Engine for Reference {
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: String::new(),
             code_hash: String::new(),
+            route: Route::Pairwise,
         }
     }
 

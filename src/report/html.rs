@@ -19,7 +19,7 @@ pub struct Report {
     pub tables: Vec<Table>,
     /// Figures in reading order.
     pub figures: Vec<Figure>,
-    /// Named texts at the end, such as specification and manifest, shown as they are.
+    /// Named texts at the end, such as specification and manifest, shown as they are; all but the first are folded away.
     pub listings: Vec<(String, String)>,
 }
 
@@ -37,6 +37,11 @@ impl Page<'_> {
     /// The drawing as the address of an image: an image of its own keeps its clip paths apart from those of other figures.
     fn address(&self, figure: &Figure) -> String {
         format!("data:image/svg+xml;base64,{}", base64(figure.svg.as_bytes()))
+    }
+
+    /// Whether a cell is running text that may wrap; numbers stay on one line.
+    fn is_long(&self, cell: &str) -> bool {
+        cell.chars().count() > 26
     }
 
     /// `Figure 2` of `Figure 2 · The bound against ..`: what a list of links shows on a phone too.

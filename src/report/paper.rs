@@ -127,14 +127,18 @@ pub fn report_of_run(run: &Run) -> Report {
         notices,
         tables: vec![table],
         figures,
-        listings: vec![listing(run)],
+        listings: listings(run).into(),
     }
 }
 
-/// The manifest of `run` as a listing of a report.
-pub(super) fn listing(run: &Run) -> (String, String) {
-    let text = serde_json::to_string_pretty(run.manifest()).unwrap_or_default();
-    (format!("{}/manifest.json", run.dir().display()), text)
+/// Specification and manifest of `run` as listings of a report.
+pub(super) fn listings(run: &Run) -> [(String, String); 2] {
+    let manifest = run.manifest();
+    let dir = run.dir().display();
+    [
+        (format!("Specification of {dir}"), serde_json::to_string_pretty(&manifest.spec).unwrap_or_default()),
+        (format!("{dir}/manifest.json"), serde_json::to_string_pretty(manifest).unwrap_or_default()),
+    ]
 }
 
 fn measured(points: &CriticalPoints) -> Result<&Measured, String> {

@@ -66,7 +66,7 @@ pub(super) fn thinning_note(drawn: usize, of: usize) -> String {
         return String::new();
     }
     format!(
-        " Of {of} points {drawn} are drawn, one for each {:.1} mm of the panel; the data hold all.",
+        " Of {of} points {drawn} are drawn, one for each square of {:.1} mm; the data hold all.",
         CELL * 85.0 / WIDTH
     )
 }

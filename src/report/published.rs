@@ -5,7 +5,7 @@
 use super::critical_points::CriticalPoints;
 use super::html::Report;
 use super::lettering::number;
-use super::paper::{compare_widths, figures, listing, part};
+use super::paper::{compare_widths, figures, listings, part};
 use super::table::{Row, Table};
 use crate::run::Run;
 
@@ -190,17 +190,17 @@ fn test_row(what: &str, published: &str, yes: &str, no: &str, here: &[Option<(f6
 pub fn by_draw(draws: &[Draw]) -> Table {
     let header = [
         "data seed",
-        "converged N = 3",
-        "unique",
-        "converged N = 10",
-        "unique",
-        "two smallest λ_{sup} (N = 3)",
-        "median λ_{sup} N = 3",
-        "N = 10",
+        "converged, N = 3",
+        "unique, N = 3",
+        "converged, N = 10",
+        "unique, N = 10",
+        "two smallest λ_{sup}, N = 3",
+        "median λ_{sup}, N = 3",
+        "median λ_{sup}, N = 10",
         "p, macro F1",
         "p, widths",
         "λ_{D} < −10^{−3}, N = 3",
-        "N = 10",
+        "λ_{D} < −10^{−3}, N = 10",
     ];
     let text = |value: Option<f64>| value.map_or("–".to_owned(), number);
     let rows = draws
@@ -219,7 +219,7 @@ pub fn by_draw(draws: &[Draw]) -> Table {
                 points.lambda_sup.as_ref().map(|lambda_sup| lambda_sup[at])
             };
             let saddles = |points: &CriticalPoints| match points.saddles() {
-                Some((saddles, known)) if known > 0 => format!("{:.0} %", 100.0 * saddles as f64 / known as f64),
+                Some((saddles, known)) if known > 0 => format!("{:.0}\u{a0}%", 100.0 * saddles as f64 / known as f64),
                 _ => "–".into(),
             };
             let cells = vec![
@@ -271,7 +271,7 @@ pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<
         notices,
         tables: vec![published_against_here(draws), by_draw(draws)],
         figures,
-        listings: runs.map(listing).into(),
+        listings: runs.map(listings).concat(),
     }
 }
 

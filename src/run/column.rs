@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use ndarray_npy::{WriteNpyError, write_zeroed_npy};
@@ -9,12 +10,22 @@ use ndarray_npy::{WriteNpyError, write_zeroed_npy};
 use super::RunError;
 use crate::records::{Column, Dtype, Values};
 
+/// Bytes of a column that are in memory while it is copied.
+const COPY_BYTES: u64 = 4 << 20;
+
 /// Where the column `name` of the run in `dir` stands.
 pub(super) fn path(dir: &Path, name: &str) -> PathBuf {
     dir.join(format!("{name}.npy"))
 }
 
-/// A column open for writing.
+/// What a column is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// A column's open file.
 #[derive(Debug)]
 pub(super) struct ColumnFile {
     file: File,
@@ -59,17 +70,17 @@ impl ColumnFile {
             WriteNpyError::Io(error) => RunError::io(&path, error),
             error => RunError::Column { path: path.clone(), problem: error.to_string() },
         })?;
-        Self::open(dir, column, rows)
+        Self::open(dir, column, rows, Access::Write)
     }
 
     /// Opens an existing file and checks that it has room for exactly `rows` rows.
-    pub(super) fn open(dir: &Path, column: &Column, rows: u64) -> Result<Self, RunError> {
+    pub(super) fn open(dir: &Path, column: &Column, rows: u64, access: Access) -> Result<Self, RunError> {
         let path = path(dir, &column.name);
         let io = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
             _ => RunError::io(&path, error),
         };
-        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
+        let mut file = OpenOptions::new().read(true).write(access == Access::Write).open(&path).map_err(io)?;
         // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
         let mut preamble = [0_u8; 12];
         file.read_exact(&mut preamble).map_err(io)?;
@@ -109,8 +120,30 @@ impl ColumnFile {
             let problem = format!("{} bytes of {:?} do not fit from row {first_row} on", bytes.len(), values.dtype());
             return Err(RunError::Column { path: self.path.clone(), problem });
         }
+        self.write_bytes(first_row, bytes)
+    }
+
+    fn write_bytes(&self, first_row: u64, bytes: &[u8]) -> Result<(), RunError> {
         write_all_at(&self.file, bytes, self.offset + first_row * self.row_bytes())
             .map_err(|error| RunError::io(&self.path, error))
+    }
+
+    /// The bytes of `rows`.
+    pub(super) fn read(&self, rows: &Range<u64>) -> Result<Vec<u8>, RunError> {
+        let mut bytes = vec![0; usize::try_from((rows.end - rows.start) * self.row_bytes()).unwrap_or(usize::MAX)];
+        read_exact_at(&self.file, &mut bytes, self.offset + rows.start * self.row_bytes())
+            .map_err(|error| RunError::io(&self.path, error))?;
+        Ok(bytes)
+    }
+
+    /// Copies all rows of `from`, a column of the same type and width, to the rows from `first_row` on.
+    pub(super) fn copy(&self, first_row: u64, from: &Self) -> Result<(), RunError> {
+        let at_once = (COPY_BYTES / self.row_bytes()).max(1);
+        for start in (0..from.rows).step_by(at_once as usize) {
+            let bytes = from.read(&(start..from.rows.min(start + at_once)))?;
+            self.write_bytes(first_row + start, &bytes)?;
+        }
+        Ok(())
     }
 
     /// Waits until what was written has reached the disk.
@@ -126,6 +159,25 @@ impl ColumnFile {
 #[cfg(unix)]
 fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut bytes: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, offset)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                bytes = &mut bytes[read..];
+                offset += read as u64;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(windows)]

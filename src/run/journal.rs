@@ -1,15 +1,18 @@
 //! Which rows of an unfinished run are durable: a text file, one line a finished range of rows.
 //!
-//! A line is `FIRST ROWS DIGEST`; the digest covers the line and the digest before it, so a line that was changed, lost or torn
-//! shows. The last line may be torn by a crash: it then records nothing. The file also carries the lock that keeps a second
-//! process out.
+//! The first line is what the run was begun with, as JSON; a manifest that was changed since shows by it. Every further line is
+//! `FIRST ROWS TRAIN EVALUATE TOTAL`: rows that are durable, and the seconds spent since the line before. Each line ends with a
+//! digest that covers it and the digest before it, so a line that was changed, lost or torn shows. The last line may be torn by
+//! a crash: it then records nothing. The file also carries the lock that keeps a second process out.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::RunError;
+use serde_json::Value;
+
+use super::{RunError, Seconds};
 
 /// The journal's name in a run directory.
 const FILE: &str = "journal";
@@ -20,11 +23,29 @@ pub(super) struct Journal {
     file: File,
     path: PathBuf,
     digest: String,
+    /// Bytes of whole lines.
+    length: u64,
+}
+
+/// A line: rows that are durable, and what was spent since the line before.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Entry {
+    pub(super) rows: Range<u64>,
+    pub(super) spent: Seconds,
+}
+
+/// A journal as it was found.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub(super) journal: Journal,
+    /// What the run was begun with.
+    pub(super) begun: Value,
+    pub(super) entries: Vec<Entry>,
 }
 
 impl Journal {
-    /// An empty journal in `dir`, locked.
-    pub(super) fn create(dir: &Path) -> Result<Self, RunError> {
+    /// The journal of a run in `dir` that is begun with `begun`, locked.
+    pub(super) fn create(dir: &Path, begun: &Value) -> Result<Self, RunError> {
         let path = dir.join(FILE);
         let file = OpenOptions::new()
             .read(true)
@@ -33,7 +54,9 @@ impl Journal {
             .open(&path)
             .map_err(|error| RunError::io(&path, error))?;
         lock(&file, &path, dir)?;
-        Ok(Self { file, path, digest: String::new() })
+        let mut journal = Self { file, path, digest: String::new(), length: 0 };
+        journal.append(&begun.to_string())?;
+        Ok(journal)
     }
 
     /// The same open journal after its folder was renamed to `dir`.
@@ -42,45 +65,63 @@ impl Journal {
         self
     }
 
-    /// Opens and locks the journal of `dir`, and returns the ranges of rows it records.
-    pub(super) fn open(dir: &Path) -> Result<(Self, Vec<Range<u64>>), RunError> {
+    /// Opens and locks the journal of `dir`.
+    pub(super) fn open(dir: &Path) -> Result<Opened, RunError> {
         let path = dir.join(FILE);
-        let io = |error| RunError::io(&path, error);
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => RunError::JournalMissing(path.clone()),
+            _ => RunError::io(&path, error),
+        };
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
         lock(&file, &path, dir)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(io)?;
 
+        let corrupted = |line| RunError::Journal { path: path.clone(), line };
         let mut digest = String::new();
-        let mut ranges = Vec::new();
+        let mut begun = None;
+        let mut entries = Vec::new();
         let mut durable = 0;
         let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate().peekable();
         while let Some((number, line)) = lines.next() {
-            match parse(line, &digest) {
-                Some((range, next)) => {
-                    ranges.push(range);
-                    digest = next;
-                    durable += line.len() as u64;
-                }
+            let Some((text, next)) = verified(line, &digest) else {
                 // A torn last line has no end; with an end it was written whole and changed since.
-                None if lines.peek().is_none() && !line.ends_with(b"\n") => break,
-                None => return Err(RunError::Journal { path, line: number + 1 }),
+                if lines.peek().is_none() && !line.ends_with(b"\n") {
+                    break;
+                }
+                return Err(corrupted(number + 1));
+            };
+            match number {
+                0 => begun = serde_json::from_str(text).ok(),
+                _ => entries.push(entry(text).ok_or_else(|| corrupted(number + 1))?),
             }
+            digest = next;
+            durable += line.len() as u64;
         }
+        let begun = begun.ok_or_else(|| corrupted(1))?;
         file.set_len(durable).map_err(io)?;
         file.seek(SeekFrom::Start(durable)).map_err(io)?;
-        Ok((Self { file, path, digest }, ranges))
+        Ok(Opened { journal: Self { file, path, digest, length: durable }, begun, entries })
     }
 
-    /// Records `rows` as durable.
-    pub(super) fn record(&mut self, rows: &Range<u64>) -> Result<(), RunError> {
-        let entry = format!("{} {}", rows.start, rows.end - rows.start);
-        self.digest = next_digest(&self.digest, &entry);
-        let line = format!("{entry} {}\n", self.digest);
-        self.file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data())
-            .map_err(|error| RunError::io(&self.path, error))
+    /// Records rows as durable.
+    pub(super) fn record(&mut self, Entry { rows, spent }: &Entry) -> Result<(), RunError> {
+        let Seconds { train, evaluate, total } = spent;
+        let length = rows.end - rows.start;
+        self.append(&format!("{} {length} {train:.6} {evaluate:.6} {total:.6}", rows.start))
+    }
+
+    fn append(&mut self, text: &str) -> Result<(), RunError> {
+        let digest = next_digest(&self.digest, text);
+        let line = format!("{text} {digest}\n");
+        if let Err(error) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+            // What came through of the line would spoil one that comes after it. If this fails too, it stays a torn last line.
+            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            return Err(RunError::io(&self.path, error));
+        }
+        self.digest = digest;
+        self.length += line.len() as u64;
+        Ok(())
     }
 
     /// Removes the journal: every row is durable and the manifest says so.
@@ -96,32 +137,46 @@ fn lock(file: &File, path: &Path, dir: &Path) -> Result<(), RunError> {
     })
 }
 
-fn next_digest(previous: &str, entry: &str) -> String {
+fn next_digest(previous: &str, text: &str) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(previous.as_bytes()).update(b" ").update(entry.as_bytes());
+    hasher.update(previous.as_bytes()).update(b" ").update(text.as_bytes());
     hasher.finalize().to_hex()[..16].to_owned()
 }
 
-/// The rows of a whole line that follows a line with `digest`, and its own digest.
-fn parse(line: &[u8], digest: &str) -> Option<(Range<u64>, String)> {
+/// The text of a whole line that follows a line with `digest`, and its own digest.
+fn verified<'a>(line: &'a [u8], digest: &str) -> Option<(&'a str, String)> {
     let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
-    let (entry, found) = line.rsplit_once(' ')?;
-    let (first, rows) = entry.split_once(' ')?;
-    let (first, rows): (u64, u64) = (first.parse().ok()?, rows.parse().ok()?);
-    let expected = next_digest(digest, entry);
-    (found == expected).then_some((first..first.checked_add(rows)?, expected))
+    let (text, found) = line.rsplit_once(' ')?;
+    let expected = next_digest(digest, text);
+    (found == expected).then_some((text, expected))
+}
+
+fn entry(text: &str) -> Option<Entry> {
+    let mut words = text.split(' ');
+    let (first, rows): (u64, u64) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    let mut seconds = || words.next()?.parse::<f64>().ok();
+    let spent = Seconds { train: seconds()?, evaluate: seconds()?, total: seconds()? };
+    Some(Entry { rows: first..first.checked_add(rows)?, spent })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FILE, Journal};
-    use crate::run::RunError;
+    use std::ops::Range;
 
-    fn written(ranges: &[std::ops::Range<u64>]) -> tempfile::TempDir {
+    use serde_json::json;
+
+    use super::{Entry, FILE, Journal};
+    use crate::run::{RunError, Seconds};
+
+    fn entry(rows: Range<u64>) -> Entry {
+        Entry { rows, spent: Seconds { train: 0.5, evaluate: 0.25, total: 1.0 } }
+    }
+
+    fn written(ranges: &[Range<u64>]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        let mut journal = Journal::create(dir.path()).unwrap();
+        let mut journal = Journal::create(dir.path(), &json!({ "seeds": 50, "name": "two words" })).unwrap();
         for range in ranges {
-            journal.record(range).unwrap();
+            journal.record(&entry(range.clone())).unwrap();
         }
         dir
     }
@@ -130,14 +185,16 @@ mod tests {
     fn ranges_come_back_and_a_torn_last_line_is_dropped() {
         let dir = written(&[0..10, 10..25, 40..50]);
         let path = dir.path().join(FILE);
-        let (_, ranges) = Journal::open(dir.path()).unwrap();
-        assert_eq!(ranges, [0..10, 10..25, 40..50]);
+        let opened = Journal::open(dir.path()).unwrap();
+        assert_eq!(opened.entries, [entry(0..10), entry(10..25), entry(40..50)]);
+        assert_eq!(opened.begun, json!({ "seeds": 50, "name": "two words" }));
+        drop(opened);
         let whole = std::fs::read(&path).unwrap();
         for cut in 1..10 {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let (mut journal, ranges) = Journal::open(dir.path()).unwrap();
-            assert_eq!(ranges, [0..10, 10..25], "{cut} bytes lost");
-            journal.record(&(40..50)).unwrap();
+            let mut opened = Journal::open(dir.path()).unwrap();
+            assert_eq!(opened.entries, [entry(0..10), entry(10..25)], "{cut} bytes lost");
+            opened.journal.record(&entry(40..50)).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
     }
@@ -161,7 +218,7 @@ mod tests {
     #[test]
     fn a_second_process_is_kept_out() {
         let dir = tempfile::tempdir().unwrap();
-        let _held = Journal::create(dir.path()).unwrap();
+        let _held = Journal::create(dir.path(), &json!({})).unwrap();
         assert!(matches!(Journal::open(dir.path()), Err(RunError::Locked(_))));
     }
 }

@@ -4,18 +4,19 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use atomic_write_file::AtomicWriteFile;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
-use crate::engine::Description;
+use crate::engine::{Description, Status};
 use crate::records::Column;
-use crate::spec::Spec;
+use crate::spec::{Seeds, Spec};
 
 /// The manifest's name in a run directory.
 pub(super) const FILE: &str = "manifest.json";
 
 /// The version of the run directory's layout. Another number means another meaning of some file.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// Everything about a run but its columns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,21 @@ pub struct Manifest {
     pub seconds: Option<Seconds>,
     /// How the networks ended, once the run is finished.
     pub outcome: Option<Outcome>,
+    /// The runs that this one was merged from, in seed order; empty for a run that was computed in one piece.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
+}
+
+/// A run that became a part of another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// Its seeds.
+    #[serde(flatten)]
+    pub seeds: Seeds,
+    /// The program's version.
+    pub version: String,
+    /// What computed it.
+    pub engine: Description,
 }
 
 /// Whether all rows are written.
@@ -72,7 +88,35 @@ pub struct Outcome {
     pub non_finite: u64,
 }
 
+impl Seconds {
+    /// Adds what another sitting or part took.
+    pub(super) fn add(&mut self, other: Self) {
+        self.train += other.train;
+        self.evaluate += other.evaluate;
+        self.total += other.total;
+    }
+}
+
+impl Outcome {
+    /// Counts networks that ended as the `status` column says.
+    pub(crate) fn count(&mut self, status: &[u8]) {
+        for &number in status {
+            match Status::from_number(number) {
+                Some(Status::Converged) => self.converged += 1,
+                Some(Status::StepLimit) => self.step_limit += 1,
+                Some(Status::NonFinite) => self.non_finite += 1,
+                Some(Status::Pending) | None => {}
+            }
+        }
+    }
+}
+
 impl Manifest {
+    /// What must be the same whenever the run is worked on.
+    pub(super) fn begun(&self) -> serde_json::Value {
+        serde_json::json!({ "version": self.version, "spec": self.spec, "engine": self.engine })
+    }
+
     /// The manifest of a run that starts now.
     pub(super) fn new(spec: Spec, engine: Description, columns: Vec<Column>) -> Self {
         Self {
@@ -85,6 +129,7 @@ impl Manifest {
             started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             seconds: None,
             outcome: None,
+            parts: Vec::new(),
         }
     }
 
@@ -94,33 +139,42 @@ impl Manifest {
             ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
             _ => RunError::io(&path, error),
         })?;
-        let damaged = |problem: String| RunError::Manifest { path: path.clone(), problem };
-        let value: serde_json::Value =
-            serde_json::from_str(&text).map_err(|error| damaged(format!("the manifest is damaged: {error}")))?;
-        // The layout's version comes first: a manifest of another version need not have this version's fields.
-        match value.get("format").and_then(serde_json::Value::as_u64) {
-            Some(format) if format == u64::from(FORMAT) => {}
-            Some(format) => {
-                return Err(damaged(format!(
-                    "the run has layout version {format}, this sharpsweep {} reads version {FORMAT}: use the version that wrote it",
-                    env!("CARGO_PKG_VERSION")
-                )));
-            }
-            None => return Err(damaged("the manifest names no layout version (`format`)".into())),
-        }
-        serde_json::from_value(value).map_err(|error| damaged(format!("the manifest is damaged: {error}")))
+        parse(&path, &text)
     }
 
-    /// Replaces the manifest in `dir` in one step: a reader sees the old one or the new one.
+    /// Replaces the manifest in `dir`.
     pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
-        let path = dir.join(FILE);
-        let text = serde_json::to_string_pretty(self).map_err(|error| RunError::io(&path, error.into()))?;
-        let replace = || {
-            let mut file = AtomicWriteFile::open(&path)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.commit()
-        };
-        replace().map_err(|error| RunError::io(&path, error))
+        replace(&dir.join(FILE), self)
     }
+}
+
+/// What the text of a file of this layout says.
+pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, RunError> {
+    let damaged = |problem: String| RunError::Manifest { path: path.to_owned(), problem };
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| damaged(format!("the file is damaged: {error}")))?;
+    // The layout's version comes first: a file of another version need not have this version's fields.
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(format) if format == u64::from(FORMAT) => {}
+        Some(format) => {
+            return Err(damaged(format!(
+                "the run has layout version {format}, this sharpsweep {} reads version {FORMAT}: use the version that wrote it",
+                env!("CARGO_PKG_VERSION")
+            )));
+        }
+        None => return Err(damaged("the file names no layout version (`format`)".into())),
+    }
+    serde_json::from_value(value).map_err(|error| damaged(format!("the file is damaged: {error}")))
+}
+
+/// Puts `content` into the file `path` in one step: a reader sees the old one or the new one.
+pub(super) fn replace(path: &Path, content: &impl Serialize) -> Result<(), RunError> {
+    let text = serde_json::to_string_pretty(content).map_err(|error| RunError::io(path, error.into()))?;
+    let replace = || {
+        let mut file = AtomicWriteFile::open(path)?;
+        file.write_all(text.as_bytes())?;
+        file.write_all(b"\n")?;
+        file.commit()
+    };
+    replace().map_err(|error| RunError::io(path, error))
 }

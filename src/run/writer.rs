@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use ndarray_npy::{WriteNpyError, write_npy};
 
-use super::column::ColumnFile;
-use super::journal::Journal;
+use super::column::{Access, ColumnFile};
+use super::differences::differences;
+use super::journal::{Entry, Journal, Opened};
 use super::manifest::{Manifest, Outcome, Seconds, State};
+use super::staging::Staging;
 use super::{Run, RunError};
 use crate::engine::{Description, Status};
 use crate::model::Dataset;
@@ -19,8 +21,15 @@ use crate::spec::Experiment;
 /// The folder of a run that keeps its data.
 pub(super) const DATA: &str = "data";
 
-/// How long finished rows may wait before they are made durable: the most work that a crash costs, besides the current chunk.
-const CHECKPOINT: Duration = Duration::from_secs(2);
+/// How long finished rows may wait before they are made durable, at least and at most: what a crash costs besides the current
+/// chunk.
+const CHECKPOINT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
+
+/// How often the time of making rows durable passes before it is done again: one part in twenty goes into it.
+const CHECKPOINT_SHARE: u32 = 20;
+
+/// Bytes of the status column that are in memory at once.
+const AT_ONCE: u64 = 1 << 20;
 
 /// A run being written. Rows may come in any order; a row that is written twice must be the same both times.
 #[derive(Debug)]
@@ -31,9 +40,15 @@ pub struct RunWriter {
     journal: Journal,
     /// Rows that are durable and in the journal.
     finished: Vec<Range<u64>>,
+    /// What was spent on them, in all sittings.
+    spent: Seconds,
     /// Rows that are written but not yet in the journal.
     waiting: Vec<Range<u64>>,
+    /// What was spent on those.
+    spent_waiting: Seconds,
     last_checkpoint: Instant,
+    /// The time from one checkpoint to the next.
+    pause: Duration,
 }
 
 impl RunWriter {
@@ -47,61 +62,87 @@ impl RunWriter {
         engine: Description,
         columns: Vec<Column>,
     ) -> Result<Self, RunError> {
-        check_free(dir)?;
-        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let staging = parent.join(format!(".{name}.new-{}", std::process::id()));
-        fs::create_dir_all(&staging).map_err(|error| RunError::io(&staging, error))?;
-        let build = || -> Result<_, RunError> {
-            let data = staging.join(DATA);
-            fs::create_dir_all(&data).map_err(|error| RunError::io(&data, error))?;
-            write_data(&data, ["x.npy", "q.npy"], &experiment.problem.data)?;
-            if let Some(test) = &experiment.test {
-                write_data(&data, ["test_x.npy", "test_q.npy"], test)?;
-            }
-            let rows = experiment.spec.rows();
-            let files: Vec<ColumnFile> =
-                columns.iter().map(|column| ColumnFile::create(&staging, column, rows)).collect::<Result<_, _>>()?;
-            mark_pending(&files, &columns, rows)?;
-            let journal = Journal::create(&staging)?;
-            let manifest = Manifest::new(experiment.spec.clone(), engine, columns);
-            manifest.write(&staging)?;
-            if dir.exists() {
-                // It is empty, and a rename onto an empty directory is not allowed everywhere.
-                fs::remove_dir(dir).map_err(|error| RunError::io(dir, error))?;
-            }
-            fs::rename(&staging, dir).map_err(|error| RunError::io(dir, error))?;
-            Ok((manifest, files, journal))
-        };
-        let (manifest, columns, journal) = build().inspect_err(|_| {
-            // Nothing of a run that could not be created is worth keeping; the first error is the one to report.
-            let _ = fs::remove_dir_all(&staging);
-        })?;
+        let staging = Staging::new(dir)?;
+        let writer = Self::build(staging.path(), experiment, engine, columns)?;
+        staging.publish()?;
         // The files were opened inside the staging folder and moved with it.
-        let journal = journal.moved_to(dir);
-        let columns = columns.into_iter().map(|column| column.moved_to(dir)).collect();
+        Ok(Self {
+            dir: dir.to_owned(),
+            journal: writer.journal.moved_to(dir),
+            columns: writer.columns.into_iter().map(|column| column.moved_to(dir)).collect(),
+            ..writer
+        })
+    }
+
+    /// Makes a run of the existing folder `dir`.
+    pub(super) fn build(
+        dir: &Path,
+        experiment: &Experiment,
+        engine: Description,
+        columns: Vec<Column>,
+    ) -> Result<Self, RunError> {
+        let data = dir.join(DATA);
+        fs::create_dir(&data).map_err(|error| RunError::io(&data, error))?;
+        write_data(&data, ["x.npy", "q.npy"], &experiment.problem.data)?;
+        if let Some(test) = &experiment.test {
+            write_data(&data, ["test_x.npy", "test_q.npy"], test)?;
+        }
+        let rows = experiment.spec.rows();
+        let manifest = Manifest::new(experiment.spec.clone(), engine, columns);
+        let journal = Journal::create(dir, &manifest.begun())?;
+        let columns: Vec<ColumnFile> =
+            manifest.columns.iter().map(|column| ColumnFile::create(dir, column, rows)).collect::<Result<_, _>>()?;
+        mark_pending(&columns, &manifest.columns, rows)?;
+        manifest.write(dir)?;
         Ok(Self {
             dir: dir.to_owned(),
             manifest,
             columns,
             journal,
             finished: Vec::new(),
+            spent: Seconds::default(),
             waiting: Vec::new(),
+            spent_waiting: Seconds::default(),
             last_checkpoint: Instant::now(),
+            pause: CHECKPOINT[0],
         })
     }
 
     /// Opens an unfinished run to go on with it.
     ///
     /// # Errors
-    /// [`RunError`] for a journal or column that was changed from outside, and while another process writes the run.
+    /// [`RunError`] for a journal, manifest or column that was changed from outside, and while another process writes the run.
     pub fn resume(run: &Run) -> Result<Self, RunError> {
         let (dir, manifest) = (run.dir().to_owned(), run.manifest().clone());
-        let (journal, finished) = Journal::open(&dir)?;
+        let Opened { journal, begun, entries } = Journal::open(&dir)?;
+        let differences = differences(&begun, &manifest.begun());
+        if !differences.is_empty() {
+            return Err(RunError::Changed { dir, differences: differences.join("; ") });
+        }
         let rows = manifest.spec.rows();
-        let columns =
-            manifest.columns.iter().map(|column| ColumnFile::open(&dir, column, rows)).collect::<Result<_, _>>()?;
-        Ok(Self { dir, manifest, columns, journal, finished, waiting: Vec::new(), last_checkpoint: Instant::now() })
+        let columns = manifest
+            .columns
+            .iter()
+            .map(|column| ColumnFile::open(&dir, column, rows, Access::Write))
+            .collect::<Result<_, _>>()?;
+        let mut spent = Seconds::default();
+        let mut finished = Vec::new();
+        for entry in entries {
+            spent.add(entry.spent);
+            finished.push(entry.rows);
+        }
+        Ok(Self {
+            dir,
+            manifest,
+            columns,
+            journal,
+            finished,
+            spent,
+            waiting: Vec::new(),
+            spent_waiting: Seconds::default(),
+            last_checkpoint: Instant::now(),
+            pause: CHECKPOINT[0],
+        })
     }
 
     /// The run's directory.
@@ -133,11 +174,28 @@ impl RunWriter {
         missing
     }
 
-    /// Writes `records` into the rows from `first_row` on, and now and then makes what is written durable.
+    /// How the networks ended whose rows are written.
+    ///
+    /// # Errors
+    /// [`RunError::Io`] if the `status` column cannot be read.
+    pub fn outcome(&self) -> Result<Outcome, RunError> {
+        let mut outcome = Outcome::default();
+        let status = self.manifest.columns.iter().zip(&self.columns).find(|(column, _)| column.name == "status");
+        if let Some((_, file)) = status {
+            for range in self.finished.iter().chain(&self.waiting) {
+                for start in range.clone().step_by(AT_ONCE as usize) {
+                    outcome.count(&file.read(&(start..range.end.min(start + AT_ONCE)))?);
+                }
+            }
+        }
+        Ok(outcome)
+    }
+
+    /// Writes `records`, which took `spent`, into the rows from `first_row` on, and now and then makes what is written durable.
     ///
     /// # Errors
     /// [`RunError`] if the records are not of this run's columns, or the disk is full.
-    pub fn write(&mut self, first_row: u64, records: &Records) -> Result<(), RunError> {
+    pub fn write(&mut self, first_row: u64, records: &Records, spent: Seconds) -> Result<(), RunError> {
         if records.values.len() != self.columns.len() {
             let problem = format!("{} columns of records for {}", records.values.len(), self.columns.len());
             return Err(RunError::Column { path: self.dir.clone(), problem });
@@ -146,7 +204,19 @@ impl RunWriter {
             column.write(first_row, values)?;
         }
         self.waiting.push(first_row..first_row + records.rows as u64);
-        if self.last_checkpoint.elapsed() >= CHECKPOINT { self.checkpoint() } else { Ok(()) }
+        self.spent_waiting.add(spent);
+        if self.last_checkpoint.elapsed() >= self.pause { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Puts the rows of the finished run `part` where its seeds belong.
+    pub(super) fn copy(&mut self, first_row: u64, part: &Run) -> Result<(), RunError> {
+        let rows = part.manifest().spec.rows();
+        for (column, to) in self.manifest.columns.iter().zip(&self.columns) {
+            to.copy(first_row, &ColumnFile::open(part.dir(), column, rows, Access::Read)?)?;
+        }
+        self.waiting.push(first_row..first_row + rows);
+        self.spent_waiting.add(part.manifest().seconds.unwrap_or_default());
+        Ok(())
     }
 
     /// Makes every written row durable and records it.
@@ -154,16 +224,20 @@ impl RunWriter {
     /// # Errors
     /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
+        let start = Instant::now();
         if !self.waiting.is_empty() {
             for column in &self.columns {
                 column.sync()?;
             }
-            for range in merged(&mut self.waiting) {
-                self.journal.record(&range)?;
-                self.finished.push(range);
+            for rows in merged(&mut self.waiting) {
+                let spent = std::mem::take(&mut self.spent_waiting);
+                self.journal.record(&Entry { rows: rows.clone(), spent })?;
+                self.spent.add(spent);
+                self.finished.push(rows);
             }
         }
         self.last_checkpoint = Instant::now();
+        self.pause = (start.elapsed() * CHECKPOINT_SHARE).clamp(CHECKPOINT[0], CHECKPOINT[1]);
         Ok(())
     }
 
@@ -171,11 +245,17 @@ impl RunWriter {
     ///
     /// # Errors
     /// [`RunError::Io`] if the disk refuses.
-    pub fn finish(mut self, seconds: Seconds, outcome: Outcome) -> Result<Manifest, RunError> {
+    pub fn finish(self) -> Result<Manifest, RunError> {
+        self.finish_as(|_| {})
+    }
+
+    /// As [`Self::finish`], after `describe` has completed the manifest.
+    pub(super) fn finish_as(mut self, describe: impl FnOnce(&mut Manifest)) -> Result<Manifest, RunError> {
         self.checkpoint()?;
         self.manifest.state = State::Finished;
-        self.manifest.seconds = Some(seconds);
-        self.manifest.outcome = Some(outcome);
+        self.manifest.seconds = Some(self.spent);
+        self.manifest.outcome = Some(self.outcome()?);
+        describe(&mut self.manifest);
         self.manifest.write(&self.dir)?;
         self.journal.remove()?;
         Ok(self.manifest)
@@ -216,7 +296,6 @@ fn merged(ranges: &mut Vec<Range<u64>>) -> Vec<Range<u64>> {
 
 /// Fills the status column with [`Status::Pending`], so that a row that was never written cannot pass for a converged network.
 fn mark_pending(files: &[ColumnFile], columns: &[Column], rows: u64) -> Result<(), RunError> {
-    const AT_ONCE: u64 = 1 << 20;
     for (file, column) in files.iter().zip(columns) {
         if column.name == "status" && column.dtype == Dtype::Uint8 {
             for first in (0..rows).step_by(AT_ONCE as usize) {

@@ -1,9 +1,8 @@
-//! A spatial index of the kept points that grows: is any of them nearer to a given point than the threshold?
+//! A spatial index of the kept points that grows: which of them are nearer to a given point than the threshold?
 //!
-//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980):
-//! new points make a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate
-//! because the number of dimensions is known at run time only, a query ends at the first neighbour, and leaves are
-//! blocks of lanes.
+//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
+//! a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate because the number of
+//! dimensions is known at run time only, and leaves are blocks of lanes.
 
 use multiversion::multiversion;
 
@@ -47,11 +46,11 @@ impl<'a> Forest<'a> {
         self.trees.push(Tree::new(self.rows, indices));
     }
 
-    /// Whether a point of the forest is nearer to `x` than the threshold.
-    pub(super) fn has_neighbour(&self, x: &[f32]) -> bool {
+    /// The least index of the forest's points that are nearer to `x` than the threshold.
+    pub(super) fn first_neighbour(&self, x: &[f32]) -> Option<u32> {
         let mut wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         wide.resize(wide.len().next_multiple_of(BOX_LANES), 0.0);
-        self.trees.iter().any(|tree| tree.has_neighbour(x, &wide, self.threshold))
+        self.trees.iter().filter_map(|tree| tree.first_neighbour(x, &wide, self.threshold)).min()
     }
 }
 
@@ -86,7 +85,8 @@ impl Tree {
         Self { blocks: Blocks::new(rows, &order), order, nodes, boxes }
     }
 
-    fn has_neighbour(&self, x: &[f32], wide: &[f64], threshold: f64) -> bool {
+    fn first_neighbour(&self, x: &[f32], wide: &[f64], threshold: f64) -> Option<u32> {
+        let mut found: Option<u32> = None;
         let limit = threshold * threshold;
         let mut pending = vec![0_usize];
         while let Some(index) = pending.pop() {
@@ -104,15 +104,15 @@ impl Tree {
             }
             let first = node.start as usize / LANES;
             for b in first..first + (node.count as usize).div_ceil(LANES) {
+                let Some(squares) = squares_below(x, self.blocks.block(b), limit) else { continue };
                 // The filling of the last block is infinitely far away.
-                if squares_below(x, self.blocks.block(b), limit)
-                    .is_some_and(|squares| squares.iter().any(|square| square.sqrt() < threshold))
-                {
-                    return true;
+                for (lane, _) in squares.iter().enumerate().filter(|(_, square)| square.sqrt() < threshold) {
+                    let index = self.order[b * LANES + lane];
+                    found = Some(found.map_or(index, |found| found.min(index)));
                 }
             }
         }
-        false
+        found
     }
 }
 

@@ -1,0 +1,154 @@
+//! A sweep over several parameters: one run a combination, and a table over them.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::progress::ProgressArgs;
+use super::resume::finish;
+use super::summary::{OutputArgs, ended, quantiles_of, short};
+use super::{Failure, notice, print};
+use crate::backend::Choice;
+use crate::run::{Grid, GridRun, Outcome, Run, State};
+
+/// The table's name in a grid's directory.
+const TABLE: &str = "table.csv";
+
+/// What the table shows of one run.
+#[derive(Debug, Serialize)]
+struct Row<'a> {
+    #[serde(flatten)]
+    run: &'a GridRun,
+    seeds: u64,
+    #[serde(flatten)]
+    outcome: Outcome,
+    /// 10 %, 50 % and 90 % quantile over the converged networks, or where none converged over those at the step limit.
+    lambda_sup: Vec<f64>,
+    /// The median over the same networks.
+    loss: Option<f64>,
+    macro_f1: Option<f64>,
+    seconds: Option<f64>,
+}
+
+/// Finishes every run of the grid in `dir` that is not finished and prints the table.
+pub(super) fn carry_out(
+    dir: &Path,
+    grid: &Grid,
+    choice: &Choice,
+    progress: &ProgressArgs,
+    output: &OutputArgs,
+) -> Result<(), Failure> {
+    for (k, entry) in grid.runs.iter().enumerate() {
+        let run = Run::open(&dir.join(&entry.name))?;
+        if run.manifest().state == State::Finished {
+            run.tidy();
+            continue;
+        }
+        notice(&format!("run {} of {}: {}", k + 1, grid.runs.len(), entry.name));
+        finish(dir, &run, choice, progress)?;
+    }
+    show(dir, grid, output)
+}
+
+/// Leaves the table over the finished grid in `dir` beside its runs and prints it.
+pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), Failure> {
+    let rows: Vec<Row<'_>> = grid.runs.iter().map(|run| row(dir, run)).collect::<Result<_, _>>()?;
+    let cells: Vec<[String; 12]> = rows.iter().map(cells).collect();
+    let mut csv = HEADS.join(",") + "\n";
+    for row in &cells {
+        csv += &(row.join(",") + "\n");
+    }
+    std::fs::write(dir.join(TABLE), csv)?;
+    if output.json() {
+        print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
+        return Ok(());
+    }
+    print(&text(&rows));
+    print(&format!(
+        "\n{} runs in {}, this table in {TABLE}; each run is a directory of columns",
+        rows.len(),
+        dir.display()
+    ));
+    Ok(())
+}
+
+fn row<'a>(dir: &Path, run: &'a GridRun) -> Result<Row<'a>, Failure> {
+    let found = Run::open(&dir.join(&run.name))?;
+    let (outcome, over) = ended(&found)?;
+    let median = |column: &'static str| -> Result<Option<f64>, Failure> {
+        if !found.has(column) {
+            return Ok(None);
+        }
+        Ok(quantiles_of(&found, column, over, &[0.5])?.values.first().copied())
+    };
+    Ok(Row {
+        run,
+        seeds: found.manifest().spec.rows(),
+        outcome,
+        lambda_sup: quantiles_of(&found, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values,
+        loss: median("loss")?,
+        macro_f1: median("macro_f1")?,
+        seconds: found.manifest().seconds.map(|seconds| seconds.total),
+    })
+}
+
+const HEADS: [&str; 12] = [
+    "name",
+    "activation",
+    "hidden",
+    "step_size",
+    "seeds",
+    "converged",
+    "step_limit",
+    "non_finite",
+    "lambda_sup_10",
+    "lambda_sup_50",
+    "lambda_sup_90",
+    "macro_f1_50",
+];
+
+/// The row of the file, numbers in full.
+fn cells(row: &Row<'_>) -> [String; 12] {
+    let quantile = |k: usize| row.lambda_sup.get(k).map_or_else(String::new, f64::to_string);
+    let GridRun { name, hidden, activation, step_size } = row.run;
+    [
+        name.clone(),
+        activation.name().into(),
+        hidden.to_string(),
+        step_size.to_string(),
+        row.seeds.to_string(),
+        row.outcome.converged.to_string(),
+        row.outcome.step_limit.to_string(),
+        row.outcome.non_finite.to_string(),
+        quantile(0),
+        quantile(1),
+        quantile(2),
+        row.macro_f1.map_or_else(String::new, |value| value.to_string()),
+    ]
+}
+
+/// The table for a person.
+fn text(rows: &[Row<'_>]) -> String {
+    let mut lines = vec![format!(
+        "{:10}{:>4}{:>10}{:>10}{:>12}{:>11}{:>27}{:>11}{:>11}",
+        "f", "N", "eta", "seeds", "converged", "diverged", "lambda_sup 10 %, median", "90 %", "macro F1"
+    )];
+    for row in rows {
+        let GridRun { hidden, activation, step_size, .. } = row.run;
+        let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / row.seeds as f64);
+        let number = |value: Option<f64>| value.map_or_else(|| "-".into(), short);
+        let quantile = |k: usize| number(row.lambda_sup.get(k).copied());
+        lines.push(format!(
+            "{:10}{hidden:>4}{step_size:>10}{:>10}{:>12}{:>11}{:>13}, {:>12}{:>11}{:>11}",
+            activation.name(),
+            row.seeds,
+            share(row.outcome.converged),
+            share(row.outcome.non_finite),
+            quantile(0),
+            quantile(1),
+            quantile(2),
+            number(row.macro_f1)
+        ));
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,38 @@
+//! `sharpsweep merge`.
+
+use std::path::PathBuf;
+
+use super::Failure;
+use super::grid;
+use super::summary::{self, OutputArgs};
+use crate::run::{Grid, Run, merge};
+
+/// Joins the shards of a sweep into one run
+///
+/// The directories may come in any order; together they must hold every seed once, and all must be finished. Their columns come
+/// out byte for byte as those of the sweep in one piece. Sweeps over neighbouring ranges of seeds (--seeds 0..500 and 500..1000)
+/// join in the same way, and so do shards of grids. The parts are left as they are; the result appears whole or not at all.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The shards' directories
+    #[arg(value_name = "DIR", required = true)]
+    dirs: Vec<PathBuf>,
+    /// The directory for the joined run; it must not hold anything yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Join even what different engines, drivers or versions of this program computed; manifest.json then says which seeds are whose
+    #[arg(long)]
+    allow_mixed_engines: bool,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        merge(&self.dirs, &self.out, self.allow_mixed_engines)?;
+        if Grid::is_in(&self.out) {
+            return grid::show(&self.out, &Grid::open(&self.out)?, &self.output);
+        }
+        summary::show(&Run::open(&self.out)?, &self.output)
+    }
+}

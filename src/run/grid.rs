@@ -1,0 +1,89 @@
+//! A grid: one directory with a run for every combination of parameters, and `grid.json` that lists them.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::staging::Staging;
+use super::writer::RunWriter;
+use super::{RunError, manifest};
+use crate::engine::Description;
+use crate::model::Activation;
+use crate::records::Column;
+use crate::spec::Experiment;
+
+/// The list's name in a grid's directory.
+const FILE: &str = "grid.json";
+
+/// The runs of a grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Grid {
+    /// The layout's version, that of the runs.
+    pub format: u32,
+    /// The runs, each in a folder of its name.
+    pub runs: Vec<GridRun>,
+}
+
+/// One run of a grid.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GridRun {
+    /// The run's folder in the grid's directory.
+    pub name: String,
+    /// N, the number of hidden units.
+    pub hidden: usize,
+    /// f, the activation function.
+    pub activation: Activation,
+    /// eta, the step size.
+    pub step_size: f64,
+}
+
+impl GridRun {
+    /// The run with these parameters, named after them.
+    pub fn new(hidden: usize, activation: Activation, step_size: f64) -> Self {
+        let name = format!("{}-n{hidden}-eta{step_size}", activation.name());
+        Self { name, hidden, activation, step_size }
+    }
+}
+
+impl Grid {
+    /// Whether `dir` holds a grid.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join(FILE).exists()
+    }
+
+    /// Creates the grid `dir` with a run for each of `runs`, of which no row is computed yet. It appears whole.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
+    pub fn create(
+        dir: &Path,
+        runs: &[(GridRun, Experiment, Vec<Column>)],
+        engine: &Description,
+    ) -> Result<Self, RunError> {
+        let staging = Staging::new(dir)?;
+        for (run, experiment, columns) in runs {
+            RunWriter::create(&staging.path().join(&run.name), experiment, engine.clone(), columns.clone())?;
+        }
+        let grid = Self { format: manifest::FORMAT, runs: runs.iter().map(|(run, ..)| run.clone()).collect() };
+        grid.write(staging.path())?;
+        staging.publish()?;
+        Ok(grid)
+    }
+
+    /// Reads the grid in `dir`.
+    ///
+    /// # Errors
+    /// [`RunError::Manifest`] for a list that this version cannot read.
+    pub fn open(dir: &Path) -> Result<Self, RunError> {
+        let path = dir.join(FILE);
+        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => RunError::NoGrid(dir.to_owned()),
+            _ => RunError::io(&path, error),
+        })?;
+        manifest::parse(&path, &text)
+    }
+
+    pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
+        manifest::replace(&dir.join(FILE), self)
+    }
+}

@@ -1,0 +1,212 @@
+//! Joining runs over neighbouring seeds, as the shards of a sweep, into the run over all of them.
+//!
+//! Columns are copied in blocks, so memory does not grow with the runs.
+
+use std::path::{Path, PathBuf};
+
+use super::differences::differences;
+use super::grid::Grid;
+use super::manifest::{Manifest, Part, State};
+use super::staging::Staging;
+use super::writer::RunWriter;
+use super::{Run, RunError, check_free};
+use crate::engine::Description;
+use crate::spec::{DataSource, Seeds, Spec, Work};
+
+/// Joins the runs, or the grids of runs, in `dirs` (in any order) into the new directory `out`, which appears whole.
+///
+/// With `mixed`, runs of different engines or program versions are joined too, and the manifest says which seeds are whose.
+/// The columns of runs by one engine come out bit for bit as those of the run over all seeds.
+///
+/// # Errors
+/// [`RunError::Unfinished`], [`RunError::Unlike`], [`RunError::MixedEngines`] or [`RunError::Seeds`] before anything is written;
+/// [`RunError::Exists`] if `out` holds anything.
+pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool) -> Result<(), RunError> {
+    check_free(out)?;
+    let [first, others @ ..] = dirs else { return Err(RunError::NothingToMerge) };
+    if !Grid::is_in(first) {
+        let parts = Parts::new(dirs, mixed)?;
+        let staging = Staging::new(out)?;
+        parts.write(staging.path())?;
+        return staging.publish();
+    }
+    let grid = Grid::open(first)?;
+    for dir in others {
+        let differences = differences(&grid.runs, &Grid::open(dir)?.runs);
+        if !differences.is_empty() {
+            let differences = differences.join("; ");
+            return Err(RunError::Unlike { first: first.clone(), other: dir.clone(), differences });
+        }
+    }
+    let of_all = |name: &str| -> Vec<PathBuf> { dirs.iter().map(|dir| dir.join(name)).collect() };
+    let runs: Vec<Parts> =
+        grid.runs.iter().map(|run| Parts::new(&of_all(&run.name), mixed)).collect::<Result<_, _>>()?;
+    let staging = Staging::new(out)?;
+    for (run, parts) in grid.runs.iter().zip(runs) {
+        let dir = staging.path().join(&run.name);
+        std::fs::create_dir(&dir).map_err(|error| RunError::io(&dir, error))?;
+        parts.write(&dir)?;
+    }
+    grid.write(staging.path())?;
+    staging.publish()
+}
+
+/// Finished runs that cover their whole range of seeds, in seed order.
+struct Parts {
+    runs: Vec<(Seeds, Run)>,
+    whole: Seeds,
+}
+
+impl Parts {
+    fn new(dirs: &[PathBuf], mixed: bool) -> Result<Self, RunError> {
+        let mut runs = Vec::new();
+        let mut shard_of = None;
+        let mut unfinished = Vec::new();
+        for dir in dirs {
+            let run = Run::open(dir)?;
+            if run.manifest().state != State::Finished {
+                unfinished.push(dir.display().to_string());
+            }
+            let Work::Sweep { first_seed, seeds, shard_of: whole, .. } = run.manifest().spec.work else {
+                return Err(RunError::NoSweep(dir.clone()));
+            };
+            shard_of = shard_of.or(whole);
+            runs.push((Seeds { first_seed, seeds }, run));
+        }
+        if !unfinished.is_empty() {
+            return Err(RunError::Unfinished(unfinished));
+        }
+        let Some(((_, first), others)) = runs.split_first() else { return Err(RunError::NothingToMerge) };
+        for (_, other) in others {
+            check_alike(first, other, mixed)?;
+        }
+        runs.sort_by_key(|(seeds, _)| (seeds.first_seed, seeds.seeds));
+        let whole = shard_of.unwrap_or_else(|| {
+            let first_seed = runs[0].0.first_seed;
+            let end = runs.iter().map(|(seeds, _)| seeds.end()).max().unwrap_or(first_seed);
+            Seeds { first_seed, seeds: end - first_seed }
+        });
+        check_cover(&runs, whole)?;
+        Ok(Self { runs, whole })
+    }
+
+    /// Writes the joined run into the empty folder `dir`.
+    fn write(self, dir: &Path) -> Result<(), RunError> {
+        let Self { runs, whole } = self;
+        let first = &runs[0].1;
+        let mut experiment = first.experiment()?;
+        if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut experiment.spec.work {
+            (*first_seed, *seeds, *shard_of) = (whole.first_seed, whole.seeds, None);
+        }
+        let parts: Vec<Part> = runs.iter().flat_map(|(seeds, run)| parts_of(*seeds, run.manifest())).collect();
+        let engine = joined(parts.iter().map(|part| &part.engine));
+        let columns = first.manifest().columns.clone();
+        let mut writer = RunWriter::build(dir, &experiment, engine, columns)?;
+        for (seeds, run) in &runs {
+            writer.copy(seeds.first_seed - whole.first_seed, run)?;
+        }
+        let started = runs.iter().map(|(_, run)| run.manifest().started.clone()).min();
+        writer.finish_as(|manifest| {
+            manifest.started = started.unwrap_or_default();
+            manifest.version = unique(parts.iter().map(|part| part.version.as_str()));
+            manifest.parts = parts;
+        })?;
+        Ok(())
+    }
+}
+
+fn parts_of(seeds: Seeds, manifest: &Manifest) -> Vec<Part> {
+    if manifest.parts.is_empty() {
+        vec![Part { seeds, version: manifest.version.clone(), engine: manifest.engine.clone() }]
+    } else {
+        manifest.parts.clone()
+    }
+}
+
+/// One description of all `engines`: where they differ, each value once.
+fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Description {
+    let field = |of: fn(&Description) -> &str| unique(engines.clone().map(of));
+    Description {
+        engine: field(|engine| &engine.engine),
+        precision: field(|engine| &engine.precision),
+        device: field(|engine| &engine.device),
+        driver: field(|engine| &engine.driver),
+        code_hash: field(|engine| &engine.code_hash),
+        route: engines.clone().next().map(|engine| engine.route).unwrap_or_default(),
+    }
+}
+
+fn unique<'a>(values: impl Iterator<Item = &'a str>) -> String {
+    let mut found: Vec<&str> = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found.join(" + ")
+}
+
+/// Fails unless the two runs are the same but for their seeds, and unless `mixed` by the same engine.
+fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
+    let (a, b) = (first.manifest(), other.manifest());
+    let mut found = differences(&but_for_seeds(&a.spec), &but_for_seeds(&b.spec));
+    found.extend(differences(&a.columns, &b.columns));
+    if !found.is_empty() {
+        let (first, other, differences) = (first.dir().to_owned(), other.dir().to_owned(), found.join("; "));
+        return Err(RunError::Unlike { first, other, differences });
+    }
+    let mut found = a.engine.differences(&b.engine);
+    if a.version != b.version {
+        found.push(format!("program version: `{}` there, `{}` here", a.version, b.version));
+    }
+    if mixed || found.is_empty() {
+        return Ok(());
+    }
+    Err(RunError::MixedEngines {
+        first: first.dir().to_owned(),
+        other: other.dir().to_owned(),
+        differences: found.join("; "),
+    })
+}
+
+/// A spec without what may differ between parts: which seeds of the whole they are, and where their data lay.
+fn but_for_seeds(spec: &Spec) -> Spec {
+    let mut spec = spec.clone();
+    if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut spec.work {
+        // Runs that are no shards are parts of whatever they cover together.
+        (*first_seed, *seeds) = shard_of.map_or((0, 0), |whole| (whole.first_seed, whole.seeds));
+    }
+    // The hash tells data apart; the same file may have another path elsewhere.
+    for data in std::iter::once(&mut spec.data).chain(&mut spec.test) {
+        if let DataSource::Files { x, q } = &mut data.source {
+            x.clear();
+            q.clear();
+        }
+    }
+    spec
+}
+
+/// Fails unless `runs`, in seed order, hold every seed of `whole` once.
+fn check_cover(runs: &[(Seeds, Run)], whole: Seeds) -> Result<(), RunError> {
+    let mut problems = Vec::new();
+    let mut next = whole.first_seed;
+    let mut last: Option<&Run> = None;
+    for (seeds, run) in runs {
+        if seeds.first_seed > next {
+            problems.push(format!("seeds {next}..{} are in none of them", seeds.first_seed));
+        }
+        if let Some(last) = last.filter(|_| seeds.first_seed < next) {
+            let end = next.min(seeds.end());
+            let (a, b) = (last.dir().display(), run.dir().display());
+            problems.push(format!("seeds {}..{end} are in both {a} and {b}", seeds.first_seed));
+        }
+        if seeds.end() > next {
+            next = seeds.end();
+            last = Some(run);
+        }
+    }
+    if next < whole.end() {
+        problems.push(format!("seeds {next}..{} are in none of them", whole.end()));
+    }
+    if problems.is_empty() { Ok(()) } else { Err(RunError::Seeds { whole: whole.first_seed..whole.end(), problems }) }
+}

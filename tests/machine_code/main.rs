@@ -1,0 +1,198 @@
+//! What a real GPU's compiler makes of the kernels: registers, spills, scratch and the cost of a sample, held to recorded values.
+//!
+//! The compiler is Mesa's for AMD (RADV with its null device, gfx1100), which the package of the software adapter brings along; the
+//! figures do not depend on the machine or its load. The program that reads them, isa-stats, lies beside the project: where it is
+//! not there, the test says so on stderr and checks nothing.
+//!
+//! `measured.tsv` holds the recorded values (Mesa 22.3). After a change that is meant to move them, run the test with
+//! `SHARPSWEEP_RECORD_MACHINE_CODE=1` and look at the difference.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rayon::prelude::*;
+use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
+use sharpsweep::model::{Activation, Shape};
+
+const RECORD: &str = "SHARPSWEEP_RECORD_MACHINE_CODE";
+
+/// One kernel as the compiler left it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Code {
+    registers: u32,
+    spilled: u32,
+    scratch: u32,
+    /// The cost of the dearest innermost loop's trip (vector + 4 x transcendental instructions); for training kernels that of a
+    /// sample, over all invocations that share a network. 0 where the loop is rolled up inside.
+    cost: f64,
+}
+
+/// A compiled variant's name, as `train m2 n3 sigmoid`.
+fn name(pass: Pass, shape: Shape, activation: Activation) -> String {
+    format!("{} m{} n{} {}", pass.name(), shape.inputs, shape.hidden, activation.name())
+}
+
+/// Every variant that is checked: each shape's own training kernel, the wide one by force, and the evaluation.
+fn variants() -> Vec<(Pass, Shape, Activation)> {
+    let mut variants = Vec::new();
+    for inputs in [2, 30] {
+        for hidden in [1, 3, 10, 16, 17, 32, 64, 128] {
+            let shape = Shape::new(inputs, hidden);
+            for activation in Activation::ALL {
+                let chosen = TrainPlan::of(shape).pass();
+                variants.extend([chosen, Pass::Terms].map(|pass| (pass, shape, activation)));
+                if chosen == Pass::Train {
+                    variants.push((Pass::TrainShared, shape, activation));
+                }
+            }
+            // These do not depend on the activation.
+            variants.extend(
+                [Pass::TrainStreamed, Pass::Gradient, Pass::Trace, Pass::TraceSq, Pass::TraceSqAssembled]
+                    .map(|pass| (pass, shape, Activation::Sigmoid)),
+            );
+        }
+    }
+    // Every width in between, with the activation that needs most registers.
+    for hidden in 1..=128 {
+        let shape = Shape::new(2, hidden);
+        variants.push((TrainPlan::of(shape).pass(), shape, Activation::Softplus));
+    }
+    variants.sort_by_key(|(pass, shape, activation)| name(*pass, *shape, *activation));
+    variants.dedup();
+    variants
+}
+
+#[test]
+fn machine_code_is_no_worse_than_recorded() {
+    let Some(tool) = isa_stats() else { return };
+    let found: BTreeMap<String, Code> = variants()
+        .into_par_iter()
+        .map(|(pass, shape, activation)| {
+            let source = wgsl(pass, shape, activation);
+            (name(pass, shape, activation), compile(&tool, &source, &name(pass, shape, activation)))
+        })
+        .collect();
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/machine_code/measured.tsv");
+    if std::env::var(RECORD).is_ok_and(|value| value == "1") {
+        std::fs::write(&file, table(&found)).unwrap();
+    }
+    let recorded = parse(&std::fs::read_to_string(&file).unwrap());
+    let mut misses = String::new();
+    for (name, code) in &found {
+        if let Err(miss) = holds(name, *code, &recorded) {
+            let _ = write!(misses, "\n  {name}: {miss}");
+        }
+    }
+    assert!(misses.is_empty(), "worse than recorded in {}:{misses}", file.display());
+
+    // The promises, whatever is recorded: cost of a sample at most this with M = 2 and sigmoid units.
+    for (hidden, most) in [(3, 68.0), (10, 200.0), (32, 720.0)] {
+        let shape = Shape::new(2, hidden);
+        let cost = found[&name(TrainPlan::of(shape).pass(), shape, Activation::Sigmoid)].cost;
+        assert!(cost > 0.0 && cost <= most, "N = {hidden}: a sample costs {cost}, the bar is {most}");
+    }
+
+    // The comparison is not blind.
+    let (name, code) = found.first_key_value().unwrap();
+    for worse in [
+        Code { registers: code.registers + 24, ..*code },
+        Code { spilled: 1, ..*code },
+        Code { scratch: 64, ..*code },
+        Code { cost: code.cost * 1.1 + 4.0, ..*code },
+    ] {
+        assert!(holds(name, worse, &recorded).is_err(), "{worse:?} passes for {name}");
+    }
+    assert!(holds("a new kernel", *code, &recorded).is_err());
+}
+
+/// No spill and no scratch at all; registers within one step of the recorded (they are given out by twelves), cost within 3 %.
+fn holds(name: &str, code: Code, recorded: &BTreeMap<String, Code>) -> Result<(), String> {
+    let Some(bar) = recorded.get(name) else {
+        return Err(format!("not recorded: run with {RECORD}=1"));
+    };
+    let fine = code.spilled == 0
+        && code.scratch == 0
+        && code.registers <= bar.registers + 12
+        && code.cost <= bar.cost * 1.03 + 2.0;
+    if fine { Ok(()) } else { Err(format!("{code:?}, recorded {bar:?}")) }
+}
+
+fn table(codes: &BTreeMap<String, Code>) -> String {
+    let mut text = String::from("variant\tregisters\tspilled\tscratch\tcost\n");
+    for (name, code) in codes {
+        let _ = writeln!(text, "{name}\t{}\t{}\t{}\t{:.1}", code.registers, code.spilled, code.scratch, code.cost);
+    }
+    text
+}
+
+fn parse(table: &str) -> BTreeMap<String, Code> {
+    table
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let cells: Vec<&str> = line.split('\t').collect();
+            let number = |k: usize| cells[k].parse::<f64>().unwrap_or_else(|error| panic!("{line}: {error}"));
+            let [registers, spilled, scratch] = [1, 2, 3].map(|k| number(k) as u32);
+            (cells[0].to_owned(), Code { registers, spilled, scratch, cost: number(4) })
+        })
+        .collect()
+}
+
+/// Compiles `source` with the tool at `tool`.
+fn compile(tool: &Path, source: &str, name: &str) -> Code {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.wgsl", name.replace(' ', "-")));
+    std::fs::write(&file, source).unwrap();
+    // As release builds compile: without the counter that wgpu puts into loops.
+    let run = Command::new(tool).args(["--target", "gfx1100", "--unbounded-loops"]).arg(&file).output().unwrap();
+    let text = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success(), "isa-stats on {}: {}", file.display(), String::from_utf8_lossy(&run.stderr));
+    let figure = |label: &str| -> u32 {
+        text.lines()
+            .find_map(|line| line.strip_prefix(label)?.trim().parse().ok())
+            .unwrap_or_else(|| panic!("no `{label}` from isa-stats for {name}: {text}"))
+    };
+    let trip = text
+        .lines()
+        .filter_map(|line| line.split("issue cost ").nth(1)?.split(' ').next()?.parse::<f64>().ok())
+        .fold(0.0, f64::max);
+    let constant = |label: &str| -> Option<f64> {
+        let rest = source.split(&format!("const {label}: u32 = ")).nth(1)?;
+        rest.split('u').next()?.parse().ok()
+    };
+    // One trip of the shared kernel is a tile of samples, in each of the invocations that share the network.
+    let cost = match (constant("LANES"), constant("TILE")) {
+        (Some(lanes), Some(tile)) if trip >= 14.0 * tile => trip * lanes / tile,
+        // The trip is that of a loop over lanes, which stayed rolled up.
+        (Some(_), _) => 0.0,
+        (None, _) => trip,
+    };
+    Code { registers: figure("VGPRs"), spilled: figure("Spilled VGPRs"), scratch: figure("Scratch size"), cost }
+}
+
+/// The program isa-stats, built from a copy under target/; `None`, with a line on stderr, where its source is not there.
+fn isa_stats() -> Option<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/isa-stats");
+    if !source.join("Cargo.toml").exists() {
+        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
+        let _ = writeln!(std::io::stderr(), "SKIPPED machine_code: {} is not there", source.display());
+        return None;
+    }
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("isa-stats");
+    std::fs::create_dir_all(copy.join("src")).unwrap();
+    for file in ["Cargo.toml", "src/main.rs"] {
+        std::fs::copy(source.join(file), copy.join(file)).unwrap();
+    }
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "--quiet", "--manifest-path"])
+        .arg(copy.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(copy.join("target"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "{} does not build", source.display());
+    Some(copy.join("target/release/isa-stats"))
+}

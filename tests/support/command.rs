@@ -1,0 +1,71 @@
+//! The program as a child process, and the columns that it leaves.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+/// The program, to be run inside `dir`.
+pub(crate) fn sharpsweep(dir: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sharpsweep"));
+    command.current_dir(dir).args(args);
+    command
+}
+
+/// Runs the program inside `dir`; it must succeed.
+pub(crate) fn succeed(dir: &Path, args: &[&str]) -> Output {
+    let output = sharpsweep(dir, args).output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
+/// Runs the program inside `dir`; it must fail with exit code `code`. What it said on stderr.
+pub(crate) fn fail(dir: &Path, args: &[&str], code: i32) -> String {
+    let output = sharpsweep(dir, args).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    said
+}
+
+/// Starts the program inside `dir` with `--progress json` and returns once its first chunk is written.
+pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, Vec<String>) {
+    let mut command = sharpsweep(dir, args);
+    command.args(["--progress", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut said = Vec::new();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    for line in lines.by_ref() {
+        said.push(line.unwrap());
+        if said.last().unwrap().starts_with('{') {
+            break;
+        }
+    }
+    // The pipe must be read on, or the child would be killed by its next line.
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, said)
+}
+
+/// The bytes of every column of `run`, by name.
+pub(crate) fn columns(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    let files = std::fs::read_dir(run).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "npy"))
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(&path).unwrap()))
+        .collect()
+}
+
+/// Fails unless two runs have the same columns with the same bytes.
+pub(crate) fn assert_same_columns(run: &Path, expected: &Path) {
+    let (run_columns, expected_columns) = (columns(run), columns(expected));
+    assert!(!expected_columns.is_empty(), "{} has no column", expected.display());
+    let names = |columns: &BTreeMap<String, Vec<u8>>| columns.keys().cloned().collect::<Vec<String>>();
+    assert_eq!(names(&run_columns), names(&expected_columns));
+    let differing: Vec<&String> =
+        expected_columns.keys().filter(|name| run_columns[*name] != expected_columns[*name]).collect();
+    assert!(differing.is_empty(), "{} and {} differ in {differing:?}", run.display(), expected.display());
+}
+
+/// A run's manifest.
+pub(crate) fn manifest(run: &Path) -> serde_json::Value {
+    serde_json::from_str(&std::fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap()
+}
