@@ -45,7 +45,6 @@ fn assert_accurate(what: &str, mut errors: Vec<f64>) {
     // NaN sorts last, so it is the worst.
     errors.sort_by(f64::total_cmp);
     let (worst, median) = (errors[errors.len() - 1], errors[errors.len() / 2]);
-    println!("{what}: worst {worst:.1e}, median {median:.1e}");
     assert!(worst <= LAMBDA_WORST && median <= LAMBDA_MEDIAN, "{what}: worst {worst:e}, median {median:e}");
 }
 

@@ -171,9 +171,9 @@ impl<F: Lanes> Eigenvalues<F> {
                 along = p.mul_add(v, along);
             }
             let half = along * b * F::splat(0.5);
-            for c in 0..i {
-                self.reflection[c] = v[c];
-                self.update[c] = half.neg_mul_add(v[c], self.product[c]);
+            self.reflection[..i].copy_from_slice(v);
+            for ((update, &v), &p) in self.update.iter_mut().zip(&*v).zip(&self.product) {
+                *update = half.neg_mul_add(v, p);
             }
         }
         self.diagonal[0] = self.reduced[0];
