@@ -37,10 +37,13 @@ fn with_undisturbed() -> TempDir {
     dir
 }
 
-/// A folder with the undisturbed sweep and one that was killed after its first chunk.
+/// A folder with the undisturbed sweep and one that was killed once its journal had rows, but not all.
 fn with_killed() -> TempDir {
     let dir = with_undisturbed();
     let (mut child, _) = start(dir.path(), &sweep_to("run"));
+    while std::fs::read_to_string(dir.path().join("run/journal")).is_ok_and(|journal| journal.lines().count() < 2) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(manifest(&dir.path().join("run"))["state"], "running", "the sweep was too quick to be killed");
