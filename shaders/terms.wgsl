@@ -20,11 +20,7 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
         let sample = i * (INPUTS + 1u);
         var z = theta[V_BIAS * networks + network];
         for (var n = 0u; n < HIDDEN; n++) {
-            var y = theta[w(n, 0u) * networks + network];
-            for (var m = 1u; m <= INPUTS; m++) {
-                y += theta[w(n, m) * networks + network] * samples[sample + m - 1u];
-            }
-            let f = activation(y);
+            let f = activation(pre_activation(network, n, sample));
             z += theta[v(n) * networks + network] * f.x;
             let at = (i * HIDDEN + n) * networks + network;
             r[at] = f.x;
@@ -38,4 +34,45 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
         output_terms[at + networks] = p.x * p.y;
         output_terms[at + 2u * networks] = residual(z, q);
     }
+}
+
+// Bits of the leading part of each factor: with so few the sum of M + 1 products of leading parts is exact in f32.
+const LEADING_BITS: u32 = (24u - (32u - countLeadingZeros(INPUTS))) / 2u;
+
+// y_in = W[n, 0] + sum_m W[n, m] x_im, to one rounding. Weights grow large in training and their products cancel; a plain sum then
+// loses the digits that decide s_i, and with them the fifth digit of an eigenvalue.
+fn pre_activation(network: u32, n: u32, sample: u32) -> f32 {
+    var largest_weight = 0.0;
+    var largest_input = 1.0;
+    for (var m = 0u; m <= INPUTS; m++) {
+        largest_weight = max(largest_weight, abs(theta[w(n, m) * params.networks + network]));
+        largest_input = max(largest_input, abs(input(sample, m)));
+    }
+    let weight_unit = unit_of_leading_part(largest_weight);
+    let input_unit = unit_of_leading_part(largest_input);
+    var leading = 0.0;
+    var rest = 0.0;
+    for (var m = 0u; m <= INPUTS; m++) {
+        let weight = theta[w(n, m) * params.networks + network];
+        let x = input(sample, m);
+        let leading_weight = round(weight / weight_unit) * weight_unit;
+        let leading_x = round(x / input_unit) * input_unit;
+        leading += leading_weight * leading_x;
+        rest += leading_weight * (x - leading_x) + (weight - leading_weight) * x;
+    }
+    return leading + rest;
+}
+
+// x_im of the sample that starts at `sample`, and 1 for the bias.
+fn input(sample: u32, m: u32) -> f32 {
+    if m == 0u {
+        return 1.0;
+    }
+    return samples[sample + m - 1u];
+}
+
+// The power of two whose multiples, up to `largest`, have LEADING_BITS bits.
+fn unit_of_leading_part(largest: f32) -> f32 {
+    // By its bits: exp2 need not be exact.
+    return bitcast<f32>((bitcast<u32>(max(largest, 0x1p-60f)) & 0x7f800000u) - ((LEADING_BITS - 1u) << 23u));
 }

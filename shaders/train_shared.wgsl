@@ -4,6 +4,7 @@
 // workgroup memory, one lane a sample adds them up and leaves delta. All sums run in a fixed order, whatever else is in the group.
 //
 // As in train.wgsl, arrays in registers are indexed by counters with constant ends alone.
+// The twin of src/reference/train.rs.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][Y_SCALE x_1 .. Y_SCALE x_M, Z_SCALE (1 - 2q)]

@@ -2,6 +2,7 @@
 // weight twice for TILE samples and reads and writes each gradient once.
 // One workgroup: one network. Each invocation owns every GROUP-th hidden unit with all its weights. As in train_shared.wgsl they
 // meet over a tile of samples for the shares of z and for delta.
+// The twin of src/reference/train.rs.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][Y_SCALE x_1 .. Y_SCALE x_M, Z_SCALE (1 - 2q)]

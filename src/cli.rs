@@ -1,6 +1,7 @@
 //! The command line: what was typed, and what a person gets to read. One file a command.
 
 mod adapters;
+mod bench;
 mod duplicates;
 mod evaluate;
 mod experiment;
@@ -42,6 +43,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
+  sharpsweep bench --out bench                       what each route to sharpness costs on this machine
   sharpsweep sweep --seeds 100000 --shard 2/8 --out part-2     one eighth, for another machine
   sharpsweep merge part-* --out runs/whole           the eighths in one run
   sharpsweep duplicates runs/wide                    which networks are the same critical point
@@ -55,6 +57,7 @@ enum Command {
     Reproduce(reproduce::Args),
     Report(report::Args),
     Replay(replay::Args),
+    Bench(bench::Args),
     Merge(merge::Args),
     Duplicates(duplicates::Args),
     Adapters(adapters::Args),
@@ -110,6 +113,7 @@ impl Cli {
             Command::Reproduce(args) => args.run(),
             Command::Report(args) => args.run(),
             Command::Replay(args) => args.run(),
+            Command::Bench(args) => args.run(),
             Command::Merge(args) => args.run(),
             Command::Duplicates(args) => args.run(),
             Command::Adapters(args) => args.run(),

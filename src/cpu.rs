@@ -9,6 +9,7 @@
 
 mod activation;
 mod assembled;
+mod eigenvalues;
 mod engine;
 mod evaluate;
 mod lanes;
@@ -16,6 +17,7 @@ mod network;
 mod pairwise;
 mod route;
 mod samples;
+mod spectrum;
 mod terms;
 mod train;
 

@@ -3,6 +3,8 @@
 //! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the GPU
 //! engine implement [`Engine`]; none of them knows another.
 
+mod spectra;
+
 use std::ops::Range;
 
 use clap::ValueEnum;
@@ -10,6 +12,9 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Problem;
+
+pub(crate) use spectra::Witnesses;
+pub use spectra::{MissingSpectrum, Spectra};
 
 /// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -186,4 +191,12 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError>;
+
+    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and all its
+    /// eigenvalues. f32 engines round theta to nearest first and check every spectrum by its own sums; a row that fails, or whose
+    /// Hessian is not finite, holds NaN and is named.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the device fails, or D is more than the engine takes.
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError>;
 }

@@ -6,6 +6,7 @@
 //! Arrays on the device are \[..\]\[network\]: neighbouring invocations read neighbouring addresses.
 
 mod adapter;
+mod clock;
 mod device;
 mod engine;
 mod evaluate;
@@ -15,6 +16,7 @@ mod params;
 mod plan;
 mod route;
 mod shader;
+mod spectrum;
 mod train;
 
 pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};

@@ -18,11 +18,13 @@
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`analysis`]: what a finished run is asked;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
+//! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
 //! - [`report`]: figures, tables and the HTML report;
 //! - [`cli`]: the command line.
 
 pub mod analysis;
 pub mod backend;
+pub mod bench;
 pub mod bounds;
 pub mod cli;
 pub mod cpu;

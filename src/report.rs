@@ -5,6 +5,7 @@
 
 mod activations;
 mod canvas;
+mod cost;
 mod critical_points;
 mod distribution;
 mod figure;
@@ -21,6 +22,7 @@ mod table;
 mod trajectory;
 
 pub use activations::activation_functions;
+pub use cost::{cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
 pub use critical_points::{CriticalPoints, Measured};
 pub use distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
 pub use figure::{Figure, FigureError};

@@ -13,7 +13,7 @@ use ndarray::ArrayView2;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Trained};
+use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
@@ -337,6 +337,11 @@ impl<E: Engine> Engine for Failing<E> {
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         self.call(theta.nrows())?;
         self.inner.evaluate(problem, theta)
+    }
+
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.spectrum(problem, theta)
     }
 }
 

@@ -10,7 +10,8 @@ struct Params {
     steps: u32,
     // T, the most steps a network takes (train only).
     max_steps: u32,
-    // The first row of sample pairs (trace_sq) or the first item (trace_sq_assembled) of this dispatch.
+    // The first row of sample pairs (trace_sq), item (trace_sq_assembled), tile (hessian) or workgroup of matrices (eigenvalues) of
+    // this dispatch.
     first_row: u32,
     // The samples j of this dispatch, without the last (gradient and trace_sq only): an invocation's loops stay short.
     first_sample: u32,

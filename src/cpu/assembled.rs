@@ -158,6 +158,35 @@ impl<F: Lanes> Assembled<F> {
         }
     }
 
+    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears them. An entry
+    /// is given for every place it stands in, but on one side of the diagonal only.
+    #[inline(always)]
+    pub(super) fn take_entries(&mut self, pass: usize, shape: Shape, mut put: impl FnMut(usize, usize, F)) {
+        let rows = self.rows;
+        for group in &self.passes[pass] {
+            let width = group.rights.len();
+            let sums = &mut self.sums[group.start..][..width * group.columns];
+            for (b, &right) in group.rights.iter().enumerate() {
+                let values = sums.iter().skip(b).step_by(width);
+                if group.left >= rows.s_output(0) {
+                    let (k, l) = (group.left - rows.s_output(0), right - rows.output(0));
+                    values.for_each(|&value| put(shape.v_bias() + k, shape.v_bias() + l, value));
+                } else if right >= rows.output(0) {
+                    let (n, k) = (group.left - rows.s_back(0), right - rows.output(0));
+                    values.enumerate().for_each(|(m, &value)| put(shape.w(n, m), shape.v_bias() + k, value));
+                } else {
+                    let (n, k) = (group.left - rows.s_back(0), right - rows.back(0));
+                    let pairs = (0..=shape.inputs).flat_map(|m| (m..=shape.inputs).map(move |l| (m, l)));
+                    for ((m, l), &value) in pairs.zip(values) {
+                        put(shape.w(n, m), shape.w(k, l), value);
+                        put(shape.w(n, l), shape.w(k, m), value);
+                    }
+                }
+            }
+            sums.fill(F::splat(0.0));
+        }
+    }
+
     fn fill_products(&mut self, inputs: usize, x: &[f32]) {
         let stride = self.pair_occurrences.len();
         for (row, products) in x.chunks_exact(inputs).zip(self.products.chunks_exact_mut(stride)) {

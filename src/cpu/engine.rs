@@ -13,8 +13,9 @@ use super::evaluate::Evaluating;
 use super::network::Layout;
 use super::route::ExactRoute;
 use super::samples::Samples;
+use super::spectrum::FindingSpectra;
 use super::train::Training;
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Status, Trained};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Status, Trained};
 use crate::model::{Activation, MAX_PARAMETERS, Problem};
 
 /// Trains and evaluates in f32 on all threads of the current rayon pool.
@@ -36,6 +37,14 @@ impl Cpu {
     /// With `instruction_set` instead, or `None` if this processor lacks it.
     pub fn with_instruction_set(route: Route, instruction_set: InstructionSet) -> Option<Self> {
         InstructionSet::available().contains(&instruction_set).then_some(Self { route, instruction_set })
+    }
+
+    /// The route to tr H^2 that an evaluation of `problem` takes.
+    pub fn route(&self, problem: &Problem) -> Route {
+        match ExactRoute::choose(self.route, problem.shape, problem.data.samples()) {
+            ExactRoute::Pairwise => Route::Pairwise,
+            ExactRoute::Assembled => Route::Assembled,
+        }
     }
 
     fn train_as<A: UnitFunction + Sync>(self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Trained {
@@ -152,7 +161,43 @@ impl Engine for Cpu {
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         Ok(self.evaluate_rows(problem, theta))
     }
+
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        let parameters = problem.shape.parameters();
+        let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
+        if bytes > MOST_HESSIAN_BYTES {
+            return Err(EngineError::Limit(format!(
+                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that size side by side \
+                 fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, or --backend reference",
+                problem.shape.inputs,
+                problem.shape.hidden,
+                self.instruction_set.lanes(),
+                bytes >> 20,
+                MOST_HESSIAN_BYTES >> 20,
+            )));
+        }
+        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data));
+        let next = AtomicUsize::new(0);
+        let workers = self.workers(theta.nrows()).map(|_| {
+            self.instruction_set.dispatch(FindingSpectra {
+                shape: problem.shape,
+                activation: problem.activation,
+                layout: &layout,
+                samples: &samples,
+                theta,
+                next: &next,
+            })
+        });
+        let mut rows: Vec<_> = workers.flatten_iter().collect();
+        rows.sort_unstable_by_key(|&(row, _)| row);
+        let mut spectra = Spectra::default();
+        rows.into_iter().for_each(|(_, extremes)| spectra.push(extremes));
+        Ok(spectra)
+    }
 }
+
+/// What the Hessians of one vector of networks may fill in each thread, of which the reduction keeps a copy.
+const MOST_HESSIAN_BYTES: usize = 1 << 29;
 
 /// I D up to which a batch has the most rounds of networks a lane: the paper's wider network takes a few seconds then.
 const SMALL_PROBLEM_WORK: usize = 128 * 50 * 41;

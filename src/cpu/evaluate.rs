@@ -54,7 +54,7 @@ pub(super) struct LaneSums(Vec<f64>);
 
 impl LaneSums {
     /// Zero in each of F's lanes.
-    fn new<F: Lanes>() -> Self {
+    pub(super) fn new<F: Lanes>() -> Self {
         Self(vec![0.0; F::COUNT])
     }
 
@@ -64,6 +64,11 @@ impl LaneSums {
         for (sum, &value) in self.0.iter_mut().zip(values.values()) {
             *sum += f64::from(value);
         }
+    }
+
+    /// The sum in `lane`.
+    pub(super) fn lane(&self, lane: usize) -> f64 {
+        self.0[lane]
     }
 }
 
@@ -308,6 +313,6 @@ fn add_gradient<F: Lanes>(layout: &Layout, terms: &Terms<F>, x: &[f32], room: &m
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// The longest block of samples for networks of `hidden` units.
-fn longest_block<F: Lanes>(hidden: usize, samples: usize) -> usize {
+pub(super) fn longest_block<F: Lanes>(hidden: usize, samples: usize) -> usize {
     (BLOCK_BYTES / (9 * hidden * size_of::<F>())).clamp(16, 64).min(samples)
 }

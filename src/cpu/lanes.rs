@@ -42,6 +42,9 @@ pub(super) trait Lanes:
     /// `negative` where self < 0, `otherwise` elsewhere (also for NaN).
     fn where_negative(self, negative: Self, otherwise: Self) -> Self;
 
+    /// The square root of self >= 0, correctly rounded.
+    fn sqrt(self) -> Self;
+
     /// 1 / self for 2^-125 <= |self| <= 2^125: relative error below 1.2e-7 (2^-23).
     fn reciprocal(self) -> Self;
 

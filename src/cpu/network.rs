@@ -137,6 +137,25 @@ pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: u
     }
 }
 
+/// y_in times `scale` to one rounding, for one unit and every row of `x` (M numbers a sample): `weights` holds W\[n, 0\] .. W\[n, M\], one
+/// f64 a lane. Weights grow large in training and their products cancel; a plain f32 sum then loses the digits that decide s_i, and
+/// with them the fifth digit of an eigenvalue.
+#[inline(always)]
+pub(super) fn precise_pre_activations<F: Lanes>(weights: &[f64], scale: f32, inputs: usize, x: &[f64], y: &mut [F]) {
+    let mut sums = vec![0.0_f64; F::COUNT];
+    for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
+        sums.copy_from_slice(&weights[..F::COUNT]);
+        for (weights, &x) in weights[F::COUNT..].chunks_exact(F::COUNT).zip(x) {
+            for (sum, weight) in sums.iter_mut().zip(weights) {
+                *sum += weight * x;
+            }
+        }
+        for (y, sum) in y.values_mut().iter_mut().zip(&sums) {
+            *y = (sum * f64::from(scale)) as f32;
+        }
+    }
+}
+
 /// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back` holds `U` values
 /// a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as `sums` has.
 #[inline(always)]

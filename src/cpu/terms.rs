@@ -1,8 +1,8 @@
 //! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's terms.
 
-use super::activation::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, soften};
+use super::activation::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, scale, soften};
 use super::lanes::Lanes;
-use super::network::{GROUP, Networks, pre_activations};
+use super::network::{GROUP, Networks, pre_activations, precise_pre_activations};
 use crate::model::Activation;
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
@@ -56,12 +56,10 @@ impl<F: Lanes> Terms<F> {
     #[inline(always)]
     pub(super) fn fill(&mut self, networks: &Networks<'_, F>, x: &[f32], sign: &[f32]) {
         let Networks { layout, scaled, .. } = networks;
-        let length = sign.len();
-        self.length = length;
-        self.delta[..length].fill(scaled[scaled.len() - 1]);
+        self.begin(scaled[scaled.len() - 1], sign.len());
         for &group in &layout.groups {
             let weights = layout.weights(group, scaled);
-            let y = &mut self.y[..group.units * length];
+            let y = &mut self.y[..group.units * self.length];
             match group.units {
                 4 => pre_activations::<F, 4>(weights, layout.inputs, x, y),
                 3 => pre_activations::<F, 3>(weights, layout.inputs, x, y),
@@ -69,16 +67,51 @@ impl<F: Lanes> Terms<F> {
                 _ => pre_activations::<F, 1>(weights, layout.inputs, x, y),
             }
             for (u, &v) in layout.output_weights(group, scaled).iter().enumerate() {
-                let n = group.first + u;
-                match networks.activation {
-                    Activation::Linear => self.fill_unit::<Linear>(n, u, group.units, v),
-                    Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, group.units, v),
-                    Activation::Tanh => self.fill_unit::<Tanh>(n, u, group.units, v),
-                    Activation::Softplus => self.fill_unit::<Softplus>(n, u, group.units, v),
-                    Activation::Gelu => self.fill_unit::<Gelu>(n, u, group.units, v),
-                }
+                self.fill_unit_as(networks.activation, group.first + u, u, group.units, v);
             }
         }
+        self.finish(sign);
+    }
+
+    /// The same with every pre-activation correct to one rounding. `weights` is W unit by unit, one f64 a lane; `x` is in f64.
+    #[inline(always)]
+    pub(super) fn fill_precisely(&mut self, networks: &Networks<'_, F>, weights: &[f64], x: &[f64], sign: &[f32]) {
+        let Networks { layout, theta, activation, .. } = *networks;
+        self.begin(theta[theta.len() - 1], sign.len());
+        let stride = (layout.inputs + 1) * F::COUNT;
+        for &group in &layout.groups {
+            for (u, &v) in layout.output_weights(group, theta).iter().enumerate() {
+                let n = group.first + u;
+                let weights = &weights[n * stride..(n + 1) * stride];
+                let y = &mut self.y[..self.length];
+                precise_pre_activations(weights, scale(activation), layout.inputs, x, y);
+                self.fill_unit_as(activation, n, 0, 1, v);
+            }
+        }
+        self.finish(sign);
+    }
+
+    /// Starts a block of `length` samples with z = v_0.
+    #[inline(always)]
+    fn begin(&mut self, bias: F, length: usize) {
+        self.length = length;
+        self.delta[..length].fill(bias);
+    }
+
+    #[inline(always)]
+    fn fill_unit_as(&mut self, activation: Activation, n: usize, u: usize, units: usize, v: F) {
+        match activation {
+            Activation::Linear => self.fill_unit::<Linear>(n, u, units, v),
+            Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, units, v),
+            Activation::Tanh => self.fill_unit::<Tanh>(n, u, units, v),
+            Activation::Softplus => self.fill_unit::<Softplus>(n, u, units, v),
+            Activation::Gelu => self.fill_unit::<Gelu>(n, u, units, v),
+        }
+    }
+
+    /// From z, in `delta` until then, to loss, s and delta.
+    #[inline(always)]
+    fn finish(&mut self, sign: &[f32]) {
         for (i, &sign) in sign.iter().enumerate() {
             // With t = u z: l = softplus(t), delta = u sigmoid(t), s = sigmoid(t) sigmoid(-t).
             let t = self.delta[i] * F::splat(sign * std::f32::consts::LOG2_E);

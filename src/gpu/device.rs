@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 use bytemuck::Pod;
 
 use super::Adapter;
+use super::clock::Clock;
 use crate::engine::EngineError;
 
 /// A device and its queue.
@@ -15,6 +16,8 @@ pub(super) struct Device {
     queue: wgpu::Queue,
     /// Set by the driver's callback once the device is lost, with its reason.
     lost: Arc<OnceLock<String>>,
+    /// Times every pass, once it is started.
+    clock: Option<Clock>,
     /// The first error that no scope of [`Self::checked`] caught, as a write to a buffer of a device that is lost.
     uncaught: Arc<OnceLock<String>>,
 }
@@ -28,8 +31,12 @@ impl Device {
             max_buffer_size: available.max_buffer_size,
             ..wgpu::Limits::default()
         };
-        let descriptor =
-            wgpu::DeviceDescriptor { label: Some("sharpsweep"), required_limits: limits, ..Default::default() };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("sharpsweep"),
+            required_limits: limits,
+            required_features: adapter.inner.features() & wgpu::Features::TIMESTAMP_QUERY,
+            ..Default::default()
+        };
         let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor)).map_err(|error| {
             EngineError::NoAdapter(format!("the adapter {} could not be opened: {error}", adapter.summary().name))
         })?;
@@ -45,7 +52,19 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let _ = first.set(error.to_string());
         }));
-        Ok(Self { device, queue, lost, uncaught })
+        Ok(Self { device, queue, lost, uncaught, clock: None })
+    }
+
+    /// Times every pass from now on, where the adapter has timestamps.
+    pub(super) fn start_clock(&mut self) -> Result<(), EngineError> {
+        if self.device.features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            self.clock = Some(self.checked(|device| Clock::new(device, &self.queue))?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn clock(&self) -> Option<&Clock> {
+        self.clock.as_ref()
     }
 
     pub(super) fn limits(&self) -> wgpu::Limits {
@@ -169,6 +188,8 @@ impl Device {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::Device;
     use crate::gpu::choose_adapter;
 
@@ -190,6 +211,8 @@ mod tests {
     #[test]
     fn loops_run_as_far_as_the_adapter_is_said_to_let_them() {
         if std::env::var("SHARPSWEEP_SKIP_GPU").is_ok_and(|value| value == "1") {
+            // Past the test harness, which swallows what passing tests print.
+            let _ = std::io::stderr().write_all(b"SKIPPED loops_run_as_far_as_the_adapter_is_said_to_let_them\n");
             return;
         }
         let adapter = choose_adapter(None).unwrap();

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use ndarray::ArrayView2;
 
+use super::clock::Clock;
 use super::device::Device;
-use super::{Adapter, TrainPlan, evaluate, shader_hash, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Trained};
+use super::{Adapter, TrainPlan, evaluate, route, shader_hash, spectrum, train};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
 /// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel or
@@ -48,6 +49,25 @@ impl Gpu {
     /// [`EngineError::NoAdapter`] if the driver does not give a device.
     pub fn new(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
         Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
+    }
+
+    /// Times every pass from now on by the device's own clock, where it has one; the waits for it slow the engine down a little.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the driver refuses what the clock needs.
+    pub fn start_clock(&mut self) -> Result<(), EngineError> {
+        self.device.start_clock()
+    }
+
+    /// How long all passes since [`Self::start_clock`] took on the device, without transfers; `None` without a clock.
+    pub fn device_time(&self) -> Option<Duration> {
+        self.device.clock().map(Clock::total)
+    }
+
+    /// The route to tr H^2 that an evaluation of `problem` takes.
+    pub fn route(&self, problem: &Problem) -> Route {
+        let assembles = route::assembles(self.tuning.route, problem.shape, problem.data.samples());
+        if assembles { Route::Assembled } else { Route::Pairwise }
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.
@@ -116,6 +136,10 @@ impl Engine for Gpu {
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         evaluate::evaluate(self, problem, theta)
+    }
+
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        spectrum::spectrum(self, problem, theta)
     }
 }
 

@@ -1,5 +1,6 @@
 //! A pass compiled for one problem, with the kinds of its bindings.
 
+use super::clock::Clock;
 use super::device::Device;
 use super::params::Params;
 use super::shader::{Pass, wgsl};
@@ -23,9 +24,10 @@ pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
         Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
-        Pass::Trace | Pass::TraceSq | Pass::TraceSqAssembled => {
+        Pass::Trace | Pass::TraceSq | Pass::TraceSqAssembled | Pass::Hessian => {
             &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]
         }
+        Pass::Eigenvalues => &[Uniform, Read, ReadWrite, ReadWrite],
     }
 }
 
@@ -115,12 +117,24 @@ impl Kernel {
         // More rows than a dispatch has are the pass's own loop, or the caller's.
         let [x, y] = groups.map(|count| u32::try_from(count).unwrap_or(u32::MAX).clamp(1, MAX_GROUPS));
         device.write(&self.params, std::slice::from_ref(params));
+        let clock = device.clock();
         device.submit(|encoder| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+                label: Some(self.pass.name()),
+                timestamp_writes: clock.map(Clock::around_pass),
+            });
             pass.set_pipeline(&self.pipeline);
             pass.set_bind_group(0, bound, &[]);
             pass.dispatch_workgroups(x, y, 1);
-        })
+            drop(pass);
+            if let Some(clock) = clock {
+                clock.resolve(encoder);
+            }
+        })?;
+        if let Some(clock) = clock {
+            clock.add(&device.read::<u64>(&clock.ticks, 2)?);
+        }
+        Ok(())
     }
 }
 

@@ -71,9 +71,9 @@ impl Items {
 /// fewer operations.
 ///
 /// A pair of samples costs 20 N + 30, of which there are I (I + 1) / 2; an item costs its sums and coefficients for each of I
-/// samples. The constants are fitted to a software adapter (llvmpipe, 256 bits): there the two routes' times are equal near M = 2,
-/// N = 10, I = 20, where the model gives 1.05, and it names the faster one for all of M in {2, 8, 30}, N from 3 to 64 and I from 20 to
-/// 1,000 that were measured, but for M = 2, N = 32, I = 50, which lies at the border.
+/// samples. The constants are counts of operations, not fits. On a software adapter (llvmpipe, 256 bits) the model names the faster
+/// route in 10 of 11 measured shapes, M in {2, 8, 30}, N from 3 to 64 and I from 20 to 1,000; it misses M = 2, N = 32, I = 50, which lies at
+/// the border. On a physical GPU it has not been measured: `sharpsweep bench` does so.
 pub(super) fn assembles(route: Route, shape: Shape, samples: usize) -> bool {
     let items = Items::of(shape);
     match route {

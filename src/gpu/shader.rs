@@ -31,13 +31,17 @@ pub enum Pass {
     Trace,
     /// tr H^2 from Phi, Psi and Omega.
     TraceSq,
+    /// The full Hessian.
+    Hessian,
+    /// All eigenvalues of the Hessian.
+    Eigenvalues,
     /// tr H^2 from the entries of H.
     TraceSqAssembled,
 }
 
 impl Pass {
     /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Seeds,
         Self::Train,
         Self::TrainShared,
@@ -46,6 +50,8 @@ impl Pass {
         Self::Gradient,
         Self::Trace,
         Self::TraceSq,
+        Self::Hessian,
+        Self::Eigenvalues,
         Self::TraceSqAssembled,
     ];
 
@@ -60,6 +66,8 @@ impl Pass {
             Self::Gradient => "gradient",
             Self::Trace => "trace",
             Self::TraceSq => "trace_sq",
+            Self::Hessian => "hessian",
+            Self::Eigenvalues => "eigenvalues",
             Self::TraceSqAssembled => "trace_sq_assembled",
         }
     }
@@ -74,6 +82,8 @@ impl Pass {
             Self::Gradient => include_str!("../../shaders/gradient.wgsl"),
             Self::Trace => include_str!("../../shaders/trace.wgsl"),
             Self::TraceSq => include_str!("../../shaders/trace_sq.wgsl"),
+            Self::Hessian => include_str!("../../shaders/hessian.wgsl"),
+            Self::Eigenvalues => include_str!("../../shaders/eigenvalues.wgsl"),
             Self::TraceSqAssembled => include_str!("../../shaders/trace_sq_assembled.wgsl"),
         }
     }
@@ -82,6 +92,8 @@ impl Pass {
 /// How many samples the trace and gradient passes add up before they start a new partial sum.
 pub(super) const SUM_BLOCK: usize = 64;
 
+/// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
+pub(super) const MAX_WORKGROUP: usize = 256;
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
     match activation {
@@ -130,6 +142,7 @@ fn constants(shape: Shape, activation: Activation) -> String {
          const Y_SCALE: f32 = {y_scale:?}f;\n\
          const Z_SCALE: f32 = {Z_SCALE:?}f;\n\
          const SUM_BLOCK: u32 = {SUM_BLOCK}u;\n\
+         const MAX_WORKGROUP: u32 = {MAX_WORKGROUP}u;\n\
          const CONVERGED: u32 = {converged}u;\n\
          const STEP_LIMIT: u32 = {step_limit}u;\n\
          const NON_FINITE: u32 = {non_finite}u;\n\
@@ -207,5 +220,22 @@ mod tests {
             .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
             .collect();
         assert_eq!(names, Pass::ALL.map(Pass::name));
+    }
+
+    /// Every pass says which plain code it is held to, and that code exists.
+    #[test]
+    fn every_shader_names_its_twin() {
+        for pass in Pass::ALL {
+            let words = pass.text().split_whitespace().map(|word| word.trim_end_matches(['.', ';', ',']));
+            let twins: Vec<&str> = words.filter(|word| word.starts_with("src/") && word.ends_with(".rs")).collect();
+            assert!(!twins.is_empty(), "shaders/{}.wgsl names no twin", pass.name());
+            for twin in twins {
+                assert!(
+                    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(twin).exists(),
+                    "{}: {twin}",
+                    pass.name()
+                );
+            }
+        }
     }
 }

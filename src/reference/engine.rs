@@ -5,8 +5,8 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
-use super::{gradient_sq, terms, trace_sq, trace_vv, trace_ww, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Trained};
+use super::{gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
 use crate::model::{Problem, initial_theta};
 
 /// The f64 oracle behind the [`Engine`] interface.
@@ -72,5 +72,16 @@ impl Engine for Reference {
             trace_vv: column(3),
             trace_sq: column(4),
         })
+    }
+
+    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        let mut found = Spectra::default();
+        for spectrum in spectra(problem, theta, 0) {
+            found.push(match spectrum {
+                Ok(spectrum) => Ok((spectrum.lambda_max(), spectrum.lambda_min())),
+                Err(error) => Err(error.to_string()),
+            });
+        }
+        Ok(found)
     }
 }

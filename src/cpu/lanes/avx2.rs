@@ -4,7 +4,8 @@ use std::arch::x86_64::{
     __m256, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps,
     _mm256_blendv_ps, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_cmp_ps, _mm256_cvtps_epi32, _mm256_div_ps,
     _mm256_fmadd_ps, _mm256_fnmadd_ps, _mm256_max_ps, _mm256_min_ps, _mm256_movemask_ps, _mm256_mul_ps,
-    _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_sub_ps,
+    _mm256_round_ps, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32, _mm256_sqrt_ps,
+    _mm256_sub_ps,
 };
 use std::ops::{Add, AddAssign, Mul, Sub};
 
@@ -121,6 +122,11 @@ impl Lanes for F32x8 {
             let mask = _mm256_cmp_ps::<_CMP_LT_OQ>(self.0, _mm256_setzero_ps());
             _mm256_blendv_ps(otherwise.0, negative.0, mask)
         })
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        vector!(_mm256_sqrt_ps(self.0))
     }
 
     #[inline(always)]

@@ -3,7 +3,8 @@
 use std::arch::x86_64::{
     __m512, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm512_abs_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
     _mm512_fnmadd_ps, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_rcp14_ps,
-    _mm512_reduce_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sub_ps,
+    _mm512_reduce_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps,
+    _mm512_sub_ps,
 };
 use std::ops::{Add, AddAssign, Mul, Sub};
 
@@ -103,6 +104,11 @@ impl Lanes for F32x16 {
             let mask = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_ps());
             _mm512_mask_blend_ps(mask, otherwise.0, negative.0)
         })
+    }
+
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        vector!(_mm512_sqrt_ps(self.0))
     }
 
     #[inline(always)]

@@ -109,6 +109,11 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.map(f32::sqrt)
+    }
+
+    #[inline(always)]
     fn reciprocal(self) -> Self {
         self.map(|x| 1.0 / x)
     }

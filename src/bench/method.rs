@@ -1,0 +1,144 @@
+//! The routes to sharpness, what each gives, and how many floating-point operations it takes by count.
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::Size;
+use crate::numeric::HessianProduct;
+
+/// A route to sharpness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// `lambda_sup` by the closed form of tr H^2 (Eq. 25)
+    Pairwise,
+    /// `lambda_sup` by the assembled Hessian's Frobenius norm
+    Assembled,
+    /// `lambda_max` by the assembled Hessian and all its eigenvalues
+    Eigenvalues,
+    /// `lambda_max` by Lanczos on exact products, to a residual of 1e-6
+    Lanczos,
+    /// `lambda_max` by power iteration on exact products, to a residual of 1e-3
+    Power,
+    /// tr H by 30 Rademacher probes
+    Hutchinson,
+    /// tr H by Hutch++ with 30 products
+    HutchPlusPlus,
+    /// tr H^2 by 30 Rademacher probes
+    HutchinsonSq,
+    /// `lambda_sup` by the Hessian of three-point central differences
+    Differences,
+    /// `lambda_max` by the Hessian of three-point central differences
+    DifferencesEigenvalues,
+}
+
+/// Where a route runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Device {
+    /// f64 on all cores: the reference engine and the numeric routes
+    Reference,
+    /// f32 in SIMD lanes on all cores
+    Cpu,
+    /// f32 on the graphics adapter
+    Gpu,
+}
+
+/// A route on a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Runner {
+    /// The route.
+    pub method: Method,
+    /// Where it runs.
+    pub device: Device,
+}
+
+/// What a route estimates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantity {
+    /// The upper bound of Theorem 1.
+    LambdaSup,
+    /// The largest eigenvalue.
+    LambdaMax,
+    /// tr H.
+    Trace,
+    /// tr H^2.
+    TraceSq,
+}
+
+/// Probes and products of the stochastic estimates.
+pub(super) const PROBES: u32 = 30;
+
+/// Flops that one activation with its two derivatives, or one logistic output, counts: an exponential, a division and some products.
+const ACTIVATION_FLOPS: f64 = 20.0;
+
+impl Method {
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// What the route gives.
+    pub const fn quantity(self) -> Quantity {
+        match self {
+            Self::Pairwise | Self::Assembled | Self::Differences => Quantity::LambdaSup,
+            Self::Eigenvalues | Self::Lanczos | Self::Power | Self::DifferencesEigenvalues => Quantity::LambdaMax,
+            Self::Hutchinson | Self::HutchPlusPlus => Quantity::Trace,
+            Self::HutchinsonSq => Quantity::TraceSq,
+        }
+    }
+
+    /// Where the route is implemented.
+    pub const fn devices(self) -> &'static [Device] {
+        match self {
+            Self::Pairwise | Self::Eigenvalues => &[Device::Reference, Device::Cpu, Device::Gpu],
+            Self::Assembled => &[Device::Cpu, Device::Gpu],
+            _ => &[Device::Reference],
+        }
+    }
+
+    /// Flops a network by count, with a multiplication and an addition counting one each and an activation with its derivatives 20.
+    /// `products` is the number of Hessian-vector products that an iterative route took.
+    ///
+    /// - forward: I (N (2 (M+1) + 22) + 20);
+    /// - pairwise: I (I+1)/2 (20 N + 25 + 2 M) more;
+    /// - assembled: 2 I (P N (N+1)/2 + (M+1) N (N+1) + (N+1)(N+2)/2) more, P = (M+1)(M+2)/2, and D^2 for the squares;
+    /// - eigenvalues: the assembled Hessian, 4 D^3 / 3 for the tridiagonal form and 168 D^2 to bisect it (28 times D pivots of 6);
+    /// - products: [`HessianProduct::flops`] each, and 8 D k^2 for Lanczos' orthogonalisation;
+    /// - differences: 2 D gradients, each a forward pass and I N (2 (M+1) + 4) more.
+    pub fn flops(self, size: Size, products: f64) -> f64 {
+        let (inputs, hidden, samples) = (size.inputs as f64, size.hidden as f64, size.samples as f64);
+        let d = size.shape().parameters() as f64;
+        let forward = samples * (hidden * (2.0 * (inputs + 1.0) + 2.0 + ACTIVATION_FLOPS) + ACTIVATION_FLOPS);
+        let input_pairs = (inputs + 1.0) * (inputs + 2.0) / 2.0;
+        let entries = input_pairs * hidden * (hidden + 1.0) / 2.0
+            + (inputs + 1.0) * hidden * (hidden + 1.0)
+            + (hidden + 1.0) * (hidden + 2.0) / 2.0;
+        let assembled = forward + 2.0 * samples * entries;
+        let reduction = 4.0 / 3.0 * d.powi(3) + 168.0 * d * d;
+        let by_products = forward + products * HessianProduct::flops(size.shape(), size.samples) as f64;
+        let differences = 2.0 * d * (forward + samples * hidden * (2.0 * (inputs + 1.0) + 4.0));
+        match self {
+            Self::Pairwise => forward + samples * (samples + 1.0) / 2.0 * (20.0 * hidden + 25.0 + 2.0 * inputs),
+            Self::Assembled => assembled + d * d,
+            Self::Eigenvalues => assembled + reduction,
+            Self::Lanczos => by_products + 8.0 * d * products * products,
+            Self::Power => by_products + 6.0 * d * products,
+            Self::Hutchinson | Self::HutchinsonSq => by_products + 2.0 * d * products,
+            Self::HutchPlusPlus => by_products + 6.0 * d * (products / 3.0).powi(2),
+            Self::Differences => differences + d * d,
+            Self::DifferencesEigenvalues => differences + reduction,
+        }
+    }
+
+    /// The products that the route takes at `size`, or about as many where that depends on the network.
+    pub(super) fn expected_products(self, size: Size) -> f64 {
+        match self {
+            Self::Lanczos => (size.shape().parameters() as f64).min(30.0),
+            Self::Power => 100.0,
+            Self::Hutchinson | Self::HutchinsonSq | Self::HutchPlusPlus => f64::from(PROBES),
+            _ => 0.0,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! `sharpsweep bench`.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use clap::ValueEnum;
+
+use super::{Failure, notice, print};
+use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
+use crate::cpu::Cpu;
+use crate::engine::{Engine, Route};
+use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
+use crate::reference::Reference;
+use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
+use crate::run::check_free;
+
+/// Measures what each route to sharpness costs on this machine, and how far each is from the truth
+///
+/// Every size of the grid --hidden x --samples x --inputs is one batch of briefly trained networks. All routes run in turn, every
+/// repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR gets bench.json and figures
+/// with their numbers.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// N, hidden units
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "3,10,30,100")]
+    hidden: Vec<usize>,
+    /// I, samples
+    #[arg(long, value_name = "I,..", value_delimiter = ',', default_value = "10,50,200,1000")]
+    samples: Vec<usize>,
+    /// M, inputs
+    #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "2,30")]
+    inputs: Vec<usize>,
+    /// The routes to measure (default: all)
+    #[arg(long, value_name = "ROUTE,..", value_delimiter = ',')]
+    routes: Vec<Method>,
+    /// Where to measure them (default: everywhere they exist)
+    #[arg(long, value_name = "DEVICE,..", value_delimiter = ',')]
+    on: Vec<Device>,
+    /// How often each measurement is repeated
+    #[arg(long, value_name = "K", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
+    repeats: u32,
+    /// Leave a route out at a size where one run takes longer than this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
+    longest_run: f64,
+    /// The graphics adapter whose name contains this
+    #[arg(long, value_name = "NAME")]
+    adapter: Option<String>,
+    /// The directory for bench.json and the figures; it must not hold anything yet
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl Args {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        check_free(&self.out)?;
+        let longest_run = Duration::try_from_secs_f64(self.longest_run).map_err(|_| {
+            Failure::Usage(anyhow!("--longest-run is {}: it must be a number of seconds", self.longest_run))
+        })?;
+        for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
+            if sizes.contains(&0) {
+                return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
+            }
+        }
+        let adapter = self.adapter()?;
+        let all = [Device::Reference, Device::Cpu, Device::Gpu];
+        let mut devices = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
+        devices.retain(|&device| device != Device::Gpu || adapter.is_some());
+        let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
+        let settings = Settings { methods, devices, repeats: self.repeats as usize, longest_run };
+        let mut engines = Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)))?;
+        let mut bench = self.bench(&settings, adapter.clone())?;
+        for size in self.sizes() {
+            self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
+        }
+        self.write(&bench)
+    }
+
+    /// The adapter to measure: the one asked for, or the best there is.
+    fn adapter(&self) -> Result<Option<Adapter>, Failure> {
+        if let Some(name) = &self.adapter {
+            return Ok(Some(choose_adapter(Some(name))?));
+        }
+        let adapter = adapters().into_iter().next();
+        if adapter.is_none() {
+            notice("there is no graphics adapter: the routes on the GPU are left out");
+        }
+        Ok(adapter)
+    }
+
+    fn bench(&self, settings: &Settings, adapter: Option<Adapter>) -> Result<Bench, Failure> {
+        let mut engines = Vec::new();
+        for device in &settings.devices {
+            engines.push(match (device, &adapter) {
+                (Device::Reference, _) => Reference.description(),
+                (Device::Cpu, _) => Cpu::default().description(),
+                (Device::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.description(),
+                (Device::Gpu, None) => continue,
+            });
+        }
+        for engine in &engines {
+            notice(&format!("engine: {}, {}, {}", engine.engine, engine.device, engine.precision));
+        }
+        let repeats = self.repeats as usize;
+        Ok(Bench {
+            version: env!("CARGO_PKG_VERSION").into(),
+            engines,
+            repeats,
+            measurements: Vec::new(),
+            auto: Vec::new(),
+        })
+    }
+
+    fn sizes(&self) -> Vec<Size> {
+        let mut sizes = Vec::new();
+        for &inputs in &self.inputs {
+            for &hidden in &self.hidden {
+                sizes.extend(self.samples.iter().map(|&samples| Size { hidden, samples, inputs }));
+            }
+        }
+        sizes
+    }
+
+    /// Measures one size and prints its table; a size that cannot be measured is said, and the next one goes on.
+    fn measure_size(
+        &self,
+        bench: &mut Bench,
+        engines: &mut Engines,
+        settings: &Settings,
+        size: Size,
+        adapter: Option<&Adapter>,
+    ) -> Result<(), Failure> {
+        let Size { hidden, samples, inputs } = size;
+        let problem = size.problem().context("the data of the grid")?;
+        let told = |runner: crate::bench::Runner| {
+            notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {}", runner.method.name()));
+        };
+        let measured = match measure(engines, settings, size, &problem, told) {
+            Ok(measured) => measured,
+            Err(error) => {
+                notice(&format!("N = {hidden}, I = {samples}, M = {inputs} is left out: {error}"));
+                return Ok(());
+            }
+        };
+        bench.measurements.extend(measured);
+        let of_route = |route: Route| if route == Route::Pairwise { Method::Pairwise } else { Method::Assembled };
+        let mut chosen = vec![(Device::Cpu, of_route(Cpu::default().route(&problem)))];
+        if let Some(adapter) = adapter.filter(|_| settings.devices.contains(&Device::Gpu)) {
+            chosen.push((Device::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
+        }
+        let held =
+            chosen.into_iter().filter_map(|(device, method)| held_against(&bench.measurements, size, device, method));
+        let held: Vec<_> = held.collect();
+        bench.auto.extend(held);
+        print(&cost_table(bench, size).to_text());
+        Ok(())
+    }
+
+    fn write(&self, bench: &Bench) -> Result<(), Failure> {
+        fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
+        let path = self.out.join("bench.json");
+        let json = serde_json::to_string_pretty(bench)?;
+        fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut figures = Vec::new();
+        for &inputs in &self.inputs {
+            figures.extend([cost_against_samples(bench, inputs), cost_against_hidden(bench, inputs)]);
+        }
+        let paper = Size { hidden: 3, samples: 50, inputs: 2 };
+        let sizes = self.sizes();
+        if let Some(size) = sizes.iter().find(|&&size| size == paper).or(sizes.first()) {
+            figures.push(cost_against_error(bench, *size));
+        }
+        for figure in figures {
+            match figure {
+                Ok(figure) => figure.save(&self.out)?,
+                Err(error @ FigureError::TooFew { .. }) => notice(&format!("a figure is left out: {error}")),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let wrong = bench.auto.iter().filter(|auto| auto.is_wrong()).count();
+        print(&format!("\n--route auto took the slower route at {wrong} of {} measured sizes", bench.auto.len()));
+        notice(&format!("written to {}", self.out.display()));
+        Ok(())
+    }
+}
+
+/// Every route.
+fn every_route() -> Vec<Method> {
+    Method::value_variants().to_vec()
+}

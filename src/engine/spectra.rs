@@ -1,0 +1,113 @@
+//! Both ends of the Hessian's spectrum for a batch, and what a computed spectrum must satisfy to be believed.
+
+/// `lambda_max` and `lambda_min` of a batch of S networks.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Spectra {
+    /// lambda_1, the largest eigenvalue of each Hessian, (S,); NaN where there is none to be had.
+    pub lambda_max: Vec<f64>,
+    /// lambda_D, the smallest eigenvalue, (S,); NaN likewise.
+    pub lambda_min: Vec<f64>,
+    /// The rows that hold NaN, in order, and why.
+    pub missing: Vec<MissingSpectrum>,
+}
+
+/// A row whose eigenvalues were not found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingSpectrum {
+    /// The network's row.
+    pub row: usize,
+    /// What is wrong with its Hessian, or which check its eigenvalues failed.
+    pub reason: String,
+}
+
+impl Spectra {
+    /// Appends the next row: (`lambda_max`, `lambda_min`), or why it has none.
+    pub(crate) fn push(&mut self, row: Result<(f64, f64), String>) {
+        let (largest, smallest) = row.unwrap_or_else(|reason| {
+            self.missing.push(MissingSpectrum { row: self.lambda_max.len(), reason });
+            (f64::NAN, f64::NAN)
+        });
+        self.lambda_max.push(largest);
+        self.lambda_min.push(smallest);
+    }
+}
+
+/// What was found about one matrix in f32, and what it must agree with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Witnesses {
+    /// sum_d H_dd.
+    pub(crate) trace: f64,
+    /// ||H||_F^2.
+    pub(crate) trace_sq: f64,
+    /// ||H u - lambda u|| of the largest and of the smallest eigenvalue, with u of unit length.
+    pub(crate) residuals: [f64; 2],
+}
+
+/// How far each check may be off, relative to ||H||_F and for each root of D: f32 rounding leaves at most a few units of 6e-8.
+const CHECK_RELATIVE: f64 = 1e-6;
+
+impl Witnesses {
+    /// Checks all `eigenvalues` of a matrix, ascending: sum lambda = tr H, sum lambda^2 = tr H^2, and the two residuals, each within
+    /// 1e-6 sqrt(D) ||H||_F (||H||_F^2). A wrong eigenvalue fails the sums unless another makes up for it in both.
+    pub(crate) fn check(&self, eigenvalues: impl Iterator<Item = f64> + Clone) -> Result<(), String> {
+        let size = eigenvalues.clone().count() as f64;
+        let norm = self.trace_sq.sqrt();
+        let allowed = CHECK_RELATIVE * size.sqrt();
+        let misses = [
+            ("sum lambda", eigenvalues.clone().sum::<f64>() - self.trace, "tr H", norm),
+            (
+                "sum lambda^2",
+                eigenvalues.map(|value| value * value).sum::<f64>() - self.trace_sq,
+                "tr H^2",
+                self.trace_sq,
+            ),
+            ("H u", self.residuals[0], "lambda_max u", norm),
+            ("H u", self.residuals[1], "lambda_min u", norm),
+        ];
+        for (found, miss, expected, scale) in misses {
+            // Written so that NaN fails.
+            let passes = miss.abs() <= allowed * scale;
+            if !passes {
+                return Err(format!(
+                    "its computed eigenvalues fail a check: {found} is off {expected} by {miss:e}, allowed {:e}",
+                    allowed * scale
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Spectra, Witnesses};
+
+    #[test]
+    fn each_check_fails_by_itself() {
+        let good = Witnesses { trace: 4.0, trace_sq: 14.0, residuals: [1e-7, 1e-7] };
+        let values = [-1.0_f64, 2.0, 3.0];
+        assert_eq!(good.check(values.into_iter()), Ok(()));
+        for bad in [
+            Witnesses { trace: 4.001, ..good },
+            Witnesses { trace_sq: 14.001, ..good },
+            Witnesses { residuals: [1e-4, 1e-7], ..good },
+            Witnesses { residuals: [1e-7, 1e-4], ..good },
+            Witnesses { trace: f64::NAN, ..good },
+            Witnesses { residuals: [f64::NAN, 0.0], ..good },
+        ] {
+            assert!(bad.check(values.into_iter()).is_err(), "{bad:?}");
+        }
+        assert!(good.check([-1.0, 2.0, 3.001].into_iter()).is_err());
+        let zero = Witnesses { trace: 0.0, trace_sq: 0.0, residuals: [0.0, 0.0] };
+        assert_eq!(zero.check([0.0; 4].into_iter()), Ok(()));
+    }
+
+    #[test]
+    fn a_row_without_a_spectrum_is_nan_and_named() {
+        let mut spectra = Spectra::default();
+        spectra.push(Ok((2.0, -1.0)));
+        spectra.push(Err("broken".into()));
+        assert!(spectra.lambda_max[1].is_nan() && spectra.lambda_min[1].is_nan());
+        assert_eq!((spectra.missing[0].row, spectra.missing[0].reason.as_str()), (1, "broken"));
+    }
+}

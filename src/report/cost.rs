@@ -1,0 +1,333 @@
+//! What each route to sharpness costs, and how far from lambda_1 it ends.
+
+use kuva::plot::scatter::MarkerShape;
+use kuva::render::render::TextAnchor;
+
+use super::canvas::{Area, Axis, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use super::figure::{Figure, FigureError};
+use super::palette;
+use super::table::{Row, Table};
+use crate::bench::{Bench, Device, Measurement, Method, Outcome, Quantity, Runner, Size};
+
+/// The routes of the cost figures: the two closed forms and what would replace them.
+const CURVES: [Method; 5] =
+    [Method::Pairwise, Method::Assembled, Method::Eigenvalues, Method::Lanczos, Method::Differences];
+
+/// Which size of a cost figure lies along the x axis, and which tells its panels apart.
+#[derive(Clone, Copy)]
+struct Layout {
+    name: &'static str,
+    title: &'static str,
+    x_label: &'static str,
+    x: fn(Size) -> usize,
+    panel: fn(Size) -> usize,
+    panel_letter: &'static str,
+}
+
+/// Time a network against the number of samples I, a panel for each N, for M = `inputs`; where the two exact routes to tr H^2 cross is
+/// marked.
+///
+/// # Errors
+/// [`FigureError`] if fewer than two numbers of samples were measured.
+pub fn cost_against_samples(bench: &Bench, inputs: usize) -> Result<Figure, FigureError> {
+    let layout = Layout {
+        name: "cost-against-samples",
+        title: "Cost against the samples",
+        x_label: "samples I",
+        x: |size| size.samples,
+        panel: |size| size.hidden,
+        panel_letter: "N",
+    };
+    cost(bench, inputs, layout)
+}
+
+/// Time a network against the number of hidden units N, a panel for each I, for M = `inputs`.
+///
+/// # Errors
+/// [`FigureError`] if fewer than two widths were measured.
+pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, FigureError> {
+    let layout = Layout {
+        name: "cost-against-hidden",
+        title: "Cost against the width",
+        x_label: "hidden units N",
+        x: |size| size.hidden,
+        panel: |size| size.samples,
+        panel_letter: "I",
+    };
+    cost(bench, inputs, layout)
+}
+
+/// Where a route of the figures ran: in lanes where it can, since that is what the closed forms are compared with fairly.
+fn shown(measurement: &Measurement) -> bool {
+    let best = if measurement.runner.method.devices().contains(&Device::Cpu) { Device::Cpu } else { Device::Reference };
+    measurement.runner.device == best
+}
+
+fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureError> {
+    let found: Vec<(Size, Method, f64)> = bench
+        .measurements
+        .iter()
+        .filter(|m| m.size.inputs == inputs && shown(m) && CURVES.contains(&m.runner.method))
+        .filter_map(|m| Some((m.size, m.runner.method, m.outcome.as_ref().ok()?.seconds * 1e6)))
+        .collect();
+    let mut panels: Vec<usize> = found.iter().map(|&(size, ..)| (layout.panel)(size)).collect();
+    panels.sort_unstable();
+    panels.dedup();
+    let x: Vec<f64> = found.iter().map(|&(size, ..)| (layout.x)(size) as f64).collect();
+    let mut distinct = x.clone();
+    distinct.sort_by(f64::total_cmp);
+    distinct.dedup();
+    if distinct.len() < 2 {
+        return Err(FigureError::TooFew {
+            figure: layout.title,
+            what: layout.x_label,
+            needed: 2,
+            found: distinct.len(),
+        });
+    }
+    let microseconds: Vec<f64> = found.iter().map(|&(.., time)| time).collect();
+    let y_axis = Axis::log_around("time a network (µs)", &microseconds).with_ticks(4);
+    let (left, top, height, between) = (y_axis.room(), 50.0, 150.0, 12.0);
+    let width = WIDTH - left - 14.0;
+    let mut canvas = Canvas::new(top + panels.len() as f64 * (height + between) - between + X_AXIS_ROOM);
+    let mut crossings = Vec::new();
+    for (row, &panel_value) in panels.iter().enumerate() {
+        let is_last = row + 1 == panels.len();
+        let x_axis = Axis::log_around(if is_last { layout.x_label } else { "" }, &x);
+        let area = Area { left, top: top + row as f64 * (height + between), width, height };
+        let mut panel = Panel::new(area, if is_last { x_axis } else { x_axis.bare() }, y_axis.clone());
+        let curve = |method: Method| -> Vec<(f64, f64)> {
+            let mut points: Vec<(f64, f64)> = found
+                .iter()
+                .filter(|&&(size, of, _)| of == method && (layout.panel)(size) == panel_value)
+                .map(|&(size, _, time)| ((layout.x)(size) as f64, time))
+                .collect();
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            points
+        };
+        for (k, method) in CURVES.into_iter().enumerate() {
+            let (color, dash) = palette::series(k);
+            let points = curve(method);
+            panel.curve(&points, color, dash, 2.0);
+            panel.markers(&points, color, MarkerShape::Circle, 2.5, 1.0);
+        }
+        if let Some(at) = crossing(&curve(Method::Pairwise), &curve(Method::Assembled)) {
+            panel.segment((at, y_axis.range.0), (at, y_axis.range.1), palette::GREY, 1.0, Some("3 3"));
+            let text = format!("{:.0}", at);
+            panel.note((at, y_axis.range.0), (4.0, -6.0), &text, TextAnchor::Start);
+            crossings.push((panel_value as f64, at));
+        }
+        let title = format!("{} = {panel_value}", layout.panel_letter);
+        let corner = (panel_left(&x), y_axis.range.1);
+        panel.note(corner, (8.0, 16.0), &title, TextAnchor::Start);
+        canvas.place(panel);
+    }
+    let keys: Vec<(Key<'_>, String)> = CURVES
+        .into_iter()
+        .enumerate()
+        .map(|(k, method)| (Key::Line { color: palette::series(k).0, dash: palette::series(k).1 }, method.name()))
+        .collect();
+    let keys: Vec<(Key<'_>, &str)> = keys.iter().map(|(key, name)| (*key, name.as_str())).collect();
+    canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
+    canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
+    let caption = format!(
+        "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}} and run in f32 \
+         lanes, as do the eigenvalues; Lanczos and the central differences run in f64. Dashed: where the two exact routes to tr H^{{2}} \
+         cross.",
+        bench.repeats
+    );
+    let name = format!("{}-m{inputs}", layout.name);
+    let mut figure = Figure::new(&name, &format!("{}, M = {inputs}", layout.title), caption, canvas)?;
+    for method in CURVES {
+        let rows: Vec<f64> = found
+            .iter()
+            .filter(|&&(_, of, _)| of == method)
+            .flat_map(|&(size, _, time)| [size.hidden as f64, size.samples as f64, time])
+            .collect();
+        let rows = ndarray::Array2::from_shape_vec((rows.len() / 3, 3), rows).unwrap_or_default();
+        figure = figure.with_array(&method.name(), rows.into_dyn());
+    }
+    Ok(figure
+        .with_column("crossing_panel", &crossings.iter().map(|c| c.0).collect::<Vec<_>>())
+        .with_column("crossing_at", &crossings.iter().map(|c| c.1).collect::<Vec<_>>()))
+}
+
+fn panel_left(x: &[f64]) -> f64 {
+    Axis::log_around("", x).range.0
+}
+
+/// Where two curves cross, between the two measured points around it, as straight lines on logarithmic axes.
+fn crossing(a: &[(f64, f64)], b: &[(f64, f64)]) -> Option<f64> {
+    let common: Vec<(f64, f64)> = a
+        .iter()
+        .filter_map(|&(x, a)| b.iter().find(|&&(at, _)| (at - x).abs() < 0.5).map(|&(_, b)| (x.ln(), (a / b).ln())))
+        .collect();
+    common.windows(2).find_map(|pair| {
+        let [(x0, d0), (x1, d1)] = [pair[0], pair[1]];
+        (d0 * d1 <= 0.0 && (d1 - d0).abs() > 0.0).then(|| (x0 - d0 * (x1 - x0) / (d1 - d0)).exp())
+    })
+}
+
+/// Time a network against the distance from lambda_1 at one size, for every route that bounds or finds it.
+///
+/// # Errors
+/// [`FigureError`] if no route was measured there.
+pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureError> {
+    const TITLE: &str = "Cost against error";
+    /// The axis ends here: rounding of f64 is farther below than a figure can show.
+    const LEAST: f64 = 1e-9;
+    let found: Vec<(&Measurement, f64, f64)> = bench
+        .measurements
+        .iter()
+        .filter(|m| m.size == size)
+        .filter_map(|m| {
+            let outcome = m.outcome.as_ref().ok()?;
+            Some((m, outcome.seconds * 1e6, outcome.distance_from_lambda_max?.max(LEAST)))
+        })
+        .collect();
+    if found.is_empty() {
+        return Err(FigureError::TooFew { figure: TITLE, what: "measured routes", needed: 1, found: 0 });
+    }
+    let times: Vec<f64> = found.iter().map(|&(_, time, _)| time).collect();
+    let errors: Vec<f64> = found.iter().flat_map(|&(.., error)| [0.5 * error, 2.0 * error]).collect();
+    let y_axis = Axis::log_around("|value − λ_{1}| / λ_{1}", &errors);
+    let (left, top, height) = (y_axis.room(), 96.0, 250.0);
+    let area = Area { left, top, width: WIDTH - left - 14.0, height };
+    let mut panel = Panel::new(area, Axis::log_around("time a network (µs)", &times), y_axis);
+    let methods = [
+        (Method::Pairwise, palette::BLUE),
+        (Method::Assembled, palette::VERMILLION),
+        (Method::Eigenvalues, palette::GREEN),
+        (Method::Lanczos, palette::PURPLE),
+        (Method::Power, palette::GREY),
+        (Method::Differences, palette::ORANGE),
+        (Method::DifferencesEigenvalues, palette::INK),
+    ];
+    let devices = [
+        (Device::Cpu, MarkerShape::Circle, "f32, lanes"),
+        (Device::Gpu, MarkerShape::Triangle, "f32, GPU"),
+        (Device::Reference, MarkerShape::Square, "f64"),
+    ];
+    for (method, color) in methods {
+        for (device, shape, _) in devices {
+            let of_runner = found.iter().filter(|(m, ..)| m.runner == Runner { method, device });
+            let points: Vec<(f64, f64)> = of_runner.map(|&(_, time, error)| (time, error)).collect();
+            panel.markers(&points, color, shape, 4.5, 0.85);
+        }
+    }
+    let mut canvas = Canvas::new(top + height + X_AXIS_ROOM);
+    canvas.place(panel);
+    let names = methods.map(|(method, _)| method.name());
+    let line = |color| Key::Line { color, dash: None };
+    let keys: Vec<(Key<'_>, &str)> =
+        methods.iter().zip(&names).map(|(&(_, color), name)| (line(color), name.as_str())).collect();
+    let middle = left + area.width / 2.0;
+    canvas.legend(middle, 16.0, &keys[..3]);
+    canvas.legend(middle, 36.0, &keys[3..6]);
+    canvas.legend(middle, 56.0, &keys[6..]);
+    canvas.legend(middle, 76.0, &devices.map(|(_, shape, name)| (Key::Marker { color: palette::INK, shape }, name)));
+    let Size { hidden, samples, inputs } = size;
+    let caption = format!(
+        "Wall time a network and median distance from λ_{{1}} at N = {hidden}, I = {samples}, M = {inputs}. Routes that bound λ_{{1}} end \
+         above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there."
+    );
+    let figure = Figure::new("cost-against-error", TITLE, caption, canvas)?
+        .with_column("microseconds", &found.iter().map(|f| f.1).collect::<Vec<_>>())
+        .with_column("distance", &found.iter().map(|f| f.2).collect::<Vec<_>>());
+    Ok(figure)
+}
+
+/// All measurements at `size` for a terminal, fastest first, and what was left out last.
+pub fn cost_table(bench: &Bench, size: Size) -> Table {
+    let mut measured: Vec<&Measurement> = bench.measurements.iter().filter(|m| m.size == size).collect();
+    let seconds = |m: &Measurement| m.outcome.as_ref().map_or(f64::INFINITY, |outcome| outcome.seconds);
+    measured.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    let header = [
+        "route",
+        "on",
+        "gives",
+        "µs/network",
+        "quartiles",
+        "on device",
+        "kflop",
+        "GFLOP/s",
+        "error",
+        "worst",
+        "off λ_{1}",
+    ];
+    let (parameters, Size { hidden, samples, inputs }) = (size.shape().parameters(), size);
+    let mut notes: Vec<String> = bench
+        .auto
+        .iter()
+        .filter(|auto| auto.size == size)
+        .map(|auto| {
+            let verdict = if auto.is_wrong() { "the cost model is wrong here" } else { "as it should" };
+            format!(
+                "  --route auto on {} takes {}, {:.2} times the other's time: {verdict}\n",
+                name_of(auto.device),
+                auto.chosen.name(),
+                auto.chosen_over_other
+            )
+        })
+        .collect();
+    if bench.repeats == 1 {
+        notes.push("  one repeat: no spread can be given, and the times may be off by whatever else ran\n".into());
+    }
+    Table {
+        title: format!("N = {hidden}, I = {samples}, M = {inputs} (D = {parameters})"),
+        note: notes.concat(),
+        header: header.map(String::from).to_vec(),
+        rows: measured.into_iter().map(row).collect(),
+    }
+}
+
+fn row(measurement: &Measurement) -> Row {
+    let runner = measurement.runner;
+    let what = [runner.method.name(), name_of(runner.device)];
+    let quantity = match runner.method.quantity() {
+        Quantity::LambdaSup => "λ_{sup}",
+        Quantity::LambdaMax => "λ_{1}",
+        Quantity::Trace => "tr H",
+        Quantity::TraceSq => "tr H^{2}",
+    };
+    let rest: Vec<String> = match &measurement.outcome {
+        Err(reason) => vec![reason.clone()],
+        Ok(Outcome {
+            seconds, spread, device_seconds, flops, error, worst_error, distance_from_lambda_max, ..
+        }) => vec![
+            format!("{:.3}", seconds * 1e6),
+            spread.map_or_else(|| "—".into(), |[low, high]| format!("{:.3}–{:.3}", low * 1e6, high * 1e6)),
+            device_seconds.map_or_else(String::new, |seconds| format!("{:.3}", seconds * 1e6)),
+            format!("{:.1}", flops * 1e-3),
+            format!("{:.2}", flops / seconds * 1e-9),
+            format!("{error:.1e}"),
+            format!("{worst_error:.1e}"),
+            distance_from_lambda_max.map_or_else(String::new, |distance| format!("{distance:.1e}")),
+        ],
+    };
+    let cells = what.into_iter().chain([quantity.into()]).chain(rest).collect();
+    Row { cells, holds: None }
+}
+
+fn name_of(device: Device) -> String {
+    match device {
+        Device::Reference => "f64".into(),
+        Device::Cpu => "cpu".into(),
+        Device::Gpu => "gpu".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::crossing;
+
+    #[test]
+    fn curves_cross_between_the_points_around_it() {
+        // x^2 and 100 x on logarithmic axes are straight, so the crossing is exact.
+        let square = [(10.0, 100.0), (50.0, 2500.0), (1000.0, 1e6)];
+        let line = [(10.0, 1000.0), (50.0, 5000.0), (1000.0, 1e5)];
+        assert!((crossing(&square, &line).unwrap() - 100.0).abs() < 1e-9);
+        assert!(crossing(&square[..2], &line[..2]).is_none());
+        assert!(crossing(&square, &[]).is_none());
+    }
+}

@@ -1,0 +1,71 @@
+//! `sharpsweep bench` as a user meets it: a small grid, what is left out and why, and wrong sizes.
+
+use assert_cmd::Command;
+use predicates::prelude::PredicateBooleanExt;
+use predicates::str::contains;
+use serde_json::Value;
+
+fn bench(arguments: &[&str]) -> Command {
+    let mut command = Command::cargo_bin("sharpsweep").unwrap();
+    command.arg("bench").args(arguments);
+    command
+}
+
+#[test]
+fn a_small_grid_gives_a_table_json_and_figures() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bench");
+    bench(&["--hidden", "2,3", "--samples", "5,40", "--inputs", "2", "--on", "cpu,reference", "--repeats", "2"])
+        .args(["--out", out.to_str().unwrap()])
+        .assert()
+        .success()
+        .stdout(contains("N = 2, I = 5, M = 2 (D = 9)").and(contains("hutch-plus-plus")))
+        .stdout(contains("--route auto on cpu takes").and(contains("took the slower route at")));
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
+    let measurements = json["measurements"].as_array().unwrap();
+    // Ten routes, of which pairwise and eigenvalues exist in f64 and in lanes, at four sizes.
+    assert_eq!(measurements.len(), 4 * 12);
+    for measurement in measurements {
+        let outcome = &measurement["outcome"]["Ok"];
+        let (method, error) = (measurement["runner"]["method"].as_str().unwrap(), outcome["error"].as_f64().unwrap());
+        // f64 routes, f32 routes, and stochastic ones with 30 probes.
+        let allowed = match (method, measurement["runner"]["device"].as_str().unwrap()) {
+            ("hutchinson" | "hutchinson-sq" | "hutch-plus-plus", _) => 1.0,
+            ("power", _) => 1e-4,
+            ("differences" | "differences-eigenvalues", _) => 1e-6,
+            (_, "reference") => 1e-10,
+            _ => 1e-5,
+        };
+        assert!(error <= allowed, "{measurement}");
+        assert!(outcome["seconds"].as_f64().unwrap() > 0.0 && outcome["spread"].is_array(), "{measurement}");
+    }
+    for name in ["cost-against-samples-m2", "cost-against-hidden-m2", "cost-against-error"] {
+        assert!(out.join(format!("{name}.svg")).is_file() && out.join(format!("{name}.png")).is_file(), "{name}");
+    }
+    bench(&["--out", out.to_str().unwrap()]).assert().failure();
+}
+
+#[test]
+fn what_does_not_fit_is_said_and_the_rest_still_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bench");
+    bench(&["--hidden", "200", "--samples", "5", "--inputs", "30", "--on", "cpu", "--repeats", "1"])
+        .args(["--routes", "pairwise,eigenvalues", "--longest-run", "0.5", "--out", out.to_str().unwrap()])
+        .assert()
+        .success()
+        .stdout(contains("left out:").and(contains("pairwise")).and(contains("one repeat: no spread")))
+        .stderr(contains("a figure is left out"));
+    let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
+    assert!(json["measurements"][0]["outcome"]["Ok"]["spread"].is_null());
+    assert!(json["measurements"][1]["outcome"]["Err"].as_str().unwrap().contains("--longest-run"));
+}
+
+#[test]
+fn sizes_and_times_that_make_no_sense_are_usage_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bench");
+    for arguments in [["--hidden", "3,0"], ["--repeats", "0"], ["--longest-run", "-1"], ["--routes", "magic"]] {
+        bench(&arguments).args(["--out", out.to_str().unwrap()]).assert().code(2);
+    }
+    assert!(!out.exists());
+}

@@ -1,0 +1,188 @@
+//! The f32 engines' eigenvalues against the reference's: golden cases, trained networks, and sizes around every block boundary.
+
+mod support;
+
+use ndarray::{Array2, ArrayView2};
+use sharpsweep::cpu::{Cpu, InstructionSet};
+use sharpsweep::engine::{Descent, Engine, EngineError, Route, Spectra, Status};
+use sharpsweep::gpu::Tuning;
+use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
+use sharpsweep::reference::Reference;
+use support::golden_cases;
+use support::gpu::gpu;
+
+/// f32 rounding of the terms, of the Hessian's sums and of the reduction, relative to the eigenvalue of largest magnitude.
+const LAMBDA_WORST: f64 = 1e-5;
+/// The same, for half of the networks.
+const LAMBDA_MEDIAN: f64 = 1e-6;
+
+/// Every engine that is not the reference: the GPU where there is one, and each instruction set of this processor.
+fn engines(test: &str) -> Vec<(String, Box<dyn Engine>)> {
+    let mut engines: Vec<(String, Box<dyn Engine>)> = Vec::new();
+    if let Some(gpu) = gpu(test, Tuning::default()) {
+        engines.push(("gpu".into(), Box::new(gpu)));
+    }
+    for set in InstructionSet::available() {
+        engines.push((set.to_string(), Box::new(Cpu::with_instruction_set(Route::Auto, set).unwrap())));
+    }
+    engines
+}
+
+/// The larger error of both extreme eigenvalues, over the larger magnitude of the two.
+fn errors(found: &Spectra, expected: &Spectra) -> Vec<f64> {
+    assert_eq!(found.missing, [], "rows without a spectrum");
+    assert_eq!(found.lambda_max.len(), expected.lambda_max.len());
+    (0..expected.lambda_max.len())
+        .map(|k| {
+            let scale = expected.lambda_max[k].abs().max(expected.lambda_min[k].abs());
+            let miss = |found: f64, expected: f64| (found - expected).abs() / scale;
+            miss(found.lambda_max[k], expected.lambda_max[k]).max(miss(found.lambda_min[k], expected.lambda_min[k]))
+        })
+        .collect()
+}
+
+fn assert_accurate(what: &str, mut errors: Vec<f64>) {
+    // NaN sorts last, so it is the worst.
+    errors.sort_by(f64::total_cmp);
+    let (worst, median) = (errors[errors.len() - 1], errors[errors.len() / 2]);
+    assert!(worst <= LAMBDA_WORST && median <= LAMBDA_MEDIAN, "{what}: worst {worst:e}, median {median:e}");
+}
+
+fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
+    let parameters = problem.shape.parameters();
+    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from);
+    Array2::from_shape_vec((networks, parameters), values.collect()).unwrap()
+}
+
+/// Networks of M inputs and N units on samples that a few numbers determine.
+fn grid_problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
+    let x = Array2::from_shape_fn((samples, inputs), |(i, m)| ((i * 37 + m * 61 + i * m) % 41) as f64 / 20.0 - 1.0);
+    let q = (0..samples).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+    Problem::new(hidden, Activation::Tanh, Dataset::new(x, q).unwrap())
+}
+
+#[test]
+fn eigenvalues_match_the_reference_on_the_golden_cases() {
+    for (name, mut engine) in engines("eigenvalues_match_the_reference_on_the_golden_cases") {
+        for case in golden_cases() {
+            let expected = Reference.spectrum(&case.problem, case.theta.view()).unwrap();
+            match engine.spectrum(&case.problem, case.theta.view()) {
+                Ok(found) => assert_accurate(&format!("{name} {}", case.name), errors(&found, &expected)),
+                Err(EngineError::Limit(reason)) => {
+                    assert!(name == "gpu" && case.problem.shape.parameters() > 160, "{name} {}: {reason}", case.name);
+                }
+                Err(error) => panic!("{name} {}: {error}", case.name),
+            }
+        }
+    }
+}
+
+/// 10,000 trained networks, converged or not, as a sweep leaves them.
+#[test]
+fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
+    let mut engines = engines("eigenvalues_match_the_reference_on_ten_thousand_trained_networks");
+    for (hidden, networks, data_seed) in [(3, 5000, 0), (3, 4000, 5), (10, 1000, 0)] {
+        let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(50, data_seed, Stream::TrainData).unwrap());
+        let trained = Cpu::new(Route::Auto).train(&problem, &Descent::default(), 0..networks).unwrap();
+        let converged = trained.status.iter().filter(|&&status| status == Status::Converged).count();
+        assert!(converged * 2 > networks as usize, "only {converged} of {networks} networks converged");
+        let theta = trained.theta.mapv(f64::from);
+        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        for (name, engine) in &mut engines {
+            let found = engine.spectrum(&problem, theta.view()).unwrap();
+            assert_accurate(&format!("{name} N = {hidden}, data {data_seed}"), errors(&found, &expected));
+        }
+    }
+}
+
+/// D on both sides of every power of two and of every change in how matrices share a workgroup; batches that end inside one.
+#[test]
+fn eigenvalues_match_the_reference_at_every_size() {
+    let shapes =
+        [(1, 1), (13, 1), (1, 5), (1, 10), (29, 1), (2, 8), (2, 10), (1, 21), (2, 16), (125, 1), (6, 16), (3, 31)];
+    for (name, mut engine) in engines("eigenvalues_match_the_reference_at_every_size") {
+        for (inputs, hidden) in shapes {
+            let problem = grid_problem(inputs, hidden, 70);
+            let theta = random_theta(&problem, 21, 2.0);
+            let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+            let found = engine.spectrum(&problem, theta.view()).unwrap();
+            let parameters = problem.shape.parameters();
+            assert_accurate(&format!("{name} D = {parameters}"), errors(&found, &expected));
+            // A spectrum that belongs to another network is seen.
+            let mut exchanged = found.clone();
+            exchanged.lambda_max.swap(0, 20);
+            assert!(errors(&exchanged, &expected)[0] > LAMBDA_WORST, "{name} D = {parameters}");
+            let one = engine.spectrum(&problem, theta.slice(ndarray::s![17..18, ..])).unwrap();
+            assert_eq!(one.lambda_max[0].to_bits(), found.lambda_max[17].to_bits(), "{name} D = {parameters}");
+            assert_eq!(one.lambda_min[0].to_bits(), found.lambda_min[17].to_bits(), "{name} D = {parameters}");
+        }
+    }
+}
+
+/// Long sums, and every sample counted.
+#[test]
+fn eigenvalues_match_the_reference_for_many_samples() {
+    for (name, mut engine) in engines("eigenvalues_match_the_reference_for_many_samples") {
+        let problem = grid_problem(4, 3, 20_000);
+        let theta = random_theta(&problem, 5, 1.0);
+        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let found = engine.spectrum(&problem, theta.view()).unwrap();
+        assert_accurate(&format!("{name} I = 20,000"), errors(&found, &expected));
+    }
+}
+
+/// A network that diverged is named, and its neighbours keep their values.
+#[test]
+fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
+    for (name, mut engine) in engines("a_hessian_that_is_not_finite_is_named_and_harms_no_other") {
+        let problem = Problem::new(3, Activation::Softplus, appendix_c(20, 0, Stream::TrainData).unwrap());
+        let mut theta = random_theta(&problem, 40, 1.0);
+        let clean = engine.spectrum(&problem, theta.view()).unwrap();
+        theta[[11, 2]] = f64::NAN;
+        theta[[30, 12]] = 3e38;
+        theta[[30, 0]] = 3e38;
+        let found = engine.spectrum(&problem, theta.view()).unwrap();
+        let rows: Vec<usize> = found.missing.iter().map(|missing| missing.row).collect();
+        assert_eq!(rows, [11, 30], "{name}: {:?}", found.missing);
+        assert!(found.missing[0].reason.contains("not finite"), "{name}: {:?}", found.missing);
+        for k in 0..40 {
+            let same = found.lambda_max[k].to_bits() == clean.lambda_max[k].to_bits();
+            assert!(if rows.contains(&k) { found.lambda_max[k].is_nan() } else { same }, "{name}: row {k}");
+        }
+    }
+}
+
+/// Zero weights leave a Hessian of one entry block, huge ones saturate every unit: eigenvalues are 0 or nearly so, not NaN.
+#[test]
+fn degenerate_hessians_have_eigenvalues_too() {
+    for (name, mut engine) in engines("degenerate_hessians_have_eigenvalues_too") {
+        let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let mut theta = Array2::zeros((3, 13));
+        theta.row_mut(1).fill(1.0);
+        theta.row_mut(2).fill(3000.0);
+        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let found = engine.spectrum(&problem, theta.view()).unwrap();
+        assert_eq!(found.missing, [], "{name}");
+        for k in 0..3 {
+            let scale = expected.lambda_max[k].abs();
+            let miss = (found.lambda_max[k] - expected.lambda_max[k]).abs();
+            // Saturated f32 units keep derivatives of up to 2^-60.
+            assert!(
+                miss <= LAMBDA_WORST * scale + 1e-12,
+                "{name} row {k}: {} {}",
+                found.lambda_max[k],
+                expected.lambda_max[k]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_network_too_large_for_the_engine_is_refused_with_advice() {
+    let Some(mut gpu) = gpu("a_network_too_large_for_the_engine_is_refused_with_advice", Tuning::default()) else {
+        return;
+    };
+    let problem = grid_problem(2, 50, 5);
+    let error = gpu.spectrum(&problem, random_theta(&problem, 1, 1.0).view() as ArrayView2<'_, f64>).unwrap_err();
+    assert!(error.to_string().contains("D = 201") && error.to_string().contains("--backend cpu"), "{error}");
+}
