@@ -46,6 +46,9 @@ pub enum RunError {
     /// No manifest.
     #[error("{} is no run directory: it has no manifest.json", .0.display())]
     NoRun(PathBuf),
+    /// A grid where a run was asked for.
+    #[error("{} is a grid of runs: name one of the runs in it", .0.display())]
+    IsGrid(PathBuf),
     /// A manifest that cannot be understood.
     #[error("{}: {problem}", path.display())]
     Manifest {

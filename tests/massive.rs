@@ -251,6 +251,8 @@ fn lists_of_parameters_give_a_run_each_and_a_table_over_them() {
     assert_eq!(json["runs"].as_array().unwrap().len(), 8);
     let said = fail(dir.path(), &[&GRID[..], &["--out", "grid"]].concat(), 1);
     assert!(said.contains("already holds"), "{said}");
+    let said = fail(dir.path(), &["duplicates", "grid"], 1);
+    assert!(said.contains("is a grid of runs"), "{said}");
     let said = fail(dir.path(), &["sweep", "--hidden", "3,3", "--out", "twice"], 2);
     assert!(said.contains("--hidden lists a value twice"), "{said}");
     fail(dir.path(), &["sweep", "--hidden", "3,0", "--out", "zero"], 2);

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use super::grid::Grid;
 use crate::engine::{Description, Status};
 use crate::records::Column;
 use crate::spec::{Seeds, Spec};
@@ -136,6 +137,7 @@ impl Manifest {
     pub(super) fn read(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(FILE);
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound if Grid::is_in(dir) => RunError::IsGrid(dir.to_owned()),
             ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
             _ => RunError::io(&path, error),
         })?;
