@@ -35,12 +35,12 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
     // Tile number -> (row, column) of the triangle, row by row.
     var tile = params.first_row + id.y;
     var tile_row = 0u;
-    for (var above = 0u; above < TILES; above++) {
-        if tile < TILES - above {
-            tile_row = above;
+    for (var row = 0u; row < TILES; row++) {
+        tile_row = row;
+        if tile < TILES - row {
             break;
         }
-        tile -= TILES - above;
+        tile -= TILES - row;
     }
     let row = 4u * tile_row;
     let column = 4u * (tile_row + tile);

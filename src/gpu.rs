@@ -10,6 +10,7 @@ mod clock;
 mod device;
 mod engine;
 mod evaluate;
+mod forward;
 mod kernel;
 mod pace;
 mod params;

@@ -45,9 +45,9 @@ pub struct ExtraColumns {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum SpectrumColumns {
-    /// lambda_max and lambda_min
+    /// lambda_max and lambda_min, by the engine and in its precision
     Values,
-    /// And the eigenvectors u_1 to u_4 of the four largest eigenvalues
+    /// And the eigenvectors u_1 to u_4 of the four largest, all in f64 on the processor
     Vectors,
 }
 

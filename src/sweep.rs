@@ -10,7 +10,7 @@ use ndarray::ArrayView2;
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Descent, Engine, EngineError, Evaluation, Status};
+use crate::engine::{Descent, Engine, EngineError, Evaluation, Spectra, Status};
 use crate::model::Problem;
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
 use crate::reference::{Spectrum, spectra};
@@ -248,7 +248,7 @@ impl Sweep<'_> {
                 .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
         }
         if let Some(spectrum) = spec.extra.spectrum {
-            further.extend(spectrum_columns(problem, theta.view(), spectrum));
+            further.extend(spectrum_columns(engine, problem, theta.view(), spectrum)?);
         }
         seconds.evaluate += start.elapsed().as_secs_f64();
         Ok((evaluation, further))
@@ -268,16 +268,24 @@ impl Sweep<'_> {
     }
 }
 
-/// lambda_max, lambda_min and, if asked for, u_1 to u_4 of every network in f64; NaN for a network whose Hessian is not finite.
-fn spectrum_columns(problem: &Problem, theta: ArrayView2<'_, f64>, wanted: SpectrumColumns) -> Vec<Values> {
-    let vectors = if wanted == SpectrumColumns::Vectors { EIGENVECTORS } else { 0 };
-    let spectra = spectra(problem, theta, vectors);
+/// lambda_max and lambda_min of every network by `engine`, or with u_1 to u_4 all in f64; NaN for a network without a spectrum.
+fn spectrum_columns(
+    engine: &mut dyn Engine,
+    problem: &Problem,
+    theta: ArrayView2<'_, f64>,
+    wanted: SpectrumColumns,
+) -> Result<Vec<Values>, EngineError> {
+    if wanted == SpectrumColumns::Values {
+        let Spectra { lambda_max, lambda_min, .. } = engine.spectrum(problem, theta)?;
+        return Ok(vec![Values::Float64(lambda_max), Values::Float64(lambda_min)]);
+    }
+    let spectra = spectra(problem, theta, EIGENVECTORS);
     let value = |of: fn(&Spectrum) -> f64| {
         Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
     };
     let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
-    for k in 0..vectors {
-        let parameters = problem.shape.parameters();
+    let parameters = problem.shape.parameters();
+    for k in 0..EIGENVECTORS {
         let mut column = Vec::with_capacity(spectra.len() * parameters);
         for spectrum in &spectra {
             match spectrum {
@@ -287,7 +295,7 @@ fn spectrum_columns(problem: &Problem, theta: ArrayView2<'_, f64>, wanted: Spect
         }
         columns.push(Values::Float64(column));
     }
-    columns
+    Ok(columns)
 }
 
 struct Finished {

@@ -221,7 +221,30 @@ fn bounds_and_spectrum_are_columns_when_asked_for_and_hold_what_they_say() {
         .args(["sweep", "--seeds", "4", "--max-steps", "3", "--spectrum", "--out", "values"])
         .assert()
         .success();
-    assert!(dir.path().join("values/lambda_max.npy").exists() && !dir.path().join("values/u_1.npy").exists());
+    assert!(!dir.path().join("values/u_1.npy").exists());
+    // The engine's own eigenvalues agree with the f64 ones of the same networks.
+    let theta = dir.path().join("run/theta.npy");
+    for backend in ["cpu", "reference"] {
+        sharpsweep(&dir)
+            .args([
+                "evaluate",
+                "--theta",
+                theta.to_str().unwrap(),
+                "--spectrum",
+                "--backend",
+                backend,
+                "--out",
+                backend,
+            ])
+            .assert()
+            .success();
+        for column in ["lambda_max", "lambda_min"] {
+            let (found, expected) = (floats(&dir.path().join(backend), column), columns(column));
+            // f32 leaves 1e-5 of the largest eigenvalue.
+            let agree = |k: usize| (found[k] - expected[k]).abs() <= 1e-5 * lambda_max[k];
+            assert!((0..40).all(agree), "{backend} {column}");
+        }
+    }
 }
 
 #[test]

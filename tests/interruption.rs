@@ -5,7 +5,7 @@ mod support;
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -37,14 +37,21 @@ fn with_undisturbed() -> TempDir {
     dir
 }
 
-/// A folder with the undisturbed sweep and one that was killed after its first chunk.
+/// A folder with the undisturbed sweep and one that was killed once its journal had rows, but not all.
 fn with_killed() -> TempDir {
     let dir = with_undisturbed();
     let (mut child, _) = start(dir.path(), &sweep_to("run"));
+    while std::fs::read_to_string(dir.path().join("run/journal")).is_ok_and(|journal| journal.lines().count() < 2) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(manifest(&dir.path().join("run"))["state"], "running", "the sweep was too quick to be killed");
     dir
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
 fn assert_as_undisturbed(dir: &TempDir) {
@@ -91,20 +98,9 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
 #[test]
 fn ctrl_c_leaves_a_consistent_run_and_says_how_to_go_on() {
     let dir = with_undisturbed();
-    let mut command = sharpsweep(dir.path(), &sweep_to("run"));
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    while !dir.path().join("run/manifest.json").exists() {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    // The handler is set before the first chunk, shortly after the directory is there.
-    std::thread::sleep(Duration::from_millis(30));
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
-    let output = child.wait().and_then(|status| {
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut said)?;
-        Ok((status, said))
-    });
-    let (status, said) = output.unwrap();
+    let (mut child, said) = start(dir.path(), &sweep_to("run"));
+    send(&child, Signal::SIGINT);
+    let (status, said) = (child.wait().unwrap(), said.join().unwrap());
     assert_eq!(status.code(), Some(130), "{said}");
     let command = said.split("go on with: sharpsweep ").nth(1).expect("the command that resumes").trim();
     assert_eq!(command, "resume run");
@@ -272,10 +268,13 @@ fn damage_is_said_and_nothing_is_lost() {
 fn a_second_process_on_the_same_directory_is_refused() {
     let dir = with_undisturbed();
     let (mut child, _) = start(dir.path(), &sweep_to("run"));
+    // Held, so that it cannot finish before the others come.
+    send(&child, Signal::SIGSTOP);
     let said = fail(dir.path(), &["resume", "run"], 1);
     assert!(said.contains("is being written by another sharpsweep process"), "{said}");
     let said = fail(dir.path(), &sweep_to("run"), 1);
     assert!(said.contains("already holds a run"), "{said}");
+    send(&child, Signal::SIGCONT);
     let finished = child.wait().unwrap();
     assert!(finished.success());
     assert_as_undisturbed(&dir);

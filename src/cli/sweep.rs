@@ -24,7 +24,8 @@ use crate::sweep::{Networks, Sweep};
 ///
 /// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full disk
 /// `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a directory of
-/// its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster.
+/// its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster. No result depends on --memory,
+/// --dispatch-ms, --shard or the number of threads (RAYON_NUM_THREADS in the environment sets it).
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// How many seeds (from 0), or a range A..B without B

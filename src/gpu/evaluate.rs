@@ -1,13 +1,11 @@
 //! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them.
 
-use std::time::Instant;
-
 use ndarray::{ArrayView2, Axis};
 
 use super::Gpu;
-use super::engine::packed_samples;
-use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
-use super::pace::Pace;
+use super::forward::Forward;
+use super::kernel::{Kernel, MAX_GROUPS};
+use super::pace::in_paced_parts;
 use super::params::Params;
 use super::route::{ITEM_SUMS, Items, assembles};
 use super::shader::{Pass, SUM_BLOCK};
@@ -74,24 +72,22 @@ pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
     Ok(all)
 }
 
-/// The passes of an evaluation and the samples they share.
+/// The passes of an evaluation.
 struct Passes {
-    terms: Kernel,
+    forward: Forward,
     gradient: Kernel,
     trace: Kernel,
     trace_sq: TraceSq,
-    samples: wgpu::Buffer,
 }
 
 impl Passes {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         Ok(Self {
-            terms: Kernel::new(device, Pass::Terms, problem)?,
+            forward: Forward::new(gpu, problem)?,
             gradient: Kernel::new(device, Pass::Gradient, problem)?,
             trace: Kernel::new(device, Pass::Trace, problem)?,
             trace_sq: TraceSq::new(gpu, problem)?,
-            samples: device.buffer_with("samples", &packed_samples(problem))?,
         })
     }
 
@@ -105,22 +101,13 @@ impl Passes {
     ) -> Result<(), EngineError> {
         let device = &gpu.device;
         let (networks, parameters) = theta.dim();
-        let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
-        let groups = networks.div_ceil(WORKGROUP);
-        let params = Params { networks: networks as u32, samples: samples as u32, ..Params::default() };
-
-        let by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
-        let theta = device.buffer_with("theta", &by_parameter)?;
-        let output_terms = device.buffer("output terms", samples * 3 * networks)?;
-        let r = device.buffer("r", samples * hidden * networks)?;
-        let first = device.buffer("f'", samples * hidden * networks)?;
-        let second = device.buffer("f''", samples * hidden * networks)?;
-
-        let bound = self.terms.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second])?;
-        self.terms.dispatch(device, &bound, &params, [groups, samples])?;
+        let samples = problem.data.samples();
+        let batch = self.forward.run(gpu, problem, theta)?;
+        let (params, groups) = (batch.params, batch.groups);
+        let [x, theta, output_terms, r, first, second] = batch.buffers();
 
         let gradient = device.buffer("gradient", parameters * networks)?;
-        let bound = self.gradient.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &gradient])?;
+        let bound = self.gradient.bind(device, &[x, theta, output_terms, r, first, &gradient])?;
         for first in (0..samples).step_by(GRADIENT_SAMPLES) {
             let end = samples.min(first + GRADIENT_SAMPLES);
             let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
@@ -132,7 +119,7 @@ impl Passes {
 
         let blocks = samples.div_ceil(SUM_BLOCK);
         let sums = device.buffer("block sums", blocks * 3 * networks)?;
-        let bound = self.trace.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
+        let bound = self.trace.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
         self.trace.dispatch(device, &bound, &params, [groups, blocks])?;
         let sums = widened(&device.read(&sums, blocks * 3 * networks)?);
         all.loss.extend(column_sums(&sums, networks, 3, 0));
@@ -143,21 +130,25 @@ impl Passes {
             TraceSq::Pairwise(kernel) => {
                 let rows = samples.div_ceil(2);
                 let sums = device.buffer("row sums", rows * networks)?;
-                let bound = kernel.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &sums])?;
+                let bound = kernel.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
                 for first in (0..samples).step_by(pair_columns(problem)) {
                     let end = samples.min(first + pair_columns(problem));
                     let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
                     // Rows below the columns hold no pair with i <= j.
-                    paced(gpu, kernel, &bound, &params, groups, end.div_ceil(2), MAX_GROUPS)?;
+                    in_paced_parts(gpu.tuning.dispatch, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
+                        kernel.dispatch(device, &bound, &Params { first_row, ..params }, [groups, rows])
+                    })?;
                 }
                 column_sums(&widened(&device.read(&sums, rows * networks)?), networks, 1, 0)
             }
             TraceSq::Assembled { kernel, inputs, items } => {
                 let slots = ITEM_SUMS.min(*items);
                 let sums = device.buffer("item sums", slots * networks)?;
-                let bound = kernel.bind(device, &[inputs, &theta, &output_terms, &r, &first, &second, &sums])?;
+                let bound = kernel.bind(device, &[inputs, theta, output_terms, r, first, second, &sums])?;
                 // A dispatch has at most one item for each of its sums, so that none is added to twice at once.
-                paced(gpu, kernel, &bound, &params, groups, *items, slots as u32)?;
+                in_paced_parts(gpu.tuning.dispatch, *items, slots as u32, |first_row, rows| {
+                    kernel.dispatch(device, &bound, &Params { first_row, ..params }, [groups, rows])
+                })?;
                 column_sums(&widened(&device.read(&sums, slots * networks)?), networks, 1, 0)
             }
         });
@@ -191,29 +182,6 @@ impl TraceSq {
             items: items.count()?,
         })
     }
-}
-
-/// Runs `kernel` over `rows` rows of workgroups, as many a dispatch as its time allows, at most `most`.
-fn paced(
-    gpu: &Gpu,
-    kernel: &Kernel,
-    bound: &wgpu::BindGroup,
-    params: &Params,
-    groups: usize,
-    rows: usize,
-    most: u32,
-) -> Result<(), EngineError> {
-    let mut pace = Pace::new(64, most, gpu.tuning.dispatch);
-    let mut row = 0;
-    while row < rows {
-        let now = (pace.amount() as usize).min(rows - row);
-        let params = Params { first_row: row as u32, ..*params };
-        let start = Instant::now();
-        kernel.dispatch(&gpu.device, bound, &params, [groups, now])?;
-        pace.record(start.elapsed());
-        row += now;
-    }
-    Ok(())
 }
 
 fn widened(values: &[f32]) -> Vec<f64> {

@@ -2,7 +2,9 @@
 //!
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use crate::engine::EngineError;
 
 /// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,25 @@ impl Pace {
         // The cast saturates: whatever the ratio, the result is a number of units.
         self.amount = (next as u32).clamp(1, self.most);
     }
+}
+
+/// Runs `dispatch(first, amount)` over `all` units of work, as many at a time as take `budget`, at most `most`.
+pub(super) fn in_paced_parts(
+    budget: Duration,
+    all: usize,
+    most: u32,
+    mut dispatch: impl FnMut(u32, usize) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut pace = Pace::new(64, most, budget);
+    let mut first = 0;
+    while first < all {
+        let now = (pace.amount() as usize).min(all - first);
+        let start = Instant::now();
+        dispatch(first as u32, now)?;
+        pace.record(start.elapsed());
+        first += now;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! The spectrum of a batch: terms, the Hessians from them, and all eigenvalues of each, checked one by one.
 
-use std::time::Instant;
-
 use ndarray::{ArrayView2, Axis};
 
 use super::Gpu;
-use super::engine::packed_samples;
-use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
-use super::pace::Pace;
+use super::forward::Forward;
+use super::kernel::{Kernel, MAX_GROUPS};
+use super::pace::in_paced_parts;
 use super::params::Params;
 use super::shader::{MAX_WORKGROUP, Pass, SUM_BLOCK};
 use crate::engine::{EngineError, Spectra, Witnesses};
@@ -64,22 +62,20 @@ fn matrices_a_group(parameters: usize) -> usize {
     MAX_WORKGROUP / parameters.min(MAX_WORKGROUP)
 }
 
-/// The passes and the samples they share.
+/// The passes of a spectrum.
 struct Passes {
-    terms: Kernel,
+    forward: Forward,
     hessian: Kernel,
     eigenvalues: Kernel,
-    samples: wgpu::Buffer,
 }
 
 impl Passes {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         Ok(Self {
-            terms: Kernel::new(device, Pass::Terms, problem)?,
+            forward: Forward::new(gpu, problem)?,
             hessian: Kernel::new(device, Pass::Hessian, problem)?,
             eigenvalues: Kernel::new(device, Pass::Eigenvalues, problem)?,
-            samples: device.buffer_with("samples", &packed_samples(problem))?,
         })
     }
 
@@ -93,25 +89,14 @@ impl Passes {
     ) -> Result<(), EngineError> {
         let device = &gpu.device;
         let (networks, parameters) = theta.dim();
-        let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
-        let groups = networks.div_ceil(WORKGROUP);
-        let params = Params { networks: networks as u32, samples: samples as u32, ..Params::default() };
-
-        let by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
-        let theta = device.buffer_with("theta", &by_parameter)?;
-        let output_terms = device.buffer("output terms", samples * 3 * networks)?;
-        let r = device.buffer("r", samples * hidden * networks)?;
-        let first = device.buffer("f'", samples * hidden * networks)?;
-        let second = device.buffer("f''", samples * hidden * networks)?;
-        let bound = self.terms.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second])?;
-        self.terms.dispatch(device, &bound, &params, [groups, samples])?;
+        let batch = self.forward.run(gpu, problem, theta)?;
 
         let matrices = device.buffer("Hessians", parameters * parameters * networks)?;
-        let bound =
-            self.hessian.bind(device, &[&self.samples, &theta, &output_terms, &r, &first, &second, &matrices])?;
+        let [samples, theta, output_terms, r, first, second] = batch.buffers();
+        let bound = self.hessian.bind(device, &[samples, theta, output_terms, r, first, second, &matrices])?;
         let tiles = parameters.div_ceil(4);
-        in_paced_parts(gpu, tiles * (tiles + 1) / 2, |first_row, amount| {
-            self.hessian.dispatch(device, &bound, &Params { first_row, ..params }, [groups, amount])
+        in_paced_parts(gpu.tuning.dispatch, tiles * (tiles + 1) / 2, MAX_GROUPS, |first_row, amount| {
+            self.hessian.dispatch(device, &bound, &Params { first_row, ..batch.params }, [batch.groups, amount])
         })?;
 
         let groups = networks.div_ceil(matrices_a_group(parameters));
@@ -120,32 +105,14 @@ impl Passes {
         let width = 5 * parameters + 1;
         let output = device.buffer("eigenvalues", width * places)?;
         let bound = self.eigenvalues.bind(device, &[&matrices, &work, &output])?;
-        in_paced_parts(gpu, groups, |first_row, amount| {
-            self.eigenvalues.dispatch(device, &bound, &Params { first_row, ..params }, [amount, 1])
+        in_paced_parts(gpu.tuning.dispatch, groups, MAX_GROUPS, |first_row, amount| {
+            self.eigenvalues.dispatch(device, &bound, &Params { first_row, ..batch.params }, [amount, 1])
         })?;
         for found in device.read::<f32>(&output, width * networks)?.chunks_exact(width) {
             spectra.push(checked(found, parameters));
         }
         Ok(())
     }
-}
-
-/// Runs `dispatch(first, amount)` over `all` units of work, as many at a time as take the time that a dispatch may.
-fn in_paced_parts(
-    gpu: &Gpu,
-    all: usize,
-    mut dispatch: impl FnMut(u32, usize) -> Result<(), EngineError>,
-) -> Result<(), EngineError> {
-    let mut pace = Pace::new(64, MAX_GROUPS, gpu.tuning.dispatch);
-    let mut first = 0;
-    while first < all {
-        let now = (pace.amount() as usize).min(all - first);
-        let start = Instant::now();
-        dispatch(first as u32, now)?;
-        pace.record(start.elapsed());
-        first += now;
-    }
-    Ok(())
 }
 
 /// (`lambda_max`, `lambda_min`) from what the eigenvalue pass says about one matrix, if that agrees with the matrix.

@@ -104,6 +104,11 @@ impl Journal {
         Ok(Opened { journal: Self { file, path, digest, length: durable }, begun, entries })
     }
 
+    /// The error that line `line` cannot be right.
+    pub(super) fn corrupted(&self, line: usize) -> RunError {
+        RunError::Journal { path: self.path.clone(), line }
+    }
+
     /// Records rows as durable.
     pub(super) fn record(&mut self, Entry { rows, spent }: &Entry) -> Result<(), RunError> {
         let Seconds { train, evaluate, total } = spent;

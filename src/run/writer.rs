@@ -127,7 +127,11 @@ impl RunWriter {
             .collect::<Result<_, _>>()?;
         let mut spent = Seconds::default();
         let mut finished = Vec::new();
-        for entry in entries {
+        for (k, entry) in entries.into_iter().enumerate() {
+            if entry.rows.end > rows {
+                // The first line is no entry.
+                return Err(journal.corrupted(k + 2));
+            }
             spent.add(entry.spent);
             finished.push(entry.rows);
         }

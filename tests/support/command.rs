@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 /// The program, to be run inside `dir`.
 pub(crate) fn sharpsweep(dir: &Path, args: &[&str]) -> Command {
@@ -27,22 +28,18 @@ pub(crate) fn fail(dir: &Path, args: &[&str], code: i32) -> String {
     said
 }
 
-/// Starts the program inside `dir` with `--progress json` and returns once its first chunk is written.
-pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, Vec<String>) {
+/// Starts the program inside `dir` with `--progress json` and returns once its first chunk is written, with what it says on stderr
+/// from then on.
+pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
     let mut command = sharpsweep(dir, args);
     command.args(["--progress", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    let mut said = Vec::new();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    for line in lines.by_ref() {
-        said.push(line.unwrap());
-        if said.last().unwrap().starts_with('{') {
-            break;
-        }
-    }
+    let first = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with('{'));
+    assert!(first.is_some(), "{args:?} ended before its first chunk");
     // The pipe must be read on, or the child would be killed by its next line.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, said)
+    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    (child, rest)
 }
 
 /// The bytes of every column of `run`, by name.
