@@ -282,7 +282,7 @@ fn prepare(
     engines.run(runner, problem, networks.slice(s![..1, ..])).map_err(|error| error.to_string())?;
     let fixed = start.elapsed();
     let varying = once.saturating_sub(fixed).as_secs_f64().max(0.02 * once.as_secs_f64());
-    let wanted = (RUN.max(10 * fixed).as_secs_f64() / varying).clamp(1.0, 256.0) as usize;
+    let wanted = (RUN.max(3 * fixed).as_secs_f64() / varying).clamp(1.0, 256.0) as usize;
     let copies: Vec<_> = (0..wanted).map(|_| few).collect();
     let theta = ndarray::concatenate(Axis(0), &copies).map_err(|error| error.to_string())?;
     Ok(Entrant { runner, theta, values, products, seconds: Vec::new(), device_seconds: Vec::new() })

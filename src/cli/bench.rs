@@ -73,8 +73,10 @@ impl Args {
         let mut bench = self.bench(&settings, adapter.clone())?;
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
+            // After every size, so that an interrupted bench leaves what it has.
+            self.write_json(&bench)?;
         }
-        self.write(&bench)
+        self.draw(&bench)
     }
 
     /// The adapter to measure: the one asked for, or the best there is.
@@ -157,11 +159,15 @@ impl Args {
         Ok(())
     }
 
-    fn write(&self, bench: &Bench) -> Result<(), Failure> {
+    fn write_json(&self, bench: &Bench) -> Result<(), Failure> {
         fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         let path = self.out.join("bench.json");
         let json = serde_json::to_string_pretty(bench)?;
         fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(())
+    }
+
+    fn draw(&self, bench: &Bench) -> Result<(), Failure> {
         let mut figures = Vec::new();
         for &inputs in &self.inputs {
             figures.extend([cost_against_samples(bench, inputs), cost_against_hidden(bench, inputs)]);
