@@ -1,16 +1,15 @@
 //! The CPU engine against the f64 reference, for every instruction set of this machine, and against itself for other batches and
 //! thread counts.
 
-#![expect(clippy::print_stderr, reason = "what was left out is said where a test's reader looks")]
+mod support;
 
-use std::path::{Path, PathBuf};
-
-use ndarray::{Array1, Array2, Axis, concatenate, s};
+use ndarray::{Array2, Axis, concatenate, s};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::Reference;
+use support::{GoldenCase, golden_cases};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
@@ -70,45 +69,10 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
     all
 }
 
-fn read<D: ndarray::Dimension>(path: &Path) -> ndarray::Array<f64, D> {
-    ndarray_npy::read_npy(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-/// A golden case: the problem and the theta that its oracle values belong to.
-fn golden(folder: &Path) -> (Problem, Array2<f64>) {
-    let case: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(folder.join("case.json")).unwrap()).unwrap();
-    let name = case["activation"].as_str().unwrap();
-    let activation = Activation::ALL.into_iter().find(|a| a.name() == name).unwrap();
-    let x: Array2<f64> = read(&folder.join("x.npy"));
-    let q: Array1<f64> = read(&folder.join("q.npy"));
-    let hidden = usize::try_from(case["hidden"].as_u64().unwrap()).unwrap();
-    (Problem::new(hidden, activation, Dataset::new(x, q).unwrap()), read(&folder.join("theta.npy")))
-}
-
-/// All golden cases, or the project's own copy of some where the others are not there.
-fn golden_folders() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let all = root.join("../shared/golden");
-    let own = root.join("tests/golden");
-    let folder = if all.is_dir() {
-        all
-    } else {
-        eprintln!("{} is not there: only the cases in {} are compared", all.display(), own.display());
-        own
-    };
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("case.json").exists()).collect();
-    folders.sort();
-    assert!(folders.len() >= 5, "{folders:?}");
-    folders
-}
-
 #[test]
 fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
     let mut all = Vec::new();
-    for folder in golden_folders() {
-        let (problem, theta) = golden(&folder);
+    for GoldenCase { name, problem, theta, .. } in golden_cases() {
         // The reference sees what an f32 engine sees: theta rounded to f32.
         let rounded = theta.mapv(|t| f64::from(t as f32));
         let expected = Reference.evaluate(&problem, rounded.view()).unwrap();
@@ -116,7 +80,6 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
             for route in ROUTES {
                 let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
                 let misses = evaluation_misses(&problem, &found, &expected);
-                let name = folder.file_name().unwrap().to_string_lossy();
                 all.extend(misses.into_iter().map(|miss| format!("{name} {set} {route:?}: {miss}")));
             }
         }
