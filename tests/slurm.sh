@@ -104,8 +104,8 @@ done
 [ "$(sinfo -h -N -o %t | grep -cx idle)" = 2 ] || die "Slurm's nodes do not become idle"
 say "Slurm $(sinfo --version | cut -d' ' -f2) is up"
 
-# A shard takes some seconds on one core.
-options=(--backend cpu --seeds 60000 --max-steps 1500 --samples 200 --memory 1)
+# A shard takes some seconds on one core, so that it can be interrupted.
+options=(--backend cpu --seeds 60000 --max-steps 1500 --samples 800 --memory 1)
 export RAYON_NUM_THREADS=1
 cd "$work"
 here=(--gres=none --cpus-per-task=1 --chdir="$work")
@@ -141,7 +141,7 @@ for _ in $(seq 1800); do
 done
 [ "$state" = COMPLETED ] || die "the merge is still $state"
 for task in 2 6; do
-    scontrol show job "${array}_$task" | grep -q 'Restarts=1' || die "task $task was not requeued once"
+    scontrol show job "${array}_$task" | grep -q 'Restarts=[1-9]' || die "task $task was not requeued"
 done
 
 say "the sweep in one piece, to compare with"
