@@ -131,6 +131,19 @@ fn eigenvalues_match_the_reference_for_many_samples() {
     }
 }
 
+/// Far beyond what the GPU's workgroups hold in one row an invocation: rounding must not grow into the checks.
+#[test]
+fn large_hessians_pass_their_checks_in_lanes() {
+    let mut cpu = Cpu::new(Route::Auto);
+    for (inputs, hidden) in [(2, 100), (30, 20)] {
+        let problem = grid_problem(inputs, hidden, 60);
+        let theta = random_theta(&problem, 4, 1.0);
+        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let found = cpu.spectrum(&problem, theta.view()).unwrap();
+        assert_accurate(&format!("M = {inputs}, N = {hidden}"), errors(&found, &expected));
+    }
+}
+
 /// A network that diverged is named, and its neighbours keep their values.
 #[test]
 fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {

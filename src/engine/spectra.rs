@@ -43,16 +43,15 @@ pub(crate) struct Witnesses {
     pub(crate) residuals: [f64; 2],
 }
 
-/// How far each check may be off, relative to ||H||_F and for each root of D: f32 rounding leaves at most a few units of 6e-8.
-const CHECK_RELATIVE: f64 = 1e-6;
+/// How far each check may be off, relative to ||H||_F (||H||_F^2 for the squares): three times the worst that f32 rounding left in a
+/// million random matrices of D = 4 to 128, without a trend in D.
+const CHECK_RELATIVE: f64 = 6e-6;
 
 impl Witnesses {
-    /// Checks all `eigenvalues` of a matrix, ascending: sum lambda = tr H, sum lambda^2 = tr H^2, and the two residuals, each within
-    /// 1e-6 sqrt(D) ||H||_F (||H||_F^2). A wrong eigenvalue fails the sums unless another makes up for it in both.
+    /// Checks all `eigenvalues` of a matrix: sum lambda = tr H, sum lambda^2 = tr H^2, and the two residuals, each within 6e-6 ||H||_F
+    /// (||H||_F^2). A wrong eigenvalue fails the sums unless another makes up for it in both.
     pub(crate) fn check(&self, eigenvalues: impl Iterator<Item = f64> + Clone) -> Result<(), String> {
-        let size = eigenvalues.clone().count() as f64;
         let norm = self.trace_sq.sqrt();
-        let allowed = CHECK_RELATIVE * size.sqrt();
         let misses = [
             ("sum lambda", eigenvalues.clone().sum::<f64>() - self.trace, "tr H", norm),
             (
@@ -66,11 +65,11 @@ impl Witnesses {
         ];
         for (found, miss, expected, scale) in misses {
             // Written so that NaN fails.
-            let passes = miss.abs() <= allowed * scale;
+            let allowed = CHECK_RELATIVE * scale;
+            let passes = miss.abs() <= allowed;
             if !passes {
                 return Err(format!(
-                    "its computed eigenvalues fail a check: {found} is off {expected} by {miss:e}, allowed {:e}",
-                    allowed * scale
+                    "its computed eigenvalues fail a check: {found} is off {expected} by {miss:e}, allowed {allowed:e}"
                 ));
             }
         }
