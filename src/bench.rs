@@ -7,6 +7,7 @@ mod measure;
 mod method;
 mod size;
 
+use ndarray::Array2;
 use serde::Serialize;
 
 pub use measure::{Engines, Measurement, Outcome, Settings, measure};
@@ -26,6 +27,46 @@ pub struct Bench {
     pub measurements: Vec<Measurement>,
     /// What `--route auto` takes at each size, beside what is faster.
     pub auto: Vec<AutoRoute>,
+    /// What the columns of [`Bench::table`] hold.
+    pub table_columns: [&'static str; 11],
+}
+
+impl Bench {
+    /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and [`Device`].
+    pub const TABLE_COLUMNS: [&'static str; 11] = [
+        "hidden",
+        "samples",
+        "inputs",
+        "route",
+        "device",
+        "seconds",
+        "seconds_quarter",
+        "seconds_three_quarters",
+        "flops",
+        "error",
+        "distance_from_lambda_max",
+    ];
+
+    /// The measurements as one array, a row each in their order; NaN where there is no value.
+    pub fn table(&self) -> Array2<f64> {
+        let mut table = Array2::from_elem((self.measurements.len(), Self::TABLE_COLUMNS.len()), f64::NAN);
+        for (mut row, Measurement { size, runner, outcome }) in table.rows_mut().into_iter().zip(&self.measurements) {
+            let mut values = vec![
+                size.hidden as f64,
+                size.samples as f64,
+                size.inputs as f64,
+                f64::from(runner.method as u8),
+                f64::from(runner.device as u8),
+            ];
+            if let Ok(outcome) = outcome {
+                let [quarter, three_quarters] = outcome.spread.unwrap_or([f64::NAN; 2]);
+                values.extend([outcome.seconds, quarter, three_quarters, outcome.flops, outcome.error]);
+                values.push(outcome.distance_from_lambda_max.unwrap_or(f64::NAN));
+            }
+            row.iter_mut().zip(values).for_each(|(to, value)| *to = value);
+        }
+        table
+    }
 }
 
 /// The choice of `--route auto` at one size, held against the measurements.

@@ -39,6 +39,13 @@ fn a_small_grid_gives_a_table_json_and_figures() {
         assert!(error <= allowed, "{measurement}");
         assert!(outcome["seconds"].as_f64().unwrap() > 0.0 && outcome["spread"].is_array(), "{measurement}");
     }
+    let table: ndarray::Array2<f64> = ndarray_npy::read_npy(out.join("bench.npy")).unwrap();
+    assert_eq!(table.dim(), (measurements.len(), json["table_columns"].as_array().unwrap().len()));
+    let seconds = json["table_columns"].as_array().unwrap().iter().position(|name| name == "seconds").unwrap();
+    for (row, measurement) in table.rows().into_iter().zip(measurements) {
+        // The same number, whether as text or as bits.
+        assert_eq!(row[seconds].to_bits(), measurement["outcome"]["Ok"]["seconds"].as_f64().unwrap().to_bits());
+    }
     for name in ["cost-against-samples-m2", "cost-against-hidden-m2", "cost-against-error"] {
         assert!(out.join(format!("{name}.svg")).is_file() && out.join(format!("{name}.png")).is_file(), "{name}");
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
+use ndarray_npy::write_npy;
 
 use super::{Failure, notice, print};
 use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
@@ -19,8 +20,8 @@ use crate::run::check_free;
 /// Measures what each route to sharpness costs on this machine, and how far each is from the truth
 ///
 /// Every size of the grid --hidden x --samples x --inputs is one batch of briefly trained networks. All routes run in turn, every
-/// repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR gets bench.json and figures
-/// with their numbers.
+/// repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR gets bench.json, bench.npy
+/// (a row a measurement, its columns named in bench.json) and figures with their numbers.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// N, hidden units
@@ -74,7 +75,7 @@ impl Args {
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
             // After every size, so that an interrupted bench leaves what it has.
-            self.write_json(&bench)?;
+            self.write(&bench)?;
         }
         self.draw(&bench)
     }
@@ -111,6 +112,7 @@ impl Args {
             repeats,
             measurements: Vec::new(),
             auto: Vec::new(),
+            table_columns: Bench::TABLE_COLUMNS,
         })
     }
 
@@ -159,11 +161,14 @@ impl Args {
         Ok(())
     }
 
-    fn write_json(&self, bench: &Bench) -> Result<(), Failure> {
+    /// Writes all that was measured so far, as JSON and as one array.
+    fn write(&self, bench: &Bench) -> Result<(), Failure> {
         fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
         let path = self.out.join("bench.json");
         let json = serde_json::to_string_pretty(bench)?;
         fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        let path = self.out.join("bench.npy");
+        write_npy(&path, &bench.table()).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(())
     }
 
