@@ -69,7 +69,11 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
         start.elapsed()
     };
     let (mut amid, mut seen) = (0, Vec::new());
-    for k in 0..20 {
+    // Twenty moments, and more where a loaded machine let most of them fall before the first or after the last finished row.
+    for k in 0..100 {
+        if k >= 20 && amid >= 4 {
+            break;
+        }
         let fraction = f64::from(philox4x32_10([k, 0, 0, 0], [20, 9])[0]) / f64::from(u32::MAX);
         let mut child =
             sharpsweep(dir.path(), &sweep_to("run")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -87,7 +91,7 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
         assert_as_undisturbed(&dir);
         std::fs::remove_dir_all(&run).unwrap();
     }
-    assert!(amid >= 4, "only {amid} of 20 kills came between the first and the last finished row: {seen:?}");
+    assert!(amid >= 4, "only {amid} of 100 kills came between the first and the last finished row: {seen:?}");
     // What was killed while it made its directory is gone with the next sweep to the same place.
     succeed(dir.path(), &sweep_to("run"));
     let names: Vec<String> =
