@@ -5,7 +5,8 @@
 // in registers. Theta is [network][parameter] for the same reason: one address, not one a parameter, lives through the loops.
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][Y_SCALE x_1 .. Y_SCALE x_M, Z_SCALE (1 - 2q)]
+// Binding 1, `samples`, is declared above: uniform or storage, depending on how many there are. Rows of four values, SAMPLE_ROWS for
+// each tile of TILE samples: Y_SCALE x_1 of all of them, and so on to x_M, then Z_SCALE (1 - 2q).
 @group(0) @binding(2) var<storage, read> unfinished: array<u32>; // the networks still in training
 @group(0) @binding(3) var<storage, read_write> theta: array<f32>; // [network][parameter]
 @group(0) @binding(4) var<storage, read_write> status: array<u32>; // [network]
@@ -36,6 +37,8 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
     var taken = steps[network];
     var outcome = PENDING;
 
+    // The host pads the samples to whole tiles with zeros, whose delta is 0.
+    let tiles = (params.samples + TILE - 1u) / TILE;
     for (var step = 0u; step < params.steps; step++) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;
@@ -43,27 +46,26 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
             bias[n] = Y_SCALE * weights.w[0][n];
         }
         var gradient = Weights();
-        for (var i = 0u; i < params.samples; i++) {
-            let sample = i * (INPUTS + 1u);
-            let label = samples[sample + INPUTS];
-            var units: array<vec2<f32>, HIDDEN>;
-            var z = weights.v_bias;
+        for (var tile = 0u; tile < tiles; tile++) {
+            var units: array<Unit, HIDDEN>;
+            var z = PerSample(weights.v_bias);
             for (var n = 0u; n < HIDDEN; n++) {
-                var y = bias[n];
+                var y = PerSample(bias[n]);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    y = fma(weights.w[m][n], samples[sample + m - 1u], y);
+                    y = fma(PerSample(weights.w[m][n]), values(tile, m - 1u), y);
                 }
                 units[n] = unit(y);
-                z = fma(weights.v[n], units[n].x, z);
+                z = fma(PerSample(weights.v[n]), units[n].f, z);
             }
-            let delta = scaled_residual(z, label);
-            gradient.v_bias += delta;
+            let delta = scaled_residual(z, values(tile, INPUTS));
+            gradient.v_bias = sum_onto(gradient.v_bias, delta);
             for (var n = 0u; n < HIDDEN; n++) {
-                gradient.v[n] = fma(delta, units[n].x, gradient.v[n]);
-                let back = delta * slope(units[n]);
-                gradient.w[0][n] += back;
+                let share = delta * units[n].f;
+                gradient.v[n] = sum_onto(gradient.v[n], share);
+                let back = back(delta, share, units[n]);
+                gradient.w[0][n] = sum_onto(gradient.w[0][n], back);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    gradient.w[m][n] = fma(back, samples[sample + m - 1u], gradient.w[m][n]);
+                    gradient.w[m][n] = dot_onto(gradient.w[m][n], back, values(tile, m - 1u));
                 }
             }
         }
@@ -109,4 +111,10 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
     theta[base + V_BIAS] = weights.v_bias;
     status[network] = outcome;
     steps[network] = taken;
+}
+
+// Value k of the samples of a tile: the scaled x_1 .. x_M, then the label.
+fn values(tile: u32, k: u32) -> PerSample {
+    const VALUES_A_ROW = 4u / TILE;
+    return value_of(samples[tile * SAMPLE_ROWS + k / VALUES_A_ROW], k % VALUES_A_ROW);
 }

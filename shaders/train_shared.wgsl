@@ -61,7 +61,7 @@ fn train_shared(
         var v_bias_share = 0.0;
         // The host pads the samples to whole tiles with rows of zeros, whose delta is 0.
         for (var tile = 0u; tile < params.samples; tile += TILE) {
-            var units: array<array<vec2<f32>, UNITS>, TILE>;
+            var units: array<array<Unit, UNITS>, TILE>;
             for (var i = 0u; i < TILE; i++) {
                 let sample = (tile + i) * (INPUTS + 1u);
                 var z = 0.0;
@@ -71,7 +71,7 @@ fn train_shared(
                         y = fma(weights.w[m][k], samples[sample + m - 1u], y);
                     }
                     units[i][k] = unit(y);
-                    z = fma(weights.v[k], units[i][k].x, z);
+                    z = fma(weights.v[k], units[i][k].f, z);
                 }
                 shares[i * GROUP + invocation] = z;
             }
@@ -87,8 +87,9 @@ fn train_shared(
                 let sample = (tile + i) * (INPUTS + 1u);
                 let delta = deltas[first_lane / LANES * TILE + i];
                 for (var k = 0u; k < UNITS; k++) {
-                    gradient.v[k] = fma(delta, units[i][k].x, gradient.v[k]);
-                    let back = delta * slope(units[i][k]);
+                    let share = delta * units[i][k].f;
+                    gradient.v[k] += share;
+                    let back = back(delta, share, units[i][k]);
                     gradient.w[0][k] += back;
                     for (var m = 1u; m <= INPUTS; m++) {
                         gradient.w[m][k] = fma(back, samples[sample + m - 1u], gradient.w[m][k]);

@@ -46,7 +46,7 @@ fn train_streamed(
                 let y = pre_activations(base, n, tile);
                 let weight = theta[base + v(n)];
                 for (var i = 0u; i < TILE; i++) {
-                    z[i] = fma(weight, unit(y[i]).x, z[i]);
+                    z[i] = fma(weight, unit(y[i]).f, z[i]);
                 }
             }
             for (var i = 0u; i < TILE; i++) {
@@ -62,21 +62,22 @@ fn train_streamed(
             workgroupBarrier();
             for (var n = lane; n < HIDDEN; n += GROUP) {
                 let y = pre_activations(base, n, tile);
-                var back: array<f32, TILE>;
+                var backs: array<f32, TILE>;
                 var v_gradient = 0.0;
                 var bias_gradient = 0.0;
                 for (var i = 0u; i < TILE; i++) {
                     let unit = unit(y[i]);
-                    back[i] = deltas[i] * slope(unit);
-                    bias_gradient += back[i];
-                    v_gradient = fma(deltas[i], unit.x, v_gradient);
+                    let share = deltas[i] * unit.f;
+                    v_gradient += share;
+                    backs[i] = back(deltas[i], share, unit);
+                    bias_gradient += backs[i];
                 }
                 gradient[gradient_base + v(n)] += v_gradient;
                 gradient[gradient_base + w(n, 0u)] += bias_gradient;
                 for (var m = 1u; m <= INPUTS; m++) {
                     var w_gradient = 0.0;
                     for (var i = 0u; i < TILE; i++) {
-                        w_gradient = fma(back[i], samples[(tile + i) * (INPUTS + 1u) + m - 1u], w_gradient);
+                        w_gradient = fma(backs[i], samples[(tile + i) * (INPUTS + 1u) + m - 1u], w_gradient);
                     }
                     gradient[gradient_base + w(n, m)] += w_gradient;
                 }

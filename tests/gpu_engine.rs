@@ -7,7 +7,7 @@ use std::time::Duration;
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status};
-use sharpsweep::gpu::{TrainPlan, Tuning};
+use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, hessian, output, terms};
 use support::gpu::gpu;
@@ -269,6 +269,34 @@ fn every_width_trains_as_the_reference_does() {
             }
             assert_eq!((found.status, found.steps), (expected.status, expected.steps));
         }
+    }
+}
+
+/// Samples on both sides of what a uniform buffer holds: beyond, the same kernel reads them from storage.
+#[test]
+fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
+    let Some(mut gpu) = gpu("more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does", Tuning::default())
+    else {
+        return;
+    };
+    // M = 2 takes three rows of four values for four samples: 4,096 rows hold 5,460.
+    for samples in [5_460, 5_461] {
+        let problem = Problem::new(3, Activation::Sigmoid, noise(samples, 2));
+        assert_eq!(
+            wgsl(Pass::Train, problem.shape, problem.activation, samples).contains("var<uniform> samples"),
+            samples == 5_460
+        );
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let found = gpu.train(&problem, &descent, 5..14).unwrap();
+        let expected = Reference.train(&problem, &descent, 5..14).unwrap();
+        let expected_theta = widened(&expected.theta);
+        if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-5, 1e-5) {
+            panic!("I = {samples}: {misses}");
+        }
+        // Without the last sample it would be seen.
+        let less = Problem::new(3, Activation::Sigmoid, noise(samples - 1, 2));
+        let less = gpu.train(&less, &descent, 5..14).unwrap();
+        assert!(close(&widened(&less.theta), &expected_theta, 1e-5, 1e-5).is_err());
     }
 }
 

@@ -11,22 +11,3 @@ fn activation(y: f32) -> vec3<f32> {
     let first = 4.0 * e / ((1.0 + e) * (1.0 + e));
     return vec3(f, first, -2.0 * f * first);
 }
-
-// For training, of t = Y_SCALE y = 2 y log2(e): (f, nothing more), and f' = 1 - f^2 from it, good to 6e-8 absolutely. Near 0 the
-// polynomial above, in t; elsewhere 1 - 2 / (1 + exp(2y)).
-fn unit(t: f32) -> vec2<f32> {
-    const U_SCALE = 1.0 / (Y_SCALE * Y_SCALE);
-    let u = t * t;
-    let near = t * fma(u, fma(u, fma(u, fma(u,
-        0.01631544 * U_SCALE * U_SCALE * U_SCALE * U_SCALE / Y_SCALE,
-        -0.05258932 * U_SCALE * U_SCALE * U_SCALE / Y_SCALE),
-        0.13318877 * U_SCALE * U_SCALE / Y_SCALE),
-        -0.33332795 * U_SCALE / Y_SCALE),
-        0.99999997 / Y_SCALE);
-    let far = fma(-2.0, 1.0 / (1.0 + exp2(t)), 1.0);
-    return vec2(select(far, near, abs(t) < 0.55 * Y_SCALE), 0.0);
-}
-
-fn slope(unit: vec2<f32>) -> f32 {
-    return fma(-unit.x, unit.x, 1.0);
-}

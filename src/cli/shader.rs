@@ -14,6 +14,9 @@ pub(super) struct Args {
     /// M, the number of inputs
     #[arg(long, value_name = "M", default_value_t = 2)]
     inputs: usize,
+    /// I, the number of samples: training reads few of them from a uniform buffer and many from storage
+    #[arg(long, value_name = "I", default_value_t = 50)]
+    samples: usize,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -21,7 +24,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         for pass in Pass::ALL.into_iter().filter(|pass| pass.name() == self.name) {
-            print(&wgsl(pass, Shape::new(self.inputs, self.network.hidden), self.network.activation));
+            let shape = Shape::new(self.inputs, self.network.hidden);
+            print(&wgsl(pass, shape, self.network.activation, self.samples));
         }
         Ok(())
     }

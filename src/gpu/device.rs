@@ -112,6 +112,15 @@ impl Device {
         self.raw_buffer(label, size_of::<T>() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)
     }
 
+    /// A uniform buffer that holds `values`.
+    pub(super) fn uniform_with<T: Pod>(&self, label: &str, values: &[T]) -> Result<wgpu::Buffer, EngineError> {
+        let bytes: &[u8] = bytemuck::cast_slice(values);
+        let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.raw_buffer(label, bytes.len() as u64, usage)?;
+        self.queue.write_buffer(&buffer, 0, bytes);
+        Ok(buffer)
+    }
+
     fn raw_buffer(&self, label: &str, size: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer, EngineError> {
         self.checked(|device| {
             device.create_buffer(&wgpu::BufferDescriptor { label: Some(label), size, usage, mapped_at_creation: false })

@@ -3,6 +3,7 @@
 use super::clock::Clock;
 use super::device::Device;
 use super::params::Params;
+use super::plan::NarrowLayout;
 use super::shader::{Pass, wgsl};
 use crate::engine::EngineError;
 use crate::model::Problem;
@@ -15,11 +16,14 @@ pub(super) enum Access {
     ReadWrite,
 }
 
-/// The bindings of `pass`, as its file in shaders/ declares them; a test reads the files and compares.
-pub(super) const fn bindings(pass: Pass) -> &'static [Access] {
+/// The bindings of `pass`, as its text declares them; a test reads the texts and compares.
+///
+/// `uniform_samples`: whether [`Pass::Train`] reads the samples from a uniform buffer.
+pub(super) const fn bindings(pass: Pass, uniform_samples: bool) -> &'static [Access] {
     use Access::{Read, ReadWrite, Uniform};
     match pass {
         Pass::Seeds => &[Uniform, ReadWrite],
+        Pass::Train if uniform_samples => &[Uniform, Uniform, Read, ReadWrite, ReadWrite, ReadWrite],
         Pass::Train | Pass::TrainShared => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
         Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
         Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
@@ -46,7 +50,9 @@ pub(super) struct Kernel {
 impl Kernel {
     /// Compiles `pass` for `problem`.
     pub(super) fn new(device: &Device, pass: Pass, problem: &Problem) -> Result<Self, EngineError> {
-        let source = wgsl(pass, problem.shape, problem.activation);
+        let samples = problem.data.samples();
+        let source = wgsl(pass, problem.shape, problem.activation, samples);
+        let uniform_samples = NarrowLayout::of(problem.shape, problem.activation).samples_are_uniform(samples);
         let params = device.uniform::<Params>(pass.name())?;
         let (pipeline, layout) = device.checked(|device| {
             let descriptor = wgpu::ShaderModuleDescriptor {
@@ -67,8 +73,10 @@ impl Kernel {
                     },
                 )
             };
-            let entries: Vec<_> =
-                (0..).zip(bindings(pass)).map(|(binding, access)| layout_entry(binding, *access)).collect();
+            let entries: Vec<_> = (0..)
+                .zip(bindings(pass, uniform_samples))
+                .map(|(binding, access)| layout_entry(binding, *access))
+                .collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(pass.name()),
                 entries: &entries,
@@ -168,8 +176,10 @@ mod tests {
     fn every_variant_validates_and_its_bindings_are_those_of_the_host() {
         for pass in Pass::ALL {
             for activation in Activation::ALL {
-                for (inputs, hidden) in [(1, 1), (2, 3), (2, 10), (30, 6), (64, 33), (3, 128)] {
-                    let source = wgsl(pass, Shape::new(inputs, hidden), activation);
+                for (inputs, hidden, samples) in
+                    [(1, 1, 50), (2, 3, 50), (2, 3, 60_000), (2, 10, 50), (30, 6, 50), (64, 33, 50), (3, 128, 50)]
+                {
+                    let source = wgsl(pass, Shape::new(inputs, hidden), activation, samples);
                     let module = parse_str(&source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&source)));
                     valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::default())
                         .validate(&module)
@@ -190,7 +200,7 @@ mod tests {
                         })
                         .collect();
                     found.sort_by_key(|(binding, _)| *binding);
-                    let expected: Vec<_> = (0..).zip(bindings(pass).iter().copied()).collect();
+                    let expected: Vec<_> = (0..).zip(bindings(pass, samples == 50).iter().copied()).collect();
                     assert_eq!(found, expected, "{}", pass.name());
                     assert_eq!(module.entry_points[0].name, pass.name());
                 }
@@ -202,7 +212,7 @@ mod tests {
     #[test]
     fn every_loop_counts_up_to_an_end() {
         for pass in Pass::ALL {
-            let source = wgsl(pass, Shape::new(2, 3), Activation::Sigmoid);
+            let source = wgsl(pass, Shape::new(2, 3), Activation::Sigmoid, 50);
             for line in source.lines().map(|line| line.split("//").next().unwrap_or(line).trim()) {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 assert!(

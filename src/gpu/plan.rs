@@ -3,8 +3,8 @@
 //! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
 //! for more keeps arrays in memory and is several times slower. tests/machine_code.rs holds the plans to it.
 
-use super::shader::Pass;
-use crate::model::Shape;
+use super::shader::{Pass, UNIFORM_ROWS};
+use crate::model::{Activation, Problem, Shape};
 
 /// How training spreads one network over invocations. The three compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,11 @@ pub enum TrainPlan {
 
 /// Registers of values that live through the sample loop for which the narrow kernel still compiles without spilling.
 const NARROW_REGISTERS: usize = 116;
-/// The same for the shared kernel, which needs more for addresses.
+/// The same when it takes several samples at a time, with what it needs for each of them.
+const NARROW_TILE_REGISTERS: usize = 120;
+/// The most sample values that it takes at a time: they live in scalar registers.
+const NARROW_SAMPLE_VALUES: usize = 64;
+/// The same as the first for the shared kernel, which needs more for addresses.
 const SHARED_REGISTERS: usize = 102;
 /// The most samples that the invocations of a network meet over.
 const MOST_SAMPLES: usize = 8;
@@ -69,13 +73,14 @@ impl TrainPlan {
 
     /// At most how many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a
     /// loop.
-    pub(super) fn loop_iterations(self, shape: Shape, samples: usize) -> (u64, u64) {
-        let tiles = samples.div_ceil(self.tile(shape)) as u64;
+    pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
+        let shape = problem.shape;
+        let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.activation)) as u64;
         let inputs = shape.inputs as u64 + 2;
         match self {
             Self::Narrow => {
                 let units = shape.hidden as u64;
-                (samples as u64 * (1 + 2 * units * inputs) + 3 * units * inputs, 3 * units * inputs)
+                (tiles * (1 + 2 * units * inputs) + 3 * units * inputs, 3 * units * inputs)
             }
             Self::Shared => {
                 let layout = SharedLayout::of(shape);
@@ -93,13 +98,49 @@ impl TrainPlan {
         }
     }
 
-    /// The samples are padded to a multiple of this.
-    pub(super) fn tile(self, shape: Shape) -> usize {
+    /// Samples that are taken at a time; their number is padded to a multiple of this.
+    pub(super) fn tile(self, shape: Shape, activation: Activation) -> usize {
         match self {
-            Self::Narrow => 1,
+            Self::Narrow => NarrowLayout::of(shape, activation).tile,
             Self::Shared => SharedLayout::of(shape).tile,
             Self::Streamed => STREAMED_TILE,
         }
+    }
+}
+
+/// How the narrow kernel takes the samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NarrowLayout {
+    /// Samples at a time: 4, 2 or 1.
+    pub(super) tile: usize,
+    inputs: usize,
+}
+
+impl NarrowLayout {
+    /// The largest tile for which vector registers hold theta, its gradient, the scaled biases, what every unit keeps of each sample
+    /// between the forward and the backward pass, and what it takes to get there; and scalar registers the samples.
+    pub(super) fn of(shape: Shape, activation: Activation) -> Self {
+        let kept = match activation {
+            Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
+            // f' does not follow from f.
+            Activation::Softplus | Activation::Gelu => 2,
+        };
+        let fits = |tile: usize| {
+            let registers = 2 * shape.parameters() + shape.hidden + kept * tile * (shape.hidden + 4);
+            registers <= NARROW_TILE_REGISTERS && (shape.inputs + 1) * tile <= NARROW_SAMPLE_VALUES
+        };
+        Self { tile: [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1), inputs: shape.inputs }
+    }
+
+    /// Rows of four values for a tile: M inputs and the label of each sample.
+    pub(super) const fn rows(&self) -> usize {
+        ((self.inputs + 1) * self.tile).div_ceil(4)
+    }
+
+    /// Whether I = `samples` fit a uniform buffer. From there a value reaches all invocations at once, on hardware that has such a
+    /// path (NVIDIA's constant cache) as on a software adapter, which reads storage invocation by invocation.
+    pub(super) const fn samples_are_uniform(&self, samples: usize) -> bool {
+        samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
     }
 }
 

@@ -6,7 +6,7 @@ use std::f32::consts::LOG2_E;
 
 use clap::ValueEnum;
 
-use super::plan::{STREAMED_TILE, SharedLayout};
+use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::model::{Activation, Shape};
@@ -94,6 +94,9 @@ pub(super) const SUM_BLOCK: usize = 64;
 
 /// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
 pub(super) const MAX_WORKGROUP: usize = 256;
+/// The rows of four values in the largest uniform buffer that every adapter has, 64 KiB.
+pub(super) const UNIFORM_ROWS: usize = 4096;
+
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
     match activation {
@@ -107,28 +110,58 @@ pub(super) const fn y_scale(activation: Activation) -> f32 {
 /// What training multiplies labels by, for the exp of the loss.
 pub(super) const Z_SCALE: f32 = -LOG2_E;
 
-/// The complete WGSL of `pass` for networks of `shape` with `activation`, as it is handed to the driver.
-pub fn wgsl(pass: Pass, shape: Shape, activation: Activation) -> String {
-    let activation_text = match activation {
+/// The complete WGSL of `pass` for networks of `shape` with `activation` on I = `samples`, as it is handed to the driver.
+///
+/// The number of samples decides only where [`Pass::Train`] reads them from: a uniform buffer as long as they fit one.
+pub fn wgsl(pass: Pass, shape: Shape, activation: Activation, samples: usize) -> String {
+    let (tile, parts) = match pass {
+        Pass::Seeds => (1, [include_str!("../../shaders/parts/philox.wgsl"), ""]),
+        Pass::Train => (NarrowLayout::of(shape, activation).tile, training_parts(activation)),
+        Pass::TrainShared | Pass::TrainStreamed => (1, training_parts(activation)),
+        _ => (1, [include_str!("../../shaders/parts/logistic.wgsl"), activation_part(activation)]),
+    };
+    let tile_part = match tile {
+        4 => include_str!("../../shaders/parts/tile_4.wgsl"),
+        2 => include_str!("../../shaders/parts/tile_2.wgsl"),
+        _ => include_str!("../../shaders/parts/tile_1.wgsl"),
+    };
+    [
+        &constants(shape, activation),
+        &pass_constants(pass, shape, activation, samples),
+        include_str!("../../shaders/parts/params.wgsl"),
+        include_str!("../../shaders/parts/theta.wgsl"),
+        include_str!("../../shaders/parts/finite.wgsl"),
+        tile_part,
+        include_str!("../../shaders/parts/log1p.wgsl"),
+        include_str!("../../shaders/parts/normal.wgsl"),
+        parts[0],
+        parts[1],
+        pass.text(),
+    ]
+    .join("\n")
+}
+
+/// What the training kernels share, and the activation as they use it.
+const fn training_parts(activation: Activation) -> [&'static str; 2] {
+    let unit = match activation {
+        Activation::Linear => include_str!("../../shaders/parts/unit_linear.wgsl"),
+        Activation::Sigmoid => include_str!("../../shaders/parts/unit_sigmoid.wgsl"),
+        Activation::Tanh => include_str!("../../shaders/parts/unit_tanh.wgsl"),
+        Activation::Softplus => include_str!("../../shaders/parts/unit_softplus.wgsl"),
+        Activation::Gelu => include_str!("../../shaders/parts/unit_gelu.wgsl"),
+    };
+    [include_str!("../../shaders/parts/descent.wgsl"), unit]
+}
+
+/// f, f' and f'' to full accuracy, for evaluation.
+const fn activation_part(activation: Activation) -> &'static str {
+    match activation {
         Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
         Activation::Tanh => include_str!("../../shaders/parts/activation_tanh.wgsl"),
         Activation::Softplus => include_str!("../../shaders/parts/activation_softplus.wgsl"),
         Activation::Gelu => include_str!("../../shaders/parts/activation_gelu.wgsl"),
-    };
-    [
-        &constants(shape, activation),
-        &pass_constants(pass, shape),
-        include_str!("../../shaders/parts/params.wgsl"),
-        include_str!("../../shaders/parts/theta.wgsl"),
-        include_str!("../../shaders/parts/finite.wgsl"),
-        include_str!("../../shaders/parts/logistic.wgsl"),
-        include_str!("../../shaders/parts/verdict.wgsl"),
-        include_str!("../../shaders/parts/philox.wgsl"),
-        activation_text,
-        pass.text(),
-    ]
-    .join("\n")
+    }
 }
 
 /// Sizes and status numbers, from the same definitions that the host uses.
@@ -159,9 +192,24 @@ fn constants(shape: Shape, activation: Activation) -> String {
     )
 }
 
-/// What only `pass` needs to know about `shape`.
-fn pass_constants(pass: Pass, shape: Shape) -> String {
+/// What only `pass` needs to know.
+fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usize) -> String {
     match pass {
+        Pass::Train => {
+            let layout = NarrowLayout::of(shape, activation);
+            format!(
+                "const TILE: u32 = {tile}u;\n\
+                 const SAMPLE_ROWS: u32 = {rows}u;\n\
+                 @group(0) @binding(1) var{samples};\n",
+                tile = layout.tile,
+                rows = layout.rows(),
+                samples = if layout.samples_are_uniform(samples) {
+                    format!("<uniform> samples: array<vec4<f32>, {UNIFORM_ROWS}>")
+                } else {
+                    "<storage, read> samples: array<vec4<f32>>".to_owned()
+                },
+            )
+        }
         Pass::TrainShared => {
             let layout = SharedLayout::of(shape);
             format!(
@@ -200,7 +248,10 @@ pub fn shader_hash() -> String {
     let mut hasher = blake3::Hasher::new();
     for activation in Activation::ALL {
         for pass in Pass::ALL {
-            hasher.update(wgsl(pass, Shape::new(1, 1), activation).as_bytes());
+            // Between them, the widths take every tile of samples.
+            for hidden in [1, 8, 10] {
+                hasher.update(wgsl(pass, Shape::new(2, hidden), activation, 1).as_bytes());
+            }
         }
     }
     hasher.finalize().to_hex()[..16].to_owned()

@@ -5,10 +5,12 @@ use std::time::Instant;
 
 use ndarray::Array2;
 
+use super::device::Device;
 use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::shader::{Pass, Z_SCALE, y_scale};
+use super::plan::NarrowLayout;
+use super::shader::{Pass, UNIFORM_ROWS, Z_SCALE, y_scale};
 use super::{Gpu, TrainPlan};
 use crate::engine::{Descent, EngineError, Status, Trained};
 use crate::model::Problem;
@@ -35,7 +37,7 @@ pub(super) fn train(
     let networks_a_group = plan.networks_a_group(problem.shape);
     let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);
 
-    let samples = device.buffer_with("samples", &scaled_samples(problem, plan.tile(problem.shape)))?;
+    let samples = sample_buffer(device, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
     let steps = device.buffer_with("steps", &vec![0_u32; count])?;
@@ -91,7 +93,7 @@ pub(super) fn train(
 /// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
 fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
-    let (step, once) = plan.loop_iterations(problem.shape, problem.data.samples());
+    let (step, once) = plan.loop_iterations(problem);
     match u64::from(limit).saturating_sub(once) / step {
         0 => Err(EngineError::Limit(format!(
             "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this software driver \
@@ -102,6 +104,29 @@ fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u
             problem.data.samples() as u64 * u64::from(limit) / (2 * step).max(1),
         ))),
         fitting => Ok(gpu.tuning.steps.min(u32::try_from(fitting).unwrap_or(u32::MAX))),
+    }
+}
+
+/// The samples as the kernel of `plan` reads them.
+fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
+    let width = problem.shape.inputs + 1;
+    let tile = plan.tile(problem.shape, problem.activation);
+    let scaled = scaled_samples(problem, tile);
+    if plan != TrainPlan::Narrow {
+        return device.buffer_with("samples", &scaled);
+    }
+    let layout = NarrowLayout::of(problem.shape, problem.activation);
+    // [tile][value][sample of the tile], each tile filled up to whole rows of four.
+    let mut tiled: Vec<f32> = Vec::new();
+    for samples in scaled.chunks_exact(tile * width) {
+        tiled.extend((0..width).flat_map(|value| samples.iter().skip(value).step_by(width)));
+        tiled.resize(tiled.len().next_multiple_of(4), 0.0);
+    }
+    if layout.samples_are_uniform(problem.data.samples()) {
+        tiled.resize(4 * UNIFORM_ROWS, 0.0);
+        device.uniform_with("samples", &tiled)
+    } else {
+        device.buffer_with("samples", &tiled)
     }
 }
 
