@@ -8,7 +8,7 @@ use super::kernel::{Kernel, MAX_GROUPS};
 use super::loops::iterations;
 use super::pace::in_paced_parts;
 use super::params::Params;
-use super::route::{ITEM_SUMS, Items, assembles};
+use super::route::{ITEM_SUMS, Items};
 use super::shader::{Pass, SUM_BLOCK};
 use crate::engine::{EngineError, Evaluation};
 use crate::model::{Problem, Shape};
@@ -68,7 +68,7 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
     let summed = iterations(blocks as u64, iterations(SUM_BLOCK as u64, 0));
     if let Some(limit) = gpu.loop_limit()
         && summed > u64::from(limit)
-        && assembles(gpu.tuning.route, shape, samples)
+        && gpu.assembles(problem)
     {
         return Err(EngineError::Limit(format!(
             "the assembled route to tr H^2 takes {summed} loop iterations of an invocation for I = {samples} samples, but this \
@@ -187,7 +187,7 @@ enum TraceSq {
 impl TraceSq {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
-        if !assembles(gpu.tuning.route, problem.shape, problem.data.samples()) {
+        if !gpu.assembles(problem) {
             return Ok(Self::Pairwise(Kernel::new(device, Pass::TraceSq, problem)?));
         }
         let items = Items::of(problem.shape);
