@@ -14,45 +14,49 @@
 @group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>; // [row][network]
 
-// K_ij = 1 + x_i.x_j of the row's two samples with the next 32: K of (i0 + a, j0 + b) at 32 a + b.
-var<workgroup> input_gram: array<f32, 64>;
+// K_ij = 1 + x_i.x_j of the row's two samples with the next 64 samples j: (K of i0, K of i1) at j.
+var<workgroup> input_gram: array<vec2<f32>, 64>;
 
 @compute @workgroup_size(64)
 fn trace_sq(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    // Lanes past the last network work on it once more instead of leaving, since all must meet at the barriers.
-    let network = min(group.x * 64u + lane, params.networks - 1u);
+    // Lanes past the last network do not leave, since all must meet at the barriers, but they sum no pair.
+    let network = group.x * 64u + lane;
+    let present = network < params.networks;
     let row = params.first_row + group.y;
     let i = 2u * row;
     var total = 0.0;
-    for (var block = max(i, params.first_sample); block < params.end_sample; block += 32u) {
+    for (var block = max(i, params.first_sample); block < params.end_sample; block += 64u) {
         workgroupBarrier();
-        input_gram[lane] = input_product(i + lane / 32u, block + lane % 32u);
+        input_gram[lane] = input_products(i, block + lane);
         workgroupBarrier();
         var part = 0.0;
-        for (var j = block; j < min(block + 32u, params.end_sample); j += 2u) {
-            let at = j - block;
-            let k = vec4(input_gram[at], input_gram[at + 1u], input_gram[at + 32u], input_gram[at + 33u]);
-            part += tile(network, i, j, k);
+        let end = select(block, min(block + 64u, params.end_sample), present);
+        for (var j = block; j < end; j += 2u) {
+            let k_j0 = input_gram[j - block];
+            let k_j1 = input_gram[j - block + 1u];
+            part += tile(network, i, j, vec4(k_j0.x, k_j1.x, k_j0.y, k_j1.y));
         }
         total += part;
     }
-    if group.x * 64u + lane < params.networks {
+    if present {
         sums[row * params.networks + network] += total;
     }
 }
 
-// 1 + x_i.x_j; samples past the end count as the last one, and their pairs get no weight.
-fn input_product(i: u32, j: u32) -> f32 {
-    let row = min(i, params.samples - 1u) * (INPUTS + 1u);
-    let column = min(j, params.samples - 1u) * (INPUTS + 1u);
-    var product = 1.0;
+// 1 + x_i.x_j for i and i + 1; samples past the end count as the last one, and their pairs get no weight.
+fn input_products(i: u32, j: u32) -> vec2<f32> {
+    let last = params.samples - 1u;
+    let row0 = i * (INPUTS + 1u);
+    let row1 = min(i + 1u, last) * (INPUTS + 1u);
+    let column = min(j, last) * (INPUTS + 1u);
+    var products = vec2(1.0);
     for (var m = 0u; m < INPUTS; m++) {
-        product += samples[row + m] * samples[column + m];
+        products += vec2(samples[row0 + m], samples[row1 + m]) * samples[column + m];
     }
-    return product;
+    return products;
 }
 
 // How often a pair counts: twice for i < j, once on the diagonal, never below it or past the last sample.

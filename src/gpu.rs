@@ -12,6 +12,7 @@ mod engine;
 mod evaluate;
 mod forward;
 mod kernel;
+mod loops;
 mod pace;
 mod params;
 mod plan;

@@ -8,7 +8,7 @@ use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
-use sharpsweep::reference::Reference;
+use sharpsweep::reference::{Reference, gradient_sq, hessian, terms, trace_vv, trace_ww};
 use support::{GoldenCase, golden_cases};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
@@ -151,6 +151,56 @@ fn long_data_sets_evaluate_as_in_the_reference() {
             assert!(misses.is_empty(), "{set} {route:?}: {}", misses.join("\n"));
         }
     }
+}
+
+/// The closed forms in f64 with tr H^2 from the assembled Hessian, whose work grows with I and not with I^2.
+fn assembled_reference(problem: &Problem, theta: &Array2<f64>) -> Evaluation {
+    let mut all = Evaluation::default();
+    for row in theta.rows() {
+        let theta = row.to_vec();
+        let terms = terms(problem, &theta);
+        all.loss.push(terms.loss.iter().sum());
+        all.gradient_sq.push(gradient_sq(problem, &theta, &terms));
+        all.trace_ww.push(trace_ww(problem, &theta, &terms));
+        all.trace_vv.push(trace_vv(&terms));
+        all.trace_sq.push(hessian(problem, &theta).iter().map(|entry| entry * entry).sum());
+    }
+    all
+}
+
+/// The two routes and the reference on many samples of many inputs: blocks of samples against blocks, rows of tiles of several runs.
+/// The smaller size for every instruction set; the larger, 1.8e9 pairs, takes the fastest a few seconds.
+#[test]
+fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
+    let sets = InstructionSet::available();
+    for (samples, hidden, sets) in [(8_001, 3, &sets[..]), (60_000, 1, &sets[..1])] {
+        let problem = Problem::new(hidden, Activation::Tanh, random_data(samples, 64));
+        let theta = start_thetas(&problem, 1, 0.5);
+        let expected = assembled_reference(&problem, &theta);
+        for &set in sets {
+            let [pairwise, assembled] = ROUTES.map(|route| cpu(route, set).evaluate(&problem, theta.view()).unwrap());
+            for (route, found) in [("pairwise", &pairwise), ("assembled", &assembled)] {
+                let misses = evaluation_misses(&problem, found, &expected);
+                assert!(misses.is_empty(), "I = {samples}, {set}, {route}: {}", misses.join("\n"));
+            }
+            // The routes share no sum, so that they are as close to each other as to the reference.
+            assert!(
+                misses("routes", &pairwise.trace_sq, &assembled.trace_sq, |_| TRACE_SQ * expected.trace_sq[0])
+                    .is_empty()
+            );
+            // What one block of 64 samples adds with all others is far outside.
+            let fewer = Problem::new(hidden, Activation::Tanh, without_the_last(&problem.data, 64));
+            let fewer = cpu(Route::Assembled, set).evaluate(&fewer, theta.view()).unwrap();
+            let missed = misses("fewer", &fewer.trace_sq, &pairwise.trace_sq, |_| TRACE_SQ * expected.trace_sq[0]);
+            assert_eq!(missed.len(), 1, "I = {samples}");
+        }
+    }
+}
+
+/// The first of `data`'s samples, without the last `count`.
+fn without_the_last(data: &Dataset, count: usize) -> Dataset {
+    let kept = data.samples() - count;
+    Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().slice(s![..kept]).to_owned()).unwrap()
 }
 
 /// Every comparison above can fail: one wrong parameter, one relabelled sample and NaN are found.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
-use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status};
+use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status};
 use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
-use sharpsweep::reference::{Reference, hessian, output, terms};
+use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
 use support::{GoldenCase, close, close_scaled, golden_cases};
 
@@ -78,33 +78,64 @@ fn closed_forms_match_the_golden_cases() {
     }
 }
 
-/// Far more samples than units: tiles of inputs, blocks of samples, and dispatches cut by time; networks are few to be quick.
+/// Far more samples than units: tiles of inputs, blocks of samples, sums cut into several dispatches; networks are few to be quick.
 ///
-/// The pairwise route takes I^2 / 2 pairs, so it is compared on fewer samples.
+/// The pairwise route takes I^2 / 2 pairs, so it is compared on fewer samples. At I = 60,000 the gradient is summed by two dispatches.
 #[test]
-fn many_samples_give_the_reference_trace_sq_by_both_routes() {
+fn many_samples_give_the_reference_values_by_both_routes() {
     let both = [Route::Assembled, Route::Pairwise];
-    for (samples, hidden, routes) in [(60_000, 1, &both[..1]), (1_500, 3, &both[..])] {
+    for (samples, hidden, routes) in [(60_000, 1, &both[..1]), (8_001, 3, &both[..])] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 64));
         let theta = Array2::from_shape_fn((2, problem.shape.parameters()), |(k, d)| {
             f64::from(((k * 7 + d * 29 + 3) % 97) as f32 / 300.0 - 0.16)
         });
-        let expected: Vec<f64> = theta
+        let values = |problem: &Problem| -> [Vec<f64>; 3] {
+            let [mut loss, mut gradients, mut trace] = [const { Vec::new() }; 3];
+            for row in theta.rows() {
+                let theta = row.to_vec();
+                let terms = terms(problem, &theta);
+                loss.push(terms.loss.iter().sum());
+                gradients.push(gradient_sq(problem, &theta, &terms));
+                trace.push(trace_ww(problem, &theta, &terms) + trace_vv(&terms));
+            }
+            [loss, gradients, trace]
+        };
+        let expected = values(&problem);
+        let expected_trace_sq: Vec<f64> = theta
             .rows()
             .into_iter()
             .map(|row| hessian(&problem, &row.to_vec()).iter().map(|entry| entry * entry).sum())
             .collect();
+        // The tolerances see that the last block of samples is missing.
+        let fewer = values(&Problem::new(hidden, Activation::Tanh, without_the_last(&problem.data, 64)));
         for &route in routes {
             let tuning = Tuning { route, ..Tuning::default() };
-            let Some(mut gpu) = gpu("many_samples_give_the_reference_trace_sq_by_both_routes", tuning) else { return };
+            let Some(mut gpu) = gpu("many_samples_give_the_reference_values_by_both_routes", tuning) else { return };
             let found = gpu.evaluate(&problem, theta.view()).unwrap();
-            if let Err(misses) = close(&found.trace_sq, &expected, 0.0, TRACE_SQ_RELATIVE) {
+            if let Err(misses) = close(&found.trace_sq, &expected_trace_sq, 0.0, TRACE_SQ_RELATIVE) {
                 panic!("I = {samples}, {route:?}: {misses}");
             }
             let wrong: Vec<f64> = found.trace_sq.iter().map(|t| t * (1.0 + 2.0 * TRACE_SQ_RELATIVE)).collect();
-            assert!(close(&wrong, &expected, 0.0, TRACE_SQ_RELATIVE).is_err());
+            assert!(close(&wrong, &expected_trace_sq, 0.0, TRACE_SQ_RELATIVE).is_err());
+            let trace = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv).collect();
+            // The samples' gradients cancel to a hundredth.
+            let quantities = [("loss", SUM_RELATIVE), ("gradient_sq", 10.0 * SUM_RELATIVE), ("trace", SUM_RELATIVE)];
+            for (k, (name, relative)) in quantities.into_iter().enumerate() {
+                let found = [&found.loss, &found.gradient_sq, &trace][k];
+                if let Err(misses) = close(found, &expected[k], 0.0, relative) {
+                    panic!("I = {samples}, {name}: {misses}");
+                }
+                assert!(close(found, &fewer[k], 0.0, relative).is_err(), "I = {samples}, {name}");
+            }
         }
     }
+}
+
+/// The first of `data`'s samples, without the last `count`.
+fn without_the_last(data: &Dataset, count: usize) -> Dataset {
+    let kept = data.samples() - count;
+    Dataset::new(data.x().slice(ndarray::s![..kept, ..]).to_owned(), data.q().slice(ndarray::s![..kept]).to_owned())
+        .unwrap()
 }
 
 /// Each case with each route to tr H^2.
@@ -192,6 +223,50 @@ fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let expected = Reference.evaluate(&problem, theta.view()).unwrap();
     close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
     close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
+}
+
+/// As wide as a software driver allows, and one unit wider: nothing is cut off without a word.
+#[test]
+fn what_a_driver_would_cut_off_is_refused() {
+    let Some(mut gpu) = gpu("what_a_driver_would_cut_off_is_refused", Tuning::default()) else { return };
+    // The forward pass goes through 101 inputs twice: 205 iterations a unit, with those that end a loop.
+    for hidden in [319, 320] {
+        let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
+        let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
+        let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
+        match gpu.evaluate(&problem, theta.view()) {
+            Ok(found) => {
+                let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+                close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
+                close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
+            }
+            Err(error) => {
+                assert_eq!(hidden, 320, "{error}");
+                assert!(matches!(&error, EngineError::Limit(text) if text.contains("loop iterations")), "{error}");
+            }
+        }
+    }
+}
+
+/// The most samples of a step that are planned for a software driver, and far more than it gets through.
+#[test]
+fn a_step_that_a_driver_would_cut_off_is_refused() {
+    let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
+    let Some(mut gpu) = gpu("a_step_that_a_driver_would_cut_off_is_refused", tuning) else { return };
+    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0 };
+    for samples in [264, 3000] {
+        let problem = Problem::new(70, Activation::Sigmoid, noise(samples, 30));
+        match gpu.train(&problem, &descent, 0..3) {
+            Ok(found) => {
+                let expected = Reference.train(&problem, &descent, 0..3).unwrap();
+                close(&widened(&found.theta), &widened(&expected.theta), 2e-6, 2e-6).unwrap();
+            }
+            Err(error) => {
+                assert_eq!(samples, 3000, "{error}");
+                assert!(matches!(&error, EngineError::Limit(text) if text.contains("loop iterations")), "{error}");
+            }
+        }
+    }
 }
 
 /// No step at all: what comes back is theta_0, written by the shader.

@@ -31,12 +31,27 @@ const SHORTEST_BLOCK: usize = 64;
 /// Pairs of tiles whose sum is kept in f32.
 const RUN: usize = 32;
 
-/// The factors of one block of samples, in tiles; the last tile is filled up with zeros, whose pairs are 0.
+/// What the pairs of one block of samples are made of, in tiles; the last tile is filled up with zeros, whose pairs are 0.
 struct Factors<F> {
     /// Tile by tile, unit by unit, factor by factor, the tile's samples.
     units: Vec<[[F; TILE]; FACTORS]>,
     /// s, tile by tile.
     s: Vec<[F; TILE]>,
+    /// x, input by input, with room for the longest block in each.
+    x_by_input: Vec<f32>,
+}
+
+impl<F: Lanes> Factors<F> {
+    /// Room for `longest` samples of networks of `hidden` units.
+    fn new(hidden: usize, inputs: usize, longest: usize) -> Self {
+        let zero = F::splat(0.0);
+        let tiles = longest / TILE;
+        Self {
+            units: vec![[[zero; TILE]; FACTORS]; tiles * hidden],
+            s: vec![[zero; TILE]; tiles],
+            x_by_input: vec![0.0; inputs * longest],
+        }
+    }
 }
 
 /// Working memory of the pairwise route.
@@ -44,10 +59,6 @@ pub(super) struct Pairwise<F> {
     hidden: usize,
     /// Samples a block.
     longest: usize,
-    /// x with one row an input, samples padded to whole tiles.
-    x_by_input: Vec<f32>,
-    /// The length of a row of `x_by_input`.
-    padded: usize,
     left: Factors<F>,
     right: Factors<F>,
     /// K of the samples of one tile (rows) with a block's (columns).
@@ -61,23 +72,11 @@ impl<F: Lanes> Pairwise<F> {
         let padded = count.next_multiple_of(TILE);
         let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
         let longest = fitting.max(SHORTEST_BLOCK).min(padded);
-        let mut x_by_input = vec![0.0; samples.inputs * padded];
-        for (i, row) in samples.x.chunks_exact(samples.inputs).enumerate() {
-            for (m, &x) in row.iter().enumerate() {
-                x_by_input[m * padded + i] = x;
-            }
-        }
-        let zero = F::splat(0.0);
-        let tiles = longest / TILE;
-        let factors = || Factors { units: vec![[[zero; TILE]; FACTORS]; tiles * hidden], s: vec![[zero; TILE]; tiles] };
-        let right = if longest < padded { factors() } else { Factors { units: Vec::new(), s: Vec::new() } };
         Self {
             hidden,
             longest,
-            x_by_input,
-            padded,
-            left: factors(),
-            right,
+            left: Factors::new(hidden, samples.inputs, longest),
+            right: Factors::new(hidden, samples.inputs, if longest < padded { longest } else { 0 }),
             input_gram: [vec![0.0; longest], vec![0.0; longest]],
         }
     }
@@ -95,40 +94,23 @@ impl<F: Lanes> Pairwise<F> {
         let blocks: Vec<Range<usize>> = (0..samples.count()).step_by(self.longest).map(block).collect();
         for (k, left) in blocks.iter().enumerate() {
             fill_factors(&mut self.left, self.hidden, networks, samples, left, terms);
-            let inputs = Inputs { by_input: &self.x_by_input, padded: self.padded };
-            add_pairs(self.hidden, (&self.left, left), (&self.left, left), &inputs, &mut self.input_gram, trace_sq);
+            add_pairs(self.hidden, (&self.left, left), (&self.left, left), &mut self.input_gram, trace_sq);
             for right in &blocks[k + 1..] {
                 fill_factors(&mut self.right, self.hidden, networks, samples, right, terms);
-                add_pairs(
-                    self.hidden,
-                    (&self.left, left),
-                    (&self.right, right),
-                    &inputs,
-                    &mut self.input_gram,
-                    trace_sq,
-                );
+                add_pairs(self.hidden, (&self.left, left), (&self.right, right), &mut self.input_gram, trace_sq);
             }
         }
     }
 }
 
-/// The inputs, for K_ij = 1 + x_i.x_j.
-struct Inputs<'a> {
-    by_input: &'a [f32],
-    /// Samples an input, the last tile filled up.
-    padded: usize,
-}
-
-impl Inputs<'_> {
-    /// Writes K of sample `i` with the samples from `first` on.
-    #[inline(always)]
-    fn fill_gram(&self, i: usize, first: usize, gram: &mut [f32]) {
-        gram.fill(1.0);
-        for x in self.by_input.chunks_exact(self.padded) {
-            let x_i = x[i];
-            for (gram, x_j) in gram.iter_mut().zip(&x[first..]) {
-                *gram += x_i * x_j;
-            }
+/// Writes K_ij = 1 + x_i.x_j of sample `i` of the block `left` with the samples `j` of the block `right`.
+#[inline(always)]
+fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>, longest: usize, gram: &mut [f32]) {
+    gram.fill(1.0);
+    for (left, right) in left.x_by_input.chunks_exact(longest).zip(right.x_by_input.chunks_exact(longest)) {
+        let x_i = left[i];
+        for (gram, x_j) in gram.iter_mut().zip(&right[j.clone()]) {
+            *gram += x_i * x_j;
         }
     }
 }
@@ -144,6 +126,13 @@ fn fill_factors<F: Lanes>(
     terms: &mut Terms<F>,
 ) {
     let layout = networks.layout;
+    let longest = factors.x_by_input.len() / samples.inputs;
+    for (m, x) in factors.x_by_input.chunks_exact_mut(longest).enumerate() {
+        // Past the block's end old inputs may stand: their pairs are 0 by the other factors.
+        for (x, row) in x.iter_mut().zip(samples.rows(block).chunks_exact(samples.inputs)) {
+            *x = row[m];
+        }
+    }
     if !block.len().is_multiple_of(TILE) {
         let (last, zero) = (block.len() / TILE, F::splat(0.0));
         factors.units[last * hidden..(last + 1) * hidden].fill([[zero; TILE]; FACTORS]);
@@ -187,17 +176,17 @@ fn add_pairs<F: Lanes>(
     hidden: usize,
     (left, i): (&Factors<F>, &Range<usize>),
     (right, j): (&Factors<F>, &Range<usize>),
-    inputs: &Inputs<'_>,
     input_gram: &mut [Vec<f32>; TILE],
     trace_sq: &mut LaneSums,
 ) {
     let same = i == j;
     let tiles = j.len().div_ceil(TILE);
+    let longest = input_gram[0].len();
     for tile_i in 0..i.len().div_ceil(TILE) {
         let first = if same { tile_i } else { 0 };
         for (row, gram) in input_gram.iter_mut().enumerate() {
-            let gram = &mut gram[first * TILE..tiles * TILE];
-            inputs.fill_gram(i.start + tile_i * TILE + row, j.start + first * TILE, gram);
+            let columns = first * TILE..tiles * TILE;
+            fill_gram(left, tile_i * TILE + row, right, columns.clone(), longest, &mut gram[columns]);
         }
         let units_i = &left.units[tile_i * hidden..(tile_i + 1) * hidden];
         let s_i = left.s[tile_i];

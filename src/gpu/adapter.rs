@@ -37,7 +37,7 @@ pub struct Adapter {
 }
 
 /// Where Mesa's software driver (llvmpipe) ends every loop of an invocation, silently: after 65,535 iterations, all its loops
-/// together. A test measures it.
+/// together, the trip that ends a loop included. A test measures it.
 const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
 
 impl Adapter {

@@ -201,6 +201,7 @@ mod tests {
 
     use super::Device;
     use crate::gpu::choose_adapter;
+    use crate::gpu::loops::iterations;
 
     /// Counts its own iterations in two nested loops, as many as the buffer says.
     const COUNT: &str = "
@@ -264,8 +265,12 @@ mod tests {
                 .unwrap();
             device.read::<u32>(&counts, 3).unwrap()[2]
         };
-        // 100 outer iterations and 100 times 640 inner ones: 64,100 together.
-        assert_eq!(made(100, 640), 64_000);
+        // The trip that ends a loop counts: 100 (1 + 654) + 1 iterations are 65,501, and one more in each inner loop is too many.
+        assert_eq!(iterations(100, iterations(653, 0)), 65_501);
+        assert_eq!(made(100, 653), 65_300);
+        if adapter.loop_limit().is_some() {
+            assert!(made(100, 654) < 65_400, "all iterations were made");
+        }
         let many = made(100, 2000);
         match adapter.loop_limit() {
             Some(limit) => assert!(many < 200_000 && many <= limit, "{many} of 200,000 iterations were made"),

@@ -66,8 +66,13 @@ impl Gpu {
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub fn route(&self, problem: &Problem) -> Route {
-        let assembles = route::assembles(self.tuning.route, problem.shape, problem.data.samples());
-        if assembles { Route::Assembled } else { Route::Pairwise }
+        if self.assembles(problem) { Route::Assembled } else { Route::Pairwise }
+    }
+
+    /// Whether that is the assembled one.
+    pub(super) fn assembles(&self, problem: &Problem) -> bool {
+        let hardware = self.adapter.summary().hardware;
+        route::assembles(self.tuning.route, problem.shape, problem.data.samples(), hardware)
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.

@@ -5,48 +5,70 @@ use ndarray::{ArrayView2, Axis};
 use super::Gpu;
 use super::forward::Forward;
 use super::kernel::{Kernel, MAX_GROUPS};
+use super::loops::iterations;
 use super::pace::in_paced_parts;
 use super::params::Params;
-use super::route::{ITEM_SUMS, Items, assembles};
+use super::route::{ITEM_SUMS, Items};
 use super::shader::{Pass, SUM_BLOCK};
 use crate::engine::{EngineError, Evaluation};
-use crate::model::Problem;
+use crate::model::{Problem, Shape};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
 /// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
-const LOOP_ITERATIONS: usize = 60_000;
+const LOOP_ITERATIONS: u64 = 60_000;
 
-/// The samples of one dispatch of the gradient pass, whole sums of [`SUM_BLOCK`].
-const GRADIENT_SAMPLES: usize = LOOP_ITERATIONS / (SUM_BLOCK + 1) * SUM_BLOCK;
+/// The samples of one dispatch of the gradient pass, whole sums of [`SUM_BLOCK`]: an invocation adds up those of one parameter, or of
+/// several where there are more parameters than rows of workgroups.
+fn gradient_samples(shape: Shape) -> usize {
+    let block = 1 + iterations(SUM_BLOCK as u64, 0);
+    ((LOOP_ITERATIONS / turns(shape.parameters()) / block).max(1) as usize).saturating_mul(SUM_BLOCK)
+}
 
-/// The columns j of one dispatch of tr H^2: two a tile, N iterations a tile, and for 32 of them the products of M inputs.
-fn pair_columns(problem: &Problem) -> usize {
-    let (hidden, inputs) = (problem.shape.hidden, problem.shape.inputs);
-    let block = 16 * (hidden + 1) + inputs + 1;
-    32 * (LOOP_ITERATIONS / block).max(1)
+/// How many of `rows` one invocation takes where a dispatch has fewer.
+const fn turns(rows: usize) -> u64 {
+    rows.div_ceil(MAX_GROUPS as usize) as u64
+}
+
+/// Columns j of a block of tr H^2, two a tile.
+const PAIR_BLOCK: usize = 64;
+
+/// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
+const fn pair_block_iterations(shape: Shape) -> u64 {
+    let tiles = iterations(PAIR_BLOCK as u64 / 2, iterations(shape.hidden as u64, 0));
+    1 + iterations(shape.inputs as u64, 0) + tiles
+}
+
+/// The columns j of one dispatch of tr H^2.
+fn pair_columns(shape: Shape) -> usize {
+    ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
 }
 
 /// How many networks fit one round of passes.
 pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
-    let (samples, hidden, inputs) = (problem.data.samples(), problem.shape.hidden, problem.shape.inputs);
-    // What cannot be cut: the forward pass of a sample, a block of trace sums, a block of tr H^2.
-    let longest = (hidden * (inputs + 2)).max(SUM_BLOCK * (hidden + inputs + 2)).max(16 * (hidden + 1) + inputs + 1);
+    let (samples, shape) = (problem.data.samples(), problem.shape);
+    let (hidden, inputs) = (shape.hidden, shape.inputs);
+    let units = iterations(hidden as u64, 0);
+    let blocks = samples.div_ceil(SUM_BLOCK);
+    // What is not cut: the forward pass, which goes through a unit's inputs twice; the blocks of trace sums; a block of tr H^2.
+    let forward = iterations(turns(samples), iterations(hidden as u64, 2 * iterations(inputs as u64 + 1, 0)));
+    let trace = iterations(turns(blocks), iterations(SUM_BLOCK as u64, iterations(inputs as u64, 0) + units));
+    let longest = forward.max(trace).max(1 + pair_block_iterations(shape));
     if let Some(limit) = gpu.loop_limit()
-        && longest > limit as usize
+        && longest > u64::from(limit)
     {
         return Err(EngineError::Limit(format!(
-            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation, but this \
-             software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
+            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation on I = \
+             {samples} samples, but this software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
         )));
     }
     // The assembled route sums each entry of H over all samples in one invocation; its loops over a tile are unrolled.
-    let summed = samples + samples / SUM_BLOCK;
+    let summed = iterations(blocks as u64, iterations(SUM_BLOCK as u64, 0));
     if let Some(limit) = gpu.loop_limit()
-        && summed > limit as usize
-        && assembles(gpu.tuning.route, problem.shape, samples)
+        && summed > u64::from(limit)
+        && gpu.assembles(problem)
     {
         return Err(EngineError::Limit(format!(
             "the assembled route to tr H^2 takes {summed} loop iterations of an invocation for I = {samples} samples, but this \
@@ -108,8 +130,8 @@ impl Passes {
 
         let gradient = device.buffer("gradient", parameters * networks)?;
         let bound = self.gradient.bind(device, &[x, theta, output_terms, r, first, &gradient])?;
-        for first in (0..samples).step_by(GRADIENT_SAMPLES) {
-            let end = samples.min(first + GRADIENT_SAMPLES);
+        for first in (0..samples).step_by(gradient_samples(problem.shape)) {
+            let end = samples.min(first + gradient_samples(problem.shape));
             let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
             self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
         }
@@ -131,8 +153,8 @@ impl Passes {
                 let rows = samples.div_ceil(2);
                 let sums = device.buffer("row sums", rows * networks)?;
                 let bound = kernel.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
-                for first in (0..samples).step_by(pair_columns(problem)) {
-                    let end = samples.min(first + pair_columns(problem));
+                for first in (0..samples).step_by(pair_columns(problem.shape)) {
+                    let end = samples.min(first + pair_columns(problem.shape));
                     let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
                     // Rows below the columns hold no pair with i <= j.
                     in_paced_parts(gpu.tuning.dispatch, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
@@ -165,7 +187,7 @@ enum TraceSq {
 impl TraceSq {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
-        if !assembles(gpu.tuning.route, problem.shape, problem.data.samples()) {
+        if !gpu.assembles(problem) {
             return Ok(Self::Pairwise(Kernel::new(device, Pass::TraceSq, problem)?));
         }
         let items = Items::of(problem.shape);

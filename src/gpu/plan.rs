@@ -3,6 +3,7 @@
 //! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
 //! for more keeps arrays in memory and is several times slower. tests/machine_code.rs holds the plans to it.
 
+use super::loops::iterations;
 use super::shader::{Pass, UNIFORM_ROWS};
 use crate::model::{Activation, Problem, Shape};
 
@@ -71,29 +72,33 @@ impl TrainPlan {
         }
     }
 
-    /// At most how many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a
-    /// loop.
+    /// How many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a loop.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
         let shape = problem.shape;
         let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.activation)) as u64;
-        let inputs = shape.inputs as u64 + 2;
+        let hidden = shape.hidden as u64;
+        let inputs = iterations(shape.inputs as u64, 0);
+        let weights = iterations(shape.inputs as u64 + 1, 0);
         match self {
             Self::Narrow => {
-                let units = shape.hidden as u64;
-                (tiles * (1 + 2 * units * inputs) + 3 * units * inputs, 3 * units * inputs)
+                let descent = iterations(hidden, 0) + iterations(hidden, inputs) + iterations(hidden, weights);
+                let step = 1 + iterations(tiles, 2 * iterations(hidden, inputs)) + descent;
+                (step, 1 + 2 * iterations(hidden, weights))
             }
             Self::Shared => {
                 let layout = SharedLayout::of(shape);
-                let (lanes, units, tile) = (layout.lanes as u64, layout.units as u64, layout.tile as u64);
-                let meeting = 1 + lanes + 2 * tile * (1 + units * inputs);
-                (tiles * meeting + 3 * lanes + 4 * units * inputs, 3 * units * inputs)
+                let (units, sum) = (layout.units as u64, iterations(layout.lanes as u64, 0));
+                let meeting = 2 * iterations(layout.tile as u64, iterations(units, inputs)) + sum;
+                let descent = iterations(units, 0) + iterations(units, inputs) + iterations(units, weights) + 3 * sum;
+                (1 + iterations(tiles, meeting) + descent, 1 + 2 * iterations(units, weights))
             }
             Self::Streamed => {
-                let (group, tile) = (GROUP as u64, STREAMED_TILE as u64);
-                let units = shape.hidden.div_ceil(GROUP) as u64;
-                // Twice the forward pass and once the gradient, each a loop over inputs around one over the tile.
-                let meeting = 1 + group + tile + 3 * units * inputs * (1 + tile);
-                (tiles * meeting + 3 * group + 3 * units * inputs, 0)
+                let (units, sum) = (hidden.div_ceil(GROUP as u64), iterations(GROUP as u64, 0));
+                let tile = iterations(STREAMED_TILE as u64, 0);
+                let products = iterations(shape.inputs as u64, tile);
+                let (forward, backward) = (products + 2 * tile, 2 * products + 2 * tile);
+                let meeting = iterations(units, forward) + tile + sum + iterations(units, backward);
+                (1 + iterations(tiles, meeting) + 3 * iterations(units, weights) + 3 * sum, 1)
             }
         }
     }

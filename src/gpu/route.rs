@@ -56,7 +56,7 @@ impl Items {
         }
     }
 
-    /// Multiply-adds of an item and sample: its sums, and about 20 for the coefficients and their loads.
+    /// Vector instructions of an item and sample: a multiply-add for each of its sums, and what the coefficients and their loads take.
     const fn cost(&self) -> usize {
         let square = if self.input_tiles == 1 {
             self.input_tile * (self.input_tile + 1) / 2
@@ -67,22 +67,34 @@ impl Items {
     }
 }
 
+/// Vector instructions of the pairwise route for a tile, the four pairs of two samples with two others: 53 a unit and 86 more, and its
+/// share of the products of M inputs.
+fn pair_tile_cost(shape: Shape) -> f64 {
+    (53 * shape.hidden + 86) as f64 + 3.0 / 32.0 * shape.inputs as f64
+}
+
+/// What the tiles of the pairwise route cost on a processor against the assembled route's items, beyond their vector instructions: it
+/// loads from memory lane by lane, and a tile loads more.
+const PAIR_TILE_IN_SOFTWARE: f64 = 1.9;
+
 /// Whether tr H^2 of networks of `shape` on `samples` samples is assembled rather than summed over pairs: `auto` takes what costs
-/// fewer operations.
+/// less on a GPU (`hardware`) or on a software adapter.
 ///
-/// A pair of samples costs 20 N + 30, of which there are I (I + 1) / 2; an item costs its sums and coefficients for each of I
-/// samples. The constants are counts of operations, not fits. On a software adapter (llvmpipe, 256 bits) the model names the faster
-/// route in 10 of 11 measured shapes, M in {2, 8, 30}, N from 3 to 64 and I from 20 to 1,000; it misses M = 2, N = 32, I = 50, which lies at
-/// the border. On a physical GPU it has not been measured: `sharpsweep bench` does so.
-pub(super) fn assembles(route: Route, shape: Shape, samples: usize) -> bool {
+/// The costs are those of the machine code that Mesa's compiler makes of the two kernels for one GPU, AMD's gfx1100: vector
+/// instructions, without memory operations (13 N + 8 a tile, 7 an item and sample). No route has been timed on a GPU: `sharpsweep bench`
+/// does so. On software adapters the pairwise route's cost is multiplied by [`PAIR_TILE_IN_SOFTWARE`], fitted to both routes' times on
+/// llvmpipe (AVX2, two cores) over 23 shapes, M from 2 to 64, N from 1 to 128, I from 20 to 600: the ratios of the times are 0.8 to 1.3 times
+/// those of the costs.
+pub(super) fn assembles(route: Route, shape: Shape, samples: usize, hardware: bool) -> bool {
     let items = Items::of(shape);
     match route {
         Route::Pairwise => false,
         Route::Assembled => true,
         Route::Auto => {
-            let pairwise = pairs(samples as u128) * (20 * shape.hidden as u128 + 30);
-            let assembled = items.unit_pairs * (items.input_tile_pairs() * items.cost() * samples) as u128;
-            items.count().is_ok() && assembled < pairwise
+            let tiles = pairs(samples.div_ceil(2) as u128) as f64;
+            let pairwise = tiles * pair_tile_cost(shape) * if hardware { 1.0 } else { PAIR_TILE_IN_SOFTWARE };
+            let item_samples = items.unit_pairs as f64 * (items.input_tile_pairs() * samples) as f64;
+            items.count().is_ok() && item_samples * (items.cost() as f64) < pairwise
         }
     }
 }
@@ -94,7 +106,7 @@ const fn pairs(count: u128) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Items, assembles};
+    use super::{Items, assembles, pair_tile_cost};
     use crate::engine::Route;
     use crate::model::Shape;
 
@@ -115,11 +127,47 @@ mod tests {
 
     #[test]
     fn auto_assembles_narrow_networks_and_many_samples() {
-        let auto = |inputs, hidden, samples| assembles(Route::Auto, Shape::new(inputs, hidden), samples);
-        assert!(auto(2, 3, 50) && auto(2, 10, 50) && auto(30, 6, 10_000) && auto(64, 2, 60_000));
-        assert!(!auto(2, 128, 50) && !auto(30, 6, 10) && !auto(1, 300_000, 10));
-        assert!(
-            !assembles(Route::Pairwise, Shape::new(2, 3), 50) && assembles(Route::Assembled, Shape::new(2, 128), 5)
-        );
+        for hardware in [true, false] {
+            let auto = |inputs, hidden, samples| assembles(Route::Auto, Shape::new(inputs, hidden), samples, hardware);
+            assert!(auto(2, 3, 50) && auto(2, 10, 50) && auto(30, 6, 10_000) && auto(64, 2, 60_000));
+            assert!(!auto(2, 128, 50) && !auto(30, 6, 10) && !auto(1, 300_000, 10));
+        }
+        assert!(!assembles(Route::Pairwise, Shape::new(2, 3), 50, true));
+        assert!(assembles(Route::Assembled, Shape::new(2, 128), 5, true));
+    }
+
+    /// What tests/machine_code measures of the two kernels' innermost loops.
+    #[test]
+    fn costs_are_those_of_the_machine_code() {
+        let (mut tiles, mut items) = (Vec::new(), Vec::new());
+        for line in include_str!("../../tests/machine_code/measured.tsv").lines() {
+            let cells: Vec<&str> = line.split(['\t', ' ']).collect();
+            let number = |cell: &str| cell[1..].parse::<usize>().unwrap();
+            match cells[0] {
+                "trace_sq" => tiles.push((number(cells[1]), number(cells[2]), cells[7].parse::<f64>().unwrap())),
+                "trace_sq_assembled" => items.push((number(cells[1]), number(cells[2]), cells[7].parse().unwrap())),
+                _ => {}
+            }
+        }
+        assert!(tiles.len() >= 16 && items.len() >= 22, "{} and {} kernels", tiles.len(), items.len());
+        let near = |cost: f64, measured: f64| (cost - measured).abs() <= 0.02 * measured;
+        for (inputs, hidden, measured) in tiles {
+            let without_inputs = pair_tile_cost(Shape::new(0, hidden));
+            // From some width on the loop over the units stays a loop, and what is measured is one unit.
+            let cost = if measured < 86.0 {
+                without_inputs - pair_tile_cost(Shape::new(0, hidden - 1))
+            } else {
+                without_inputs
+            };
+            assert!(near(cost, measured), "trace_sq, M = {inputs}, N = {hidden}: {cost}, measured {measured}");
+            assert!(!near(cost * 1.05, measured));
+        }
+        for (inputs, hidden, measured) in items {
+            let cost = Items::of(Shape::new(inputs, hidden)).cost() as f64;
+            assert!(
+                near(cost, measured),
+                "trace_sq_assembled, M = {inputs}, N = {hidden}: {cost}, measured {measured}"
+            );
+        }
     }
 }

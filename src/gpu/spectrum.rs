@@ -5,6 +5,7 @@ use ndarray::{ArrayView2, Axis};
 use super::Gpu;
 use super::forward::Forward;
 use super::kernel::{Kernel, MAX_GROUPS};
+use super::loops::iterations;
 use super::pace::in_paced_parts;
 use super::params::Params;
 use super::shader::{MAX_WORKGROUP, Pass, SUM_BLOCK};
@@ -32,9 +33,10 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
     }
     // The Hessian pass goes through all samples, in blocks; an invocation of the eigenvalue pass owns several rows of a large matrix.
     let rows = parameters.div_ceil(MAX_WORKGROUP);
-    let longest = (samples + samples / SUM_BLOCK).max(rows * 2 * parameters * (parameters + 17));
+    let summed = iterations(samples.div_ceil(SUM_BLOCK) as u64, iterations(SUM_BLOCK as u64, 0));
+    let longest = summed.max((rows * 2 * parameters * (parameters + 17)) as u64);
     if let Some(limit) = gpu.loop_limit()
-        && longest > limit as usize
+        && longest > u64::from(limit)
     {
         return Err(EngineError::Limit(format!(
             "the Hessian of D = {parameters} parameters from {samples} samples and its eigenvalues take {longest} loop iterations of an \

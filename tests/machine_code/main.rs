@@ -55,6 +55,9 @@ fn variants() -> Vec<(Pass, Shape, Activation)> {
             );
         }
     }
+    // Every size of a tile of inputs: the route to tr H^2 is chosen by their costs.
+    variants
+        .extend([1, 3, 4, 5, 6, 8].map(|inputs| (Pass::TraceSqAssembled, Shape::new(inputs, 3), Activation::Sigmoid)));
     // Every width in between, with the activation that needs most registers; and with all, where the samples taken at a time
     // depend on it.
     for hidden in 1..=128 {
