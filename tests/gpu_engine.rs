@@ -329,6 +329,32 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
     }
 }
 
+/// Kernels are kept for the latest problem only, and told apart by all that they are compiled for.
+#[test]
+fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
+    let test = "an_engine_that_changes_problems_gives_what_a_fresh_one_gives";
+    let Some(mut kept) = gpu(test, Tuning::default()) else { return };
+    let data = |seed| appendix_c(20, seed, Stream::TrainData).unwrap();
+    for (hidden, activation, data_seed) in [
+        (3, Activation::Sigmoid, 0),
+        (3, Activation::Sigmoid, 1),
+        (3, Activation::Tanh, 1),
+        (4, Activation::Tanh, 1),
+        (3, Activation::Sigmoid, 0),
+    ] {
+        let problem = Problem::new(hidden, activation, data(data_seed));
+        let Some(mut fresh) = gpu(test, Tuning::default()) else { return };
+        let descent = Descent { max_steps: 30, ..Descent::default() };
+        let trained = kept.train(&problem, &descent, 0..70).unwrap();
+        assert_eq!(trained, fresh.train(&problem, &descent, 0..70).unwrap(), "{hidden} {activation:?} {data_seed}");
+        let theta = trained.theta.mapv(f64::from);
+        let (found, expected) = (kept.evaluate(&problem, theta.view()), fresh.evaluate(&problem, theta.view()));
+        assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
+        let (found, expected) = (kept.spectrum(&problem, theta.view()), fresh.spectrum(&problem, theta.view()));
+        assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
+    }
+}
+
 /// Long runs part ways seed by seed (they start above the stable step size), so verdicts are compared.
 #[test]
 fn a_full_sweep_ends_with_the_reference_verdicts() {

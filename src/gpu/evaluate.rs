@@ -1,11 +1,13 @@
 //! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView2, Axis};
 
 use super::Gpu;
-use super::forward::Forward;
+use super::forward::{self, Forward};
 use super::kernel::{Kernel, MAX_GROUPS};
-use super::pace::in_paced_parts;
+use super::pace::{LOOP_ITERATIONS, in_paced_parts, sample_parts};
 use super::params::Params;
 use super::route::{ITEM_SUMS, Items, assembles};
 use super::shader::{Pass, SUM_BLOCK};
@@ -14,13 +16,6 @@ use crate::model::Problem;
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
-
-/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
-/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
-const LOOP_ITERATIONS: usize = 60_000;
-
-/// The samples of one dispatch of the gradient pass, whole sums of [`SUM_BLOCK`].
-const GRADIENT_SAMPLES: usize = LOOP_ITERATIONS / (SUM_BLOCK + 1) * SUM_BLOCK;
 
 /// The columns j of one dispatch of tr H^2: two a tile, N iterations a tile, and for 32 of them the products of M inputs.
 fn pair_columns(problem: &Problem) -> usize {
@@ -32,13 +27,14 @@ fn pair_columns(problem: &Problem) -> usize {
 /// How many networks fit one round of passes.
 pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
     let (samples, hidden, inputs) = (problem.data.samples(), problem.shape.hidden, problem.shape.inputs);
-    // What cannot be cut: the forward pass of a sample, a block of trace sums, a block of tr H^2.
-    let longest = (hidden * (inputs + 2)).max(SUM_BLOCK * (hidden + inputs + 2)).max(16 * (hidden + 1) + inputs + 1);
+    // What cannot be cut: the forward pass, a block of trace sums, a block of tr H^2.
+    let longest =
+        forward::loop_iterations(problem).max(SUM_BLOCK * (hidden + inputs + 2)).max(16 * (hidden + 1) + inputs + 1);
     if let Some(limit) = gpu.loop_limit()
         && longest > limit as usize
     {
         return Err(EngineError::Limit(format!(
-            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation, but this \
+            "networks of N = {hidden} hidden units and M = {inputs} inputs on I = {samples} samples take {longest} loop iterations of an invocation, but this \
              software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
         )));
     }
@@ -75,8 +71,8 @@ pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
 /// The passes of an evaluation.
 struct Passes {
     forward: Forward,
-    gradient: Kernel,
-    trace: Kernel,
+    gradient: Arc<Kernel>,
+    trace: Arc<Kernel>,
     trace_sq: TraceSq,
 }
 
@@ -85,8 +81,8 @@ impl Passes {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            gradient: Kernel::new(device, Pass::Gradient, problem)?,
-            trace: Kernel::new(device, Pass::Trace, problem)?,
+            gradient: gpu.kernels.get(device, Pass::Gradient, problem)?,
+            trace: gpu.kernels.get(device, Pass::Trace, problem)?,
             trace_sq: TraceSq::new(gpu, problem)?,
         })
     }
@@ -108,9 +104,8 @@ impl Passes {
 
         let gradient = device.buffer("gradient", parameters * networks)?;
         let bound = self.gradient.bind(device, &[x, theta, output_terms, r, first, &gradient])?;
-        for first in (0..samples).step_by(GRADIENT_SAMPLES) {
-            let end = samples.min(first + GRADIENT_SAMPLES);
-            let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
+        for part in sample_parts(samples) {
+            let params = Params { first_sample: part.start, end_sample: part.end, ..params };
             self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
         }
         let gradient = device.read::<f32>(&gradient, parameters * networks)?;
@@ -158,15 +153,15 @@ impl Passes {
 
 /// The route to tr H^2 with what it needs.
 enum TraceSq {
-    Pairwise(Kernel),
-    Assembled { kernel: Kernel, inputs: wgpu::Buffer, items: usize },
+    Pairwise(Arc<Kernel>),
+    Assembled { kernel: Arc<Kernel>, inputs: wgpu::Buffer, items: usize },
 }
 
 impl TraceSq {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         if !assembles(gpu.tuning.route, problem.shape, problem.data.samples()) {
-            return Ok(Self::Pairwise(Kernel::new(device, Pass::TraceSq, problem)?));
+            return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));
         }
         let items = Items::of(problem.shape);
         let rows: Vec<f32> = (0..problem.data.samples())
@@ -177,7 +172,7 @@ impl TraceSq {
             })
             .collect();
         Ok(Self::Assembled {
-            kernel: Kernel::new(device, Pass::TraceSqAssembled, problem)?,
+            kernel: gpu.kernels.get(device, Pass::TraceSqAssembled, problem)?,
             inputs: device.buffer_with("inputs", &rows)?,
             items: items.count()?,
         })

@@ -1,10 +1,12 @@
 //! The forward pass of a batch: where every evaluation on the device begins.
 
+use std::sync::Arc;
+
 use ndarray::ArrayView2;
 
 use super::Gpu;
 use super::engine::packed_samples;
-use super::kernel::{Kernel, WORKGROUP};
+use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
 use super::params::Params;
 use super::shader::Pass;
 use crate::engine::EngineError;
@@ -12,7 +14,7 @@ use crate::model::Problem;
 
 /// The compiled pass and the samples.
 pub(super) struct Forward {
-    terms: Kernel,
+    terms: Arc<Kernel>,
     samples: wgpu::Buffer,
 }
 
@@ -35,10 +37,16 @@ pub(super) struct Batch<'a> {
     pub(super) groups: usize,
 }
 
+/// At most how many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the
+/// M + 1 weights twice.
+pub(super) fn loop_iterations(problem: &Problem) -> usize {
+    problem.data.samples().div_ceil(MAX_GROUPS as usize) * problem.shape.hidden * (2 * problem.shape.inputs + 3)
+}
+
 impl Forward {
     pub(super) fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
-            terms: Kernel::new(&gpu.device, Pass::Terms, problem)?,
+            terms: gpu.kernels.get(&gpu.device, Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
         })
     }

@@ -2,9 +2,22 @@
 //!
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::shader::SUM_BLOCK;
 use crate::engine::EngineError;
+
+/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
+/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
+pub(super) const LOOP_ITERATIONS: usize = 60_000;
+
+/// The samples of each dispatch of a pass that sums over them, all `samples` in order: whole sums of [`SUM_BLOCK`], so that where they
+/// are cut does not follow from time.
+pub(super) fn sample_parts(samples: usize) -> impl Iterator<Item = Range<u32>> {
+    const LONGEST: usize = LOOP_ITERATIONS / (SUM_BLOCK + 1) * SUM_BLOCK;
+    (0..samples).step_by(LONGEST).map(move |first| first as u32..samples.min(first + LONGEST) as u32)
+}
 
 /// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +71,15 @@ pub(super) fn in_paced_parts(
 mod tests {
     use std::time::Duration;
 
-    use super::Pace;
+    use super::{Pace, sample_parts};
+
+    #[test]
+    fn parts_hold_every_sample_once() {
+        assert!(sample_parts(70).eq(std::iter::once(0..70)));
+        let parts: Vec<_> = sample_parts(200_000).collect();
+        assert_eq!((parts.len(), parts[0].start, parts[3].end), (4, 0, 200_000));
+        assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end % 64 == 0));
+    }
 
     #[test]
     fn a_slow_dispatch_shrinks_the_next_one_and_a_fast_one_at_most_doubles_it() {
