@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
@@ -11,7 +11,7 @@ use sharpsweep::gpu::{TrainPlan, Tuning};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, hessian, output, terms};
 use support::gpu::gpu;
-use support::{GoldenCase, close, close_scaled, golden_cases};
+use support::{GoldenCase, close, close_scaled, golden_cases, notice};
 
 /// float32 sums of I^2/2 mixed terms reach 1e-6 (worst seen 8e-7); a wrong term of any kind is off by more than 1e-4.
 const TRACE_SQ_RELATIVE: f64 = 1e-5;
@@ -353,6 +353,34 @@ fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
         let (found, expected) = (kept.spectrum(&problem, theta.view()), fresh.spectrum(&problem, theta.view()));
         assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
     }
+}
+
+/// On a pass long enough that transfers and waits are little beside it, the device's clock says nearly what the wall's does.
+#[test]
+fn the_device_clock_times_the_passes_and_changes_no_result() {
+    let test = "the_device_clock_times_the_passes_and_changes_no_result";
+    let tuning = Tuning { route: Route::Pairwise, ..Tuning::default() };
+    let Some(mut timed) = gpu(test, tuning) else { return };
+    let Some(mut plain) = gpu(test, tuning) else { return };
+    timed.start_clock().unwrap();
+    assert!(plain.device_time().is_none());
+    let Some(none_yet) = timed.device_time() else {
+        notice(&format!("SKIPPED {test}: the adapter has no clock"));
+        return;
+    };
+    assert!(none_yet.is_zero());
+    let problem = Problem::new(30, Activation::Sigmoid, appendix_c(400, 0, Stream::TrainData).unwrap());
+    let values = (0..64).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from).collect();
+    let theta = Array2::from_shape_vec((64, problem.shape.parameters()), values).unwrap();
+    // The first run compiles.
+    let found = timed.evaluate(&problem, theta.view()).unwrap();
+    assert_eq!(found, plain.evaluate(&problem, theta.view()).unwrap());
+    let before = timed.device_time().unwrap();
+    let start = Instant::now();
+    timed.evaluate(&problem, theta.view()).unwrap();
+    let wall = start.elapsed();
+    let device = timed.device_time().unwrap() - before;
+    assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");
 }
 
 /// Long runs part ways seed by seed (they start above the stable step size), so verdicts are compared.
