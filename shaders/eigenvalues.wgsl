@@ -8,11 +8,14 @@
 // One workgroup: as many matrices as have room for a row an invocation; one matrix where D exceeds the workgroup, whose
 // invocations then own several rows each. A row is read and written by its owner only; what a step needs of the other rows goes
 // through workgroup memory. Sums over a column are made by every owner for itself, in the same order: two barriers a step.
+//
+// A dispatch takes some of the steps, in order; src/gpu/eigenvalues.rs chooses how many. What of their state lies in workgroup
+// memory waits for the next dispatch in `work`, so where they are cut changes no bit.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> matrices: array<f32>; // [network][column][row]
 // The matrix as it becomes tridiagonal, with its largest |element| scaled to 1. Step k leaves its reflection in column k below the
-// diagonal, its factor on the diagonal. PIVOTS more columns hold the two factorisations.
+// diagonal, its factor on the diagonal. PIVOTS more columns hold the two factorisations, and between dispatches the vectors.
 @group(0) @binding(2) var<storage, read_write> work: array<f32>; // [network][column][row]
 // Of the scaled matrix: eigenvalues in ascending order; the diagonal; the sum of the squares of each row; H u - lambda u of the
 // largest and of the smallest eigenvalue. And the scale; -1 if an element was not finite.
@@ -23,10 +26,17 @@ const PIVOTS: u32 = 4u;
 const OWNERS: u32 = min(PARAMETERS, MAX_WORKGROUP);
 const MATRICES: u32 = MAX_WORKGROUP / OWNERS;
 const WIDTH: u32 = OWNERS * MATRICES;
+// The most rows of an owner.
+const ROWS: u32 = (PARAMETERS + OWNERS - 1u) / OWNERS;
+// The steps: a reflection for each column; from here a bisection for each of an owner's rows; from here the reflections back, last
+// to first, the first of these steps with the eigenvectors before it; and one for the residuals.
+const BISECTIONS_BEGIN: u32 = PARAMETERS;
+const RETURN_BEGINS: u32 = BISECTIONS_BEGIN + ROWS;
+const RESIDUALS: u32 = RETURN_BEGINS + PARAMETERS - 2u;
 // A smaller pivot counts as this one. With a largest element of 1 that moves no eigenvalue by more.
 const SMALLEST_PIVOT: f32 = 1e-20;
 // An interval as wide as the spectrum, halved until rounding is all that is left in it.
-const BISECTIONS: u32 = 28u;
+const HALVINGS: u32 = 28u;
 
 // Four vectors for each matrix: columns and products of this step and the last. What they no longer need of them holds the
 // tridiagonal matrix, and in the end they hold the two eigenvectors, twice.
@@ -74,21 +84,60 @@ fn eigenvalues(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     let target_matrix = place * (PARAMETERS + PIVOTS) * PARAMETERS;
     let result = place * (5u * PARAMETERS + 1u);
 
-    let factor = load(slot, owner, source, target_matrix, result);
+    if params.first_step == 0u {
+        load(slot, owner, source, target_matrix, result);
+    } else {
+        resume(slot, owner, target_matrix, result);
+    }
     tridiagonalise(slot, owner, target_matrix);
     bisect(slot, owner, result);
-    workgroupBarrier();
-    if owner < 2u {
-        eigenvector(slot, owner, target_matrix);
+    if params.first_step <= RETURN_BEGINS && RETURN_BEGINS < params.end_step {
+        workgroupBarrier();
+        if owner < 2u {
+            eigenvector(slot, owner, target_matrix);
+        }
+        storageBarrier();
+        workgroupBarrier();
+        take_eigenvectors(slot, owner, target_matrix);
     }
-    storageBarrier();
-    workgroupBarrier();
     reflect_back(slot, owner, target_matrix);
-    residuals(slot, owner, source, result, factor);
+    if params.end_step > RESIDUALS {
+        residuals(slot, owner, source, result);
+    } else {
+        pause(slot, owner, target_matrix);
+    }
 }
 
-// Copies the rows to `work`, scaled, and returns the factor.
-fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) -> f32 {
+// Leaves the vectors for the next dispatch.
+fn pause(slot: u32, owner: u32, target_matrix: u32) {
+    for (var row = owner; row < PARAMETERS; row += OWNERS) {
+        for (var which = 0u; which < PIVOTS; which++) {
+            work[target_matrix + (PARAMETERS + which) * PARAMETERS + row] = vectors[at(slot, which, row)];
+        }
+    }
+}
+
+// Takes up what the last dispatch left.
+fn resume(slot: u32, owner: u32, target_matrix: u32, result: u32) {
+    for (var row = owner; row < PARAMETERS; row += OWNERS) {
+        for (var which = 0u; which < PIVOTS; which++) {
+            vectors[at(slot, which, row)] = work[target_matrix + (PARAMETERS + which) * PARAMETERS + row];
+        }
+    }
+    if owner == 0u {
+        extremes[2u * slot] = output[result + PARAMETERS - 1u];
+        extremes[2u * slot + 1u] = output[result];
+    }
+    workgroupBarrier();
+}
+
+// A matrix that cannot be scaled is worked on as if it were 0.
+fn scaling(scale: f32) -> f32 {
+    return select(0.0, 1.0 / scale, scale >= 0x1p-100f);
+}
+
+// Copies the rows to `work`, scaled.
+fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) {
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         var largest = 0.0;
         for (var j = 0u; j < PARAMETERS; j++) {
@@ -103,16 +152,14 @@ fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) -> 
         let largest = vectors[at(slot, 0u, row)];
         scale = select(-1.0, max(scale, largest), scale >= 0.0 && largest >= 0.0);
     }
-    // A matrix that cannot be scaled is worked on as if it were 0.
-    let usable = scale >= 0x1p-100f;
-    let factor = select(0.0, 1.0 / scale, usable);
+    let factor = scaling(scale);
     if owner == 0u {
         output[result + 5u * PARAMETERS] = scale;
     }
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         var squares = 0.0;
         for (var j = 0u; j < PARAMETERS; j++) {
-            let element = select(0.0, matrices[source + j * PARAMETERS + row] * factor, usable);
+            let element = select(0.0, matrices[source + j * PARAMETERS + row] * factor, factor > 0.0);
             squares += element * element;
             work[target_matrix + j * PARAMETERS + row] = element;
         }
@@ -123,16 +170,21 @@ fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) -> 
         vectors[at(slot, product_of(1u), row)] = 0.0;
     }
     workgroupBarrier();
-    return factor;
 }
 
 // Step k reflects column k onto its first element below the diagonal, H <- P H P with P = I - b v v^T, v the column with `head` in
 // that place. With p = b H v and c = b (p.v) / 2 this is H - v (p - c v)^T - (p - c v) v^T; a row is brought up to date while the
 // next step's product is made.
 fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
+    // Of the last step: `head`, and b.
     var head = 0.0;
-    var twice_c = 0.0;
-    for (var k = 0u; k < PARAMETERS; k++) {
+    var old_b = 0.0;
+    if params.first_step > 0u && params.first_step < PARAMETERS {
+        let last = target_matrix + (params.first_step - 1u) * (PARAMETERS + 1u);
+        old_b = work[last];
+        head = work[last + 1u];
+    }
+    for (var k = params.first_step; k < min(params.end_step, PARAMETERS); k++) {
         let old_column = column_of(k + 1u);
         let old_product = product_of(k + 1u);
         let column = column_of(k);
@@ -140,6 +192,11 @@ fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
 
         // Column k, up to date.
         let p_k = vectors[at(slot, old_product, k)];
+        var twice_c = head * p_k;
+        for (var j = k + 1u; j < PARAMETERS; j++) {
+            twice_c += vectors[at(slot, old_column, j)] * vectors[at(slot, old_product, j)];
+        }
+        twice_c *= old_b;
         for (var row = first_owned(owner, k); row < PARAMETERS; row += OWNERS) {
             let v = select(vectors[at(slot, old_column, row)], head, row == k);
             let q = vectors[at(slot, old_product, row)] - twice_c * v;
@@ -192,14 +249,7 @@ fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
         workgroupBarrier();
 
         head = next_head;
-        twice_c = 0.0;
-        if k + 1u < PARAMETERS {
-            twice_c = head * vectors[at(slot, product, k + 1u)];
-        }
-        for (var j = k + 2u; j < PARAMETERS; j++) {
-            twice_c += vectors[at(slot, column, j)] * vectors[at(slot, product, j)];
-        }
-        twice_c *= b;
+        old_b = b;
     }
 }
 
@@ -213,6 +263,9 @@ fn first_owned(owner: u32, start: u32) -> u32 {
 
 // The eigenvalue of each row: the row-th smallest of the tridiagonal matrix.
 fn bisect(slot: u32, owner: u32, result: u32) {
+    if params.end_step <= BISECTIONS_BEGIN || params.first_step >= RETURN_BEGINS {
+        return;
+    }
     // Gershgorin's discs hold them all.
     var low = 0.0;
     var high = 0.0;
@@ -223,10 +276,12 @@ fn bisect(slot: u32, owner: u32, result: u32) {
         high = max(high, diagonal(slot, k) + before + after);
         before = after;
     }
-    for (var row = owner; row < PARAMETERS; row += OWNERS) {
+    let first_row = owner + (max(params.first_step, BISECTIONS_BEGIN) - BISECTIONS_BEGIN) * OWNERS;
+    let end_row = min((params.end_step - BISECTIONS_BEGIN) * OWNERS, PARAMETERS);
+    for (var row = first_row; row < end_row; row += OWNERS) {
         var below = low;
         var above = high;
-        for (var halving = 0u; halving < BISECTIONS; halving++) {
+        for (var halving = 0u; halving < HALVINGS; halving++) {
             let middle = 0.5 * (below + above);
             if count_below(slot, middle) > row {
                 above = middle;
@@ -306,8 +361,8 @@ fn eigenvector(slot: u32, which: u32, target_matrix: u32) {
     lengths[2u * slot + which] = sqrt(squares);
 }
 
-// Applies the reflections to both vectors, last to first. Vectors 0 and 1 hold them at even steps, 2 and 3 at odd ones.
-fn reflect_back(slot: u32, owner: u32, target_matrix: u32) {
+// The two eigenvectors of the tridiagonal matrix, at unit length, for the reflections back.
+fn take_eigenvectors(slot: u32, owner: u32, target_matrix: u32) {
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         for (var which = 0u; which < 2u; which++) {
             let z = work[target_matrix + (PARAMETERS + 2u * which) * PARAMETERS + row] / lengths[2u * slot + which];
@@ -316,8 +371,12 @@ fn reflect_back(slot: u32, owner: u32, target_matrix: u32) {
         }
     }
     workgroupBarrier();
-    for (var step = 2u; step < PARAMETERS; step++) {
-        let k = PARAMETERS - 1u - step;
+}
+
+// Applies the reflections to both vectors, last to first. Vectors 0 and 1 hold them at even steps, 2 and 3 at odd ones.
+fn reflect_back(slot: u32, owner: u32, target_matrix: u32) {
+    for (var step = max(params.first_step, RETURN_BEGINS); step < min(params.end_step, RESIDUALS); step++) {
+        let k = RESIDUALS - 1u - step;
         let read = 2u * (k & 1u);
         let write = 2u - read;
         let reflection = target_matrix + k * PARAMETERS;
@@ -336,7 +395,8 @@ fn reflect_back(slot: u32, owner: u32, target_matrix: u32) {
 }
 
 // H u - lambda u of both vectors, which the last step, an even one, left in vectors 2 and 3.
-fn residuals(slot: u32, owner: u32, source: u32, result: u32, factor: f32) {
+fn residuals(slot: u32, owner: u32, source: u32, result: u32) {
+    let factor = scaling(output[result + 5u * PARAMETERS]);
     let lambda = vec2(extremes[2u * slot], extremes[2u * slot + 1u]);
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         var sum = -lambda * vec2(vectors[at(slot, 2u, row)], vectors[at(slot, 3u, row)]);

@@ -1,4 +1,4 @@
-// The full Hessian of every network (paper, Eqs. 15-18); the twin of src/reference/hessian.rs.
+// The full Hessian of every network (paper, Eqs. 15-18), added up over dispatches; the twin of src/reference/hessian.rs.
 //
 // With J_i = dz_i/dtheta it is sum_i s_i J_i J_i^T plus, between parameters of one and the same unit, a part with delta_i.
 // One invocation: one network and one tile of 4 x 4 elements on or above the diagonal; the mirror images are written too.
@@ -66,9 +66,9 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
 
     // Sums of sums: the rounding error grows with the block and the number of blocks, not with their product.
     var total = mat4x4<f32>();
-    for (var block = 0u; block < params.samples; block += SUM_BLOCK) {
+    for (var block = params.first_sample; block < params.end_sample; block += SUM_BLOCK) {
         var part = mat4x4<f32>();
-        for (var i = block; i < min(block + SUM_BLOCK, params.samples); i++) {
+        for (var i = block; i < min(block + SUM_BLOCK, params.end_sample); i++) {
             let s = output_terms[(i * 3u + 1u) * networks + network];
             let left = s * vec4(
                 output_change(network, i, rows[0]),
@@ -110,8 +110,10 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var a = 0u; a < 4u; a++) {
         for (var b = 0u; b < 4u; b++) {
             if row + a <= column + b && column + b < PARAMETERS {
-                matrices[matrix + (row + a) * PARAMETERS + column + b] = total[a][b];
-                matrices[matrix + (column + b) * PARAMETERS + row + a] = total[a][b];
+                let above = matrix + (row + a) * PARAMETERS + column + b;
+                let sum = matrices[above] + total[a][b];
+                matrices[above] = sum;
+                matrices[matrix + (column + b) * PARAMETERS + row + a] = sum;
             }
         }
     }

@@ -23,22 +23,25 @@ pub struct Bench {
     pub engines: Vec<crate::engine::Description>,
     /// Repeats of every measurement.
     pub repeats: usize,
+    /// What they may take together, seconds: what takes longer is skipped.
+    pub budget: f64,
     /// The measurements, size by size.
     pub measurements: Vec<Measurement>,
     /// What `--route auto` takes at each size, beside what is faster.
     pub auto: Vec<AutoRoute>,
     /// What the columns of [`Bench::table`] hold.
-    pub table_columns: [&'static str; 11],
+    pub table_columns: [&'static str; 12],
 }
 
 impl Bench {
     /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and [`Device`].
-    pub const TABLE_COLUMNS: [&'static str; 11] = [
+    pub const TABLE_COLUMNS: [&'static str; 12] = [
         "hidden",
         "samples",
         "inputs",
         "route",
         "device",
+        "networks",
         "seconds",
         "seconds_quarter",
         "seconds_three_quarters",
@@ -47,7 +50,7 @@ impl Bench {
         "distance_from_lambda_max",
     ];
 
-    /// The measurements as one array, a row each in their order; NaN where there is no value.
+    /// The measurements as one array, a row each in their order; NaN where there is no value, and 0 networks where nothing was measured.
     pub fn table(&self) -> Array2<f64> {
         let mut table = Array2::from_elem((self.measurements.len(), Self::TABLE_COLUMNS.len()), f64::NAN);
         for (mut row, Measurement { size, runner, outcome }) in table.rows_mut().into_iter().zip(&self.measurements) {
@@ -60,8 +63,17 @@ impl Bench {
             ];
             if let Ok(outcome) = outcome {
                 let [quarter, three_quarters] = outcome.spread.unwrap_or([f64::NAN; 2]);
-                values.extend([outcome.seconds, quarter, three_quarters, outcome.flops, outcome.error]);
+                values.extend([
+                    outcome.networks as f64,
+                    outcome.seconds,
+                    quarter,
+                    three_quarters,
+                    outcome.flops,
+                    outcome.error,
+                ]);
                 values.push(outcome.distance_from_lambda_max.unwrap_or(f64::NAN));
+            } else {
+                values.push(0.0);
             }
             row.iter_mut().zip(values).for_each(|(to, value)| *to = value);
         }
@@ -78,23 +90,70 @@ pub struct AutoRoute {
     pub device: Device,
     /// What auto takes.
     pub chosen: Method,
-    /// How many times as long the chosen route takes as the other: above 1 the cost model is wrong here.
+    /// How many times as long the chosen route takes as the other.
     pub chosen_over_other: f64,
+    /// Whether their times differ by more than the repeats spread: the quartiles do not overlap. A single repeat has no spread.
+    pub apart: bool,
 }
 
 impl AutoRoute {
-    /// Whether the model chose the slower route.
+    /// Whether the model chose the slower route, and that is no matter of chance.
     pub fn is_wrong(&self) -> bool {
-        self.chosen_over_other > 1.0
+        self.apart && self.chosen_over_other > 1.0
     }
 }
 
 /// `chosen` at `size` against the measurements, if both exact routes were measured on `device`.
 pub fn held_against(measurements: &[Measurement], size: Size, device: Device, chosen: Method) -> Option<AutoRoute> {
-    let seconds = |method: Method| {
+    let found = |method: Method| {
         let of_method = |m: &&Measurement| m.size == size && m.runner == Runner { method, device };
-        measurements.iter().find(of_method).and_then(|m| m.outcome.as_ref().ok()).map(|outcome| outcome.seconds)
+        measurements.iter().find(of_method).and_then(|m| m.outcome.as_ref().ok())
     };
     let other = if chosen == Method::Pairwise { Method::Assembled } else { Method::Pairwise };
-    Some(AutoRoute { size, device, chosen, chosen_over_other: seconds(chosen)? / seconds(other)? })
+    let [chosen_found, other_found] = [found(chosen)?, found(other)?];
+    let quartiles = |outcome: &Outcome| outcome.spread.unwrap_or([outcome.seconds; 2]);
+    let ([low, high], [other_low, other_high]) = (quartiles(chosen_found), quartiles(other_found));
+    Some(AutoRoute {
+        size,
+        device,
+        chosen,
+        chosen_over_other: chosen_found.seconds / other_found.seconds,
+        apart: low > other_high || high < other_low,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Device, Measurement, Method, Outcome, Runner, Size, held_against};
+
+    #[test]
+    fn the_cost_model_is_wrong_only_where_the_repeats_tell_the_routes_apart() {
+        let size = Size { hidden: 3, samples: 50, inputs: 2 };
+        let measured = |method, [low, seconds, high]: [f64; 3]| Measurement {
+            size,
+            runner: Runner { method, device: Device::Cpu },
+            outcome: Ok(Outcome {
+                networks: 32,
+                seconds,
+                spread: Some([low, high]),
+                device_seconds: None,
+                flops: 1.0,
+                products: None,
+                error: 0.0,
+                worst_error: 0.0,
+                distance_from_lambda_max: None,
+            }),
+        };
+        let held = |chosen, pairwise, assembled| {
+            let both = [measured(Method::Pairwise, pairwise), measured(Method::Assembled, assembled)];
+            held_against(&both, size, Device::Cpu, chosen).unwrap()
+        };
+        let (slow, fast, wide) = ([3.8, 4.0, 4.1], [1.9, 2.0, 2.1], [1.0, 3.0, 3.9]);
+        let clear = held(Method::Pairwise, slow, fast);
+        assert!(clear.is_wrong() && (clear.chosen_over_other - 2.0).abs() < 1e-12);
+        assert!(!held(Method::Assembled, slow, fast).is_wrong() && held(Method::Assembled, slow, fast).apart);
+        assert!(!held(Method::Pairwise, slow, wide).is_wrong() && !held(Method::Pairwise, slow, wide).apart);
+        let only = [measured(Method::Pairwise, slow)];
+        assert!(held_against(&only, size, Device::Cpu, Method::Pairwise).is_none());
+    }
 }

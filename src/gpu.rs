@@ -8,6 +8,7 @@
 mod adapter;
 mod clock;
 mod device;
+mod eigenvalues;
 mod engine;
 mod evaluate;
 mod forward;

@@ -20,7 +20,7 @@ fn a_small_grid_gives_a_table_json_and_figures() {
         .assert()
         .success()
         .stdout(contains("N = 2, I = 5, M = 2 (D = 9)").and(contains("hutch-plus-plus")))
-        .stdout(contains("--route auto on cpu takes").and(contains("took the slower route at")));
+        .stdout(contains("--route auto takes assembled on cpu").and(contains("took the slower route at")));
     let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
     let measurements = json["measurements"].as_array().unwrap();
     // Ten routes, of which pairwise and eigenvalues exist in f64 and in lanes, at four sizes.
@@ -57,21 +57,31 @@ fn what_does_not_fit_is_said_and_the_rest_still_runs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("bench");
     bench(&["--hidden", "200", "--samples", "5", "--inputs", "30", "--on", "cpu", "--repeats", "1"])
-        .args(["--routes", "pairwise,eigenvalues", "--longest-run", "0.5", "--out", out.to_str().unwrap()])
+        .args(["--routes", "pairwise,eigenvalues", "--budget", "0.5", "--out", out.to_str().unwrap()])
         .assert()
         .success()
-        .stdout(contains("left out:").and(contains("pairwise")).and(contains("one repeat: no spread")))
+        .stdout(
+            contains("  eigenvalues on cpu: skipped: 1 runs of")
+                .and(contains("\n  pairwise  cpu"))
+                .and(contains("one repeat: no spread")),
+        )
         .stderr(contains("a figure is left out"));
     let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
     assert!(json["measurements"][0]["outcome"]["Ok"]["spread"].is_null());
-    assert!(json["measurements"][1]["outcome"]["Err"].as_str().unwrap().contains("--longest-run"));
+    assert!(json["measurements"][1]["outcome"]["Err"].as_str().unwrap().contains("(--budget 0.5 s)"));
+    let table: ndarray::Array2<f64> = ndarray_npy::read_npy(out.join("bench.npy")).unwrap();
+    let column =
+        |name: &str| json["table_columns"].as_array().unwrap().iter().position(|column| column == name).unwrap();
+    let (networks, seconds) = (column("networks"), column("seconds"));
+    assert!(table[[0, networks]] >= 1.0 && table[[0, seconds]] > 0.0, "{table}");
+    assert!(table[[1, networks]] <= 0.0 && table[[1, seconds]].is_nan(), "{table}");
 }
 
 #[test]
 fn sizes_and_times_that_make_no_sense_are_usage_errors() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("bench");
-    for arguments in [["--hidden", "3,0"], ["--repeats", "0"], ["--longest-run", "-1"], ["--routes", "magic"]] {
+    for arguments in [["--hidden", "3,0"], ["--repeats", "0"], ["--budget", "-1"], ["--routes", "magic"]] {
         bench(&arguments).args(["--out", out.to_str().unwrap()]).assert().code(2);
     }
     assert!(!out.exists());

@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
@@ -11,7 +11,7 @@ use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
-use support::{GoldenCase, close, close_scaled, golden_cases};
+use support::{GoldenCase, close, close_scaled, golden_cases, notice};
 
 /// float32 sums of I^2/2 mixed terms reach 1e-6 (worst seen 8e-7); a wrong term of any kind is off by more than 1e-4.
 const TRACE_SQ_RELATIVE: f64 = 1e-5;
@@ -430,6 +430,60 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
         assert_eq!(row.trace_sq[0].to_bits(), all.trace_sq[77].to_bits());
         assert_eq!(row.gradient_sq[0].to_bits(), all.gradient_sq[77].to_bits());
     }
+}
+
+/// Kernels are kept for the latest problem only, and told apart by all that they are compiled for.
+#[test]
+fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
+    let test = "an_engine_that_changes_problems_gives_what_a_fresh_one_gives";
+    let Some(mut kept) = gpu(test, Tuning::default()) else { return };
+    let data = |seed| appendix_c(20, seed, Stream::TrainData).unwrap();
+    for (hidden, activation, data_seed) in [
+        (3, Activation::Sigmoid, 0),
+        (3, Activation::Sigmoid, 1),
+        (3, Activation::Tanh, 1),
+        (4, Activation::Tanh, 1),
+        (3, Activation::Sigmoid, 0),
+    ] {
+        let problem = Problem::new(hidden, activation, data(data_seed));
+        let Some(mut fresh) = gpu(test, Tuning::default()) else { return };
+        let descent = Descent { max_steps: 30, ..Descent::default() };
+        let trained = kept.train(&problem, &descent, 0..70).unwrap();
+        assert_eq!(trained, fresh.train(&problem, &descent, 0..70).unwrap(), "{hidden} {activation:?} {data_seed}");
+        let theta = trained.theta.mapv(f64::from);
+        let (found, expected) = (kept.evaluate(&problem, theta.view()), fresh.evaluate(&problem, theta.view()));
+        assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
+        let (found, expected) = (kept.spectrum(&problem, theta.view()), fresh.spectrum(&problem, theta.view()));
+        assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
+    }
+}
+
+/// On a pass long enough that transfers and waits are little beside it, the device's clock says nearly what the wall's does.
+#[test]
+fn the_device_clock_times_the_passes_and_changes_no_result() {
+    let test = "the_device_clock_times_the_passes_and_changes_no_result";
+    let tuning = Tuning { route: Route::Pairwise, ..Tuning::default() };
+    let Some(mut timed) = gpu(test, tuning) else { return };
+    let Some(mut plain) = gpu(test, tuning) else { return };
+    timed.start_clock().unwrap();
+    assert!(plain.device_time().is_none());
+    let Some(none_yet) = timed.device_time() else {
+        notice(&format!("SKIPPED {test}: the adapter has no clock"));
+        return;
+    };
+    assert!(none_yet.is_zero());
+    let problem = Problem::new(30, Activation::Sigmoid, appendix_c(400, 0, Stream::TrainData).unwrap());
+    let values = (0..64).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from).collect();
+    let theta = Array2::from_shape_vec((64, problem.shape.parameters()), values).unwrap();
+    // The first run compiles.
+    let found = timed.evaluate(&problem, theta.view()).unwrap();
+    assert_eq!(found, plain.evaluate(&problem, theta.view()).unwrap());
+    let before = timed.device_time().unwrap();
+    let start = Instant::now();
+    timed.evaluate(&problem, theta.view()).unwrap();
+    let wall = start.elapsed();
+    let device = timed.device_time().unwrap() - before;
+    assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");
 }
 
 /// Long runs part ways seed by seed (they start above the stable step size), so verdicts are compared.

@@ -13,9 +13,12 @@ struct Params {
     // The first row of sample pairs (trace_sq), item (trace_sq_assembled), tile (hessian) or workgroup of matrices (eigenvalues) of
     // this dispatch.
     first_row: u32,
-    // The samples j of this dispatch, without the last (gradient and trace_sq only): an invocation's loops stay short.
+    // The samples j of this dispatch, without the last (gradient, trace_sq and hessian only): an invocation's loops stay short.
     first_sample: u32,
     end_sample: u32,
+    // The steps of this dispatch, without the last (eigenvalues only), likewise.
+    first_step: u32,
+    end_step: u32,
     // The seed of network 0, low and high word (seeds only).
     seed_low: u32,
     seed_high: u32,

@@ -1,8 +1,9 @@
 //! Timing the routes at one size, in turn.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, ArrayView2, Axis, s};
+use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use super::size::COMPARED;
 use super::{Device, Method, Quantity, Runner, Size, Truth};
 use crate::analysis::{median, quantiles};
 use crate::bounds::wolkowicz_styan;
-use crate::cpu::Cpu;
+use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route};
 use crate::gpu::{Adapter, Gpu, Tuning};
 use crate::model::Problem;
@@ -27,14 +28,19 @@ pub struct Settings {
     pub devices: Vec<Device>,
     /// Repeats of every measurement.
     pub repeats: usize,
-    /// A route that one run of takes longer at some size is left out there.
-    pub longest_run: Duration,
+    /// What the repeats of a route may take together at a size; where the fewest networks of a fair run take longer, it is skipped.
+    pub budget: Duration,
 }
 
-/// The engines that are measured: one an exact route, since the route is fixed when an engine is opened.
+/// The engines that are measured, and how fast they have been.
 #[derive(Debug)]
 pub struct Engines {
+    /// One an exact route, since the route is fixed when an engine is opened.
     gpu: Option<[Gpu; 2]>,
+    /// Whether that is graphics hardware.
+    hardware: bool,
+    /// Flops a second of each route at the last size where it ran, as if it took the products that it is expected to.
+    rates: HashMap<Runner, f64>,
 }
 
 /// A route at one size.
@@ -85,11 +91,12 @@ impl Engines {
             gpu.start_clock()?;
             Ok(gpu)
         };
+        let hardware = adapter.as_ref().is_some_and(|adapter| adapter.summary().hardware);
         let gpu = match adapter {
             Some(adapter) => Some([open(&adapter, Route::Pairwise)?, open(&adapter, Route::Assembled)?]),
             None => None,
         };
-        Ok(Self { gpu })
+        Ok(Self { gpu, hardware, rates: HashMap::new() })
     }
 
     /// The GPU engine that takes the pairwise route, or the one that assembles.
@@ -99,6 +106,17 @@ impl Engines {
             .as_mut()
             .map(|[pairs, assembled]| if method == Method::Pairwise { pairs } else { assembled })
             .ok_or_else(missing)
+    }
+
+    /// Flops a second to expect of a route: what it achieved at the last size, or else what is rather too little for its device.
+    fn rate(&self, runner: Runner) -> f64 {
+        let cores = rayon::current_num_threads() as f64;
+        let guess = match runner.device {
+            Device::Gpu if self.hardware => 1e11,
+            Device::Reference | Device::Gpu => 1e9 * cores,
+            Device::Cpu => 1e10 * cores,
+        };
+        self.rates.get(&runner).copied().unwrap_or(guess)
     }
 
     fn device_time(&mut self, runner: Runner) -> Option<Duration> {
@@ -179,8 +197,8 @@ fn for_each_row(theta: ArrayView2<'_, f64>, value: impl Fn(usize) -> f64 + Send 
 /// How long a timed run should take: long against the clock and the start of threads.
 const RUN: Duration = Duration::from_millis(60);
 
-/// What a core or a software adapter surely does a second, to leave out what would take minutes before it starts.
-const SURE_FLOPS: f64 = 1e9;
+/// The most networks of a run.
+const MOST_NETWORKS: usize = 1 << 18;
 
 /// A route that takes part in the repeats at one size.
 struct Entrant {
@@ -243,7 +261,18 @@ pub fn measure(
         .collect())
 }
 
-/// Runs a route once on few networks, for its values and to choose how many a timed run takes.
+/// The fewest networks of a run that is fair to the device: one for every core, a vector full for every core, a workgroup.
+fn fewest_networks(device: Device) -> usize {
+    let cores = rayon::current_num_threads();
+    match device {
+        Device::Reference => cores,
+        Device::Cpu => cores * InstructionSet::available().into_iter().map(InstructionSet::lanes).max().unwrap_or(1),
+        Device::Gpu => 64,
+    }
+}
+
+/// Runs a route on few networks first, then on more until a run is long enough to be timed: for its values, and to choose how many
+/// networks a timed run takes. `Err` says why the route is skipped.
 fn prepare(
     engines: &mut Engines,
     settings: &Settings,
@@ -252,40 +281,49 @@ fn prepare(
     networks: &Array2<f64>,
     runner: Runner,
 ) -> Result<Entrant, String> {
-    let least = match runner.device {
-        Device::Reference => COMPARED,
-        // A vector full for every core, and some workgroups.
-        Device::Cpu | Device::Gpu => networks.nrows(),
+    let fewest = fewest_networks(runner.device);
+    let flops = runner.method.flops(size, runner.method.expected_products(size));
+    let (budget, runs) = (settings.budget.as_secs_f64(), settings.repeats as f64);
+    let skipped = |once: f64| {
+        let seconds = runs * once;
+        let digits = if seconds < 10.0 { 2 } else { 0 };
+        Err(format!(
+            "skipped: {runs} runs of {fewest} networks would take about {seconds:.digits$} s (--budget {budget} s)"
+        ))
     };
-    let flops = runner.method.flops(size, runner.method.expected_products(size)) * least as f64;
-    let cores = rayon::current_num_threads() as f64;
-    let longest = settings.longest_run.as_secs_f64();
-    if flops / (SURE_FLOPS * cores) > longest {
-        return Err(format!(
-            "left out: {least} networks take {:.1e} flops, {:.0} s at 1 GFLOP/s a core, and --longest-run is {longest} s",
-            flops,
-            flops / (SURE_FLOPS * cores)
-        ));
+    // The rate of another size says no more than the order of magnitude.
+    let estimate = flops * fewest as f64 / engines.rate(runner);
+    if runs * estimate > 3.0 * budget {
+        return skipped(estimate);
     }
-    let few = networks.slice(s![..least, ..]);
+    let long_enough = RUN.as_secs_f64().min(budget / runs);
+    let mut theta = cycled(networks, fewest);
     // The first run compiles shaders and wakes threads.
-    let (values, products) = engines.run(runner, problem, few).map_err(|error| error.to_string())?;
-    let start = Instant::now();
-    engines.run(runner, problem, few).map_err(|error| error.to_string())?;
-    let once = start.elapsed();
-    if once > settings.longest_run {
-        return Err(format!("left out: {least} networks took {once:.1?}, and --longest-run is {longest} s"));
-    }
-    // What a run costs however few its networks are, on the GPU mostly compiling shaders, is not what is measured: enough networks
-    // that it fades.
-    let start = Instant::now();
-    engines.run(runner, problem, networks.slice(s![..1, ..])).map_err(|error| error.to_string())?;
-    let fixed = start.elapsed();
-    let varying = once.saturating_sub(fixed).as_secs_f64().max(0.02 * once.as_secs_f64());
-    let wanted = (RUN.max(3 * fixed).as_secs_f64() / varying).clamp(1.0, 256.0) as usize;
-    let copies: Vec<_> = (0..wanted).map(|_| few).collect();
-    let theta = ndarray::concatenate(Axis(0), &copies).map_err(|error| error.to_string())?;
+    engines.run(runner, problem, theta.view()).map_err(|error| error.to_string())?;
+    let (mut values, products) = loop {
+        let start = Instant::now();
+        let found = engines.run(runner, problem, theta.view()).map_err(|error| error.to_string())?;
+        let once = start.elapsed().as_secs_f64();
+        let count = theta.nrows();
+        engines.rates.insert(runner, flops * count as f64 / once);
+        if count == fewest && runs * once > budget {
+            return skipped(once);
+        }
+        if once > 0.5 * long_enough || count >= MOST_NETWORKS {
+            break found;
+        }
+        // Not many more at once, since one measured time says little.
+        let growth = (long_enough / once).clamp(2.0, 8.0);
+        theta = cycled(networks, ((count as f64 * growth) as usize).min(MOST_NETWORKS));
+    };
+    values.truncate(COMPARED);
     Ok(Entrant { runner, theta, values, products, seconds: Vec::new(), device_seconds: Vec::new() })
+}
+
+/// `count` rows of `networks`, from the first again after the last.
+fn cycled(networks: &Array2<f64>, count: usize) -> Array2<f64> {
+    let rows: Vec<usize> = (0..count).map(|k| k % networks.nrows()).collect();
+    networks.select(Axis(0), &rows)
 }
 
 fn outcome(entrant: &Entrant, size: Size, truth: &Truth) -> Result<Outcome, String> {

@@ -1,5 +1,7 @@
 //! The routes to sharpness, what each gives, and how many floating-point operations it takes by count.
 
+use std::fmt;
+
 use clap::ValueEnum;
 use serde::Serialize;
 
@@ -51,6 +53,22 @@ pub struct Runner {
     pub method: Method,
     /// Where it runs.
     pub device: Device,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Reference => "f64",
+            Self::Cpu => "cpu",
+            Self::Gpu => "gpu",
+        })
+    }
+}
+
+impl fmt::Display for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.method.name(), self.device)
+    }
 }
 
 /// What a route estimates.

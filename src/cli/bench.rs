@@ -42,9 +42,10 @@ pub(super) struct Args {
     /// How often each measurement is repeated
     #[arg(long, value_name = "K", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
-    /// Leave a route out at a size where one run takes longer than this many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0)]
-    longest_run: f64,
+    /// Seconds that the repeats of a route may take together at a size; where the fewest networks that keep the device busy take
+    /// longer, the route is skipped there
+    #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
+    budget: f64,
     /// The graphics adapter whose name contains this
     #[arg(long, value_name = "NAME")]
     adapter: Option<String>,
@@ -56,9 +57,8 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         check_free(&self.out)?;
-        let longest_run = Duration::try_from_secs_f64(self.longest_run).map_err(|_| {
-            Failure::Usage(anyhow!("--longest-run is {}: it must be a number of seconds", self.longest_run))
-        })?;
+        let budget = Duration::try_from_secs_f64(self.budget)
+            .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;
         for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
             if sizes.contains(&0) {
                 return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
@@ -69,7 +69,7 @@ impl Args {
         let mut devices = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
         devices.retain(|&device| device != Device::Gpu || adapter.is_some());
         let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
-        let settings = Settings { methods, devices, repeats: self.repeats as usize, longest_run };
+        let settings = Settings { methods, devices, repeats: self.repeats as usize, budget };
         let mut engines = Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)))?;
         let mut bench = self.bench(&settings, adapter.clone())?;
         for size in self.sizes() {
@@ -110,6 +110,7 @@ impl Args {
             version: env!("CARGO_PKG_VERSION").into(),
             engines,
             repeats,
+            budget: self.budget,
             measurements: Vec::new(),
             auto: Vec::new(),
             table_columns: Bench::TABLE_COLUMNS,
@@ -138,7 +139,7 @@ impl Args {
         let Size { hidden, samples, inputs } = size;
         let problem = size.problem().context("the data of the grid")?;
         let told = |runner: crate::bench::Runner| {
-            notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {}", runner.method.name()));
+            notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {runner}"));
         };
         let measured = match measure(engines, settings, size, &problem, told) {
             Ok(measured) => measured,
@@ -190,7 +191,10 @@ impl Args {
             }
         }
         let wrong = bench.auto.iter().filter(|auto| auto.is_wrong()).count();
-        print(&format!("\n--route auto took the slower route at {wrong} of {} measured sizes", bench.auto.len()));
+        print(&format!(
+            "\n--route auto took the slower route at {wrong} of the {} sizes and devices where both were measured",
+            bench.auto.len()
+        ));
         notice(&format!("written to {}", self.out.display()));
         Ok(())
     }

@@ -13,7 +13,7 @@ const SMALLEST_PIVOT: f32 = 1e-20;
 /// The same for inverse iteration, far below the accuracy of an eigenvalue: its solutions stay within f32.
 const SMALLEST_SOLVED_PIVOT: f32 = 1e-9;
 /// An interval as wide as the spectrum, halved until rounding is all that is left in it.
-const BISECTIONS: usize = 28;
+const HALVINGS: usize = 28;
 /// Eigenvalues that are bisected together, so that one's divisions hide another's.
 const TOGETHER: usize = 4;
 /// Solves of inverse iteration: the second already converges, the third forgives an unlucky start.
@@ -192,7 +192,7 @@ impl<F: Lanes> Eigenvalues<F> {
         }
         for first in (0..self.size).step_by(TOGETHER) {
             let (mut below, mut above) = ([low; TOGETHER], [high; TOGETHER]);
-            for _ in 0..BISECTIONS {
+            for _ in 0..HALVINGS {
                 let mut middle = below;
                 for j in 0..TOGETHER {
                     middle[j] = (below[j] + above[j]) * F::splat(0.5);

@@ -7,6 +7,7 @@ use ndarray::ArrayView2;
 
 use super::clock::Clock;
 use super::device::Device;
+use super::kernel::Kernels;
 use super::{Adapter, TrainPlan, evaluate, route, shader_hash, spectrum, train};
 use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
@@ -38,6 +39,7 @@ impl Default for Tuning {
 #[derive(Debug)]
 pub struct Gpu {
     pub(super) device: Device,
+    pub(super) kernels: Kernels,
     pub(super) tuning: Tuning,
     adapter: Adapter,
 }
@@ -48,7 +50,7 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::NoAdapter`] if the driver does not give a device.
     pub fn new(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
-        Ok(Self { device: Device::open(&adapter)?, tuning, adapter })
+        Ok(Self { device: Device::open(&adapter)?, kernels: Kernels::default(), tuning, adapter })
     }
 
     /// Times every pass from now on by the device's own clock, where it has one; the waits for it slow the engine down a little.

@@ -1,12 +1,14 @@
 //! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView2, Axis};
 
 use super::Gpu;
-use super::forward::Forward;
-use super::kernel::{Kernel, MAX_GROUPS};
+use super::forward::{self, Forward};
+use super::kernel::{Kernel, MAX_GROUPS, turns};
 use super::loops::iterations;
-use super::pace::in_paced_parts;
+use super::pace::{LOOP_ITERATIONS, in_paced_parts, sample_parts};
 use super::params::Params;
 use super::route::{ITEM_SUMS, Items};
 use super::shader::{Pass, SUM_BLOCK};
@@ -15,22 +17,6 @@ use crate::model::{Problem, Shape};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
-
-/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
-/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
-const LOOP_ITERATIONS: u64 = 60_000;
-
-/// The samples of one dispatch of the gradient pass, whole sums of [`SUM_BLOCK`]: an invocation adds up those of one parameter, or of
-/// several where there are more parameters than rows of workgroups.
-fn gradient_samples(shape: Shape) -> usize {
-    let block = 1 + iterations(SUM_BLOCK as u64, 0);
-    ((LOOP_ITERATIONS / turns(shape.parameters()) / block).max(1) as usize).saturating_mul(SUM_BLOCK)
-}
-
-/// How many of `rows` one invocation takes where a dispatch has fewer.
-const fn turns(rows: usize) -> u64 {
-    rows.div_ceil(MAX_GROUPS as usize) as u64
-}
 
 /// Columns j of a block of tr H^2, two a tile.
 const PAIR_BLOCK: usize = 64;
@@ -50,12 +36,11 @@ fn pair_columns(shape: Shape) -> usize {
 pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
     let (samples, shape) = (problem.data.samples(), problem.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
-    let units = iterations(hidden as u64, 0);
     let blocks = samples.div_ceil(SUM_BLOCK);
-    // What is not cut: the forward pass, which goes through a unit's inputs twice; the blocks of trace sums; a block of tr H^2.
-    let forward = iterations(turns(samples), iterations(hidden as u64, 2 * iterations(inputs as u64 + 1, 0)));
-    let trace = iterations(turns(blocks), iterations(SUM_BLOCK as u64, iterations(inputs as u64, 0) + units));
-    let longest = forward.max(trace).max(1 + pair_block_iterations(shape));
+    // What is not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
+    let block = iterations(inputs as u64, 0) + iterations(hidden as u64, 0);
+    let trace = iterations(turns(blocks), iterations(SUM_BLOCK as u64, block));
+    let longest = forward::loop_iterations(problem).max(trace).max(1 + pair_block_iterations(shape));
     if let Some(limit) = gpu.loop_limit()
         && longest > u64::from(limit)
     {
@@ -97,8 +82,8 @@ pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
 /// The passes of an evaluation.
 struct Passes {
     forward: Forward,
-    gradient: Kernel,
-    trace: Kernel,
+    gradient: Arc<Kernel>,
+    trace: Arc<Kernel>,
     trace_sq: TraceSq,
 }
 
@@ -107,8 +92,8 @@ impl Passes {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            gradient: Kernel::new(device, Pass::Gradient, problem)?,
-            trace: Kernel::new(device, Pass::Trace, problem)?,
+            gradient: gpu.kernels.get(device, Pass::Gradient, problem)?,
+            trace: gpu.kernels.get(device, Pass::Trace, problem)?,
             trace_sq: TraceSq::new(gpu, problem)?,
         })
     }
@@ -130,9 +115,8 @@ impl Passes {
 
         let gradient = device.buffer("gradient", parameters * networks)?;
         let bound = self.gradient.bind(device, &[x, theta, output_terms, r, first, &gradient])?;
-        for first in (0..samples).step_by(gradient_samples(problem.shape)) {
-            let end = samples.min(first + gradient_samples(problem.shape));
-            let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
+        for part in sample_parts(samples, turns(parameters)) {
+            let params = Params { first_sample: part.start, end_sample: part.end, ..params };
             self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
         }
         let gradient = device.read::<f32>(&gradient, parameters * networks)?;
@@ -180,15 +164,15 @@ impl Passes {
 
 /// The route to tr H^2 with what it needs.
 enum TraceSq {
-    Pairwise(Kernel),
-    Assembled { kernel: Kernel, inputs: wgpu::Buffer, items: usize },
+    Pairwise(Arc<Kernel>),
+    Assembled { kernel: Arc<Kernel>, inputs: wgpu::Buffer, items: usize },
 }
 
 impl TraceSq {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         if !gpu.assembles(problem) {
-            return Ok(Self::Pairwise(Kernel::new(device, Pass::TraceSq, problem)?));
+            return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));
         }
         let items = Items::of(problem.shape);
         let rows: Vec<f32> = (0..problem.data.samples())
@@ -199,7 +183,7 @@ impl TraceSq {
             })
             .collect();
         Ok(Self::Assembled {
-            kernel: Kernel::new(device, Pass::TraceSqAssembled, problem)?,
+            kernel: gpu.kernels.get(device, Pass::TraceSqAssembled, problem)?,
             inputs: device.buffer_with("inputs", &rows)?,
             items: items.count()?,
         })

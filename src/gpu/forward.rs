@@ -1,10 +1,13 @@
 //! The forward pass of a batch: where every evaluation on the device begins.
 
+use std::sync::Arc;
+
 use ndarray::ArrayView2;
 
 use super::Gpu;
 use super::engine::packed_samples;
-use super::kernel::{Kernel, WORKGROUP};
+use super::kernel::{Kernel, WORKGROUP, turns};
+use super::loops::iterations;
 use super::params::Params;
 use super::shader::Pass;
 use crate::engine::EngineError;
@@ -12,7 +15,7 @@ use crate::model::Problem;
 
 /// The compiled pass and the samples.
 pub(super) struct Forward {
-    terms: Kernel,
+    terms: Arc<Kernel>,
     samples: wgpu::Buffer,
 }
 
@@ -35,10 +38,17 @@ pub(super) struct Batch<'a> {
     pub(super) groups: usize,
 }
 
+/// How many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the M + 1
+/// weights twice.
+pub(super) fn loop_iterations(problem: &Problem) -> u64 {
+    let weights = iterations(problem.shape.inputs as u64 + 1, 0);
+    iterations(turns(problem.data.samples()), iterations(problem.shape.hidden as u64, 2 * weights))
+}
+
 impl Forward {
     pub(super) fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
-            terms: Kernel::new(&gpu.device, Pass::Terms, problem)?,
+            terms: gpu.kernels.get(&gpu.device, Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
         })
     }

@@ -1,4 +1,6 @@
-//! A pass compiled for one problem, with the kinds of its bindings.
+//! A pass compiled for one problem, with the kinds of its bindings; and those of the latest problem, kept for its next batch.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::Clock;
 use super::device::Device;
@@ -6,7 +8,7 @@ use super::params::Params;
 use super::plan::NarrowLayout;
 use super::shader::{Pass, wgsl};
 use crate::engine::EngineError;
-use crate::model::Problem;
+use crate::model::{Activation, Problem, Shape};
 
 /// What a pass does with one of its buffers, in the order of its `@binding` numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +37,11 @@ pub(super) const fn bindings(pass: Pass, uniform_samples: bool) -> &'static [Acc
     }
 }
 
+/// Whether [`Pass::Train`] reads the samples of `problem` from a uniform buffer.
+fn samples_are_uniform(problem: &Problem) -> bool {
+    NarrowLayout::of(problem.shape, problem.activation).samples_are_uniform(problem.data.samples())
+}
+
 /// Networks a workgroup, in every pass but the training passes that share a network among invocations.
 pub(super) const WORKGROUP: usize = 64;
 
@@ -47,12 +54,43 @@ pub(super) struct Kernel {
     params: wgpu::Buffer,
 }
 
+/// The passes compiled for the latest problem: a driver compiles one for longer than it runs it on a small batch.
+///
+/// Batches of one problem follow each other, so what was compiled for the one before is dropped with the first pass of another; no
+/// more than all passes are ever kept. They belong to one device: whoever gives that up gives up these too.
+#[derive(Debug, Default)]
+pub(super) struct Kernels(Mutex<Latest>);
+
+#[derive(Debug, Default)]
+struct Latest {
+    /// What the texts depend on.
+    problem: Option<(Shape, Activation, bool)>,
+    kernels: Vec<Arc<Kernel>>,
+}
+
+impl Kernels {
+    /// `pass` for `problem`, compiled on `device` unless it is there. Whoever has it shares its params with all others that do: safe,
+    /// since a dispatch waits until it is done.
+    pub(super) fn get(&self, device: &Device, pass: Pass, problem: &Problem) -> Result<Arc<Kernel>, EngineError> {
+        let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let problem_now = Some((problem.shape, problem.activation, samples_are_uniform(problem)));
+        if latest.problem != problem_now {
+            *latest = Latest { problem: problem_now, kernels: Vec::new() };
+        }
+        if let Some(kernel) = latest.kernels.iter().find(|kernel| kernel.pass == pass) {
+            return Ok(Arc::clone(kernel));
+        }
+        let kernel = Arc::new(Kernel::new(device, pass, problem)?);
+        latest.kernels.push(Arc::clone(&kernel));
+        Ok(kernel)
+    }
+}
+
 impl Kernel {
     /// Compiles `pass` for `problem`.
-    pub(super) fn new(device: &Device, pass: Pass, problem: &Problem) -> Result<Self, EngineError> {
-        let samples = problem.data.samples();
-        let source = wgsl(pass, problem.shape, problem.activation, samples);
-        let uniform_samples = NarrowLayout::of(problem.shape, problem.activation).samples_are_uniform(samples);
+    fn new(device: &Device, pass: Pass, problem: &Problem) -> Result<Self, EngineError> {
+        let source = wgsl(pass, problem.shape, problem.activation, problem.data.samples());
+        let uniform_samples = samples_are_uniform(problem);
         let params = device.uniform::<Params>(pass.name())?;
         let (pipeline, layout) = device.checked(|device| {
             let descriptor = wgpu::ShaderModuleDescriptor {
@@ -60,7 +98,7 @@ impl Kernel {
                 source: wgpu::ShaderSource::Wgsl(source.into()),
             };
             // SAFETY: all checks stay on but the counter that ends every loop after 2^32 trips or so, and no loop needs it. Each
-            // `for` in shaders/ counts a u32 up by at least one from its start to an end that does not change in the loop: a
+            // `for` in shaders/ counts a u32 up by at least one from its start to an end that does not change in the loop: at most a
             // constant, a field of `params`, or less than 64 (or 1) beyond such. Counters step by at most 65,535 and ends are
             // bounded by the size of a binding in elements, below 2^30, so none wraps before its end. There is no `loop`, no
             // `while`, no recursion. Debug builds keep the counter.
@@ -149,6 +187,11 @@ impl Kernel {
 /// Workgroups along one dimension that every adapter has.
 pub(super) const MAX_GROUPS: u32 = 65_535;
 
+/// How many of `rows` one invocation takes where a dispatch has fewer.
+pub(super) const fn turns(rows: usize) -> u64 {
+    rows.div_ceil(MAX_GROUPS as usize) as u64
+}
+
 fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
     let ty = match access {
         Access::Uniform => wgpu::BufferBindingType::Uniform,
@@ -165,11 +208,42 @@ fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::sync::Arc;
+
     use wgpu::naga::{AddressSpace, StorageAccess, front::wgsl::parse_str, valid};
 
-    use super::{Access, bindings};
+    use super::{Access, Kernels, bindings};
+    use crate::gpu::choose_adapter;
+    use crate::gpu::device::Device;
     use crate::gpu::shader::{Pass, wgsl};
-    use crate::model::{Activation, Shape};
+    use crate::model::{Activation, Problem, Shape, Stream, appendix_c};
+
+    /// Other data of the same sizes is the same problem to a compiler; another width or activation is not.
+    #[test]
+    fn a_pass_is_compiled_once_for_each_problem() {
+        if std::env::var("SHARPSWEEP_SKIP_GPU").is_ok_and(|value| value == "1") {
+            // Past the test harness, which swallows what passing tests print.
+            let _ = std::io::stderr().write_all(b"SKIPPED a_pass_is_compiled_once_for_each_problem\n");
+            return;
+        }
+        let device = Device::open(&choose_adapter(None).unwrap()).unwrap();
+        let kernels = Kernels::default();
+        let get = |pass, hidden, activation, data_seed| {
+            let data = appendix_c(10, data_seed, Stream::TrainData).unwrap();
+            kernels.get(&device, pass, &Problem::new(hidden, activation, data)).unwrap()
+        };
+        let first = get(Pass::Trace, 3, Activation::Tanh, 0);
+        let gradient = get(Pass::Gradient, 3, Activation::Tanh, 0);
+        assert!(Arc::ptr_eq(&first, &get(Pass::Trace, 3, Activation::Tanh, 1)));
+        assert!(Arc::ptr_eq(&gradient, &get(Pass::Gradient, 3, Activation::Tanh, 0)));
+        assert!(!Arc::ptr_eq(&first, &gradient));
+        let wider = get(Pass::Trace, 4, Activation::Tanh, 0);
+        assert!(!Arc::ptr_eq(&first, &wider));
+        assert!(!Arc::ptr_eq(&wider, &get(Pass::Trace, 4, Activation::Gelu, 0)));
+        // Only the latest problem's are kept.
+        assert!(!Arc::ptr_eq(&first, &get(Pass::Trace, 3, Activation::Tanh, 0)));
+    }
 
     /// Every pass parses and validates for every activation and a spread of shapes, and binds what the host thinks it binds.
     #[test]

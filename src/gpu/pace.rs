@@ -2,9 +2,24 @@
 //!
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::loops::iterations;
+use super::shader::SUM_BLOCK;
 use crate::engine::EngineError;
+
+/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
+/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
+pub(super) const LOOP_ITERATIONS: u64 = 60_000;
+
+/// The samples of each dispatch of a pass whose invocations sum over them `turns` times, all `samples` in order: whole sums of
+/// [`SUM_BLOCK`], so that where they are cut does not follow from time.
+pub(super) fn sample_parts(samples: usize, turns: u64) -> impl Iterator<Item = Range<u32>> {
+    let block = 1 + iterations(SUM_BLOCK as u64, 0);
+    let longest = ((LOOP_ITERATIONS / turns / block).max(1) as usize).saturating_mul(SUM_BLOCK);
+    (0..samples).step_by(longest).map(move |first| first as u32..samples.min(first + longest) as u32)
+}
 
 /// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +73,15 @@ pub(super) fn in_paced_parts(
 mod tests {
     use std::time::Duration;
 
-    use super::Pace;
+    use super::{Pace, sample_parts};
+
+    #[test]
+    fn parts_hold_every_sample_once() {
+        assert!(sample_parts(70, 1).eq(std::iter::once(0..70)));
+        let parts: Vec<_> = sample_parts(200_000, 1).collect();
+        assert_eq!((parts.len(), parts[0].start, parts[3].end), (4, 0, 200_000));
+        assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].end % 64 == 0));
+    }
 
     #[test]
     fn a_slow_dispatch_shrinks_the_next_one_and_a_fast_one_at_most_doubles_it() {

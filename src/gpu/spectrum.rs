@@ -1,25 +1,21 @@
 //! The spectrum of a batch: terms, the Hessians from them, and all eigenvalues of each, checked one by one.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayView2, Axis};
 
 use super::Gpu;
+use super::eigenvalues::{MOST_PARAMETERS, PIVOTS, Steps};
 use super::forward::Forward;
 use super::kernel::{Kernel, MAX_GROUPS};
-use super::loops::iterations;
-use super::pace::in_paced_parts;
+use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
-use super::shader::{MAX_WORKGROUP, Pass, SUM_BLOCK};
+use super::shader::Pass;
 use crate::engine::{EngineError, Spectra, Witnesses};
 use crate::model::Problem;
 
-/// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
-const MOST_PARAMETERS: usize = 1000;
-
 /// The most networks of one round.
 const MOST_AT_ONCE: usize = 1 << 14;
-
-/// Columns of `work` beyond those of the matrix, as in shaders/eigenvalues.wgsl.
-const PIVOTS: usize = 4;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
 pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
@@ -31,20 +27,8 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
             problem.shape.inputs
         )));
     }
-    // The Hessian pass goes through all samples, in blocks; an invocation of the eigenvalue pass owns several rows of a large matrix.
-    let rows = parameters.div_ceil(MAX_WORKGROUP);
-    let summed = iterations(samples.div_ceil(SUM_BLOCK) as u64, iterations(SUM_BLOCK as u64, 0));
-    let longest = summed.max((rows * 2 * parameters * (parameters + 17)) as u64);
-    if let Some(limit) = gpu.loop_limit()
-        && longest > u64::from(limit)
-    {
-        return Err(EngineError::Limit(format!(
-            "the Hessian of D = {parameters} parameters from {samples} samples and its eigenvalues take {longest} loop iterations of an \
-             invocation, but this software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
-        )));
-    }
     let largest = (samples * hidden.max(3)).max((parameters + PIVOTS) * parameters);
-    let matrices = matrices_a_group(parameters);
+    let matrices = Steps::of(parameters).matrices_a_group();
     // A whole number of workgroups always fits: rounding up may add their matrices once more.
     let round = gpu.fitting(
         "an array over samples and hidden units, or the Hessian,",
@@ -59,16 +43,11 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
     Ok(spectra)
 }
 
-/// Matrices that share a workgroup of the eigenvalue pass.
-fn matrices_a_group(parameters: usize) -> usize {
-    MAX_WORKGROUP / parameters.min(MAX_WORKGROUP)
-}
-
 /// The passes of a spectrum.
 struct Passes {
     forward: Forward,
-    hessian: Kernel,
-    eigenvalues: Kernel,
+    hessian: Arc<Kernel>,
+    eigenvalues: Arc<Kernel>,
 }
 
 impl Passes {
@@ -76,8 +55,8 @@ impl Passes {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            hessian: Kernel::new(device, Pass::Hessian, problem)?,
-            eigenvalues: Kernel::new(device, Pass::Eigenvalues, problem)?,
+            hessian: gpu.kernels.get(device, Pass::Hessian, problem)?,
+            eigenvalues: gpu.kernels.get(device, Pass::Eigenvalues, problem)?,
         })
     }
 
@@ -97,18 +76,28 @@ impl Passes {
         let [samples, theta, output_terms, r, first, second] = batch.buffers();
         let bound = self.hessian.bind(device, &[samples, theta, output_terms, r, first, second, &matrices])?;
         let tiles = parameters.div_ceil(4);
-        in_paced_parts(gpu.tuning.dispatch, tiles * (tiles + 1) / 2, MAX_GROUPS, |first_row, amount| {
-            self.hessian.dispatch(device, &bound, &Params { first_row, ..batch.params }, [batch.groups, amount])
-        })?;
+        for part in sample_parts(problem.data.samples(), 1) {
+            let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
+            in_paced_parts(gpu.tuning.dispatch, tiles * (tiles + 1) / 2, MAX_GROUPS, |first_row, amount| {
+                self.hessian.dispatch(device, &bound, &Params { first_row, ..params }, [batch.groups, amount])
+            })?;
+        }
 
-        let groups = networks.div_ceil(matrices_a_group(parameters));
-        let places = groups * matrices_a_group(parameters);
+        let steps = Steps::of(parameters);
+        let groups = networks.div_ceil(steps.matrices_a_group());
+        let places = groups * steps.matrices_a_group();
         let work = device.buffer("tridiagonalisation", (parameters + PIVOTS) * parameters * places)?;
         let width = 5 * parameters + 1;
         let output = device.buffer("eigenvalues", width * places)?;
         let bound = self.eigenvalues.bind(device, &[&matrices, &work, &output])?;
-        in_paced_parts(gpu.tuning.dispatch, groups, MAX_GROUPS, |first_row, amount| {
-            self.eigenvalues.dispatch(device, &bound, &Params { first_row, ..batch.params }, [amount, 1])
+        steps.in_paced_parts(gpu.tuning.dispatch, groups, |groups, steps| {
+            let params = Params {
+                first_row: groups.start as u32,
+                first_step: steps.start as u32,
+                end_step: steps.end as u32,
+                ..batch.params
+            };
+            self.eigenvalues.dispatch(device, &bound, &params, [groups.len(), 1])
         })?;
         for found in device.read::<f32>(&output, width * networks)?.chunks_exact(width) {
             spectra.push(checked(found, parameters));

@@ -6,7 +6,7 @@ use std::time::Instant;
 use ndarray::Array2;
 
 use super::device::Device;
-use super::kernel::{Kernel, MAX_GROUPS, WORKGROUP};
+use super::kernel::{MAX_GROUPS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
 use super::plan::NarrowLayout;
@@ -55,11 +55,11 @@ pub(super) fn train(
         ..Params::default()
     };
 
-    let kernel = Kernel::new(device, Pass::Seeds, problem)?;
+    let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
     let bound = kernel.bind(device, &[&theta])?;
     kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
 
-    let kernel = Kernel::new(device, plan.pass(), problem)?;
+    let kernel = gpu.kernels.get(device, plan.pass(), problem)?;
     let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];
     let gradient;
     if plan == TrainPlan::Streamed {

@@ -87,7 +87,7 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
     }
     let microseconds: Vec<f64> = found.iter().map(|&(.., time)| time).collect();
     let y_axis = Axis::log_around("time a network (µs)", &microseconds).with_ticks(4);
-    let (left, top, height, between) = (y_axis.room(), 50.0, 150.0, 12.0);
+    let (left, top, height, between) = (y_axis.room(), 64.0, 150.0, 26.0);
     let width = WIDTH - left - 14.0;
     let mut canvas = Canvas::new(top + panels.len() as f64 * (height + between) - between + X_AXIS_ROOM);
     let mut crossings = Vec::new();
@@ -113,13 +113,13 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
         }
         if let Some(at) = crossing(&curve(Method::Pairwise), &curve(Method::Assembled)) {
             panel.segment((at, y_axis.range.0), (at, y_axis.range.1), palette::GREY, 1.0, Some("3 3"));
-            let text = format!("{:.0}", at);
-            panel.note((at, y_axis.range.0), (4.0, -6.0), &text, TextAnchor::Start);
+            let text = if at < 10.0 { format!("{at:.1}") } else { format!("{at:.0}") };
+            panel.note((at, y_axis.range.1), (4.0, 14.0), &text, TextAnchor::Start);
             crossings.push((panel_value as f64, at));
         }
         let title = format!("{} = {panel_value}", layout.panel_letter);
         let corner = (panel_left(&x), y_axis.range.1);
-        panel.note(corner, (8.0, 16.0), &title, TextAnchor::Start);
+        panel.note(corner, (0.0, -6.0), &title, TextAnchor::Start);
         canvas.place(panel);
     }
     let keys: Vec<(Key<'_>, String)> = CURVES
@@ -133,8 +133,8 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
     let caption = format!(
         "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}} and run in f32 \
          lanes, as do the eigenvalues; Lanczos and the central differences run in f64. Dashed: where the two exact routes to tr H^{{2}} \
-         cross.",
-        bench.repeats
+         cross. A curve lacks the sizes where its repeats would have taken more than {} s.",
+        bench.repeats, bench.budget
     );
     let name = format!("{}-m{inputs}", layout.name);
     let mut figure = Figure::new(&name, &format!("{}, M = {inputs}", layout.title), caption, canvas)?;
@@ -237,11 +237,17 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     Ok(figure)
 }
 
-/// All measurements at `size` for a terminal, fastest first, and what was left out last.
+/// All measurements at `size` for a terminal, fastest first, and below them what was not measured and why.
 pub fn cost_table(bench: &Bench, size: Size) -> Table {
-    let mut measured: Vec<&Measurement> = bench.measurements.iter().filter(|m| m.size == size).collect();
-    let seconds = |m: &Measurement| m.outcome.as_ref().map_or(f64::INFINITY, |outcome| outcome.seconds);
-    measured.sort_by(|a, b| seconds(a).total_cmp(&seconds(b)));
+    let mut measured = Vec::new();
+    let mut notes = Vec::new();
+    for Measurement { runner, outcome, .. } in bench.measurements.iter().filter(|m| m.size == size) {
+        match outcome {
+            Ok(outcome) => measured.push((*runner, outcome)),
+            Err(reason) => notes.push(format!("  {runner}: {reason}\n")),
+        }
+    }
+    measured.sort_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds));
     let header = [
         "route",
         "on",
@@ -256,20 +262,15 @@ pub fn cost_table(bench: &Bench, size: Size) -> Table {
         "off λ_{1}",
     ];
     let (parameters, Size { hidden, samples, inputs }) = (size.shape().parameters(), size);
-    let mut notes: Vec<String> = bench
-        .auto
-        .iter()
-        .filter(|auto| auto.size == size)
-        .map(|auto| {
-            let verdict = if auto.is_wrong() { "the cost model is wrong here" } else { "as it should" };
-            format!(
-                "  --route auto on {} takes {}, {:.2} times the other's time: {verdict}\n",
-                name_of(auto.device),
-                auto.chosen.name(),
-                auto.chosen_over_other
-            )
-        })
-        .collect();
+    notes.extend(bench.auto.iter().filter(|auto| auto.size == size).map(|auto| {
+        let verdict = match (auto.is_wrong(), auto.apart) {
+            (true, _) => "the cost model is wrong here",
+            (false, true) => "as it should",
+            (false, false) => "no difference beyond the spread",
+        };
+        let chosen = Runner { method: auto.chosen, device: auto.device };
+        format!("  --route auto takes {chosen}, {:.2} times the other's time: {verdict}\n", auto.chosen_over_other)
+    }));
     if bench.repeats == 1 {
         notes.push("  one repeat: no spread can be given, and the times may be off by whatever else ran\n".into());
     }
@@ -277,44 +278,32 @@ pub fn cost_table(bench: &Bench, size: Size) -> Table {
         title: format!("N = {hidden}, I = {samples}, M = {inputs} (D = {parameters})"),
         note: notes.concat(),
         header: header.map(String::from).to_vec(),
-        rows: measured.into_iter().map(row).collect(),
+        rows: measured.into_iter().map(|(runner, outcome)| row(runner, outcome)).collect(),
     }
 }
 
-fn row(measurement: &Measurement) -> Row {
-    let runner = measurement.runner;
-    let what = [runner.method.name(), name_of(runner.device)];
-    let quantity = match runner.method.quantity() {
+fn row(runner: Runner, outcome: &Outcome) -> Row {
+    let gives = match runner.method.quantity() {
         Quantity::LambdaSup => "λ_{sup}",
         Quantity::LambdaMax => "λ_{1}",
         Quantity::Trace => "tr H",
         Quantity::TraceSq => "tr H^{2}",
     };
-    let rest: Vec<String> = match &measurement.outcome {
-        Err(reason) => vec![reason.clone()],
-        Ok(Outcome {
-            seconds, spread, device_seconds, flops, error, worst_error, distance_from_lambda_max, ..
-        }) => vec![
-            format!("{:.3}", seconds * 1e6),
-            spread.map_or_else(|| "—".into(), |[low, high]| format!("{:.3}–{:.3}", low * 1e6, high * 1e6)),
-            device_seconds.map_or_else(String::new, |seconds| format!("{:.3}", seconds * 1e6)),
-            format!("{:.1}", flops * 1e-3),
-            format!("{:.2}", flops / seconds * 1e-9),
-            format!("{error:.1e}"),
-            format!("{worst_error:.1e}"),
-            distance_from_lambda_max.map_or_else(String::new, |distance| format!("{distance:.1e}")),
-        ],
-    };
-    let cells = what.into_iter().chain([quantity.into()]).chain(rest).collect();
-    Row { cells, holds: None }
-}
-
-fn name_of(device: Device) -> String {
-    match device {
-        Device::Reference => "f64".into(),
-        Device::Cpu => "cpu".into(),
-        Device::Gpu => "gpu".into(),
-    }
+    let microseconds = |seconds: f64| format!("{:.3}", seconds * 1e6);
+    let distance = outcome.distance_from_lambda_max;
+    Row::new([
+        runner.method.name(),
+        runner.device.to_string(),
+        gives.into(),
+        microseconds(outcome.seconds),
+        outcome.spread.map_or_else(|| "—".into(), |ends| ends.map(microseconds).join("–")),
+        outcome.device_seconds.map_or_else(String::new, microseconds),
+        format!("{:.1}", outcome.flops * 1e-3),
+        format!("{:.2}", outcome.flops / outcome.seconds * 1e-9),
+        format!("{:.1e}", outcome.error),
+        format!("{:.1e}", outcome.worst_error),
+        distance.map_or_else(String::new, |distance| format!("{distance:.1e}")),
+    ])
 }
 
 #[cfg(test)]

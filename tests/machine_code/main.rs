@@ -50,9 +50,20 @@ fn variants() -> Vec<(Pass, Shape, Activation)> {
             }
             // These do not depend on the activation.
             variants.extend(
-                [Pass::TrainStreamed, Pass::Gradient, Pass::Trace, Pass::TraceSq, Pass::TraceSqAssembled]
-                    .map(|pass| (pass, shape, Activation::Sigmoid)),
+                [
+                    Pass::TrainStreamed,
+                    Pass::Gradient,
+                    Pass::Trace,
+                    Pass::TraceSq,
+                    Pass::TraceSqAssembled,
+                    Pass::Hessian,
+                ]
+                .map(|pass| (pass, shape, Activation::Sigmoid)),
             );
+            // The largest matrices that the pass takes.
+            if shape.parameters() <= 1000 {
+                variants.push((Pass::Eigenvalues, shape, Activation::Sigmoid));
+            }
         }
     }
     // Every size of a tile of inputs: the route to tr H^2 is chosen by their costs.
