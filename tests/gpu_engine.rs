@@ -472,7 +472,7 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
         return;
     };
     assert!(none_yet.is_zero());
-    let problem = Problem::new(30, Activation::Sigmoid, appendix_c(400, 0, Stream::TrainData).unwrap());
+    let problem = Problem::new(30, Activation::Sigmoid, appendix_c(200, 0, Stream::TrainData).unwrap());
     let values = (0..64).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from).collect();
     let theta = Array2::from_shape_vec((64, problem.shape.parameters()), values).unwrap();
     // The first run compiles.
