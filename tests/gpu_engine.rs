@@ -417,10 +417,16 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
         let part = gpu.train(&problem, &descent, 40..90).unwrap();
         assert_eq!(part.theta, first.theta.slice(ndarray::s![40.., ..]));
         let theta = first.theta.mapv(f64::from);
-        let all = gpu.evaluate(&problem, theta.view()).unwrap();
-        let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..])).unwrap();
-        assert_eq!(row.trace_sq[0].to_bits(), all.trace_sq[77].to_bits());
-        assert_eq!(row.gradient_sq[0].to_bits(), all.gradient_sq[77].to_bits());
+        for route in [Route::Pairwise, Route::Assembled] {
+            let tuning = Tuning { route, ..whole };
+            let Some(mut gpu) = crate::gpu("results_do_not_depend_on_batch_size_or_steps_a_dispatch", tuning) else {
+                return;
+            };
+            let all = gpu.evaluate(&problem, theta.view()).unwrap();
+            let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..])).unwrap();
+            assert_eq!(row.trace_sq[0].to_bits(), all.trace_sq[77].to_bits(), "{route:?}");
+            assert_eq!(row.gradient_sq[0].to_bits(), all.gradient_sq[77].to_bits());
+        }
     }
 }
 
@@ -492,11 +498,14 @@ fn diverging_networks_end_as_in_the_reference() {
     }
 }
 
-/// A step so large that theta itself overflows where every unit saturates and the gradient is 0: it must not pass for converged.
+/// A step so large that the output's bias overflows, after which every sample is classified beyond doubt and the gradient is 0: it must
+/// not pass for converged.
 #[test]
 fn infinite_theta_never_counts_as_converged() {
-    let problem = Problem::new(3, Activation::Softplus, appendix_c(20, 0, Stream::TrainData).unwrap());
-    let descent = Descent { step_size: 1e30, max_steps: 50, ..Descent::default() };
+    // Whole tiles of samples: the rows that fill one up would turn infinite weights into NaN.
+    let x = Array2::from_shape_fn((24, 2), |(i, m)| 0.04 * (i + m + 1) as f64);
+    let problem = Problem::new(3, Activation::Sigmoid, Dataset::new(x, Array1::ones(24)).unwrap());
+    let descent = Descent { init_range: 2.0, step_size: 5e37, max_steps: 50, ..Descent::default() };
     for tuning in plans() {
         let Some(mut gpu) = gpu("infinite_theta_never_counts_as_converged", tuning) else { return };
         let found = gpu.train(&problem, &descent, 0..40).unwrap();
