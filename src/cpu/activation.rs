@@ -4,6 +4,8 @@
 
 use std::f32::consts::{LN_2, LOG2_E};
 
+use bytemuck::Zeroable;
+
 use super::lanes::{Lanes, polynomial};
 use crate::model::Activation;
 
@@ -17,15 +19,15 @@ pub(super) trait UnitFunction {
     /// What pre-activations are multiplied by before they come here.
     const SCALE: f32;
 
-    /// Whether f'(y) is had from f(y) alone, so that training need not keep both.
-    const FIRST_FROM_VALUE: bool;
+    /// What training keeps beside f(y) until it needs f'(y): nothing where f(y) tells it, else f'(y).
+    type Kept<F: Lanes>: Copy + Zeroable;
 
-    /// f(y) and f'(y).
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F);
+    /// f(y) and what is kept for f'(y).
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, Self::Kept<F>);
 
-    /// a f'(y) from `value` = f(y) and `a_value` = a f(y), where [`UnitFunction::FIRST_FROM_VALUE`]. The absolute error of f' is that of f,
-    /// its relative error may be large.
-    fn times_first<F: Lanes>(a: F, a_value: F, value: F) -> F;
+    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of f' is that of f, and its
+    /// relative error may be large.
+    fn times_first<F: Lanes>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Lanes>(scaled: F) -> [F; 3];
@@ -59,15 +61,15 @@ pub(super) struct Gelu;
 
 impl UnitFunction for Linear {
     const SCALE: f32 = 1.0;
-    const FIRST_FROM_VALUE: bool = true;
+    type Kept<F: Lanes> = ();
 
     #[inline(always)]
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
-        (scaled, F::splat(1.0))
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
+        (scaled, ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F) -> F {
+    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
         a
     }
 
@@ -79,16 +81,15 @@ impl UnitFunction for Linear {
 
 impl UnitFunction for Sigmoid {
     const SCALE: f32 = -LOG2_E;
-    const FIRST_FROM_VALUE: bool = true;
+    type Kept<F: Lanes> = ();
 
     #[inline(always)]
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
-        let value = one_over_one_plus_exp2(scaled);
-        (value, Self::times_first(F::splat(1.0), value, value))
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
+        (one_over_one_plus_exp2(scaled), ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(_a: F, a_value: F, value: F) -> F {
+    fn times_first<F: Lanes>(_a: F, a_value: F, value: F, _kept: ()) -> F {
         // a f (1 - f).
         a_value.neg_mul_add(value, a_value)
     }
@@ -105,17 +106,16 @@ impl UnitFunction for Sigmoid {
 
 impl UnitFunction for Tanh {
     const SCALE: f32 = 2.0 * LOG2_E;
-    const FIRST_FROM_VALUE: bool = true;
+    type Kept<F: Lanes> = ();
 
     #[inline(always)]
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
         let (_, minus_one) = scaled.at_most(F::splat(SATURATION)).exp2_and_minus_one();
-        let value = minus_one * (minus_one + F::splat(2.0)).reciprocal();
-        (value, Self::times_first(F::splat(1.0), value, value))
+        (minus_one * (minus_one + F::splat(2.0)).reciprocal(), ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(a: F, a_value: F, value: F) -> F {
+    fn times_first<F: Lanes>(a: F, a_value: F, value: F, _kept: ()) -> F {
         // a (1 - f^2).
         a_value.neg_mul_add(value, a)
     }
@@ -134,17 +134,17 @@ impl UnitFunction for Tanh {
 
 impl UnitFunction for Softplus {
     const SCALE: f32 = LOG2_E;
-    const FIRST_FROM_VALUE: bool = false;
+    type Kept<F: Lanes> = F;
 
     #[inline(always)]
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, F) {
         let [value, first, _] = Self::derivatives(scaled);
         (value, first)
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(_a: F, _a_value: F, _value: F) -> F {
-        unreachable!("softplus keeps its derivative")
+    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, first: F) -> F {
+        a * first
     }
 
     #[inline(always)]
@@ -156,17 +156,17 @@ impl UnitFunction for Softplus {
 
 impl UnitFunction for Gelu {
     const SCALE: f32 = 1.0;
-    const FIRST_FROM_VALUE: bool = false;
+    type Kept<F: Lanes> = F;
 
     #[inline(always)]
-    fn value_and_first<F: Lanes>(scaled: F) -> (F, F) {
+    fn value_and_kept<F: Lanes>(scaled: F) -> (F, F) {
         let [value, first, _] = Self::derivatives(scaled);
         (value, first)
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(_a: F, _a_value: F, _value: F) -> F {
-        unreachable!("GELU keeps its derivative")
+    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, first: F) -> F {
+        a * first
     }
 
     #[inline(always)]
@@ -307,10 +307,8 @@ mod tests {
         #[inline(always)]
         fn at<F: Lanes>(x: F) -> [F; 5] {
             let [value, first, second] = A::derivatives(x);
-            let (training_value, mut training_first) = A::value_and_first(x);
-            if A::FIRST_FROM_VALUE {
-                training_first = A::times_first(F::splat(1.0), training_value, training_value);
-            }
+            let (training_value, kept) = A::value_and_kept(x);
+            let training_first = A::times_first(F::splat(1.0), training_value, training_value, kept);
             [value, first, second, training_value, training_first]
         }
     }

@@ -4,6 +4,8 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytemuck::Zeroable as _;
+
 use super::activation::{UnitFunction, one_over_one_plus_exp2};
 use super::lanes::{Kernel, Lanes};
 use super::network::{Layout, add_products, load_lane, pre_activations};
@@ -63,7 +65,7 @@ struct Occupant {
     arrived: u64,
 }
 
-struct Worker<'a, F, A> {
+struct Worker<'a, F: Lanes, A: UnitFunction> {
     task: Training<'a, A>,
     /// tolerance in f32: an f32 is below the one exactly if it is below the other.
     tolerance: f32,
@@ -82,8 +84,8 @@ struct Worker<'a, F, A> {
     outputs: Vec<F>,
     /// Of one block: group by group, sample by sample, f(y) of the group's units.
     values: Vec<F>,
-    /// f'(y) in the same order; empty where f'(y) follows from f(y).
-    firsts: Vec<F>,
+    /// What is kept for f'(y), in the same order.
+    kept: Vec<A::Kept<F>>,
     finished: Vec<Finished>,
 }
 
@@ -105,7 +107,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
             gradient: vec![zero; parameters],
             outputs: vec![zero; longest_block],
             values: vec![zero; longest_block * hidden],
-            firsts: vec![zero; if A::FIRST_FROM_VALUE { 0 } else { longest_block * hidden }],
+            kept: vec![A::Kept::zeroed(); longest_block * hidden],
             finished: Vec::new(),
             task,
         }
@@ -220,12 +222,12 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
             let v = layout.output_weights(group, &self.scaled);
             let at = group.first * length..(group.first + group.units) * length;
             let values = &mut self.values[at.clone()];
-            let firsts: &mut [F] = if A::FIRST_FROM_VALUE { &mut [] } else { &mut self.firsts[at] };
+            let kept = &mut self.kept[at];
             match group.units {
-                4 => forward::<F, A, INPUTS, 4>(weights, v, inputs, x, outputs, values, firsts),
-                3 => forward::<F, A, INPUTS, 3>(weights, v, inputs, x, outputs, values, firsts),
-                2 => forward::<F, A, INPUTS, 2>(weights, v, inputs, x, outputs, values, firsts),
-                _ => forward::<F, A, INPUTS, 1>(weights, v, inputs, x, outputs, values, firsts),
+                4 => forward::<F, A, INPUTS, 4>(weights, v, inputs, x, outputs, values, kept),
+                3 => forward::<F, A, INPUTS, 3>(weights, v, inputs, x, outputs, values, kept),
+                2 => forward::<F, A, INPUTS, 2>(weights, v, inputs, x, outputs, values, kept),
+                _ => forward::<F, A, INPUTS, 1>(weights, v, inputs, x, outputs, values, kept),
             }
         }
 
@@ -241,14 +243,14 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
         for &group in &layout.groups {
             let at = group.first * length..(group.first + group.units) * length;
             let values = &mut self.values[at.clone()];
-            let firsts: &[F] = if A::FIRST_FROM_VALUE { &[] } else { &self.firsts[at] };
+            let kept = &self.kept[at];
             let start = layout.start(group);
             let gradient = &mut self.gradient[start..start + group.units * (inputs + 2)];
             match group.units {
-                4 => backward::<F, A, INPUTS, 4>(inputs, x, outputs, values, firsts, gradient),
-                3 => backward::<F, A, INPUTS, 3>(inputs, x, outputs, values, firsts, gradient),
-                2 => backward::<F, A, INPUTS, 2>(inputs, x, outputs, values, firsts, gradient),
-                _ => backward::<F, A, INPUTS, 1>(inputs, x, outputs, values, firsts, gradient),
+                4 => backward::<F, A, INPUTS, 4>(inputs, x, outputs, values, kept, gradient),
+                3 => backward::<F, A, INPUTS, 3>(inputs, x, outputs, values, kept, gradient),
+                2 => backward::<F, A, INPUTS, 2>(inputs, x, outputs, values, kept, gradient),
+                _ => backward::<F, A, INPUTS, 1>(inputs, x, outputs, values, kept, gradient),
             }
         }
     }
@@ -263,7 +265,7 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     x: &[f32],
     z: &mut [F],
     values: &mut [F],
-    firsts: &mut [F],
+    kept: &mut [A::Kept<F>],
 ) {
     if INPUTS == 0 {
         pre_activations::<F, U>(weights, inputs, x, values);
@@ -273,8 +275,8 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     let mut w = [bias; INPUTS];
     w.copy_from_slice(&weights[1..=INPUTS]);
     let (values, _) = values.as_chunks_mut::<U>();
-    let (firsts, _) = firsts.as_chunks_mut::<U>();
-    for (i, (z, values)) in z.iter_mut().zip(values).enumerate() {
+    let (kept, _) = kept.as_chunks_mut::<U>();
+    for (i, ((z, values), kept)) in z.iter_mut().zip(values).zip(kept).enumerate() {
         let mut sum = *z;
         let mut y = if INPUTS == 0 { *values } else { bias };
         for m in 0..INPUTS {
@@ -284,12 +286,8 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
             }
         }
         for u in 0..U {
-            let (value, first) = A::value_and_first(y[u]);
-            values[u] = value;
-            if !A::FIRST_FROM_VALUE {
-                firsts[i][u] = first;
-            }
-            sum = v[u].mul_add(value, sum);
+            (values[u], kept[u]) = A::value_and_kept(y[u]);
+            sum = v[u].mul_add(values[u], sum);
         }
         *z = sum;
     }
@@ -302,18 +300,18 @@ fn backward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
     x: &[f32],
     delta: &[F],
     values: &mut [F],
-    firsts: &[F],
+    kept: &[A::Kept<F>],
     gradient: &mut [F],
 ) {
     let (dw, dv) = gradient.split_at_mut(U * (inputs + 1));
     let (chunks, _) = values.as_chunks_mut::<U>();
-    let (firsts, _) = firsts.as_chunks::<U>();
+    let (kept, _) = kept.as_chunks::<U>();
     let zero = F::splat(0.0);
     let (mut value_sums, mut bias_sums, mut input_sums) = ([zero; U], [zero; U], [[zero; U]; INPUTS]);
-    for (i, (&delta, values)) in delta.iter().zip(chunks).enumerate() {
+    for (i, ((&delta, values), kept)) in delta.iter().zip(chunks).zip(kept).enumerate() {
         for u in 0..U {
             let value = delta * values[u];
-            let back = if A::FIRST_FROM_VALUE { A::times_first(delta, value, values[u]) } else { delta * firsts[i][u] };
+            let back = A::times_first(delta, value, values[u], kept[u]);
             value_sums[u] += value;
             bias_sums[u] += back;
             for m in 0..INPUTS {
