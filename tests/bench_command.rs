@@ -1,9 +1,12 @@
 //! `sharpsweep bench` as a user meets it: a small grid, what is left out and why, and wrong sizes.
 
+mod support;
+
 use assert_cmd::Command;
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 use serde_json::Value;
+use support::gpu::skipped;
 
 fn bench(arguments: &[&str]) -> Command {
     let mut command = Command::cargo_bin("sharpsweep").unwrap();
@@ -75,6 +78,21 @@ fn what_does_not_fit_is_said_and_the_rest_still_runs() {
     let (networks, seconds) = (column("networks"), column("seconds"));
     assert!(table[[0, networks]] >= 1.0 && table[[0, seconds]] > 0.0, "{table}");
     assert!(table[[1, networks]] <= 0.0 && table[[1, seconds]].is_nan(), "{table}");
+}
+
+/// Not a matter of time: no budget would do.
+#[test]
+fn what_an_engine_refuses_is_said_to_be_refused() {
+    if skipped("what_an_engine_refuses_is_said_to_be_refused") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("bench");
+    bench(&["--hidden", "40", "--samples", "5", "--inputs", "30", "--on", "gpu", "--repeats", "1"])
+        .args(["--routes", "pairwise,eigenvalues", "--out", out.to_str().unwrap()])
+        .assert()
+        .success()
+        .stdout(contains("D = 1281 parameters, and the GPU engine finds the eigenvalues of at most 1000 x 1000"));
 }
 
 #[test]

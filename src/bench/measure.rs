@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -291,6 +291,10 @@ fn prepare(
             "skipped: {runs} runs of {fewest} networks would take about {seconds:.digits$} s (--budget {budget} s)"
         ))
     };
+    if runner.device == Device::Gpu {
+        // A batch of no networks takes no time, and is refused where any other would be.
+        engines.run(runner, problem, networks.slice(s![..0, ..])).map_err(|error| error.to_string())?;
+    }
     // The rate of another size says no more than the order of magnitude.
     let estimate = flops * fewest as f64 / engines.rate(runner);
     if runs * estimate > 3.0 * budget {

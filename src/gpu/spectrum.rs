@@ -35,9 +35,13 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
         largest * matrices,
         MOST_AT_ONCE / matrices,
     )?;
-    let passes = Passes::new(gpu, problem)?;
+    let mut passes = None;
     let mut spectra = Spectra::default();
     for rows in theta.axis_chunks_iter(Axis(0), round * matrices) {
+        let passes = match &passes {
+            Some(passes) => passes,
+            None => passes.insert(Passes::new(gpu, problem)?),
+        };
         passes.round(gpu, problem, rows, &mut spectra)?;
     }
     Ok(spectra)
