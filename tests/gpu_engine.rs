@@ -364,6 +364,28 @@ fn every_width_trains_as_the_reference_does() {
     }
 }
 
+/// So many samples that a software driver with a limit of loop iterations is let into a step up to nearly that limit. If it counted
+/// many more than the program does, it would silently stop early.
+#[test]
+fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
+    let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
+    let Some(mut gpu) = gpu("a_step_as_long_as_a_driver_allows_is_taken_whole", tuning) else { return };
+    for activation in Activation::ALL {
+        let problem = Problem::new(4, activation, noise(1_650, 64));
+        let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0 };
+        let found = gpu.train(&problem, &descent, 0..3).unwrap();
+        let expected = Reference.train(&problem, &descent, 0..3).unwrap();
+        let expected_theta = widened(&expected.theta);
+        if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-7, 1e-7) {
+            panic!("{activation:?}: {misses}");
+        }
+        // Without the last 50 samples it would be seen.
+        let less = Problem::new(4, activation, noise(1_600, 64));
+        let less = gpu.train(&less, &descent, 0..3).unwrap();
+        assert!(close(&widened(&less.theta), &expected_theta, 1e-7, 1e-7).is_err(), "{activation:?}");
+    }
+}
+
 /// Samples on both sides of what a uniform buffer holds: beyond, the same kernel reads them from storage.
 #[test]
 fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {

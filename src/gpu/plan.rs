@@ -72,7 +72,9 @@ impl TrainPlan {
         }
     }
 
-    /// How many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a loop.
+    /// How many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a loop,
+    /// except one: over the samples of a tile inside the streamed kernel's loops over inputs. Those index arrays of that size, and a
+    /// test sees that they are unrolled.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
         let shape = problem.shape;
         let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.activation)) as u64;
@@ -95,8 +97,7 @@ impl TrainPlan {
             Self::Streamed => {
                 let (units, sum) = (hidden.div_ceil(GROUP as u64), iterations(GROUP as u64, 0));
                 let tile = iterations(STREAMED_TILE as u64, 0);
-                let products = iterations(shape.inputs as u64, tile);
-                let (forward, backward) = (products + 2 * tile, 2 * products + 2 * tile);
+                let (forward, backward) = (inputs + 2 * tile, 2 * inputs + 2 * tile);
                 let meeting = iterations(units, forward) + tile + sum + iterations(units, backward);
                 (1 + iterations(tiles, meeting) + 3 * iterations(units, weights) + 3 * sum, 1)
             }
@@ -209,8 +210,8 @@ impl SharedLayout {
 
 #[cfg(test)]
 mod tests {
-    use super::{SharedLayout, TrainPlan};
-    use crate::model::Shape;
+    use super::{NarrowLayout, SharedLayout, TrainPlan};
+    use crate::model::{Activation, Shape};
 
     #[test]
     fn the_plan_widens_with_the_network() {
@@ -227,6 +228,30 @@ mod tests {
             (TrainPlan::Narrow, TrainPlan::Shared, TrainPlan::Shared)
         );
         assert_eq!((plan(64, 1), plan(784, 32)), (TrainPlan::Streamed, TrainPlan::Streamed));
+    }
+
+    #[test]
+    fn the_narrow_kernel_takes_as_many_samples_at_a_time_as_registers_hold() {
+        let layout = |inputs, hidden, activation| NarrowLayout::of(Shape::new(inputs, hidden), activation);
+        let tiles = |activation| [1, 5, 7, 8, 10].map(|hidden| layout(2, hidden, activation).tile);
+        assert_eq!(tiles(Activation::Sigmoid), [4, 4, 4, 2, 2]);
+        assert_eq!(tiles(Activation::Softplus), [4, 4, 2, 1, 1]);
+        // Wider than it is meant for, by force; and more values a sample than scalar registers hold of four.
+        assert_eq!((layout(2, 60, Activation::Sigmoid).tile, layout(30, 1, Activation::Sigmoid).tile), (1, 2));
+
+        // Rows hold every value of a tile and less than a row more.
+        for inputs in 1..=70 {
+            for hidden in [1, 4, 8, 10] {
+                let layout = layout(inputs, hidden, Activation::Sigmoid);
+                let values = (inputs + 1) * layout.tile;
+                assert!((values..values + 4).contains(&(4 * layout.rows())), "{layout:?}");
+            }
+        }
+        let layout = layout(2, 3, Activation::Sigmoid);
+        assert_eq!(
+            (layout.rows(), layout.samples_are_uniform(5_460), layout.samples_are_uniform(5_461)),
+            (3, true, false)
+        );
     }
 
     /// Every unit has a lane, a meeting has a lane for each of its samples, and groups stay within what adapters have.

@@ -243,13 +243,15 @@ fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usi
     }
 }
 
+/// Widths that between them take every tile of samples.
+const HASHED_WIDTHS: [usize; 3] = [1, 8, 10];
+
 /// A hash of all shader text: results of the GPU engine depend on it, so a run records it.
 pub fn shader_hash() -> String {
     let mut hasher = blake3::Hasher::new();
     for activation in Activation::ALL {
         for pass in Pass::ALL {
-            // Between them, the widths take every tile of samples.
-            for hidden in [1, 8, 10] {
+            for hidden in HASHED_WIDTHS {
                 hasher.update(wgsl(pass, Shape::new(2, hidden), activation, 1).as_bytes());
             }
         }
@@ -261,7 +263,8 @@ pub fn shader_hash() -> String {
 mod tests {
     use clap::ValueEnum as _;
 
-    use super::Pass;
+    use super::{HASHED_WIDTHS, Pass, wgsl};
+    use crate::model::{Activation, Shape};
 
     /// A pass is asked for by the name of its file.
     #[test]
@@ -271,6 +274,21 @@ mod tests {
             .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
             .collect();
         assert_eq!(names, Pass::ALL.map(Pass::name));
+    }
+
+    /// What a run records as the hash of its shaders would change with any of them.
+    #[test]
+    fn the_hash_covers_every_tile_of_samples() {
+        for tile in [1, 2, 4] {
+            let alias = ["f32", "vec2<f32>", "", "vec4<f32>"][tile - 1];
+            let covered = Activation::ALL.into_iter().any(|activation| {
+                HASHED_WIDTHS.into_iter().any(|hidden| {
+                    wgsl(Pass::Train, Shape::new(2, hidden), activation, 1)
+                        .contains(&format!("alias PerSample = {alias};"))
+                })
+            });
+            assert!(covered, "{tile} samples at a time");
+        }
     }
 
     /// Every pass says which plain code it is held to, and that code exists.
