@@ -12,6 +12,8 @@
 // A dispatch takes some of the steps, in order; src/gpu/eigenvalues.rs chooses how many. What of their state lies in workgroup
 // memory waits for the next dispatch in `work`, so where they are cut changes no bit.
 
+// PIVOTS and HALVINGS are the host's, which counts by them.
+
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> matrices: array<f32>; // [network][column][row]
 // The matrix as it becomes tridiagonal, with its largest |element| scaled to 1. Step k leaves its reflection in column k below the
@@ -21,7 +23,6 @@
 // largest and of the smallest eigenvalue. And the scale; -1 if an element was not finite.
 @group(0) @binding(3) var<storage, read_write> output: array<f32>; // [network][5 D + 1]
 
-const PIVOTS: u32 = 4u;
 // Invocations that share a matrix, matrices that share a workgroup, invocations in all.
 const OWNERS: u32 = min(PARAMETERS, MAX_WORKGROUP);
 const MATRICES: u32 = MAX_WORKGROUP / OWNERS;
@@ -35,8 +36,6 @@ const RETURN_BEGINS: u32 = BISECTIONS_BEGIN + ROWS;
 const RESIDUALS: u32 = RETURN_BEGINS + PARAMETERS - 2u;
 // A smaller pivot counts as this one. With a largest element of 1 that moves no eigenvalue by more.
 const SMALLEST_PIVOT: f32 = 1e-20;
-// An interval as wide as the spectrum, halved until rounding is all that is left in it.
-const HALVINGS: u32 = 28u;
 
 // Four vectors for each matrix: columns and products of this step and the last. What they no longer need of them holds the
 // tridiagonal matrix, and in the end they hold the two eigenvectors, twice.

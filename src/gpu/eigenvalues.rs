@@ -11,11 +11,11 @@ use crate::engine::EngineError;
 /// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
 pub(super) const MOST_PARAMETERS: usize = 1000;
 
-/// Columns of `work` beyond those of the matrix, as in the shader.
+/// Columns of the shader's `work` beyond those of the matrix.
 pub(super) const PIVOTS: usize = 4;
 
-/// How often the shader halves an interval for each eigenvalue.
-const HALVINGS: usize = 28;
+/// How often the shader halves an interval as wide as the spectrum for each eigenvalue: until rounding is all that is left in it.
+pub(super) const HALVINGS: usize = 28;
 
 /// The steps of the pass for matrices of one size, in the shader's order.
 #[derive(Debug, Clone, Copy)]

@@ -67,13 +67,12 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
 /// Evaluates each row of `theta`, in as many rounds as memory asks for.
 pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
     let round = networks_at_once(gpu, problem)?;
-    let mut passes = None;
     let mut all = Evaluation::default();
+    if theta.is_empty() {
+        return Ok(all);
+    }
+    let passes = Passes::new(gpu, problem)?;
     for rows in theta.axis_chunks_iter(Axis(0), round) {
-        let passes = match &passes {
-            Some(passes) => passes,
-            None => passes.insert(Passes::new(gpu, problem)?),
-        };
         passes.round(gpu, problem, rows, &mut all)?;
     }
     Ok(all)

@@ -1,7 +1,7 @@
 //! Which of the training kernels a shape calls for, and how many invocations then share a network.
 //!
 //! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
-//! for more keeps arrays in memory and is several times slower. tests/machine_code.rs holds the plans to it.
+//! for more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
 
 use super::loops::iterations;
 use super::shader::{Pass, UNIFORM_ROWS};

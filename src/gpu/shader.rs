@@ -6,6 +6,7 @@ use std::f32::consts::LOG2_E;
 
 use clap::ValueEnum;
 
+use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
@@ -94,6 +95,7 @@ pub(super) const SUM_BLOCK: usize = 64;
 
 /// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
 pub(super) const MAX_WORKGROUP: usize = 256;
+
 /// The rows of four values in the largest uniform buffer that every adapter has, 64 KiB.
 pub(super) const UNIFORM_ROWS: usize = 4096;
 
@@ -226,6 +228,10 @@ fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usi
                 group = layout.group(),
             )
         }
+        Pass::Eigenvalues => format!(
+            "const PIVOTS: u32 = {PIVOTS}u;\n\
+             const HALVINGS: u32 = {HALVINGS}u;\n"
+        ),
         Pass::TrainStreamed => format!("const TILE: u32 = {STREAMED_TILE}u;\n"),
         Pass::TraceSqAssembled => {
             let items = Items::of(shape);

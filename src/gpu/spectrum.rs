@@ -35,13 +35,12 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
         largest * matrices,
         MOST_AT_ONCE / matrices,
     )?;
-    let mut passes = None;
     let mut spectra = Spectra::default();
+    if theta.is_empty() {
+        return Ok(spectra);
+    }
+    let passes = Passes::new(gpu, problem)?;
     for rows in theta.axis_chunks_iter(Axis(0), round * matrices) {
-        let passes = match &passes {
-            Some(passes) => passes,
-            None => passes.insert(Passes::new(gpu, problem)?),
-        };
         passes.round(gpu, problem, rows, &mut spectra)?;
     }
     Ok(spectra)
