@@ -9,7 +9,7 @@ use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, terms, trace_vv, trace_ww};
-use support::{GoldenCase, golden_cases};
+use support::{GoldenCase, golden_cases, without_the_last};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
@@ -195,12 +195,6 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
             assert_eq!(missed.len(), 1, "I = {samples}");
         }
     }
-}
-
-/// The first of `data`'s samples, without the last `count`.
-fn without_the_last(data: &Dataset, count: usize) -> Dataset {
-    let kept = data.samples() - count;
-    Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().slice(s![..kept]).to_owned()).unwrap()
 }
 
 /// Every comparison above can fail: one wrong parameter, one relabelled sample and NaN are found.

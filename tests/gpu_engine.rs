@@ -11,7 +11,7 @@ use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
-use support::{GoldenCase, close, close_scaled, golden_cases, notice};
+use support::{GoldenCase, close, close_scaled, golden_cases, notice, without_the_last};
 
 /// float32 sums of I^2/2 mixed terms reach 1e-6 (worst seen 8e-7); a wrong term of any kind is off by more than 1e-4.
 const TRACE_SQ_RELATIVE: f64 = 1e-5;
@@ -129,13 +129,6 @@ fn many_samples_give_the_reference_values_by_both_routes() {
             }
         }
     }
-}
-
-/// The first of `data`'s samples, without the last `count`.
-fn without_the_last(data: &Dataset, count: usize) -> Dataset {
-    let kept = data.samples() - count;
-    Dataset::new(data.x().slice(ndarray::s![..kept, ..]).to_owned(), data.q().slice(ndarray::s![..kept]).to_owned())
-        .unwrap()
 }
 
 /// Each case with each route to tr H^2.

@@ -8,7 +8,7 @@ pub(crate) mod gpu;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayBase, Dimension, OwnedRepr};
+use ndarray::{Array1, Array2, Array3, ArrayBase, Dimension, OwnedRepr, s};
 use ndarray_npy::{ReadNpyExt, read_npy};
 use serde::Deserialize;
 use sharpsweep::model::{Activation, Dataset, Problem};
@@ -162,4 +162,10 @@ fn folders(root: &Path) -> Vec<PathBuf> {
 /// Says on stderr that a test compares less than it could; past the test harness, which swallows what passing tests print.
 pub(crate) fn notice(text: &str) {
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
+}
+
+/// The first of `data`'s samples, without the last `count`.
+pub(crate) fn without_the_last(data: &Dataset, count: usize) -> Dataset {
+    let kept = data.samples() - count;
+    Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().slice(s![..kept]).to_owned()).unwrap()
 }
