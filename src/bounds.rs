@@ -23,4 +23,6 @@ pub use traces::{
     GramNorms, PairNorms, gram_norms, hidden_gram_bound, input_gram_bound, input_trace, input_trace_bound, pair_norms,
     residual_bound, trace_sq_bound, trace_vv_bound, trace_ww_bound, zeta1, zeta2,
 };
-pub use wolkowicz_styan::{WolkowiczStyan, trace_sq_range_if_psd, wolkowicz_styan};
+pub use wolkowicz_styan::{
+    NoBound, WidenedBounds, WolkowiczStyan, no_bound, trace_sq_range_if_psd, widened_bounds, wolkowicz_styan,
+};

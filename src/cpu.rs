@@ -1,4 +1,4 @@
-//! The CPU engine: f32, many networks side by side in SIMD lanes, all cores.
+//! The CPU engine: many networks side by side in SIMD lanes, all cores; training in f32, closed forms and spectra in f64.
 //!
 //! Every quantity of a network lives in one lane of a vector, so the code reads like that for one network. Each kernel is written
 //! once and compiled for several instruction sets, chosen when the program runs ([`InstructionSet`]). Sums over samples go block by
@@ -9,6 +9,7 @@
 
 mod activation;
 mod assembled;
+mod derivatives;
 mod eigenvalues;
 mod engine;
 mod evaluate;

@@ -3,6 +3,7 @@
 //! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the GPU
 //! engine implement [`Engine`]; none of them knows another.
 
+mod rounding;
 mod spectra;
 
 use std::ops::Range;
@@ -13,7 +14,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Problem;
 
-pub(crate) use spectra::Witnesses;
+pub use rounding::Rounding;
+pub(crate) use rounding::{Arithmetic, Spread};
+pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
 
 /// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
@@ -102,6 +105,8 @@ pub struct Evaluation {
     pub trace_vv: Vec<f64>,
     /// tr H^2.
     pub trace_sq: Vec<f64>,
+    /// By how much the traces may be off.
+    pub rounding: Vec<Rounding>,
 }
 
 /// What an engine is and where it runs; stored in every manifest.

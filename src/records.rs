@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{ArrayView2, CowArray, Ix2, s};
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{NetworkBounds, wolkowicz_styan};
+use crate::bounds::{NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
 use crate::spec::{Keep, Spec, SpectrumColumns};
 
@@ -139,6 +139,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         float("lambda_max_lower", "lower bound of the largest eigenvalue of H"),
         float("lambda_min_upper", "upper bound of the smallest eigenvalue of H"),
         float("lambda_min_lower", "lower bound of the smallest eigenvalue of H"),
+        float("bound_error", "what the four bounds are widened by for rounding"),
     ];
     if spec.test.is_some() {
         columns.push(float("macro_f1", "F1 averaged over the two classes, on the test samples"));
@@ -242,13 +243,15 @@ impl Records {
             Theta::Float32(theta) => (Values::Float32(theta.iter().copied().collect()), theta.ncols()),
             Theta::Float64(theta) => (Values::Float64(theta.iter().copied().collect()), theta.ncols()),
         };
-        let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq } = evaluation;
+        let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
         let trace: Vec<f64> = trace_ww.iter().zip(&trace_vv).map(|(ww, vv)| ww + vv).collect();
         let bounds: Vec<_> = trace
             .iter()
             .zip(&trace_sq)
-            .map(|(&trace, &trace_sq)| wolkowicz_styan(trace, trace_sq, parameters))
+            .zip(&rounding)
+            .map(|((&trace, &trace_sq), rounding)| widened_bounds(trace, trace_sq, parameters, rounding))
             .collect();
+        let bound = |of: fn(&WidenedBounds) -> f64| bounds.iter().map(of).collect::<Vec<f64>>();
         let mut values = vec![
             Values::Uint64((first_seed..).take(rows).collect()),
             theta,
@@ -262,10 +265,11 @@ impl Records {
             trace_vv,
             trace,
             trace_sq,
-            bounds.iter().map(|bounds| bounds.lambda_sup).collect(),
-            bounds.iter().map(|bounds| bounds.lambda_max_lower).collect(),
-            bounds.iter().map(|bounds| bounds.lambda_min_upper).collect(),
-            bounds.iter().map(|bounds| bounds.lambda_min_lower).collect(),
+            bound(|widened| widened.bounds.lambda_sup),
+            bound(|widened| widened.bounds.lambda_max_lower),
+            bound(|widened| widened.bounds.lambda_min_upper),
+            bound(|widened| widened.bounds.lambda_min_lower),
+            bound(|widened| widened.error),
         ];
         values.extend(floats.into_iter().map(Values::Float64).chain(further));
         keep.records(Self { values, rows }, status)

@@ -6,6 +6,7 @@
 mod engine;
 mod gradient;
 mod hessian;
+mod rounding;
 mod spectrum;
 mod terms;
 mod trace;

@@ -1,4 +1,4 @@
-//! The five activation functions and the logistic output in lanes.
+//! The five activation functions and the logistic output as training needs them, in lanes of f32.
 //!
 //! Errors are stated against the f64 values at the same f32 input, and tested over all of f32.
 
@@ -6,11 +6,7 @@ use std::f32::consts::{LN_2, LOG2_E};
 
 use bytemuck::Zeroable;
 
-use super::lanes::{Lanes, polynomial};
-use crate::model::Activation;
-
-/// Exponents of two beyond this are cut: 2^60 + 1 is 2^60 in f32 long before, and products of two such small numbers stay normal.
-const SATURATION: f32 = 60.0;
+use super::lanes::{Singles, polynomial};
 
 /// An activation function f of the hidden units, of the pre-activation y times [`UnitFunction::SCALE`].
 ///
@@ -20,34 +16,20 @@ pub(super) trait UnitFunction {
     const SCALE: f32;
 
     /// What training keeps beside f(y) until it needs f'(y): nothing where f(y) tells it, else f'(y).
-    type Kept<F: Lanes>: Copy + Zeroable;
+    type Kept<F: Singles>: Copy + Zeroable;
 
     /// f(y) and what is kept for f'(y).
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, Self::Kept<F>);
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, Self::Kept<F>);
 
     /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of f' is that of f, and its
     /// relative error may be large.
-    fn times_first<F: Lanes>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
-
-    /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
-    fn derivatives<F: Lanes>(scaled: F) -> [F; 3];
-}
-
-/// [`UnitFunction::SCALE`] of `activation`.
-pub(super) const fn scale(activation: Activation) -> f32 {
-    match activation {
-        Activation::Linear => Linear::SCALE,
-        Activation::Sigmoid => Sigmoid::SCALE,
-        Activation::Tanh => Tanh::SCALE,
-        Activation::Softplus => Softplus::SCALE,
-        Activation::Gelu => Gelu::SCALE,
-    }
+    fn times_first<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 }
 
 /// f(y) = y: exact.
 pub(super) struct Linear;
 
-/// f(y) = 1 / (1 + exp(-y)): relative error below 1e-6 for |y| < 40, absolute below 1e-6 everywhere.
+/// f(y) = 1 / (1 + exp(-y)): relative error below 1e-6 for y > -86, absolute below 2^-124 from there on.
 pub(super) struct Sigmoid;
 
 /// f(y) = tanh(y): relative error below 1e-6, near 0 too.
@@ -61,128 +43,96 @@ pub(super) struct Gelu;
 
 impl UnitFunction for Linear {
     const SCALE: f32 = 1.0;
-    type Kept<F: Lanes> = ();
+    type Kept<F: Singles> = ();
 
     #[inline(always)]
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, ()) {
         (scaled, ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
+    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
         a
-    }
-
-    #[inline(always)]
-    fn derivatives<F: Lanes>(scaled: F) -> [F; 3] {
-        [scaled, F::splat(1.0), F::splat(0.0)]
     }
 }
 
 impl UnitFunction for Sigmoid {
     const SCALE: f32 = -LOG2_E;
-    type Kept<F: Lanes> = ();
+    type Kept<F: Singles> = ();
 
     #[inline(always)]
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
-        (one_over_one_plus_exp2(scaled), ())
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, ()) {
+        (scaled.one_over_one_plus_exp2(), ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(_a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_first<F: Singles>(_a: F, a_value: F, value: F, _kept: ()) -> F {
         // a f (1 - f).
         a_value.neg_mul_add(value, a_value)
-    }
-
-    #[inline(always)]
-    fn derivatives<F: Lanes>(scaled: F) -> [F; 3] {
-        let exponential = scaled.at_most(F::splat(SATURATION)).exp2();
-        let value = (exponential + F::splat(1.0)).reciprocal();
-        let complement = exponential * value;
-        let first = value * complement;
-        [value, first, (complement - value) * first]
     }
 }
 
 impl UnitFunction for Tanh {
     const SCALE: f32 = 2.0 * LOG2_E;
-    type Kept<F: Lanes> = ();
+    type Kept<F: Singles> = ();
 
     #[inline(always)]
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, ()) {
-        let (_, minus_one) = scaled.at_most(F::splat(SATURATION)).exp2_and_minus_one();
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, ()) {
+        // From 2^60 on the quotient is exactly 1.
+        let (_, minus_one) = scaled.at_most(F::splat(60.0)).exp2_and_minus_one();
         (minus_one * (minus_one + F::splat(2.0)).reciprocal(), ())
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_first<F: Singles>(a: F, a_value: F, value: F, _kept: ()) -> F {
         // a (1 - f^2).
         a_value.neg_mul_add(value, a)
-    }
-
-    #[inline(always)]
-    fn derivatives<F: Lanes>(scaled: F) -> [F; 3] {
-        // With E = exp(2y): f = (E - 1) / (E + 1) and f' = 4 E / (E + 1)^2.
-        let (exponential, minus_one) = scaled.at_most(F::splat(SATURATION)).exp2_and_minus_one();
-        let reciprocal = (minus_one + F::splat(2.0)).reciprocal();
-        let value = minus_one * reciprocal;
-        let half_first = F::splat(2.0) * exponential * reciprocal * reciprocal;
-        let first = half_first + half_first;
-        [value, first, F::splat(-2.0) * value * first]
     }
 }
 
 impl UnitFunction for Softplus {
     const SCALE: f32 = LOG2_E;
-    type Kept<F: Lanes> = F;
+    type Kept<F: Singles> = F;
 
     #[inline(always)]
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, F) {
-        let [value, first, _] = Self::derivatives(scaled);
-        (value, first)
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, F) {
+        // Without overflow or cancellation: sigmoid(|y|), and sigmoid(-|y|) with a small relative error.
+        let exponential = (F::splat(0.0) - scaled.abs()).exp2();
+        let large = (exponential + F::splat(1.0)).reciprocal();
+        let u = exponential * (exponential + F::splat(2.0)).reciprocal();
+        let log = u * polynomial(u * u, LOG_ONE_PLUS);
+        let value = scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log);
+        (value, scaled.where_negative(exponential * large, large))
     }
 
     #[inline(always)]
-    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, first: F) -> F {
+    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
         a * first
-    }
-
-    #[inline(always)]
-    fn derivatives<F: Lanes>(scaled: F) -> [F; 3] {
-        let Softened { value, large, small } = soften(scaled);
-        [value, scaled.where_negative(small, large), large * small]
     }
 }
 
 impl UnitFunction for Gelu {
     const SCALE: f32 = 1.0;
-    type Kept<F: Lanes> = F;
+    type Kept<F: Singles> = F;
 
     #[inline(always)]
-    fn value_and_kept<F: Lanes>(scaled: F) -> (F, F) {
-        let [value, first, _] = Self::derivatives(scaled);
-        (value, first)
-    }
-
-    #[inline(always)]
-    fn times_first<F: Lanes>(a: F, _a_value: F, _value: F, first: F) -> F {
-        a * first
-    }
-
-    #[inline(always)]
-    fn derivatives<F: Lanes>(y: F) -> [F; 3] {
-        // Beyond these the tails are 0 in f32, and y itself may be too large to multiply them with.
+    fn value_and_kept<F: Singles>(y: F) -> (F, F) {
+        // Beyond these the tails are 0, and y itself may be too large to multiply them with.
         let above = y.at_least(F::splat(-TAIL));
         let bounded = above.at_most(F::splat(TAIL));
         let (density, tail) = normal_density_and_tail(bounded);
         let distribution = y.where_negative(tail, F::splat(1.0) - tail);
-        let curvature = bounded.neg_mul_add(bounded, F::splat(2.0));
-        [above * distribution, bounded.mul_add(density, distribution), density * curvature]
+        (above * distribution, bounded.mul_add(density, distribution))
+    }
+
+    #[inline(always)]
+    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
+        a * first
     }
 }
 
-/// Where the standard normal density has become 2^-86: nothing beyond matters in f32.
-const TAIL: f32 = 10.9;
+/// Where the standard normal density has become 0 in f32.
+const TAIL: f32 = 15.0;
 
 /// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error 1.5e-7.
 const MILLS_RATIO: [f32; 8] =
@@ -191,48 +141,22 @@ const MILLS_RATIO: [f32; 8] =
 /// g(y) and Q(|y|) for |y| <= [`TAIL`]: the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors
 /// below 1e-6 (1 + y^2 / 2), absolute error of Q below 2e-7.
 #[inline(always)]
-fn normal_density_and_tail<F: Lanes>(y: F) -> (F, F) {
+fn normal_density_and_tail<F: Singles>(y: F) -> (F, F) {
     let exponential = (y * y * F::splat(-0.5 * LOG2_E)).exp2();
     let density = exponential * F::splat(0.398_942_3);
     let t = y.abs().mul_add(F::splat(0.3), F::splat(1.0)).reciprocal();
     (density, density * t * polynomial(t, MILLS_RATIO))
 }
 
-/// 1 / (1 + 2^t): the logistic function of -t ln 2. Relative error below 5e-7 for t < 60, and 2^-60 beyond; NaN stays NaN.
-#[inline(always)]
-pub(super) fn one_over_one_plus_exp2<F: Lanes>(t: F) -> F {
-    (t.at_most(F::splat(SATURATION)).exp2() + F::splat(1.0)).reciprocal()
-}
-
-/// ln(1 + e^y) and the two values of the logistic function at +-y, of y log2(e).
-pub(super) struct Softened<F> {
-    /// ln(1 + e^y), relative error below 1e-6.
-    pub(super) value: F,
-    /// sigmoid(|y|).
-    pub(super) large: F,
-    /// sigmoid(-|y|), with a small relative error.
-    pub(super) small: F,
-}
-
 /// (ln(1 + x) / u) for u = x / (2 + x), a polynomial in u^2: a minimax fit for 0 <= x <= 1 with relative error 4e-9.
 const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.281_783_34];
-
-/// [`Softened`] of y = `scaled` ln 2, without overflow or cancellation.
-#[inline(always)]
-pub(super) fn soften<F: Lanes>(scaled: F) -> Softened<F> {
-    let exponential = (F::splat(0.0) - scaled.abs()).exp2();
-    let large = (exponential + F::splat(1.0)).reciprocal();
-    let u = exponential * (exponential + F::splat(2.0)).reciprocal();
-    let log = u * polynomial(u * u, LOG_ONE_PLUS);
-    Softened { value: scaled.at_least(F::splat(0.0)).mul_add(F::splat(LN_2), log), large, small: exponential * large }
-}
 
 #[cfg(test)]
 mod tests {
     use super::super::InstructionSet;
-    use super::super::lanes::{Kernel, Lanes};
-    use super::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, one_over_one_plus_exp2, soften};
-    use crate::model::{Activation, sigmoid_both, softplus};
+    use super::super::lanes::{Kernel, Lanes, Singles, Vectors};
+    use super::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+    use crate::model::{Activation, sigmoid_both};
     use std::f32::consts::{LN_2, LOG2_E};
     use std::marker::PhantomData;
 
@@ -250,17 +174,17 @@ mod tests {
     }
 
     trait Probe<const OUTPUTS: usize> {
-        fn at<F: Lanes>(x: F) -> [F; OUTPUTS];
+        fn at<F: Singles>(x: F) -> [F; OUTPUTS];
     }
 
     impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> Kernel for Each<'_, A, OUTPUTS> {
         type Output = Vec<[f32; OUTPUTS]>;
 
         #[inline(always)]
-        fn run<F: Lanes>(self) -> Self::Output {
+        fn run<V: Vectors>(self) -> Self::Output {
             let mut results = Vec::new();
-            for inputs in self.inputs.chunks(F::COUNT) {
-                let mut x = F::splat(0.0);
+            for inputs in self.inputs.chunks(V::Singles::COUNT) {
+                let mut x = V::Singles::splat(0.0);
                 x.values_mut()[..inputs.len()].copy_from_slice(inputs);
                 let outputs = A::at(x);
                 results.extend((0..inputs.len()).map(|lane| outputs.map(|output| output.values()[lane])));
@@ -286,7 +210,7 @@ mod tests {
 
     impl Probe<3> for Exponential {
         #[inline(always)]
-        fn at<F: Lanes>(x: F) -> [F; 3] {
+        fn at<F: Singles>(x: F) -> [F; 3] {
             let x = x.at_most(F::splat(125.0));
             let (value, minus_one) = x.exp2_and_minus_one();
             [x.exp2(), value, minus_one]
@@ -295,21 +219,18 @@ mod tests {
 
     struct Logistic;
 
-    impl Probe<4> for Logistic {
+    impl Probe<1> for Logistic {
         #[inline(always)]
-        fn at<F: Lanes>(x: F) -> [F; 4] {
-            let Softened { value, large, small } = soften(x);
-            [one_over_one_plus_exp2(x), value, large, small]
+        fn at<F: Singles>(x: F) -> [F; 1] {
+            [x.one_over_one_plus_exp2()]
         }
     }
 
-    impl<A: UnitFunction> Probe<5> for A {
+    impl<A: UnitFunction> Probe<2> for A {
         #[inline(always)]
-        fn at<F: Lanes>(x: F) -> [F; 5] {
-            let [value, first, second] = A::derivatives(x);
-            let (training_value, kept) = A::value_and_kept(x);
-            let training_first = A::times_first(F::splat(1.0), training_value, training_value, kept);
-            [value, first, second, training_value, training_first]
+        fn at<F: Singles>(x: F) -> [F; 2] {
+            let (value, kept) = A::value_and_kept(x);
+            [value, A::times_first(F::splat(1.0), value, value, kept)]
         }
     }
 
@@ -332,26 +253,23 @@ mod tests {
     }
 
     #[test]
-    fn logistic_functions_have_the_stated_errors() {
+    fn the_logistic_function_has_the_stated_errors_and_falls_to_0() {
         let inputs = finite_values();
         for set in InstructionSet::available() {
-            let found = each::<Logistic, 4>(set, &inputs);
-            let y = |x: f32| f64::from(x) * std::f64::consts::LN_2;
-            let pairs =
-                |k: usize, f: fn(f64) -> f64| inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(y(x))));
-            check(&format!("{set} sigmoid"), pairs(0, |y| sigmoid_both(-y).0), 2_f64.powi(-59), 5e-7);
-            // Where the loss of one sample is below 2^-124 it may be 0.
-            check(&format!("{set} softplus"), pairs(1, softplus), 2_f64.powi(-123), 1e-6);
-            check(&format!("{set} sigmoid(|y|)"), pairs(2, |y| sigmoid_both(y.abs()).0), 0.0, 5e-7);
-            check(&format!("{set} sigmoid(-|y|)"), pairs(3, |y| sigmoid_both(-y.abs()).0), 2_f64.powi(-123), 5e-7);
+            let found = each::<Logistic, 1>(set, &inputs);
+            let expected = |x: f32| sigmoid_both(-f64::from(x) * std::f64::consts::LN_2).0;
+            let pairs = inputs.iter().zip(&found).map(|(&x, found)| (x, found[0], expected(x)));
+            check(&format!("{set} sigmoid"), pairs, 2_f64.powi(-124), 5e-7);
+            let beyond = each::<Logistic, 1>(set, &[128.0, 1e3, 1e30, f32::INFINITY]);
+            assert!(beyond.iter().all(|found| found[0].to_bits() == 0), "{set} {beyond:?}");
         }
     }
 
-    /// The bars of one activation: absolute and relative, for f, f' and f'' in evaluation.
-    fn derivatives_hold<A: UnitFunction>(activation: Activation, bars: [(f64, f64); 3]) {
+    /// The bars of one activation: absolute and relative, for f and f'.
+    fn derivatives_hold<A: UnitFunction>(activation: Activation, bars: [(f64, f64); 2]) {
         let inputs = finite_values();
         for set in InstructionSet::available() {
-            let found = each::<A, 5>(set, &inputs);
+            let found = each::<A, 2>(set, &inputs);
             // The input is y times the scale: the error of rounding that product is not the function's.
             let expected: Vec<_> =
                 inputs.iter().map(|&x| activation.derivatives(f64::from(x) / exact_scale(activation))).collect();
@@ -361,10 +279,10 @@ mod tests {
             let name = |what: &str| format!("{set} {activation:?} {what}");
             check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
             check(&name("f'"), pairs(1, |e| e.first), bars[1].0, bars[1].1);
-            check(&name("f''"), pairs(2, |e| e.second), bars[2].0, bars[2].1);
-            check(&name("f in training"), pairs(3, |e| e.value), bars[0].0, bars[0].1);
-            // Training takes f' from f where it can: absolutely as good as f.
-            check(&name("f' in training"), pairs(4, |e| e.first), 5e-7, bars[1].1);
+            // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not small.
+            let saturated = each::<A, 2>(set, &[1e3, -1e3, 1e30, -1e30]);
+            let falls = |found: &[f32; 2]| found[1].to_bits() << 1 == 0 || (found[1] - 1.0).abs() < 1e-6;
+            assert!(saturated.iter().all(falls), "{} {saturated:?}", name("saturated"));
         }
     }
 
@@ -393,20 +311,20 @@ mod tests {
 
     #[test]
     fn activations_have_the_stated_errors() {
-        // Exponents beyond 2^60 are cut: what should fall further stays at 2^-60, times up to 4 (tanh) and 2 (its f'').
-        let cut = 2_f64.powi(-56);
-        derivatives_hold::<Linear>(Activation::Linear, [(f64::MIN_POSITIVE, 0.0); 3]);
-        derivatives_hold::<Sigmoid>(Activation::Sigmoid, [(cut, 5e-7), (cut, 1e-6), (1e-7, 1e-6)]);
-        derivatives_hold::<Tanh>(Activation::Tanh, [(1e-44, 1e-6), (cut, 2e-6), (cut, 2e-6)]);
-        derivatives_hold::<Softplus>(Activation::Softplus, [(cut, 1e-6), (cut, 1e-6), (cut, 1e-6)]);
-        derivatives_hold::<Gelu>(Activation::Gelu, [(3e-7, 1e-6), (5e-7, 1e-6), (5e-7, 1e-6)]);
+        let lost = 2_f64.powi(-123);
+        derivatives_hold::<Linear>(Activation::Linear, [(f64::MIN_POSITIVE, 0.0); 2]);
+        // Where f' is taken from f, it is absolutely as good as f.
+        derivatives_hold::<Sigmoid>(Activation::Sigmoid, [(lost, 5e-7), (5e-7, 1e-6)]);
+        derivatives_hold::<Tanh>(Activation::Tanh, [(1e-44, 1e-6), (5e-7, 2e-6)]);
+        derivatives_hold::<Softplus>(Activation::Softplus, [(lost, 1e-6), (lost, 1e-6)]);
+        derivatives_hold::<Gelu>(Activation::Gelu, [(3e-7, 1e-6), (5e-7, 1e-6)]);
     }
 
     #[test]
     fn gelu_keeps_its_relative_error_in_the_left_tail() {
         let inputs: Vec<f32> = (0..10_000).map(|k| -1e-3 * k as f32).collect();
         for set in InstructionSet::available() {
-            let found = each::<Gelu, 5>(set, &inputs);
+            let found = each::<Gelu, 2>(set, &inputs);
             let pairs = inputs.iter().zip(&found).map(|(&y, found)| {
                 let expected = Activation::Gelu.derivatives(f64::from(y)).value;
                 // Divided by the stated growth.
@@ -422,15 +340,14 @@ mod tests {
     #[test]
     fn nan_stays_nan_and_infinity_is_a_limit_or_not_finite() {
         fn probe<A: UnitFunction>(set: InstructionSet, activation: Activation) {
-            let found = each::<A, 5>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
-            assert!(found[0][0].is_nan() && found[0][3].is_nan(), "{set} {activation:?} {found:?}");
+            let found = each::<A, 2>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
+            assert!(found[0][0].is_nan(), "{set} {activation:?} {found:?}");
             if activation != Activation::Linear {
-                assert!(found[0].iter().all(|v| v.is_nan()), "{set} {activation:?} {found:?}");
+                assert!(found[0][1].is_nan(), "{set} {activation:?} {found:?}");
             }
             for (outputs, x) in found[1..].iter().zip([1.0, -1.0]) {
                 let limit = activation.derivatives(x * 1e30 * exact_scale(activation).signum());
-                let limits = [limit.value, limit.first, limit.second, limit.value, limit.first];
-                for (&output, limit) in outputs.iter().zip(limits) {
+                for (&output, limit) in outputs.iter().zip([limit.value, limit.first]) {
                     assert!(
                         !output.is_finite() || (f64::from(output) - limit).abs() < 1e-6,
                         "{set} {activation:?} {outputs:?}"
@@ -444,9 +361,7 @@ mod tests {
             probe::<Tanh>(set, Activation::Tanh);
             probe::<Softplus>(set, Activation::Softplus);
             probe::<Gelu>(set, Activation::Gelu);
-            let logistic = each::<Logistic, 4>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
-            assert!(logistic[0].iter().all(|v| v.is_nan()), "{set} {logistic:?}");
-            assert!(logistic[1][0] < 1e-17 && (logistic[2][0] - 1.0).abs() < 1e-7, "{set} {logistic:?}");
+            assert!(each::<Logistic, 1>(set, &[f32::NAN])[0][0].is_nan(), "{set}");
         }
     }
 }

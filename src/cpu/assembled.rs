@@ -7,8 +7,7 @@
 //! networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k and v_k f'_k or h(r)_k, plus, where
 //! a unit meets itself, the part with delta.
 
-use super::evaluate::LaneSums;
-use super::lanes::Lanes;
+use super::lanes::Doubles;
 use super::network::{GROUP, Networks, add_products};
 use super::terms::Terms;
 use crate::model::Shape;
@@ -27,7 +26,7 @@ struct BlockGroup {
     /// The number of sums of each block: one for each unordered pair of inputs, for each input with the bias, or one.
     columns: usize,
     /// How often the first block occurs in H, and how often each of the others.
-    occurrences: [f32; 2],
+    occurrences: [f64; 2],
     /// Where in the pass's sums theirs start.
     start: usize,
 }
@@ -81,9 +80,9 @@ pub(super) struct Assembled<F> {
     passes: Vec<Vec<BlockGroup>>,
     rows: Rows,
     /// How often each unordered pair of inputs occurs, in the order of `products`: 1 for equal ones, else 2.
-    pair_occurrences: Vec<f32>,
+    pair_occurrences: Vec<f64>,
     /// h(x)_m h(x)_l for m <= l, sample by sample: (0,0), (0,1) .. (0,M), (1,1) ..
-    products: Vec<f32>,
+    products: Vec<f64>,
     /// Row by row, a value a sample.
     factors: Vec<F>,
     /// Coefficients of one group of blocks, sample by sample.
@@ -92,12 +91,12 @@ pub(super) struct Assembled<F> {
     sums: Vec<F>,
 }
 
-impl<F: Lanes> Assembled<F> {
+impl<F: Doubles> Assembled<F> {
     /// For networks of `shape` and up to `longest` samples at a time.
     pub(super) fn new(shape: Shape, longest: usize) -> Self {
         let inputs = shape.inputs;
         let pairs = (0..=inputs).flat_map(|m| (m..=inputs).map(move |l| if m == l { 1.0 } else { 2.0 }));
-        let pair_occurrences: Vec<f32> = pairs.collect();
+        let pair_occurrences: Vec<f64> = pairs.collect();
         let rows = Rows { hidden: shape.hidden };
         let passes = passes(shape, PASS_BYTES / size_of::<F>());
         let most = passes.iter().map(|groups| sums_of(groups)).max().unwrap_or(0);
@@ -118,9 +117,15 @@ impl<F: Lanes> Assembled<F> {
         self.passes.len()
     }
 
+    /// The most additions that the square of an entry goes through.
+    pub(super) fn square_chain(&self) -> usize {
+        let groups: usize = self.passes.iter().map(Vec::len).sum();
+        GROUP * self.pair_occurrences.len() + groups
+    }
+
     /// Adds the samples of one block, with inputs `x`, to the sums of `pass`.
     #[inline(always)]
-    pub(super) fn add_block(&mut self, pass: usize, networks: &Networks<'_, F>, terms: &Terms<F>, x: &[f32]) {
+    pub(super) fn add_block(&mut self, pass: usize, networks: &Networks<'_, F>, terms: &Terms<F>, x: &[f64]) {
         self.fill_products(networks.layout.inputs, x);
         self.fill_factors(networks, terms);
         for group in &self.passes[pass] {
@@ -138,7 +143,7 @@ impl<F: Lanes> Assembled<F> {
 
     /// Adds the squares of the entries found in `pass` to `trace_sq` and clears them.
     #[inline(always)]
-    pub(super) fn add_squares(&mut self, pass: usize, trace_sq: &mut LaneSums) {
+    pub(super) fn add_squares(&mut self, pass: usize, trace_sq: &mut F) {
         for group in &self.passes[pass] {
             let width = group.rights.len();
             let sums = &mut self.sums[group.start..][..width * group.columns];
@@ -153,7 +158,7 @@ impl<F: Lanes> Assembled<F> {
                 }
             }
             let [once, more] = group.occurrences;
-            trace_sq.add(first.mul_add(F::splat(once), others * F::splat(more)));
+            *trace_sq += first.mul_add(F::splat(once), others * F::splat(more));
             sums.fill(F::splat(0.0));
         }
     }
@@ -187,7 +192,7 @@ impl<F: Lanes> Assembled<F> {
         }
     }
 
-    fn fill_products(&mut self, inputs: usize, x: &[f32]) {
+    fn fill_products(&mut self, inputs: usize, x: &[f64]) {
         let stride = self.pair_occurrences.len();
         for (row, products) in x.chunks_exact(inputs).zip(self.products.chunks_exact_mut(stride)) {
             products[0] = 1.0;
@@ -232,11 +237,11 @@ impl<F: Lanes> Assembled<F> {
 
 /// Adds the sums over one block of samples of the `W` blocks of `group`.
 #[inline(always)]
-fn add_group<F: Lanes, const W: usize>(
+fn add_group<F: Doubles, const W: usize>(
     group: &BlockGroup,
     length: usize,
     factors: &[F],
-    products: &[f32],
+    products: &[f64],
     stride: usize,
     coefficients: &mut [F],
     sums: &mut [F],
@@ -264,11 +269,11 @@ fn add_group<F: Lanes, const W: usize>(
 
 /// [`add_group`] for `C` columns.
 #[inline(always)]
-fn add_columns<F: Lanes, const W: usize, const C: usize>(
+fn add_columns<F: Doubles, const W: usize, const C: usize>(
     left: &[F],
     addend: &[F],
     rights: [&[F]; W],
-    products: &[f32],
+    products: &[f64],
     stride: usize,
     sums: &mut [F],
 ) {
@@ -293,7 +298,7 @@ fn add_columns<F: Lanes, const W: usize, const C: usize>(
 
 /// The coefficients of `W` blocks at sample i.
 #[inline(always)]
-fn coefficients_of<F: Lanes, const W: usize>(i: usize, left: &[F], addend: &[F], rights: [&[F]; W]) -> [F; W] {
+fn coefficients_of<F: Doubles, const W: usize>(i: usize, left: &[F], addend: &[F], rights: [&[F]; W]) -> [F; W] {
     let mut coefficients = [left[i].mul_add(rights[0][i], addend[i]); W];
     for w in 1..W {
         coefficients[w] = left[i] * rights[w][i];
@@ -307,7 +312,7 @@ fn passes(shape: Shape, most: usize) -> Vec<Vec<BlockGroup>> {
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let rows = Rows { hidden };
     let (mut passes, mut pass) = (Vec::new(), Vec::new());
-    let mut add = |left: usize, rights: Vec<usize>, addend: usize, columns: usize, once: f32| {
+    let mut add = |left: usize, rights: Vec<usize>, addend: usize, columns: usize, once: f64| {
         let mut first = true;
         for rights in rights.chunks(GROUP) {
             let mut start = sums_of(&pass);

@@ -5,15 +5,16 @@
 //! to the matrix they came from, where H u - lambda u says how good they are. No step branches on a value, so lanes never wait for
 //! each other.
 
-use super::evaluate::LaneSums;
-use super::lanes::Lanes;
+use super::lanes::Doubles;
 
 /// A smaller pivot counts as this one. With a largest element of 1 that moves no eigenvalue by more.
-const SMALLEST_PIVOT: f32 = 1e-20;
-/// The same for inverse iteration, far below the accuracy of an eigenvalue: its solutions stay within f32.
-const SMALLEST_SOLVED_PIVOT: f32 = 1e-9;
-/// An interval as wide as the spectrum, halved until rounding is all that is left in it.
+const SMALLEST_PIVOT: f64 = 1e-100;
+/// The same for inverse iteration, far below the accuracy of an eigenvalue.
+const SMALLEST_SOLVED_PIVOT: f64 = 1e-18;
+/// An interval as wide as the spectrum, halved until it says which eigenvalues there are: enough for the sums that they are checked by.
 const HALVINGS: usize = 28;
+/// Halvings of the two extreme ones after these, until rounding is all that is left.
+const FURTHER_HALVINGS: usize = 28;
 /// Eigenvalues that are bisected together, so that one's divisions hide another's.
 const TOGETHER: usize = 4;
 /// Solves of inverse iteration: the second already converges, the third forgives an unlucky start.
@@ -32,11 +33,11 @@ pub(super) struct Eigenvalues<F> {
     /// The eigenvalues of the scaled matrices, ascending.
     pub(super) values: Vec<F>,
     /// sum_d H_dd of the scaled matrices.
-    pub(super) trace: LaneSums,
+    pub(super) trace: F,
     /// ||H||_F^2 of the scaled matrices.
-    pub(super) trace_sq: LaneSums,
+    pub(super) trace_sq: F,
     /// ||H u - lambda u||^2 of the largest and of the smallest eigenvalue of the scaled matrices.
-    pub(super) residuals_sq: [LaneSums; 2],
+    pub(super) residuals_sq: [F; 2],
     /// The scaled matrices' lower triangles; row i is left holding the reflection of step i.
     reduced: Vec<F>,
     /// The reflections' factors b: P = I - b v v^T.
@@ -53,18 +54,18 @@ pub(super) struct Eigenvalues<F> {
     inverse_pivots: Vec<F>,
 }
 
-impl<F: Lanes> Eigenvalues<F> {
+impl<F: Doubles> Eigenvalues<F> {
     /// For D = `size`.
     pub(super) fn new(size: usize) -> Self {
         let vector = vec![F::splat(0.0); size];
-        let zero = LaneSums::new::<F>();
+        let zero = F::splat(0.0);
         Self {
             size,
             factor: F::splat(0.0),
             values: vector.clone(),
-            trace: zero.clone(),
-            trace_sq: zero.clone(),
-            residuals_sq: [zero.clone(), zero],
+            trace: zero,
+            trace_sq: zero,
+            residuals_sq: [zero, zero],
             reduced: vec![F::splat(0.0); row_start(size)],
             factors: vector.clone(),
             reflection: vector.clone(),
@@ -99,12 +100,12 @@ impl<F: Lanes> Eigenvalues<F> {
 
     #[inline(always)]
     fn load(&mut self, matrices: &[F]) {
-        let mut largest = F::splat(f32::from_bits(0x0D80_0000)); // 2^-100: a matrix of zeros stays one.
+        let mut largest = F::splat(1e-290); // A matrix of zeros stays one.
         for &element in matrices {
             largest = element.abs().at_least(largest);
         }
-        self.factor = largest.reciprocal();
-        (self.trace, self.trace_sq) = (LaneSums::new::<F>(), LaneSums::new::<F>());
+        self.factor = F::splat(1.0) / largest;
+        (self.trace, self.trace_sq) = (F::splat(0.0), F::splat(0.0));
         for i in 0..self.size {
             let row = row_start(i)..row_start(i + 1);
             let mut squares = F::splat(0.0);
@@ -114,8 +115,8 @@ impl<F: Lanes> Eigenvalues<F> {
             }
             let diagonal = self.reduced[row_start(i) + i];
             // Elements off the diagonal count twice.
-            self.trace_sq.add(squares + diagonal.neg_mul_add(diagonal, squares));
-            self.trace.add(diagonal);
+            self.trace_sq += squares + diagonal.neg_mul_add(diagonal, squares);
+            self.trace += diagonal;
         }
     }
 
@@ -140,11 +141,11 @@ impl<F: Lanes> Eigenvalues<F> {
             for &x in &v[..i - 1] {
                 rest = x.mul_add(x, rest);
             }
-            // Elements of 1e-15 and less beside a largest one of 1 are as good as 0, and their squares would soon leave f32.
-            let too_small = rest - F::splat(1e-30);
+            // Elements of 1e-30 and less beside a largest one of 1 are as good as 0, and their squares would soon leave f64.
+            let too_small = rest - F::splat(1e-60);
             let length = first.mul_add(first, rest).sqrt();
             let signed = first.where_negative(F::splat(0.0) - length, length);
-            let b = (length * (length + first.abs())).reciprocal();
+            let b = F::splat(1.0) / (length * (length + first.abs()));
             let b = too_small.where_negative(F::splat(0.0), b);
             self.beside[i - 1] = too_small.where_negative(first, F::splat(0.0) - signed);
             v[i - 1] = first + signed;
@@ -191,40 +192,62 @@ impl<F: Lanes> Eigenvalues<F> {
             before = after;
         }
         for first in (0..self.size).step_by(TOGETHER) {
-            let (mut below, mut above) = ([low; TOGETHER], [high; TOGETHER]);
-            for _ in 0..HALVINGS {
-                let mut middle = below;
-                for j in 0..TOGETHER {
-                    middle[j] = (below[j] + above[j]) * F::splat(0.5);
-                }
-                let counts = self.count_below(middle);
-                for j in 0..TOGETHER {
-                    // More than first + j of them lie below: so does this one.
-                    let beyond = counts[j] - F::splat((first + j) as f32 + 0.5);
-                    below[j] = beyond.where_negative(middle[j], below[j]);
-                    above[j] = beyond.where_negative(above[j], middle[j]);
-                }
+            let mut numbers = [first; TOGETHER];
+            for (j, number) in numbers.iter_mut().enumerate() {
+                *number += j;
             }
+            let (below, above) = self.halve(numbers, ([low; TOGETHER], [high; TOGETHER]), HALVINGS);
             for j in 0..TOGETHER.min(self.size - first) {
                 self.values[first + j] = (below[j] + above[j]) * F::splat(0.5);
             }
         }
+        let ends = [0, self.size - 1];
+        let width = (high - low) * F::splat(2.0_f64.powi(1 - HALVINGS as i32));
+        let around = |sign: f64| ends.map(|k| width.mul_add(F::splat(sign), self.values[k]));
+        let (below, above) = self.halve(ends, (around(-1.0), around(1.0)), FURTHER_HALVINGS);
+        for (j, k) in ends.into_iter().enumerate() {
+            self.values[k] = (below[j] + above[j]) * F::splat(0.5);
+        }
+    }
+
+    /// Halves the intervals that hold the eigenvalues with these numbers, in ascending order from 0.
+    #[inline(always)]
+    fn halve<const K: usize>(
+        &self,
+        numbers: [usize; K],
+        (mut below, mut above): ([F; K], [F; K]),
+        times: usize,
+    ) -> ([F; K], [F; K]) {
+        for _ in 0..times {
+            let mut middle = below;
+            for j in 0..K {
+                middle[j] = (below[j] + above[j]) * F::splat(0.5);
+            }
+            let counts = self.count_below(middle);
+            for j in 0..K {
+                // More than numbers[j] of them lie below: so does this one.
+                let beyond = counts[j] - F::splat(numbers[j] as f64 + 0.5);
+                below[j] = beyond.where_negative(middle[j], below[j]);
+                above[j] = beyond.where_negative(above[j], middle[j]);
+            }
+        }
+        (below, above)
     }
 
     /// How many eigenvalues lie below each x: the negative pivots of T - x I (Sylvester's law of inertia).
     #[inline(always)]
-    fn count_below(&self, x: [F; TOGETHER]) -> [F; TOGETHER] {
+    fn count_below<const K: usize>(&self, x: [F; K]) -> [F; K] {
         let (zero, one) = (F::splat(0.0), F::splat(1.0));
         let mut pivots = x;
         let mut counts = x;
-        for j in 0..TOGETHER {
+        for j in 0..K {
             pivots[j] = away_from_zero(self.diagonal[0] - x[j], SMALLEST_PIVOT);
             counts[j] = pivots[j].where_negative(one, zero);
         }
         for (&d, &e) in self.diagonal[1..].iter().zip(&self.beside) {
             let square = e * e;
-            for j in 0..TOGETHER {
-                pivots[j] = away_from_zero(square.neg_mul_add(pivots[j].reciprocal(), d - x[j]), SMALLEST_PIVOT);
+            for j in 0..K {
+                pivots[j] = away_from_zero(d - x[j] - square / pivots[j], SMALLEST_PIVOT);
                 counts[j] += pivots[j].where_negative(one, zero);
             }
         }
@@ -237,18 +260,18 @@ impl<F: Lanes> Eigenvalues<F> {
     fn solve_for_eigenvector(&mut self, which: usize) {
         let lambda = self.extreme(which);
         let size = self.size;
-        let mut inverse = away_from_zero(self.diagonal[0] - lambda, SMALLEST_SOLVED_PIVOT).reciprocal();
+        let mut inverse = F::splat(1.0) / away_from_zero(self.diagonal[0] - lambda, SMALLEST_SOLVED_PIVOT);
         self.inverse_pivots[0] = inverse;
         for k in 1..size {
             let e = self.beside[k - 1];
             let pivot = (e * e).neg_mul_add(inverse, self.diagonal[k] - lambda);
-            inverse = away_from_zero(pivot, SMALLEST_SOLVED_PIVOT).reciprocal();
+            inverse = F::splat(1.0) / away_from_zero(pivot, SMALLEST_SOLVED_PIVOT);
             self.inverse_pivots[k] = inverse;
         }
         let vector = &mut self.vectors[which];
         for (k, x) in vector.iter_mut().enumerate() {
             // No pattern that an eigenvector is likely to be orthogonal to.
-            *x = F::splat(1.0 + 0.25 * ((k * 7) % 5) as f32);
+            *x = F::splat(1.0 + 0.25 * ((k * 7) % 5) as f64);
         }
         for solve in 0..SOLVES {
             for k in 1..size {
@@ -259,19 +282,19 @@ impl<F: Lanes> Eigenvalues<F> {
             for k in (0..size - 1).rev() {
                 vector[k] = self.beside[k].neg_mul_add(vector[k + 1], vector[k]) * self.inverse_pivots[k];
             }
-            // Scaled by the largest element first: squares of a solution may leave f32.
-            let mut largest = F::splat(f32::from_bits(0x0D80_0000)); // 2^-100
+            // Scaled by the largest element first: squares of a solution may leave f64.
+            let mut largest = F::splat(f64::MIN_POSITIVE);
             for x in vector.iter() {
                 largest = x.abs().at_least(largest);
             }
-            let mut scale = largest.reciprocal();
+            let mut scale = F::splat(1.0) / largest;
             if solve + 1 == SOLVES {
                 let mut squares = F::splat(0.0);
                 for &x in vector.iter() {
                     let x = x * scale;
                     squares = x.mul_add(x, squares);
                 }
-                scale = scale * squares.sqrt().reciprocal();
+                scale = scale / squares.sqrt();
             }
             for x in vector.iter_mut() {
                 *x = *x * scale;
@@ -312,16 +335,16 @@ impl<F: Lanes> Eigenvalues<F> {
             }
             self.product[r] = row[r].mul_add(u[r], sum);
         }
-        self.residuals_sq[which] = LaneSums::new::<F>();
+        self.residuals_sq[which] = F::splat(0.0);
         for (&p, &u) in self.product.iter().zip(u) {
             let residual = lambda.neg_mul_add(u, p * self.factor);
-            self.residuals_sq[which].add(residual * residual);
+            self.residuals_sq[which] = residual.mul_add(residual, self.residuals_sq[which]);
         }
     }
 }
 
 /// `pivot`, or -`smallest` if it is smaller in magnitude.
 #[inline(always)]
-fn away_from_zero<F: Lanes>(pivot: F, smallest: f32) -> F {
+fn away_from_zero<F: Doubles>(pivot: F, smallest: f64) -> F {
     (pivot.abs() - F::splat(smallest)).where_negative(F::splat(-smallest), pivot)
 }

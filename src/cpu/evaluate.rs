@@ -1,17 +1,18 @@
-//! Loss, gradient norm and traces of many networks, one in each lane.
+//! Loss, gradient norm, traces and their rounding of many networks, one in each lane, in f64.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
 
-use super::activation::scale;
 use super::assembled::Assembled;
-use super::lanes::{Kernel, Lanes};
+use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{GROUP, Layout, Networks, add_products, load_lane};
 use super::pairwise::Pairwise;
 use super::route::ExactRoute;
 use super::samples::Samples;
-use super::terms::Terms;
+use super::terms::{Block, TermErrors, Terms, UNIT};
+use crate::engine::{Arithmetic, Rounding, Spread};
 use crate::model::{Activation, Shape};
 
 /// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
@@ -21,7 +22,7 @@ pub(super) struct Evaluating<'a> {
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.
-    pub(super) samples: &'a Samples,
+    pub(super) samples: &'a Samples<f64>,
     /// The way to tr H^2.
     pub(super) route: ExactRoute,
     /// The networks, (S, D).
@@ -46,35 +47,13 @@ pub(super) struct Evaluated {
     pub(super) trace_vv: f64,
     /// tr H^2.
     pub(super) trace_sq: f64,
-}
-
-/// A sum of one number a lane, in f64 so that long data sets cost no accuracy.
-#[derive(Clone)]
-pub(super) struct LaneSums(Vec<f64>);
-
-impl LaneSums {
-    /// Zero in each of F's lanes.
-    pub(super) fn new<F: Lanes>() -> Self {
-        Self(vec![0.0; F::COUNT])
-    }
-
-    /// Adds each lane of `values`.
-    #[inline(always)]
-    pub(super) fn add<F: Lanes>(&mut self, values: F) {
-        for (sum, &value) in self.0.iter_mut().zip(values.values()) {
-            *sum += f64::from(value);
-        }
-    }
-
-    /// The sum in `lane`.
-    pub(super) fn lane(&self, lane: usize) -> f64 {
-        self.0[lane]
-    }
+    /// By how much the traces may be off.
+    pub(super) rounding: Rounding,
 }
 
 /// The sum of `values`, the same order in every lane: four running sums, added at the end.
 #[inline(always)]
-pub(super) fn sum<F: Lanes>(values: &[F]) -> F {
+pub(super) fn sum<F: Doubles>(values: &[F]) -> F {
     let (quads, rest) = values.as_chunks::<4>();
     let mut sums = [F::splat(0.0); 4];
     for quad in quads {
@@ -93,48 +72,46 @@ impl Kernel for Evaluating<'_> {
     type Output = Vec<Evaluated>;
 
     #[inline(always)]
-    fn run<F: Lanes>(self) -> Vec<Evaluated> {
-        let mut worker = Worker::<F>::new(&self);
+    fn run<V: Vectors>(self) -> Vec<Evaluated> {
+        let mut worker = Worker::<V::Doubles>::new(&self);
+        let lanes = V::Doubles::COUNT;
         let mut evaluated = Vec::new();
         loop {
-            let first = self.next.fetch_add(1, Ordering::Relaxed) * F::COUNT;
+            let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
             if first >= self.theta.nrows() {
                 return evaluated;
             }
-            let rows = F::COUNT.min(self.theta.nrows() - first);
+            let rows = lanes.min(self.theta.nrows() - first);
             worker.load(&self, first, rows);
             worker.evaluate(&self);
-            let found = &worker.found;
-            evaluated.extend((0..rows).map(|lane| Evaluated {
-                row: first + lane,
-                loss: found.loss.0[lane],
-                gradient_sq: found.gradient_sq.0[lane],
-                trace_ww: found.trace_ww.0[lane],
-                trace_vv: found.trace_vv.0[lane],
-                trace_sq: found.trace_sq.0[lane],
-            }));
+            evaluated.extend((0..rows).map(|lane| worker.evaluated(&self, first + lane, lane)));
         }
     }
 }
 
 /// What a worker has found about the networks in its vectors.
-struct Found {
-    loss: LaneSums,
-    gradient_sq: LaneSums,
-    trace_ww: LaneSums,
-    trace_vv: LaneSums,
-    trace_sq: LaneSums,
+#[derive(Clone, Copy)]
+struct Found<F> {
+    loss: F,
+    gradient_sq: F,
+    trace_ww: F,
+    trace_vv: F,
+    trace_sq: F,
+    size: F,
+    perturbation: F,
 }
 
-impl Found {
-    fn new<F: Lanes>() -> Self {
-        let zero = LaneSums::new::<F>();
+impl<F: Doubles> Found<F> {
+    fn new() -> Self {
+        let zero = F::splat(0.0);
         Self {
-            loss: zero.clone(),
-            gradient_sq: zero.clone(),
-            trace_ww: zero.clone(),
-            trace_vv: zero.clone(),
+            loss: zero,
+            gradient_sq: zero,
+            trace_ww: zero,
+            trace_vv: zero,
             trace_sq: zero,
+            size: zero,
+            perturbation: zero,
         }
     }
 }
@@ -142,17 +119,47 @@ impl Found {
 /// A worker's vectors.
 struct Worker<F> {
     theta: Vec<F>,
-    /// theta with W times the activation's scale.
-    scaled: Vec<F>,
+    /// |theta|.
+    magnitudes: Vec<F>,
     gradient: Vec<F>,
     terms: Terms<F>,
+    errors: TermErrors<F>,
     /// Room for [`GROUP`] values a sample.
     room: Vec<F>,
-    /// 1 + x_i.x_i.
-    input_norms: Vec<f32>,
+    inputs: Inputs,
     longest_block: usize,
     exact: TraceSq<F>,
-    found: Found,
+    found: Found<F>,
+}
+
+/// What all networks share of the samples, beside their values.
+pub(super) struct Inputs {
+    /// |x|.
+    magnitudes: Vec<f64>,
+    /// 1 + x_i.x_i.
+    norms: Vec<f64>,
+}
+
+impl Inputs {
+    /// Of `samples`.
+    pub(super) fn new(samples: &Samples<f64>) -> Self {
+        let norm = |row: &[f64]| row.iter().fold(1.0, |sum, x| sum + x * x);
+        Self {
+            magnitudes: samples.x.iter().map(|x| x.abs()).collect(),
+            norms: samples.x.chunks_exact(samples.inputs).map(norm).collect(),
+        }
+    }
+
+    /// The samples in `range`.
+    pub(super) fn block<'a>(&'a self, samples: &'a Samples<f64>, range: &Range<usize>) -> Block<'a> {
+        let numbers = range.start * samples.inputs..range.end * samples.inputs;
+        Block {
+            x: samples.rows(range),
+            magnitudes: &self.magnitudes[numbers],
+            sign: &samples.sign[range.clone()],
+            norms: &self.norms[range.clone()],
+        }
+    }
 }
 
 /// The working memory of the route taken.
@@ -161,7 +168,7 @@ enum TraceSq<F> {
     Assembled(Assembled<F>),
 }
 
-impl<F: Lanes> TraceSq<F> {
+impl<F: Doubles> TraceSq<F> {
     /// How often the samples are gone through.
     fn passes(&self) -> usize {
         match self {
@@ -171,26 +178,26 @@ impl<F: Lanes> TraceSq<F> {
     }
 }
 
-impl<F: Lanes> Worker<F> {
+impl<F: Doubles> Worker<F> {
     #[inline(always)]
     fn new(task: &Evaluating<'_>) -> Self {
         let (shape, samples) = (task.shape, task.samples);
         let longest_block = longest_block::<F>(shape.hidden, samples.count());
         let parameters = vec![F::splat(0.0); shape.parameters()];
-        let norm = |row: &[f32]| row.iter().fold(1.0, |sum, x| sum + x * x);
         Self {
             theta: parameters.clone(),
-            scaled: parameters.clone(),
+            magnitudes: parameters.clone(),
             gradient: parameters,
             terms: Terms::new(shape.hidden, longest_block),
+            errors: TermErrors::new(longest_block),
             room: vec![F::splat(0.0); GROUP * longest_block],
-            input_norms: samples.x.chunks_exact(samples.inputs).map(norm).collect(),
+            inputs: Inputs::new(samples),
             longest_block,
             exact: match task.route {
                 ExactRoute::Pairwise => TraceSq::Pairwise(Pairwise::new(shape.hidden, samples)),
                 ExactRoute::Assembled => TraceSq::Assembled(Assembled::new(shape, longest_block)),
             },
-            found: Found::new::<F>(),
+            found: Found::new(),
         }
     }
 
@@ -199,7 +206,7 @@ impl<F: Lanes> Worker<F> {
         for lane in 0..F::COUNT {
             if lane < rows {
                 let row = task.theta.row(first + lane);
-                load_lane(task.layout, &mut self.theta, lane, |d| row[d] as f32);
+                load_lane(task.layout, &mut self.theta, lane, |d| row[d]);
             } else {
                 load_lane(task.layout, &mut self.theta, lane, |_| 0.0);
             }
@@ -209,43 +216,80 @@ impl<F: Lanes> Worker<F> {
     #[inline(always)]
     fn evaluate(&mut self, task: &Evaluating<'_>) {
         let (layout, samples) = (task.layout, task.samples);
-        layout.scale_weights(F::splat(scale(task.activation)), &self.theta, &mut self.scaled);
+        for (magnitude, theta) in self.magnitudes.iter_mut().zip(&self.theta) {
+            *magnitude = theta.abs();
+        }
         self.gradient.fill(F::splat(0.0));
-        self.found = Found::new::<F>();
-        let networks = Networks { layout, theta: &self.theta, scaled: &self.scaled, activation: task.activation };
+        self.found = Found::new();
+        let (theta, magnitudes) = (&self.theta[..], &self.magnitudes[..]);
+        let networks = Networks { layout, theta, magnitudes, activation: task.activation };
         for pass in 0..self.exact.passes() {
-            for block in samples.blocks(self.longest_block) {
-                let x = samples.rows(&block);
-                self.terms.fill(&networks, x, &samples.sign[block.clone()]);
+            for range in samples.blocks(self.longest_block) {
+                let block = self.inputs.block(samples, &range);
                 if pass == 0 {
-                    self.found.loss.add(sum(&self.terms.loss[..block.len()]));
-                    let norms = &self.input_norms[block];
-                    add_traces(&networks, &self.terms, norms, &mut self.room, &mut self.found);
-                    add_gradient(layout, &self.terms, x, &mut self.room, &mut self.gradient);
+                    self.terms.fill(&networks, block, Some(&mut self.errors));
+                    self.found.loss += sum(&self.terms.loss[..range.len()]);
+                    self.found.size += sum(&self.errors.size[..range.len()]);
+                    self.found.perturbation += sum(&self.errors.perturbation[..range.len()]);
+                    add_traces(&networks, &self.terms, block.norms, &mut self.room, &mut self.found);
+                    add_gradient(layout, &self.terms, block.x, &mut self.room, &mut self.gradient);
+                } else {
+                    self.terms.fill(&networks, block, None);
                 }
                 if let TraceSq::Assembled(assembled) = &mut self.exact {
-                    assembled.add_block(pass, &networks, &self.terms, x);
+                    assembled.add_block(pass, &networks, &self.terms, block.x);
                 }
             }
             if let TraceSq::Assembled(assembled) = &mut self.exact {
                 assembled.add_squares(pass, &mut self.found.trace_sq);
             }
         }
-        self.found.gradient_sq.add(layout.multiply_by_output_weights(&self.theta, &mut self.gradient));
+        self.found.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
         if let TraceSq::Pairwise(pairwise) = &mut self.exact {
-            pairwise.add_all(&networks, samples, &mut self.terms, &mut self.found.trace_sq);
+            pairwise.add_all(&networks, samples, &self.inputs, &mut self.terms, &mut self.found.trace_sq);
+        }
+    }
+
+    /// What was found about the network in `lane`, row `row` of theta.
+    fn evaluated(&self, task: &Evaluating<'_>, row: usize, lane: usize) -> Evaluated {
+        let value = |of: &F| of.values()[lane];
+        let found = &self.found;
+        let trace_sq = value(&found.trace_sq);
+        let spread = Spread { size: value(&found.size), perturbation: value(&found.perturbation) };
+        // Within a block, and over the blocks.
+        let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
+        let arithmetic = Arithmetic { unit: UNIT, trace_chain: chain, underflow: UNDERFLOW };
+        let rounding = match &self.exact {
+            TraceSq::Pairwise(pairwise) => {
+                arithmetic.of_pairs(task.shape, spread, pairwise.chain(task.samples.count()))
+            }
+            TraceSq::Assembled(assembled) => {
+                arithmetic.of_entries(task.shape, spread, chain, (trace_sq, assembled.square_chain()))
+            }
+        };
+        Evaluated {
+            row,
+            loss: value(&found.loss),
+            gradient_sq: value(&found.gradient_sq),
+            trace_ww: value(&found.trace_ww),
+            trace_vv: value(&found.trace_vv),
+            trace_sq,
+            rounding,
         }
     }
 }
 
+/// What underflow may leave of tr H^2, with room for factors of 1e60: below it the Hessian is as good as 0.
+const UNDERFLOW: f64 = 1e-240;
+
 /// Adds the block's part of tr H(w,w) and tr H(v,v) (paper, Theorem 2). `norms` are 1 + x_i.x_i.
 #[inline(always)]
-fn add_traces<F: Lanes>(
+fn add_traces<F: Doubles>(
     networks: &Networks<'_, F>,
     terms: &Terms<F>,
-    norms: &[f32],
+    norms: &[f64],
     room: &mut [F],
-    found: &mut Found,
+    found: &mut Found<F>,
 ) {
     let (squares, rest) = room.split_at_mut(terms.length);
     let (curvatures, rest) = rest.split_at_mut(terms.length);
@@ -272,13 +316,13 @@ fn add_traces<F: Lanes>(
         trace_ww = unit.mul_add(F::splat(norm), trace_ww);
         trace_vv = terms.s[i].mul_add(grams[i], trace_vv);
     }
-    found.trace_ww.add(trace_ww);
-    found.trace_vv.add(trace_vv);
+    found.trace_ww += trace_ww;
+    found.trace_vv += trace_vv;
 }
 
 /// Adds the block's part of the gradient, dL/dW without the factor v_n.
 #[inline(always)]
-fn add_gradient<F: Lanes>(layout: &Layout, terms: &Terms<F>, x: &[f32], room: &mut [F], gradient: &mut [F]) {
+fn add_gradient<F: Doubles>(layout: &Layout, terms: &Terms<F>, x: &[f64], room: &mut [F], gradient: &mut [F]) {
     let inputs = layout.inputs;
     let bias = gradient.len() - 1;
     gradient[bias] += sum(&terms.delta[..terms.length]);
@@ -313,6 +357,6 @@ fn add_gradient<F: Lanes>(layout: &Layout, terms: &Terms<F>, x: &[f32], room: &m
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// The longest block of samples for networks of `hidden` units.
-pub(super) fn longest_block<F: Lanes>(hidden: usize, samples: usize) -> usize {
+pub(super) fn longest_block<F>(hidden: usize, samples: usize) -> usize {
     (BLOCK_BYTES / (9 * hidden * size_of::<F>())).clamp(16, 64).min(samples)
 }

@@ -1,6 +1,6 @@
-//! One f32 for each of several networks: what a kernel computes with, and the instruction sets that can do it.
+//! One number for each of several networks: what a kernel computes with, and the instruction sets that can do it.
 //!
-//! A kernel is written once against [`Lanes`] and compiled once for each instruction set ([`InstructionSet::dispatch`]). Lanes never
+//! A kernel is written once against [`Vectors`] and compiled once for each instruction set ([`InstructionSet::dispatch`]). Lanes never
 //! mix, so a network's values do not depend on which lane it is in or on who its neighbours are.
 
 #[cfg(target_arch = "x86_64")]
@@ -10,19 +10,22 @@ mod avx512;
 mod portable;
 
 use std::fmt;
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
-/// A vector of f32, one lane a network.
+/// A vector of floating-point numbers, one lane a network.
 ///
 /// Only [`InstructionSet::dispatch`] picks an implementation, after it has seen that the processor has what it needs.
 pub(super) trait Lanes:
     bytemuck::Pod + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self> + Send + Sync
 {
+    /// What one lane holds.
+    type Scalar: bytemuck::Pod;
+
     /// The number of networks side by side.
     const COUNT: usize;
 
     /// `value` in every lane.
-    fn splat(value: f32) -> Self;
+    fn splat(value: Self::Scalar) -> Self;
 
     /// self a + b, in one rounding where the instruction set has a fused operation.
     fn mul_add(self, a: Self, b: Self) -> Self;
@@ -42,30 +45,55 @@ pub(super) trait Lanes:
     /// `negative` where self < 0, `otherwise` elsewhere (also for NaN).
     fn where_negative(self, negative: Self, otherwise: Self) -> Self;
 
-    /// The square root of self >= 0, correctly rounded.
-    fn sqrt(self) -> Self;
+    /// The lanes as numbers.
+    fn values(&self) -> &[Self::Scalar] {
+        bytemuck::cast_slice(std::slice::from_ref(self))
+    }
 
+    /// The lanes as numbers to write.
+    fn values_mut(&mut self) -> &mut [Self::Scalar] {
+        bytemuck::cast_slice_mut(std::slice::from_mut(self))
+    }
+}
+
+/// Lanes of f32: what training computes with.
+pub(super) trait Singles: Lanes<Scalar = f32> {
     /// 1 / self for 2^-125 <= |self| <= 2^125: relative error below 1.2e-7 (2^-23).
     fn reciprocal(self) -> Self;
 
-    /// 2^self for self <= 125: relative error below 2.5e-7 from -125 up, and a value from 0 to 2^-124 below; NaN stays NaN.
+    /// 2^self for self <= 125: relative error below 2.5e-7 from -125 up; below it falls on, and is 0 from -150 at the latest. NaN stays
+    /// NaN.
     fn exp2(self) -> Self;
 
     /// (2^self, 2^self - 1) for self <= 125, the second with a relative error below 3e-7 near 0 too; NaN stays NaN.
     fn exp2_and_minus_one(self) -> (Self, Self);
 
+    /// 1 / (1 + 2^self), the logistic function of -self ln 2: relative error below 5e-7 for self < 125; above it falls on, and is 0 from
+    /// 128 at the latest. NaN stays NaN.
+    fn one_over_one_plus_exp2(self) -> Self;
+
     /// Whether every lane is at least `low` and finite.
     fn all_finite_and_at_least(self, low: Self) -> bool;
+}
 
-    /// The lanes as numbers.
-    fn values(&self) -> &[f32] {
-        bytemuck::cast_slice(std::slice::from_ref(self))
-    }
+/// Lanes of f64: what closed forms and spectra are computed with.
+pub(super) trait Doubles: Lanes<Scalar = f64> + Div<Output = Self> {
+    /// The square root of self >= 0, correctly rounded.
+    fn sqrt(self) -> Self;
 
-    /// The lanes as numbers to write.
-    fn values_mut(&mut self) -> &mut [f32] {
-        bytemuck::cast_slice_mut(std::slice::from_mut(self))
-    }
+    /// The whole number nearest to self, for |self| < 2^50.
+    fn round(self) -> Self;
+
+    /// 2^self for a whole number self from -1023 to 1023; 0 for -1023.
+    fn power_of_two(self) -> Self;
+}
+
+/// The vectors of one instruction set.
+pub(super) trait Vectors {
+    /// Its lanes of f32.
+    type Singles: Singles;
+    /// Its lanes of f64, of which there may be fewer.
+    type Doubles: Doubles;
 }
 
 /// A computation that [`InstructionSet::dispatch`] compiles for every instruction set.
@@ -73,22 +101,23 @@ pub(super) trait Kernel {
     /// What it leaves.
     type Output;
 
-    /// Runs with the vectors `F`. Implementations are `#[inline(always)]`, and so is everything hot that they call: only what
+    /// Runs with the vectors `V`. Implementations are `#[inline(always)]`, and so is everything hot that they call: only what
     /// is inlined into the dispatching function is compiled for its instruction set.
-    fn run<F: Lanes>(self) -> Self::Output;
+    fn run<V: Vectors>(self) -> Self::Output;
 }
 
-/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to f32 accuracy, while one
-/// instruction set gives the same bits for any batch, thread count and lane.
+/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to the accuracy of f32 where
+/// networks are trained and of f64 where they are evaluated, while one instruction set gives the same bits for any batch, thread count
+/// and lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstructionSet {
-    /// x86-64 with AVX-512 F and DQ: 16 lanes.
+    /// x86-64 with AVX-512 F and DQ: 16 lanes of f32, 8 of f64.
     Avx512,
-    /// x86-64 with AVX2 and FMA: 8 lanes.
+    /// x86-64 with AVX2 and FMA: 8 lanes of f32, 4 of f64.
     Avx2,
-    /// 64-bit Arm, whose every processor has NEON: 8 lanes in two registers.
+    /// 64-bit Arm, whose every processor has NEON: 8 lanes of f32, 4 of f64, each in two registers.
     Neon,
-    /// Plain Rust for any processor, 8 lanes (on x86-64 in two SSE2 registers).
+    /// Plain Rust for any processor: 8 lanes of f32, 4 of f64 (on x86-64 in two SSE2 registers).
     Baseline,
 }
 
@@ -109,7 +138,7 @@ impl InstructionSet {
         sets
     }
 
-    /// The number of networks in one vector.
+    /// The number of networks in one vector of f32: those that are trained side by side.
     pub const fn lanes(self) -> usize {
         match self {
             Self::Avx512 => 16,
@@ -130,7 +159,7 @@ impl InstructionSet {
                 // SAFETY: the processor has the features that the function is compiled for.
                 unsafe { avx2::run(kernel) }
             }
-            _ => kernel.run::<portable::F32x8>(),
+            _ => kernel.run::<portable::Plain>(),
         }
     }
 }
@@ -146,8 +175,10 @@ impl fmt::Display for InstructionSet {
     }
 }
 
-/// Coefficients of the polynomials behind the exponentials, lowest power first, each a minimax fit of the relative error.
+/// Constants of the exponentials. Polynomials start with the lowest power, each a minimax fit of the relative error.
 mod coefficients {
+    /// 1.5 2^52: adding it leaves a whole number in the low bits of an f64.
+    pub(super) const WHOLE_NUMBERS: f64 = 6_755_399_441_055_744.0;
     /// 2^x on [0, 1], 7.5e-8.
     #[cfg(target_arch = "x86_64")]
     pub(super) const EXP2_UNIT: [f32; 6] =
@@ -162,7 +193,7 @@ mod coefficients {
 
 /// The polynomial with `coefficients`, lowest power first, at x.
 #[inline(always)]
-pub(super) fn polynomial<F: Lanes, const TERMS: usize>(x: F, coefficients: [f32; TERMS]) -> F {
+pub(super) fn polynomial<F: Lanes, const TERMS: usize>(x: F, coefficients: [F::Scalar; TERMS]) -> F {
     let mut sum = F::splat(coefficients[TERMS - 1]);
     for k in (0..TERMS - 1).rev() {
         sum = sum.mul_add(x, F::splat(coefficients[k]));

@@ -94,21 +94,21 @@ impl Layout {
     }
 }
 
-/// The networks in the lanes of one vector.
+/// The networks in the lanes of one vector, as they are evaluated.
 pub(super) struct Networks<'a, F> {
     /// The order of their parameters.
     pub(super) layout: &'a Layout,
     /// theta.
     pub(super) theta: &'a [F],
-    /// theta with W times the activation's scale.
-    pub(super) scaled: &'a [F],
+    /// |theta|.
+    pub(super) magnitudes: &'a [F],
     /// f.
     pub(super) activation: Activation,
 }
 
 /// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a sample.
 #[inline(always)]
-pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: usize, x: &[f32], y: &mut [F]) {
+pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: usize, x: &[F::Scalar], y: &mut [F]) {
     const SAMPLES: usize = 4;
     let (weights, _) = weights.as_chunks::<U>();
     let (y, _) = y.as_chunks_mut::<U>();
@@ -137,33 +137,14 @@ pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: u
     }
 }
 
-/// y_in times `scale` to one rounding, for one unit and every row of `x` (M numbers a sample): `weights` holds W\[n, 0\] .. W\[n, M\], one
-/// f64 a lane. Weights grow large in training and their products cancel; a plain f32 sum then loses the digits that decide s_i, and
-/// with them the fifth digit of an eigenvalue.
-#[inline(always)]
-pub(super) fn precise_pre_activations<F: Lanes>(weights: &[f64], scale: f32, inputs: usize, x: &[f64], y: &mut [F]) {
-    let mut sums = vec![0.0_f64; F::COUNT];
-    for (y, x) in y.iter_mut().zip(x.chunks_exact(inputs)) {
-        sums.copy_from_slice(&weights[..F::COUNT]);
-        for (weights, &x) in weights[F::COUNT..].chunks_exact(F::COUNT).zip(x) {
-            for (sum, weight) in sums.iter_mut().zip(weights) {
-                *sum += weight * x;
-            }
-        }
-        for (y, sum) in y.values_mut().iter_mut().zip(&sums) {
-            *y = (sum * f64::from(scale)) as f32;
-        }
-    }
-}
-
 /// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back` holds `U` values
 /// a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as `sums` has.
 #[inline(always)]
-pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[f32], sums: &mut [F]) {
+pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[F::Scalar], sums: &mut [F]) {
     let (back, _) = back.as_chunks::<U>();
     let (sums, _) = sums.as_chunks_mut::<U>();
-    // As many sums as the registers hold: 32 with AVX-512, 16 elsewhere.
-    if F::COUNT == 16 {
+    // As many sums as the registers hold: 32 with AVX-512, whose registers are 64 bytes long, 16 elsewhere.
+    if size_of::<F>() == 64 {
         add_product_tiles::<F, U, 6>(back, stride, x, sums);
     } else {
         add_product_tiles::<F, U, 2>(back, stride, x, sums);
@@ -175,7 +156,7 @@ pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, 
 fn add_product_tiles<F: Lanes, const U: usize, const C: usize>(
     back: &[[F; U]],
     stride: usize,
-    x: &[f32],
+    x: &[F::Scalar],
     sums: &mut [[F; U]],
 ) {
     let (tiles, rest) = sums.as_chunks_mut::<C>();
@@ -199,10 +180,10 @@ fn add_product_tiles<F: Lanes, const U: usize, const C: usize>(
 fn add_product_tile<'a, F: Lanes, const U: usize, const C: usize>(
     back: &[[F; U]],
     stride: usize,
-    x: &[f32],
+    x: &[F::Scalar],
     sums: impl IntoIterator<Item = &'a mut [F; U]>,
 ) {
-    let mut partial = [[F::splat(0.0); U]; C];
+    let mut partial = [[F::zeroed(); U]; C];
     for (i, back) in back.iter().enumerate() {
         let x = &x[i * stride..][..C];
         for m in 0..C {
@@ -220,7 +201,12 @@ fn add_product_tile<'a, F: Lanes, const U: usize, const C: usize>(
 }
 
 /// Writes `theta` (D,) into `lane` of `parameters`.
-pub(super) fn load_lane<F: Lanes>(layout: &Layout, parameters: &mut [F], lane: usize, theta: impl Fn(usize) -> f32) {
+pub(super) fn load_lane<F: Lanes>(
+    layout: &Layout,
+    parameters: &mut [F],
+    lane: usize,
+    theta: impl Fn(usize) -> F::Scalar,
+) {
     for (parameter, &d) in parameters.iter_mut().zip(&layout.order) {
         parameter.values_mut()[lane] = theta(d);
     }

@@ -10,8 +10,8 @@
 
 use std::ops::Range;
 
-use super::evaluate::LaneSums;
-use super::lanes::Lanes;
+use super::evaluate::Inputs;
+use super::lanes::Doubles;
 use super::network::Networks;
 use super::samples::Samples;
 use super::terms::Terms;
@@ -28,7 +28,7 @@ const BLOCK_BYTES: usize = 384 << 10;
 /// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too much.
 const SHORTEST_BLOCK: usize = 64;
 
-/// Pairs of tiles whose sum is kept in f32.
+/// Pairs of tiles whose sum is kept apart, so that no term goes through many additions.
 const RUN: usize = 32;
 
 /// What the pairs of one block of samples are made of, in tiles; the last tile is filled up with zeros, whose pairs are 0.
@@ -38,10 +38,10 @@ struct Factors<F> {
     /// s, tile by tile.
     s: Vec<[F; TILE]>,
     /// x, input by input, with room for the longest block in each.
-    x_by_input: Vec<f32>,
+    x_by_input: Vec<f64>,
 }
 
-impl<F: Lanes> Factors<F> {
+impl<F: Doubles> Factors<F> {
     /// Room for `longest` samples of networks of `hidden` units.
     fn new(hidden: usize, inputs: usize, longest: usize) -> Self {
         let zero = F::splat(0.0);
@@ -62,12 +62,12 @@ pub(super) struct Pairwise<F> {
     left: Factors<F>,
     right: Factors<F>,
     /// K of the samples of one tile (rows) with a block's (columns).
-    input_gram: [Vec<f32>; TILE],
+    input_gram: [Vec<f64>; TILE],
 }
 
-impl<F: Lanes> Pairwise<F> {
+impl<F: Doubles> Pairwise<F> {
     /// For networks of `hidden` units on `samples`.
-    pub(super) fn new(hidden: usize, samples: &Samples) -> Self {
+    pub(super) fn new(hidden: usize, samples: &Samples<f64>) -> Self {
         let count = samples.count();
         let padded = count.next_multiple_of(TILE);
         let fitting = BLOCK_BYTES / (FACTORS * hidden * size_of::<F>()) / TILE * TILE;
@@ -81,23 +81,31 @@ impl<F: Lanes> Pairwise<F> {
         }
     }
 
+    /// The most additions that the term of one pair goes through, of `samples` samples: in its tile and run, over the runs of a row and the
+    /// rows of two blocks, and over pairs of blocks.
+    pub(super) fn chain(&self, samples: usize) -> usize {
+        let (tiles, blocks) = (self.longest.div_ceil(TILE), samples.div_ceil(self.longest));
+        3 + RUN + tiles.div_ceil(RUN) + tiles + blocks * blocks
+    }
+
     /// Adds the sum over all pairs of samples to `trace_sq`. `terms` is working memory.
     #[inline(always)]
     pub(super) fn add_all(
         &mut self,
         networks: &Networks<'_, F>,
-        samples: &Samples,
+        samples: &Samples<f64>,
+        inputs: &Inputs,
         terms: &mut Terms<F>,
-        trace_sq: &mut LaneSums,
+        trace_sq: &mut F,
     ) {
         let block = |start: usize| start..samples.count().min(start + self.longest);
         let blocks: Vec<Range<usize>> = (0..samples.count()).step_by(self.longest).map(block).collect();
         for (k, left) in blocks.iter().enumerate() {
-            fill_factors(&mut self.left, self.hidden, networks, samples, left, terms);
-            add_pairs(self.hidden, (&self.left, left), (&self.left, left), &mut self.input_gram, trace_sq);
+            fill_factors(&mut self.left, self.hidden, networks, samples, inputs, left, terms);
+            *trace_sq += pairs(self.hidden, (&self.left, left), (&self.left, left), &mut self.input_gram);
             for right in &blocks[k + 1..] {
-                fill_factors(&mut self.right, self.hidden, networks, samples, right, terms);
-                add_pairs(self.hidden, (&self.left, left), (&self.right, right), &mut self.input_gram, trace_sq);
+                fill_factors(&mut self.right, self.hidden, networks, samples, inputs, right, terms);
+                *trace_sq += pairs(self.hidden, (&self.left, left), (&self.right, right), &mut self.input_gram);
             }
         }
     }
@@ -105,7 +113,7 @@ impl<F: Lanes> Pairwise<F> {
 
 /// Writes K_ij = 1 + x_i.x_j of sample `i` of the block `left` with the samples `j` of the block `right`.
 #[inline(always)]
-fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>, longest: usize, gram: &mut [f32]) {
+fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>, longest: usize, gram: &mut [f64]) {
     gram.fill(1.0);
     for (left, right) in left.x_by_input.chunks_exact(longest).zip(right.x_by_input.chunks_exact(longest)) {
         let x_i = left[i];
@@ -117,11 +125,12 @@ fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>
 
 /// Computes the factors of the samples of `block`, in pieces as long as `terms` holds.
 #[inline(always)]
-fn fill_factors<F: Lanes>(
+fn fill_factors<F: Doubles>(
     factors: &mut Factors<F>,
     hidden: usize,
     networks: &Networks<'_, F>,
-    samples: &Samples,
+    samples: &Samples<f64>,
+    inputs: &Inputs,
     block: &Range<usize>,
     terms: &mut Terms<F>,
 ) {
@@ -141,7 +150,7 @@ fn fill_factors<F: Lanes>(
     let step = terms.capacity();
     for start in block.clone().step_by(step) {
         let piece = start..block.end.min(start + step);
-        terms.fill(networks, samples.rows(&piece), &samples.sign[piece.clone()]);
+        terms.fill(networks, inputs.block(samples, &piece), None);
         let place = |i: usize| ((start - block.start + i) / TILE, (start - block.start + i) % TILE);
         for i in 0..piece.len() {
             let (tile, at) = place(i);
@@ -169,16 +178,16 @@ fn fill_factors<F: Lanes>(
     }
 }
 
-/// Adds the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled, or each unordered pair of
-/// one block with itself.
+/// The sum over the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled, or each unordered
+/// pair of one block with itself.
 #[inline(always)]
-fn add_pairs<F: Lanes>(
+fn pairs<F: Doubles>(
     hidden: usize,
     (left, i): (&Factors<F>, &Range<usize>),
     (right, j): (&Factors<F>, &Range<usize>),
-    input_gram: &mut [Vec<f32>; TILE],
-    trace_sq: &mut LaneSums,
-) {
+    input_gram: &mut [Vec<f64>; TILE],
+) -> F {
+    let mut total = F::splat(0.0);
     let same = i == j;
     let tiles = j.len().div_ceil(TILE);
     let longest = input_gram[0].len();
@@ -190,6 +199,7 @@ fn add_pairs<F: Lanes>(
         }
         let units_i = &left.units[tile_i * hidden..(tile_i + 1) * hidden];
         let s_i = left.s[tile_i];
+        let mut row = F::splat(0.0);
         for run in (first..tiles).step_by(RUN) {
             let mut sum = F::splat(0.0);
             for tile_j in run..tiles.min(run + RUN) {
@@ -203,19 +213,21 @@ fn add_pairs<F: Lanes>(
                     all + all
                 };
             }
-            trace_sq.add(sum);
+            row += sum;
         }
+        total += row;
     }
+    total
 }
 
 /// phi K^2 + 2 psi K + omega R^2 of the pairs of two tiles.
 #[inline(always)]
-fn pair_sums<F: Lanes>(
+fn pair_sums<F: Doubles>(
     units_i: &[[[F; TILE]; FACTORS]],
     units_j: &[[[F; TILE]; FACTORS]],
     s_i: [F; TILE],
     s_j: [F; TILE],
-    input_gram: impl Fn(usize, usize) -> f32,
+    input_gram: impl Fn(usize, usize) -> f64,
 ) -> [[F; TILE]; TILE] {
     let zero = [[F::splat(0.0); TILE]; TILE];
     let (mut gauss_newton, mut hidden_gram) = (zero, [[F::splat(1.0); TILE]; TILE]);

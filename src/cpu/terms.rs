@@ -1,9 +1,12 @@
 //! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's terms.
 
-use super::activation::{Gelu, Linear, Sigmoid, Softened, Softplus, Tanh, UnitFunction, scale, soften};
-use super::lanes::Lanes;
-use super::network::{GROUP, Networks, pre_activations, precise_pre_activations};
+use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
+use super::lanes::Doubles;
+use super::network::{GROUP, Networks, pre_activations};
 use crate::model::Activation;
+
+/// u, half the distance from 1 to the next f64.
+pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
 pub(super) struct Terms<F> {
@@ -25,7 +28,143 @@ pub(super) struct Terms<F> {
     y: Vec<F>,
 }
 
-impl<F: Lanes> Terms<F> {
+/// What the rounding of the terms of one sample is found from, summed over the units; see [`crate::engine::Rounding`].
+#[derive(Clone, Copy)]
+struct Errors<F> {
+    /// sum_n (v_n f'_n)^2, and of its errors.
+    back: Squares<F>,
+    /// |h(r)|^2, likewise.
+    hidden: Squares<F>,
+    /// sum_n (v_n f''_n)^2, likewise.
+    curved: Squares<F>,
+    /// sum_n f'_n^2, likewise.
+    direct: Squares<F>,
+    /// sum |v_n r_n|, and the error of z.
+    output: F,
+    output_error: F,
+}
+
+/// A sum of squares, and of the squares of the errors of what is squared.
+#[derive(Clone, Copy)]
+struct Squares<F> {
+    of: F,
+    of_errors: F,
+}
+
+impl<F: Doubles> Squares<F> {
+    #[inline(always)]
+    fn new(of: f64) -> Self {
+        Self { of: F::splat(of), of_errors: F::splat(0.0) }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, value: F, error: F) {
+        self.of = value.mul_add(value, self.of);
+        self.of_errors = error.mul_add(error, self.of_errors);
+    }
+}
+
+/// Room for the rounding of a block's terms, and what is found.
+pub(super) struct TermErrors<F> {
+    /// s_i |J_i|^2 + |delta_i| ||C_i||_F.
+    pub(super) size: Vec<F>,
+    /// A bound of how far H_i is off.
+    pub(super) perturbation: Vec<F>,
+    sums: Vec<Errors<F>>,
+    /// sum_m |W_nm x_m| of one group.
+    y_sizes: Vec<F>,
+}
+
+impl<F: Doubles> TermErrors<F> {
+    /// Room for blocks of up to `longest` samples.
+    pub(super) fn new(longest: usize) -> Self {
+        let zero = F::splat(0.0);
+        let nothing = Squares::new(0.0);
+        let sums = Errors {
+            back: nothing,
+            hidden: nothing,
+            curved: nothing,
+            direct: nothing,
+            output: zero,
+            output_error: zero,
+        };
+        Self {
+            size: vec![zero; longest],
+            perturbation: vec![zero; longest],
+            sums: vec![sums; longest],
+            y_sizes: vec![zero; GROUP * longest],
+        }
+    }
+
+    /// Adds the errors of unit `u` of `units` at sample i, whose `y`, `derivatives` and output weight are given.
+    #[inline(always)]
+    fn add_unit<A: Smooth>(
+        &mut self,
+        i: usize,
+        at: usize,
+        operations: f64,
+        y: F,
+        [value, first, second]: [F; 3],
+        v: F,
+    ) {
+        let error = self.y_sizes[at] * F::splat(operations * UNIT);
+        let ([d1, d2, d3], rate) = A::envelopes(y, [value, first, second]);
+        let function = A::units(y) * F::splat(UNIT);
+        let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
+        let value_error = d1.mul_add(moved, function * value.abs());
+        let first_error = d2.mul_add(moved, function * d1);
+        let second_error = d3.mul_add(moved, function * d2);
+        let sums = &mut self.sums[i];
+        sums.back.add(v * first, v * first_error);
+        sums.hidden.add(value, value_error);
+        sums.curved.add(v * second, v * second_error);
+        sums.direct.add(first, first_error);
+        sums.output += (v * value).abs();
+        sums.output_error = v.abs().mul_add(value_error, sums.output_error);
+    }
+
+    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what z is a sum of.
+    #[inline(always)]
+    fn finish(&mut self, i: usize, x_sq: F, operations: f64, z: F, s: F, delta: F) {
+        let Errors { back, hidden, curved, direct, output, output_error } = self.sums[i];
+        let along = |back: F, hidden: F| x_sq.mul_add(back, hidden).sqrt();
+        let across = |curved: F, direct: F| (x_sq * x_sq.mul_add(curved, direct + direct)).sqrt();
+        let (j, dj) = (along(back.of, hidden.of), along(back.of_errors, hidden.of_errors));
+        let (c, dc) = (across(curved.of, direct.of), across(curved.of_errors, direct.of_errors));
+        let z_error = F::splat(operations * UNIT).mul_add(output, output_error);
+        let function = F::splat(8.0 * UNIT);
+        // |ds/dz| <= s and |d(delta)/dz| = s.
+        let moved = s * z_error * growth(z_error, z.abs() - z_error, LOGISTIC_LIMIT);
+        let (ds, d_delta) = (function.mul_add(s, moved), function.mul_add(delta.abs(), moved));
+        let (both, twice) = (j + dj, j + j + dj);
+        self.size[i] = (s * j).mul_add(j, delta.abs() * c);
+        self.perturbation[i] =
+            (ds * both).mul_add(both, (s * twice).mul_add(dj, d_delta.mul_add(c + dc, delta.abs() * dc)));
+    }
+}
+
+/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm: twofold for less than half a step.
+/// Where the function is constant for all `nearest` to it may be, 1; elsewhere there is no bound.
+#[inline(always)]
+fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
+    let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
+    (steps - F::splat(0.5)).where_negative(F::splat(2.0), constant)
+}
+
+/// A block of samples.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    /// x, a row a sample.
+    pub(super) x: &'a [f64],
+    /// |x|.
+    pub(super) magnitudes: &'a [f64],
+    /// u = 1 - 2 q.
+    pub(super) sign: &'a [f64],
+    /// 1 + x.x.
+    pub(super) norms: &'a [f64],
+}
+
+impl<F: Doubles> Terms<F> {
     /// Room for `hidden` units and blocks of up to `longest` samples.
     pub(super) fn new(hidden: usize, longest: usize) -> Self {
         let samples = vec![F::splat(0.0); longest];
@@ -52,85 +191,97 @@ impl<F: Lanes> Terms<F> {
         &array[n * self.length..(n + 1) * self.length]
     }
 
-    /// Runs the networks on the samples with inputs `x` and labels as `sign` u = 1 - 2 q.
+    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding may have moved them.
     #[inline(always)]
-    pub(super) fn fill(&mut self, networks: &Networks<'_, F>, x: &[f32], sign: &[f32]) {
-        let Networks { layout, scaled, .. } = networks;
-        self.begin(scaled[scaled.len() - 1], sign.len());
-        for &group in &layout.groups {
-            let weights = layout.weights(group, scaled);
-            let y = &mut self.y[..group.units * self.length];
-            match group.units {
-                4 => pre_activations::<F, 4>(weights, layout.inputs, x, y),
-                3 => pre_activations::<F, 3>(weights, layout.inputs, x, y),
-                2 => pre_activations::<F, 2>(weights, layout.inputs, x, y),
-                _ => pre_activations::<F, 1>(weights, layout.inputs, x, y),
-            }
-            for (u, &v) in layout.output_weights(group, scaled).iter().enumerate() {
-                self.fill_unit_as(networks.activation, group.first + u, u, group.units, v);
-            }
+    pub(super) fn fill(
+        &mut self,
+        networks: &Networks<'_, F>,
+        block: Block<'_>,
+        mut errors: Option<&mut TermErrors<F>>,
+    ) {
+        let Networks { layout, theta, magnitudes, activation } = *networks;
+        let bias = theta.len() - 1;
+        self.length = block.sign.len();
+        // z, until it becomes delta.
+        self.delta[..self.length].fill(theta[bias]);
+        if let Some(errors) = &mut errors {
+            let nothing = Squares::new(0.0);
+            errors.sums[..self.length].fill(Errors {
+                back: nothing,
+                hidden: Squares::new(1.0),
+                curved: nothing,
+                direct: nothing,
+                output: magnitudes[bias],
+                output_error: F::splat(0.0),
+            });
         }
-        self.finish(sign);
-    }
-
-    /// The same with every pre-activation correct to one rounding. `weights` is W unit by unit, one f64 a lane; `x` is in f64.
-    #[inline(always)]
-    pub(super) fn fill_precisely(&mut self, networks: &Networks<'_, F>, weights: &[f64], x: &[f64], sign: &[f32]) {
-        let Networks { layout, theta, activation, .. } = *networks;
-        self.begin(theta[theta.len() - 1], sign.len());
-        let stride = (layout.inputs + 1) * F::COUNT;
         for &group in &layout.groups {
+            let used = group.units * self.length;
+            fill_group(group.units, layout.weights(group, theta), layout.inputs, block.x, &mut self.y[..used]);
+            if let Some(errors) = &mut errors {
+                let y_sizes = &mut errors.y_sizes[..used];
+                fill_group(group.units, layout.weights(group, magnitudes), layout.inputs, block.magnitudes, y_sizes);
+            }
             for (u, &v) in layout.output_weights(group, theta).iter().enumerate() {
-                let n = group.first + u;
-                let weights = &weights[n * stride..(n + 1) * stride];
-                let y = &mut self.y[..self.length];
-                precise_pre_activations(weights, scale(activation), layout.inputs, x, y);
-                self.fill_unit_as(activation, n, 0, 1, v);
+                let (n, errors) = (group.first + u, errors.as_deref_mut());
+                let operations = (layout.inputs + 2) as f64;
+                match activation {
+                    Activation::Linear => self.fill_unit::<Linear>(n, u, group.units, v, operations, errors),
+                    Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, group.units, v, operations, errors),
+                    Activation::Tanh => self.fill_unit::<Tanh>(n, u, group.units, v, operations, errors),
+                    Activation::Softplus => self.fill_unit::<Softplus>(n, u, group.units, v, operations, errors),
+                    Activation::Gelu => self.fill_unit::<Gelu>(n, u, group.units, v, operations, errors),
+                }
             }
         }
-        self.finish(sign);
-    }
-
-    /// Starts a block of `length` samples with z = v_0.
-    #[inline(always)]
-    fn begin(&mut self, bias: F, length: usize) {
-        self.length = length;
-        self.delta[..length].fill(bias);
-    }
-
-    #[inline(always)]
-    fn fill_unit_as(&mut self, activation: Activation, n: usize, u: usize, units: usize, v: F) {
-        match activation {
-            Activation::Linear => self.fill_unit::<Linear>(n, u, units, v),
-            Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, units, v),
-            Activation::Tanh => self.fill_unit::<Tanh>(n, u, units, v),
-            Activation::Softplus => self.fill_unit::<Softplus>(n, u, units, v),
-            Activation::Gelu => self.fill_unit::<Gelu>(n, u, units, v),
-        }
-    }
-
-    /// From z, in `delta` until then, to loss, s and delta.
-    #[inline(always)]
-    fn finish(&mut self, sign: &[f32]) {
-        for (i, &sign) in sign.iter().enumerate() {
+        let operations = (layout.order.len() / (layout.inputs + 2) + 2) as f64;
+        for (i, &sign) in block.sign.iter().enumerate() {
             // With t = u z: l = softplus(t), delta = u sigmoid(t), s = sigmoid(t) sigmoid(-t).
-            let t = self.delta[i] * F::splat(sign * std::f32::consts::LOG2_E);
-            let Softened { value, large, small } = soften(t);
-            self.loss[i] = value;
+            let t = self.delta[i] * F::splat(sign);
+            let Logistic { large, small, exponential } = logistic(t);
+            self.loss[i] = softplus(t, exponential);
             self.s[i] = large * small;
             self.delta[i] = t.where_negative(small, large) * F::splat(sign);
+            if let Some(errors) = &mut errors {
+                errors.finish(i, F::splat(block.norms[i]), operations, t, self.s[i], self.delta[i]);
+            }
         }
     }
 
-    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`; adds v f(y) to z, which `delta` holds until then.
+    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings; adds v f(y) to z, which
+    /// `delta` holds until then.
     #[inline(always)]
-    fn fill_unit<A: UnitFunction>(&mut self, n: usize, u: usize, units: usize, v: F) {
+    fn fill_unit<A: Smooth>(
+        &mut self,
+        n: usize,
+        u: usize,
+        units: usize,
+        v: F,
+        operations: f64,
+        mut errors: Option<&mut TermErrors<F>>,
+    ) {
         let at = n * self.length..(n + 1) * self.length;
         let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
         let (y, z) = (&self.y[..units * r.len()], &mut self.delta[..r.len()]);
         for i in 0..r.len() {
-            [r[i], first[i], second[i]] = A::derivatives(y[i * units + u]);
+            let y = y[i * units + u];
+            let derivatives = A::derivatives(y);
+            [r[i], first[i], second[i]] = derivatives;
             z[i] = v.mul_add(r[i], z[i]);
+            if let Some(errors) = &mut errors {
+                errors.add_unit::<A>(i, i * units + u, operations, y, derivatives, v);
+            }
         }
+    }
+}
+
+/// [`pre_activations`] of a group of `units`.
+#[inline(always)]
+fn fill_group<F: Doubles>(units: usize, weights: &[F], inputs: usize, x: &[f64], y: &mut [F]) {
+    match units {
+        4 => pre_activations::<F, 4>(weights, inputs, x, y),
+        3 => pre_activations::<F, 3>(weights, inputs, x, y),
+        2 => pre_activations::<F, 2>(weights, inputs, x, y),
+        _ => pre_activations::<F, 1>(weights, inputs, x, y),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytemuck::Zeroable as _;
 
-use super::activation::{UnitFunction, one_over_one_plus_exp2};
-use super::lanes::{Kernel, Lanes};
+use super::activation::UnitFunction;
+use super::lanes::{Kernel, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
 use crate::engine::{Descent, Status};
@@ -23,7 +23,7 @@ pub(super) struct Training<'a, A> {
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.
-    pub(super) samples: &'a Samples,
+    pub(super) samples: &'a Samples<f32>,
     /// The rule.
     pub(super) descent: &'a Descent,
     /// The seeds to train.
@@ -50,8 +50,8 @@ impl<A: UnitFunction> Kernel for Training<'_, A> {
     type Output = Vec<Finished>;
 
     #[inline(always)]
-    fn run<F: Lanes>(self) -> Vec<Finished> {
-        let mut worker = Worker::<F, A>::new(self);
+    fn run<V: Vectors>(self) -> Vec<Finished> {
+        let mut worker = Worker::<V::Singles, A>::new(self);
         worker.run();
         worker.finished
     }
@@ -65,7 +65,7 @@ struct Occupant {
     arrived: u64,
 }
 
-struct Worker<'a, F: Lanes, A: UnitFunction> {
+struct Worker<'a, F: Singles, A: UnitFunction> {
     task: Training<'a, A>,
     /// tolerance in f32: an f32 is below the one exactly if it is below the other.
     tolerance: f32,
@@ -89,7 +89,7 @@ struct Worker<'a, F: Lanes, A: UnitFunction> {
     finished: Vec<Finished>,
 }
 
-impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
+impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
     #[inline(always)]
     fn new(task: Training<'a, A>) -> Self {
         let zero = F::splat(0.0);
@@ -234,7 +234,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
         let mut total = F::splat(0.0);
         for (output, &sign) in outputs.iter_mut().zip(&samples.sign[block.clone()]) {
             // delta = u sigmoid(u z).
-            let sigmoid = one_over_one_plus_exp2(*output * F::splat(-sign * std::f32::consts::LOG2_E));
+            let sigmoid = (*output * F::splat(-sign * std::f32::consts::LOG2_E)).one_over_one_plus_exp2();
             *output = sigmoid * F::splat(sign);
             total += *output;
         }
@@ -258,7 +258,7 @@ impl<'a, F: Lanes, A: UnitFunction> Worker<'a, F, A> {
 
 /// f(y) of the `U` units of one group on each row of `x`, and z += v f(y).
 #[inline(always)]
-fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
+fn forward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     weights: &[F],
     v: &[F],
     inputs: usize,
@@ -295,7 +295,7 @@ fn forward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
 
 /// Adds the sums over one block of samples to the `gradient` of one group's `U` units, dL/dW without the factor v_n.
 #[inline(always)]
-fn backward<F: Lanes, A: UnitFunction, const INPUTS: usize, const U: usize>(
+fn backward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     inputs: usize,
     x: &[f32],
     delta: &[F],

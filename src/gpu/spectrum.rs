@@ -11,7 +11,7 @@ use super::kernel::{Kernel, MAX_GROUPS};
 use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
 use super::shader::Pass;
-use crate::engine::{EngineError, Spectra, Witnesses};
+use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
 use crate::model::Problem;
 
 /// The most networks of one round.
@@ -119,6 +119,9 @@ fn checked(found: &[f32], parameters: usize) -> Result<(f64, f64), String> {
     let column = |k: usize| columns[k * parameters..(k + 1) * parameters].iter().map(|&value| f64::from(value));
     let length = |k: usize| column(k).map(|value| value * value).sum::<f64>().sqrt();
     let witnesses = Witnesses { trace: column(1).sum(), trace_sq: column(2).sum(), residuals: [length(3), length(4)] };
-    witnesses.check(column(0))?;
+    witnesses.check(column(0), CHECKS)?;
     Ok((scale * f64::from(columns[parameters - 1]), scale * f64::from(columns[0])))
 }
+
+/// Three times the worst that f32 rounding left in a million random matrices of D = 4 to 128, without a trend in D.
+const CHECKS: Allowed = Allowed { sums: 6e-6, residuals: 6e-6 };

@@ -68,11 +68,14 @@ impl Activation {
                 Derivatives { value: softplus(y), first, second: first * complement }
             }
             Self::Gelu => {
-                let (density, distribution) = (normal_density(y), normal_distribution(y));
+                let distribution = normal_distribution(y);
+                // The density is 0 in f64 long before, and y^2 may overflow.
+                let near = y.clamp(-40.0, 40.0);
+                let density = normal_density(near);
                 Derivatives {
                     value: y * distribution,
-                    first: distribution + y * density,
-                    second: density * (2.0 - y * y),
+                    first: distribution + near * density,
+                    second: density * (2.0 - near * near),
                 }
             }
         }

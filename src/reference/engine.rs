@@ -5,9 +5,15 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
+use super::rounding::{UNIT, spread};
 use super::{gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
+use crate::engine::{
+    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Rounding, Route, Spectra, Trained,
+};
 use crate::model::{Problem, initial_theta};
+
+/// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
+const UNDERFLOW: f64 = 1e-240;
 
 /// The f64 oracle behind the [`Engine`] interface.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,28 +55,32 @@ impl Engine for Reference {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let networks: Vec<[f64; 5]> = theta
+        let samples = problem.data.samples();
+        let arithmetic = Arithmetic { unit: UNIT, trace_chain: samples, underflow: UNDERFLOW };
+        let networks: Vec<([f64; 5], Rounding)> = theta
             .axis_iter(Axis(0))
             .into_par_iter()
             .map(|row| {
                 let theta = row.to_vec();
                 let terms = terms(problem, &theta);
-                [
+                let values = [
                     terms.loss.iter().sum(),
                     gradient_sq(problem, &theta, &terms),
                     trace_ww(problem, &theta, &terms),
                     trace_vv(&terms),
                     trace_sq(problem, &theta, &terms),
-                ]
+                ];
+                (values, arithmetic.of_pairs(problem.shape, spread(problem, &theta, &terms), 2 * samples))
             })
             .collect();
-        let column = |k: usize| networks.iter().map(|values| values[k]).collect();
+        let column = |k: usize| networks.iter().map(|(values, _)| values[k]).collect();
         Ok(Evaluation {
             loss: column(0),
             gradient_sq: column(1),
             trace_ww: column(2),
             trace_vv: column(3),
             trace_sq: column(4),
+            rounding: networks.iter().map(|(_, rounding)| *rounding).collect(),
         })
     }
 

@@ -9,6 +9,8 @@ pub struct Terms {
     pub samples: usize,
     /// N, the number of hidden units.
     pub hidden: usize,
+    /// z_i, the network's output before the logistic function.
+    pub z: Vec<f64>,
     /// l_i = softplus(z_i) - q_i z_i, the cross-entropy of sample i.
     pub loss: Vec<f64>,
     /// s_i = p_i (1 - p_i).
@@ -37,6 +39,7 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
     let mut terms = Terms {
         samples,
         hidden,
+        z: Vec::with_capacity(samples),
         loss: Vec::with_capacity(samples),
         s: Vec::with_capacity(samples),
         delta: Vec::with_capacity(samples),
@@ -53,6 +56,7 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
             terms.first.push(f.first);
             terms.second.push(f.second);
         }
+        terms.z.push(z);
         terms.loss.push(sample_loss(z, q));
         let (p, complement) = sigmoid_both(z);
         terms.s.push(p * complement);

@@ -48,16 +48,18 @@ pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: 
     }
 }
 
-/// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair once.
+/// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair once, row by row so
+/// that no term goes through more than 2 I additions.
 pub fn trace_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
-    let mut sum = 0.0;
-    for i in 0..terms.samples {
-        for j in i..terms.samples {
-            let forms = pair_forms(problem, theta, terms, i, j);
-            let k = 1.0 + problem.data.sample(i).dot(&problem.data.sample(j));
-            let pair = forms.phi * k * k + 2.0 * forms.psi * k + forms.omega * forms.hidden_gram.powi(2);
-            sum += if i == j { pair } else { 2.0 * pair };
-        }
-    }
-    sum
+    let row = |i: usize| -> f64 {
+        (i..terms.samples)
+            .map(|j| {
+                let forms = pair_forms(problem, theta, terms, i, j);
+                let k = 1.0 + problem.data.sample(i).dot(&problem.data.sample(j));
+                let pair = forms.phi * k * k + 2.0 * forms.psi * k + forms.omega * forms.hidden_gram.powi(2);
+                if i == j { pair } else { 2.0 * pair }
+            })
+            .sum()
+    };
+    (0..terms.samples).map(row).sum()
 }

@@ -1,15 +1,17 @@
-//! AVX-512: 16 lanes, with an exponential of nine instructions and a reciprocal of three.
+//! AVX-512: 16 lanes of f32, with an exponential of nine instructions and a reciprocal of three, and 8 of f64.
 
 use std::arch::x86_64::{
-    __m512, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm512_abs_ps, _mm512_add_ps, _mm512_cmp_ps_mask, _mm512_fmadd_ps,
-    _mm512_fnmadd_ps, _mm512_mask_blend_ps, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_rcp14_ps,
-    _mm512_reduce_ps, _mm512_roundscale_ps, _mm512_scalef_ps, _mm512_set1_ps, _mm512_setzero_ps, _mm512_sqrt_ps,
-    _mm512_sub_ps,
+    __m512, __m512d, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _CMP_NGE_UQ, _mm512_abs_pd, _mm512_abs_ps, _mm512_add_pd,
+    _mm512_add_ps, _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fmadd_ps,
+    _mm512_fnmadd_pd, _mm512_fnmadd_ps, _mm512_mask_blend_pd, _mm512_mask_blend_ps, _mm512_maskz_fmadd_ps,
+    _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_rcp14_ps,
+    _mm512_reduce_ps, _mm512_roundscale_pd, _mm512_roundscale_ps, _mm512_scalef_pd, _mm512_scalef_ps, _mm512_set1_pd,
+    _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_sqrt_pd, _mm512_sub_pd, _mm512_sub_ps,
 };
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_MINUS_ONE, EXP2_UNIT};
-use super::{Kernel, Lanes, polynomial};
+use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
 
 /// Compiles `kernel` for AVX-512 and runs it.
 ///
@@ -17,7 +19,15 @@ use super::{Kernel, Lanes, polynomial};
 /// The processor must have AVX-512 F and DQ.
 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
 pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<F32x16>()
+    kernel.run::<Avx512>()
+}
+
+/// One register each.
+pub(super) struct Avx512;
+
+impl Vectors for Avx512 {
+    type Singles = F32x16;
+    type Doubles = F64x8;
 }
 
 /// 16 f32 in one register.
@@ -25,11 +35,16 @@ pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
 #[repr(transparent)]
 pub(super) struct F32x16(__m512);
 
-/// Calls intrinsics. Values of [`F32x16`] are only computed with inside [`run`], whose caller has seen AVX-512 F and DQ.
+/// 8 f64 in one register.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub(super) struct F64x8(__m512d);
+
+/// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX-512 F and DQ.
 macro_rules! vector {
     ($call:expr) => {
         // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
-        F32x16(unsafe { $call })
+        Self(unsafe { $call })
     };
 }
 
@@ -65,6 +80,8 @@ impl Mul for F32x16 {
 }
 
 impl Lanes for F32x16 {
+    type Scalar = f32;
+
     const COUNT: usize = 16;
 
     #[inline(always)]
@@ -105,12 +122,9 @@ impl Lanes for F32x16 {
             _mm512_mask_blend_ps(mask, otherwise.0, negative.0)
         })
     }
+}
 
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        vector!(_mm512_sqrt_ps(self.0))
-    }
-
+impl Singles for F32x16 {
     #[inline(always)]
     fn reciprocal(self) -> Self {
         // 14 bits from the table, doubled by one Newton step.
@@ -137,6 +151,18 @@ impl Lanes for F32x16 {
     }
 
     #[inline(always)]
+    fn one_over_one_plus_exp2(self) -> Self {
+        // Beyond 2^126 the estimate would be 0 and its Newton step NaN: the last instruction leaves 0 there.
+        let sum = self.exp2() + Self::splat(1.0);
+        let estimate = vector!(_mm512_rcp14_ps(sum.0));
+        let error = sum.neg_mul_add(estimate, Self::splat(1.0));
+        vector!({
+            let falls_on = _mm512_cmp_ps_mask::<_CMP_NGE_UQ>(self.0, _mm512_set1_ps(126.0));
+            _mm512_maskz_fmadd_ps(falls_on, estimate.0, error.0, estimate.0)
+        })
+    }
+
+    #[inline(always)]
     fn all_finite_and_at_least(self, low: Self) -> bool {
         // SAFETY: as for `vector!`.
         unsafe {
@@ -144,5 +170,108 @@ impl Lanes for F32x16 {
             let finite = _mm512_cmp_ps_mask::<_CMP_LE_OQ>(self.0, _mm512_set1_ps(f32::MAX));
             above & finite == u16::MAX
         }
+    }
+}
+
+impl Add for F64x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        vector!(_mm512_add_pd(self.0, other.0))
+    }
+}
+
+impl AddAssign for F64x8 {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for F64x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        vector!(_mm512_sub_pd(self.0, other.0))
+    }
+}
+
+impl Mul for F64x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        vector!(_mm512_mul_pd(self.0, other.0))
+    }
+}
+
+impl Div for F64x8 {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        vector!(_mm512_div_pd(self.0, other.0))
+    }
+}
+
+impl Lanes for F64x8 {
+    type Scalar = f64;
+
+    const COUNT: usize = 8;
+
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        vector!(_mm512_set1_pd(value))
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm512_fmadd_pd(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self, b: Self) -> Self {
+        vector!(_mm512_fnmadd_pd(self.0, a.0, b.0))
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        // The instruction returns its second operand where either is NaN.
+        vector!(_mm512_min_pd(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        vector!(_mm512_max_pd(bound.0, self.0))
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        vector!(_mm512_abs_pd(self.0))
+    }
+
+    #[inline(always)]
+    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_pd());
+            _mm512_mask_blend_pd(mask, otherwise.0, negative.0)
+        })
+    }
+}
+
+impl Doubles for F64x8 {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        vector!(_mm512_sqrt_pd(self.0))
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        vector!(_mm512_roundscale_pd::<0x08>(self.0))
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        // -1023 gives a subnormal number, which is made 0 as with other instruction sets.
+        let power = vector!(_mm512_scalef_pd(_mm512_set1_pd(1.0), self.0));
+        (self + Self::splat(1022.5)).where_negative(Self::splat(0.0), power)
     }
 }

@@ -1,17 +1,25 @@
-//! Any processor: 8 lanes as a plain array, which compilers turn into the vectors that every processor of the target has
-//! (NEON on 64-bit Arm, SSE2 on x86-64).
+//! Any processor: 8 lanes of f32 and 4 of f64 as plain arrays, which compilers turn into the vectors that every processor of the target
+//! has (NEON on 64-bit Arm, SSE2 on x86-64).
 
 use std::array;
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
-use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE};
-use super::{Lanes, polynomial};
+use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE, WHOLE_NUMBERS};
+use super::{Doubles, Lanes, Singles, Vectors, polynomial};
 
 /// Whether the target surely has a fused multiply-add. Without it `f32::mul_add` is a slow library call.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
 /// Adding and subtracting 1.5 2^23 rounds to the nearest whole number, and leaves it in the low bits in between.
 const ROUND: f32 = 12_582_912.0;
+
+/// Two registers each, where registers are as wide as those of NEON and SSE2.
+pub(super) struct Plain;
+
+impl Vectors for Plain {
+    type Singles = F32x8;
+    type Doubles = F64x4;
+}
 
 /// 8 f32 in memory order.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
@@ -29,10 +37,10 @@ impl F32x8 {
         Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
     }
 
-    /// self cut to at least -125, split into the nearest whole number and the rest, and 2^whole.
+    /// The rest of self beside the nearest whole number, and 2 to the power of that: 0 for -127, infinity for 128.
     #[inline(always)]
     fn split(self) -> (Self, Self) {
-        let bounded = self.at_least(Self::splat(-125.0));
+        let bounded = self.at_least(Self::splat(-127.0));
         let fraction = bounded.map(|t| t - ((t + ROUND) - ROUND));
         let scale = bounded.map(|t| f32::from_bits(((t + ROUND).to_bits() << 23).wrapping_add(1.0_f32.to_bits())));
         (fraction, scale)
@@ -71,6 +79,8 @@ impl Mul for F32x8 {
 }
 
 impl Lanes for F32x8 {
+    type Scalar = f32;
+
     const COUNT: usize = 8;
 
     #[inline(always)]
@@ -107,12 +117,9 @@ impl Lanes for F32x8 {
     fn where_negative(self, negative: Self, otherwise: Self) -> Self {
         Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
     }
+}
 
-    #[inline(always)]
-    fn sqrt(self) -> Self {
-        self.map(f32::sqrt)
-    }
-
+impl Singles for F32x8 {
     #[inline(always)]
     fn reciprocal(self) -> Self {
         self.map(|x| 1.0 / x)
@@ -133,8 +140,128 @@ impl Lanes for F32x8 {
     }
 
     #[inline(always)]
+    fn one_over_one_plus_exp2(self) -> Self {
+        // 2^128 is infinity, and its reciprocal 0.
+        (self.at_most(Self::splat(128.0)).exp2() + Self::splat(1.0)).reciprocal()
+    }
+
+    #[inline(always)]
     fn all_finite_and_at_least(self, low: Self) -> bool {
         // No early exit: all lanes in one go.
         (0..Self::COUNT).fold(true, |all, lane| all & (self.0[lane] >= low.0[lane]) & (self.0[lane] <= f32::MAX))
+    }
+}
+
+/// 4 f64 in memory order.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(32))]
+pub(super) struct F64x4([f64; 4]);
+
+impl F64x4 {
+    #[inline(always)]
+    fn map(self, f: impl Fn(f64) -> f64) -> Self {
+        Self(self.0.map(f))
+    }
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+    }
+}
+
+impl Add for F64x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+}
+
+impl AddAssign for F64x4 {
+    #[inline(always)]
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sub for F64x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+}
+
+impl Mul for F64x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+}
+
+impl Div for F64x4 {
+    type Output = Self;
+    #[inline(always)]
+    fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+}
+
+impl Lanes for F64x4 {
+    type Scalar = f64;
+
+    const COUNT: usize = 4;
+
+    #[inline(always)]
+    fn splat(value: f64) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        if FUSED { Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane]))) } else { self * a + b }
+    }
+
+    #[inline(always)]
+    fn neg_mul_add(self, a: Self, b: Self) -> Self {
+        if FUSED { Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane]))) } else { b - self * a }
+    }
+
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        self.zip(bound, |x, bound| if bound < x { bound } else { x })
+    }
+
+    #[inline(always)]
+    fn at_least(self, bound: Self) -> Self {
+        self.zip(bound, |x, bound| if bound > x { bound } else { x })
+    }
+
+    #[inline(always)]
+    fn abs(self) -> Self {
+        self.map(f64::abs)
+    }
+
+    #[inline(always)]
+    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
+        Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
+    }
+}
+
+impl Doubles for F64x4 {
+    #[inline(always)]
+    fn sqrt(self) -> Self {
+        self.map(f64::sqrt)
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.map(|x| (x + WHOLE_NUMBERS) - WHOLE_NUMBERS)
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        self.map(|whole| f64::from_bits((whole + WHOLE_NUMBERS).to_bits().wrapping_add(1023) << 52))
     }
 }

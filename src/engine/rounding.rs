@@ -1,0 +1,95 @@
+//! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
+//!
+//! The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff, and a computed
+//! y_n off by at most e_n <= (M + 2) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
+//! f''' nearby, those of z from the errors of r, and those of s and delta from that of z. For sample i, with
+//!
+//! - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
+//! - C, what delta multiplies, ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
+//!
+//! and d before the error of what follows, H_i = s J J^T + delta C is off by at most
+//!
+//! ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
+//!
+//! Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta| ||C||_F, is at least
+//! ||H||_F and at least what the absolute values of all products add up to, so that the rounding of a sum is at most the number of
+//! operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is further from
+//! that of H~ than the perturbation.
+
+use crate::model::Shape;
+
+/// By how much the closed forms of one network may be off those of the exact Hessian H at the recorded weights.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Rounding {
+    /// A bound of ||H - H~||_F: the sums are those of H~.
+    pub hessian: f64,
+    /// A bound of |`trace` - tr H~|.
+    pub trace: f64,
+    /// A bound of |`trace_sq` - tr H~^2|.
+    pub trace_sq: f64,
+}
+
+/// What an engine sums up of every network besides its closed forms; see the [module's documentation](self).
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Spread {
+    /// sum_i (s_i |J_i|^2 + |delta_i| ||C_i||_F).
+    pub(crate) size: f64,
+    /// A bound of ||H - H~||_F from the errors of what one sample's terms are made of.
+    pub(crate) perturbation: f64,
+}
+
+/// How an engine adds up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Arithmetic {
+    /// u, half the distance from 1 to the next number.
+    pub(crate) unit: f64,
+    /// The most additions that one sample's share of tr H goes through.
+    pub(crate) trace_chain: usize,
+    /// Where the absolute error of a square may be: what underflow leaves of it.
+    pub(crate) underflow: f64,
+}
+
+/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times their sizes: 1 for
+/// s_i s_j (A K + R)^2, 2 and 1.5 for what completes phi and psi.
+const PAIR_PRODUCTS: f64 = 5.0;
+
+impl Arithmetic {
+    /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
+    pub(crate) fn of_pairs(&self, shape: Shape, spread: Spread, chain: usize) -> Rounding {
+        // A and K, squared, in products of six factors.
+        let operations = 2 * (shape.inputs + shape.hidden) + 16 + chain;
+        let relative = PAIR_PRODUCTS * operations as f64 * self.unit;
+        Rounding {
+            hessian: spread.perturbation,
+            trace: self.trace(shape, spread),
+            trace_sq: relative * spread.size * spread.size + self.lost(spread),
+        }
+    }
+
+    /// The rounding of the assembled Hessian, each of whose entries goes through at most `chain` additions, and of the sum `trace_sq` of
+    /// their squares, which go through at most `square_chain`.
+    pub(crate) fn of_entries(
+        &self,
+        shape: Shape,
+        spread: Spread,
+        chain: usize,
+        (trace_sq, square_chain): (f64, usize),
+    ) -> Rounding {
+        Rounding {
+            // The rounding of an entry is as if the Hessian had been another.
+            hessian: spread.perturbation + (8 + chain) as f64 * self.unit * spread.size,
+            trace: self.trace(shape, spread),
+            trace_sq: (4 + square_chain) as f64 * self.unit * trace_sq + self.lost(spread),
+        }
+    }
+
+    /// The terms of tr H_i are at most sqrt(N) times the sample's size, by the Cauchy-Schwarz inequality.
+    fn trace(&self, shape: Shape, spread: Spread) -> f64 {
+        let operations = shape.inputs + shape.hidden + 10 + self.trace_chain;
+        operations as f64 * self.unit * (shape.hidden as f64).sqrt() * spread.size
+    }
+
+    fn lost(&self, spread: Spread) -> f64 {
+        if spread.size > 0.0 { self.underflow } else { 0.0 }
+    }
+}

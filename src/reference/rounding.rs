@@ -1,0 +1,111 @@
+//! How far the rounding of the terms may have moved the Hessian: the sums behind [`crate::engine::Rounding`], whose documentation has
+//! the derivation.
+
+use super::Terms;
+use crate::engine::Spread;
+use crate::model::{Activation, Problem};
+
+/// u, half the distance from 1 to the next f64.
+pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings, and one of the
+/// math library's exponential.
+const FUNCTION: f64 = 8.0;
+
+/// Where an error of y is at most this over the rate at which f'' changes, f' and f'' nearby are at most [`GROWTH`] times their values.
+const SMALL: f64 = 0.5;
+const GROWTH: f64 = 2.0;
+
+/// exp(-750) is 0 in f64, so the logistic function is constant beyond.
+const LOGISTIC_LIMIT: f64 = 750.0;
+
+/// Sizes and errors, summed up over the samples.
+pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
+    let Problem { shape, activation, data } = problem;
+    let mut total = Spread::default();
+    for i in 0..terms.samples {
+        let x = data.sample(i);
+        let x_sq = 1.0 + x.dot(&x);
+        let mut j = Pair { size: 0.0, error: 0.0 };
+        let (mut hidden, mut curved, mut direct) = (Pair { size: 1.0, error: 0.0 }, j, j);
+        let (mut z_size, mut z_error) = (theta[shape.v_bias()].abs(), 0.0);
+        for n in 0..shape.hidden {
+            let (r, first, second) =
+                (terms.row(&terms.r, i)[n], terms.row(&terms.first, i)[n], terms.row(&terms.second, i)[n]);
+            let weighted = (1..).zip(x).fold(theta[shape.w(n, 0)], |y, (m, &x)| y + theta[shape.w(n, m)] * x);
+            let size = (1..).zip(x).fold(theta[shape.w(n, 0)].abs(), |y, (m, &x)| y + (theta[shape.w(n, m)] * x).abs());
+            let error = (shape.inputs + 2) as f64 * UNIT * size;
+            let errors = unit_errors(*activation, weighted, error, [r, first, second]);
+            let v = theta[shape.v(n)];
+            z_size += (v * r).abs();
+            z_error += v.abs() * errors[0];
+            j.add(v * first, v * errors[1]);
+            hidden.add(r, errors[0]);
+            curved.add(v * second, v * errors[2]);
+            direct.add(first, errors[1]);
+        }
+        z_error += (shape.hidden + 2) as f64 * UNIT * z_size;
+        let (s, delta) = (terms.s[i], terms.delta[i].abs());
+        let along = |of: fn(&Pair) -> f64| (x_sq * of(&j) + of(&hidden)).sqrt();
+        let across = |of: fn(&Pair) -> f64| (x_sq * (x_sq * of(&curved) + 2.0 * of(&direct))).sqrt();
+        let (j, dj) = (along(|pair| pair.size), along(|pair| pair.error));
+        let (c, dc) = (across(|pair| pair.size), across(|pair| pair.error));
+        // |ds/dz| <= s and |d(delta)/dz| = s, and neither grows faster than exp(|dz|).
+        let growth = growth(z_error, terms.z[i].abs() - z_error >= LOGISTIC_LIMIT);
+        let ds = s * (growth * z_error + FUNCTION * UNIT);
+        let d_delta = s * growth * z_error + delta * FUNCTION * UNIT;
+        total.size += s * j * j + delta * c;
+        total.perturbation += ds * (j + dj) * (j + dj) + s * (2.0 * j + dj) * dj + d_delta * (c + dc) + delta * dc;
+    }
+    total
+}
+
+/// A sum of squares, and of the squares of the errors of what is squared.
+#[derive(Clone, Copy)]
+struct Pair {
+    size: f64,
+    error: f64,
+}
+
+impl Pair {
+    fn add(&mut self, value: f64, error: f64) {
+        self.size += value * value;
+        self.error += error * error;
+    }
+}
+
+/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has fallen to 0 it stays
+/// 0 nearby, unless the error reaches back to where it has not.
+fn growth(steps: f64, constant: bool) -> f64 {
+    if steps <= SMALL {
+        GROWTH
+    } else if constant {
+        1.0
+    } else {
+        f64::INFINITY
+    }
+}
+
+/// The errors of r, f' and f'' at a y that is off by up to `error`, and of the functions themselves.
+fn unit_errors(activation: Activation, y: f64, error: f64, [value, first, second]: [f64; 3]) -> [f64; 3] {
+    let size = y.abs();
+    // |f'|, |f''| and |f'''| at most; the rate at which they change; from where on they are constant in f64.
+    let ([d1, d2, d3], rate, limit) = match activation {
+        Activation::Linear => ([1.0, 0.0, 0.0], 0.0, 0.0),
+        Activation::Sigmoid => ([first, first, first], 1.0, LOGISTIC_LIMIT),
+        Activation::Tanh => ([first, 2.0 * first, 4.0 * first], 2.0, LOGISTIC_LIMIT / 2.0),
+        Activation::Softplus => ([first, second, second], 1.0, LOGISTIC_LIMIT),
+        Activation::Gelu => {
+            let density = (-0.5 * size.min(40.0).powi(2)).exp();
+            let near = size.min(40.0);
+            let bell = |power: f64| density * (1.0 + near) * power;
+            ([first.abs() + bell(1.0), bell(2.0 + near * near), bell(4.0 + near * near)], 1.0 + near, 39.0)
+        }
+    };
+    // The Gaussian's exponent rounds before it is raised.
+    let function = UNIT * if activation == Activation::Gelu { FUNCTION + size.min(40.0).powi(2) } else { FUNCTION };
+    let moved = error * growth(rate * error, size - error >= limit);
+    // Written so that 0 times infinity is 0: a function that does not change has no error.
+    let change = |derivative: f64| if derivative == 0.0 { 0.0 } else { moved * derivative };
+    [change(d1) + function * value.abs(), change(d2) + function * d1, change(d3) + function * d2]
+}
