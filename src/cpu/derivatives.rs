@@ -13,8 +13,8 @@ pub(super) trait Smooth {
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Doubles>(y: F) -> [F; 3];
 
-    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y they grow less than
-    /// twofold as long as the rate times e is below 1/2. `derivatives` are those at y.
+    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and as long as the rate
+    /// times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
     fn envelopes<F: Doubles>(y: F, derivatives: [F; 3]) -> ([F; 3], F);
 
     /// The relative error of f, f' and f'' as they are computed, in units of f64.
@@ -120,10 +120,12 @@ impl Smooth for Gelu {
     #[inline(always)]
     fn envelopes<F: Doubles>(y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
         let size = y.abs().at_most(F::splat(TAIL));
-        let (rate, square) = (F::splat(1.0) + size, size * size);
+        let (beyond, square) = (F::splat(1.0) + size, size * size);
         let (density, _) = exp_and_minus_one(F::splat(-0.5) * square);
-        let bell = density * rate;
-        ([first.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)], rate)
+        let bell = density * beyond;
+        let envelopes = [first.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)];
+        // The density changes at the rate |y|, and the polynomials beside it at less than 2.5 in all.
+        (envelopes, F::splat(3.0) * beyond)
     }
 
     /// The exponent of the density rounds before it is raised.

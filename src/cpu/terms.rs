@@ -143,12 +143,12 @@ impl<F: Doubles> TermErrors<F> {
     }
 }
 
-/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm: twofold for less than half a step.
-/// Where the function is constant for all `nearest` to it may be, 1; elsewhere there is no bound.
+/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less than half a step is
+/// less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1; elsewhere there is no bound.
 #[inline(always)]
 fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
-    (steps - F::splat(0.5)).where_negative(F::splat(2.0), constant)
+    (steps - F::splat(0.5)).where_negative(F::splat(1.0) + (steps + steps), constant)
 }
 
 /// A block of samples.
@@ -224,7 +224,7 @@ impl<F: Doubles> Terms<F> {
             }
             for (u, &v) in layout.output_weights(group, theta).iter().enumerate() {
                 let (n, errors) = (group.first + u, errors.as_deref_mut());
-                let operations = (layout.inputs + 2) as f64;
+                let operations = (layout.inputs + 1) as f64;
                 match activation {
                     Activation::Linear => self.fill_unit::<Linear>(n, u, group.units, v, operations, errors),
                     Activation::Sigmoid => self.fill_unit::<Sigmoid>(n, u, group.units, v, operations, errors),
@@ -234,7 +234,7 @@ impl<F: Doubles> Terms<F> {
                 }
             }
         }
-        let operations = (layout.order.len() / (layout.inputs + 2) + 2) as f64;
+        let operations = (layout.order.len() / (layout.inputs + 2) + 1) as f64;
         for (i, &sign) in block.sign.iter().enumerate() {
             // With t = u z: l = softplus(t), delta = u sigmoid(t), s = sigmoid(t) sigmoid(-t).
             let t = self.delta[i] * F::splat(sign);

@@ -1,7 +1,7 @@
 //! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
 //!
 //! The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff, and a computed
-//! y_n off by at most e_n <= (M + 2) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
+//! y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
 //! f''' nearby, those of z from the errors of r, and those of s and delta from that of z. For sample i, with
 //!
 //! - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,

@@ -12,9 +12,8 @@ pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 /// math library's exponential.
 const FUNCTION: f64 = 8.0;
 
-/// Where an error of y is at most this over the rate at which f'' changes, f' and f'' nearby are at most [`GROWTH`] times their values.
+/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by less than 1 + 2 steps.
 const SMALL: f64 = 0.5;
-const GROWTH: f64 = 2.0;
 
 /// exp(-750) is 0 in f64, so the logistic function is constant beyond.
 const LOGISTIC_LIMIT: f64 = 750.0;
@@ -34,7 +33,7 @@ pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread 
                 (terms.row(&terms.r, i)[n], terms.row(&terms.first, i)[n], terms.row(&terms.second, i)[n]);
             let weighted = (1..).zip(x).fold(theta[shape.w(n, 0)], |y, (m, &x)| y + theta[shape.w(n, m)] * x);
             let size = (1..).zip(x).fold(theta[shape.w(n, 0)].abs(), |y, (m, &x)| y + (theta[shape.w(n, m)] * x).abs());
-            let error = (shape.inputs + 2) as f64 * UNIT * size;
+            let error = (shape.inputs + 1) as f64 * UNIT * size;
             let errors = unit_errors(*activation, weighted, error, [r, first, second]);
             let v = theta[shape.v(n)];
             z_size += (v * r).abs();
@@ -44,7 +43,7 @@ pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread 
             curved.add(v * second, v * errors[2]);
             direct.add(first, errors[1]);
         }
-        z_error += (shape.hidden + 2) as f64 * UNIT * z_size;
+        z_error += (shape.hidden + 1) as f64 * UNIT * z_size;
         let (s, delta) = (terms.s[i], terms.delta[i].abs());
         let along = |of: fn(&Pair) -> f64| (x_sq * of(&j) + of(&hidden)).sqrt();
         let across = |of: fn(&Pair) -> f64| (x_sq * (x_sq * of(&curved) + 2.0 * of(&direct))).sqrt();
@@ -77,8 +76,8 @@ impl Pair {
 /// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has fallen to 0 it stays
 /// 0 nearby, unless the error reaches back to where it has not.
 fn growth(steps: f64, constant: bool) -> f64 {
-    if steps <= SMALL {
-        GROWTH
+    if steps < SMALL {
+        1.0 + 2.0 * steps
     } else if constant {
         1.0
     } else {
@@ -99,13 +98,13 @@ fn unit_errors(activation: Activation, y: f64, error: f64, [value, first, second
             let density = (-0.5 * size.min(40.0).powi(2)).exp();
             let near = size.min(40.0);
             let bell = |power: f64| density * (1.0 + near) * power;
-            ([first.abs() + bell(1.0), bell(2.0 + near * near), bell(4.0 + near * near)], 1.0 + near, 39.0)
+            let envelopes = [first.abs() + bell(1.0), bell(2.0 + near * near), bell(4.0 + near * near)];
+            // The density changes at the rate |y|, and the polynomials beside it at less than 2.5 in all.
+            (envelopes, 3.0 * (1.0 + near), 39.0)
         }
     };
     // The Gaussian's exponent rounds before it is raised.
     let function = UNIT * if activation == Activation::Gelu { FUNCTION + size.min(40.0).powi(2) } else { FUNCTION };
     let moved = error * growth(rate * error, size - error >= limit);
-    // Written so that 0 times infinity is 0: a function that does not change has no error.
-    let change = |derivative: f64| if derivative == 0.0 { 0.0 } else { moved * derivative };
-    [change(d1) + function * value.abs(), change(d2) + function * d1, change(d3) + function * d2]
+    [moved * d1 + function * value.abs(), moved * d2 + function * d1, moved * d3 + function * d2]
 }
