@@ -92,7 +92,7 @@ pub struct Trained {
 
 /// The closed forms of a batch of S networks, each of length S.
 ///
-/// The values of f32 engines are widened to f64; how accurate they are is the engine's affair ([`Description::precision`]).
+/// What is computed in f32 is widened to f64.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evaluation {
     /// L, the cross-entropy summed over the samples.
@@ -114,7 +114,7 @@ pub struct Evaluation {
 pub struct Description {
     /// `reference`, `cpu` or `gpu`.
     pub engine: String,
-    /// The floating-point type of training and of the closed forms: `f64` or `f32`.
+    /// The floating-point types: `f64`, `f32`, or `f32, closed forms f64`.
     pub precision: String,
     /// The processor or graphics adapter.
     pub device: String,
@@ -191,15 +191,17 @@ pub trait Engine: Send {
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
 
-    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D). f32 engines round it to nearest first.
+    /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
+    fn evaluates_in_f64(&self) -> bool;
+
+    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved the traces.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError>;
 
     /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and all its
-    /// eigenvalues. f32 engines round theta to nearest first and check every spectrum by its own sums; a row that fails, or whose
-    /// Hessian is not finite, holds NaN and is named.
+    /// eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds NaN and is named.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails, or D is more than the engine takes.

@@ -14,6 +14,7 @@ mod trace_sq;
 mod train;
 
 pub use engine::Reference;
+pub(crate) use engine::closed_forms;
 pub use gradient::{gradient, gradient_sq};
 pub use hessian::{central_difference_hessian, hessian};
 pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};

@@ -358,6 +358,29 @@ impl Run {
         })
     }
 
+    /// Hands the values of the float64 columns `names` of every network to `take`, in seed order and read in blocks.
+    ///
+    /// # Errors
+    /// As [`Self::floats`], and for a column that is not one f64 a row.
+    pub fn each_row(&self, names: &[&str], take: &mut dyn FnMut(&[f64])) -> Result<(), RunError> {
+        let open = |&name: &&str| match self.column(name)? {
+            Column { width: None, dtype: Dtype::Float64, .. } => self.open_column(name),
+            _ => Err(self.damaged(name, "the column does not hold one f64 a row".into())),
+        };
+        let files = names.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut values = vec![0.0; names.len()];
+        self.each_block(|rows| {
+            let columns = files.iter().map(|file| file.read(rows)).collect::<Result<Vec<_>, _>>()?;
+            for row in 0..(rows.end - rows.start) as usize {
+                for (value, column) in values.iter_mut().zip(&columns) {
+                    *value = f64::from_le_bytes(column.as_chunks().0[row]);
+                }
+                take(&values);
+            }
+            Ok(())
+        })
+    }
+
     fn each_block(&self, mut block: impl FnMut(&Range<u64>) -> Result<(), RunError>) -> Result<(), RunError> {
         let rows = self.manifest.spec.rows();
         (0..rows).step_by(BLOCK_ROWS).try_for_each(|start| block(&(start..rows.min(start + BLOCK_ROWS as u64))))

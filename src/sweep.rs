@@ -10,7 +10,8 @@ use ndarray::ArrayView2;
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Descent, Engine, EngineError, Evaluation, Spectra, Status};
+use crate::closed_forms::{self, ClosedForms};
+use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status};
 use crate::model::Problem;
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
 use crate::reference::{Spectrum, spectra};
@@ -66,6 +67,13 @@ pub enum Event {
     Progress(Progress),
     /// Something went wrong and was mended.
     Mended(String),
+    /// Networks of the last chunk have no spectrum: their `lambda_max` and `lambda_min` are NaN.
+    NoSpectrum {
+        /// The seed, or row of the file, of the chunk's first network.
+        first: u64,
+        /// Which of the chunk's networks, and why.
+        missing: Vec<MissingSpectrum>,
+    },
 }
 
 /// How a run ended.
@@ -180,6 +188,10 @@ impl Sweep<'_> {
                 let written = part.end - part.start;
                 done += written;
                 done_now += written;
+                if !records.no_spectrum.is_empty() {
+                    let first = self.first_seed() + part.start;
+                    let _ = observe(Event::NoSpectrum { first, missing: records.no_spectrum });
+                }
                 let progress = Progress {
                     first: part.start,
                     done,
@@ -207,20 +219,20 @@ impl Sweep<'_> {
                 let trained = engine.train(&self.experiment.problem, &descent, seeds)?;
                 seconds.train += start.elapsed().as_secs_f64();
                 let theta = Theta::Float32(trained.theta.view());
-                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
+                let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
                 let seed = first_seed + rows.start;
                 let keep = self.experiment.spec.keep;
                 let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, further);
-                Ok(Finished { records, status: numbers(&trained.status) })
+                Ok(Finished { records, status: numbers(&trained.status), no_spectrum })
             }
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
-                let (evaluation, further) = self.evaluate(engine, theta, seconds)?;
+                let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(|&sq| verdict(sq, tolerance)).collect();
                 let steps = vec![0; status.len()];
                 let keep = self.experiment.spec.keep;
                 let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, further);
-                Ok(Finished { records, status: numbers(&status) })
+                Ok(Finished { records, status: numbers(&status), no_spectrum })
             }
         }
     }
@@ -232,12 +244,12 @@ impl Sweep<'_> {
         engine: &mut dyn Engine,
         theta: Theta<'_>,
         seconds: &mut Seconds,
-    ) -> Result<(Evaluation, Vec<Values>), SweepError> {
+    ) -> Result<Evaluated, SweepError> {
         let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
-        let evaluation = engine.evaluate(problem, theta.view())?;
-        let mut further = Vec::new();
+        let ClosedForms { evaluation, again } = closed_forms::evaluate(engine, problem, theta.view())?;
+        let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
         if let Some(test) = test {
             let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta.view())?;
             further.push(Values::Float64(macro_f1));
@@ -248,10 +260,20 @@ impl Sweep<'_> {
                 .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
         }
         if let Some(spectrum) = spec.extra.spectrum {
-            further.extend(spectrum_columns(engine, problem, theta.view(), spectrum)?);
+            let (columns, missing) = spectrum_columns(engine, problem, theta.view(), spectrum, &again)?;
+            further.extend(columns);
+            no_spectrum = missing;
         }
         seconds.evaluate += start.elapsed().as_secs_f64();
-        Ok((evaluation, further))
+        Ok(Evaluated { evaluation, further, no_spectrum })
+    }
+
+    /// The seed of row 0, or 0 for networks from a file.
+    fn first_seed(&self) -> u64 {
+        match self.networks {
+            Networks::Seeds { first_seed, .. } => first_seed,
+            Networks::Given { .. } => 0,
+        }
     }
 
     /// The most rows whose arrays fit the memory that is allowed.
@@ -268,18 +290,24 @@ impl Sweep<'_> {
     }
 }
 
-/// lambda_max and lambda_min of every network by `engine`, or with u_1 to u_4 all in f64; NaN for a network without a spectrum.
+/// lambda_max and lambda_min of every network by `engine`, and in f64 for the rows `again`, or with u_1 to u_4 all in f64; NaN for a
+/// network without a spectrum, which is named.
 fn spectrum_columns(
     engine: &mut dyn Engine,
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
     wanted: SpectrumColumns,
-) -> Result<Vec<Values>, EngineError> {
+    again: &[usize],
+) -> Result<(Vec<Values>, Vec<MissingSpectrum>), EngineError> {
     if wanted == SpectrumColumns::Values {
-        let Spectra { lambda_max, lambda_min, .. } = engine.spectrum(problem, theta)?;
-        return Ok(vec![Values::Float64(lambda_max), Values::Float64(lambda_min)]);
+        let Spectra { lambda_max, lambda_min, missing } = closed_forms::spectra(engine, problem, theta, again)?;
+        return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
     }
     let spectra = spectra(problem, theta, EIGENVECTORS);
+    let missing = (0..)
+        .zip(&spectra)
+        .filter_map(|(row, spectrum)| Some(MissingSpectrum { row, reason: spectrum.as_ref().err()?.to_string() }))
+        .collect();
     let value = |of: fn(&Spectrum) -> f64| {
         Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
     };
@@ -295,13 +323,24 @@ fn spectrum_columns(
         }
         columns.push(Values::Float64(column));
     }
-    Ok(columns)
+    Ok((columns, missing))
+}
+
+/// What is known of a chunk's networks beside their weights.
+struct Evaluated {
+    evaluation: Evaluation,
+    /// The run's further columns.
+    further: Vec<Values>,
+    /// The networks whose spectrum is NaN.
+    no_spectrum: Vec<MissingSpectrum>,
 }
 
 struct Finished {
     records: Records,
     /// The status column.
     status: Vec<u8>,
+    /// The networks whose spectrum is NaN.
+    no_spectrum: Vec<MissingSpectrum>,
 }
 
 fn numbers(status: &[Status]) -> Vec<u8> {

@@ -57,8 +57,8 @@ impl Args {
         let engine = choice.open()?;
         engine.batch_size(&experiment.problem)?;
         let description = engine.description();
-        if matches!(theta.view(), Theta::Float64(_)) && description.precision == "f32" {
-            super::notice("theta is float64: this engine rounds it to float32 (--backend reference does not)");
+        if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
+            super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
         }
         let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create(&self.out, &experiment, description, columns)?;

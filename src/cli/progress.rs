@@ -12,7 +12,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use super::summary::{self, OutputArgs};
 use super::{Failure, notice};
 use crate::backend::Choice;
-use crate::engine::Engine;
+use crate::engine::{Engine, MissingSpectrum};
 use crate::run::{Run, RunError, RunWriter};
 use crate::sweep::{Ended, Event, Networks, Progress, Sweep, SweepError};
 
@@ -81,10 +81,12 @@ impl ProgressArgs {
         let dir = writer.dir().to_owned();
         let interrupted = watch_for_interruption()?;
         let bar = self.bar();
+        let mut named = 0;
         let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| {
             match event {
                 Event::Progress(progress) => self.show(&bar, &progress),
                 Event::Mended(what) => bar.suspend(|| notice(&what)),
+                Event::NoSpectrum { first, missing } => bar.suspend(|| name_missing(first, &missing, &mut named)),
             }
             if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -135,6 +137,20 @@ impl ProgressArgs {
         bar.set_position(done);
         bar.set_message(format!("{share:.1} % converged, {rate:.0} seeds/s, {left} left"));
     }
+}
+
+/// How many networks without a spectrum are named one by one.
+const NAMED: usize = 10;
+
+/// Names the networks that have no spectrum, of which `named` have been named before; `first` is the seed of the first of their chunk.
+fn name_missing(first: u64, missing: &[MissingSpectrum], named: &mut usize) {
+    for MissingSpectrum { row, reason } in missing.iter().take(NAMED.saturating_sub(*named)) {
+        notice(&format!("seed {} has no lambda_max and lambda_min: {reason}", first + *row as u64));
+    }
+    if (*named..*named + missing.len()).contains(&NAMED) {
+        notice("further networks without eigenvalues are not named; the summary counts them");
+    }
+    *named += missing.len();
 }
 
 /// Whether Ctrl-C was pressed; asked for once a process, whatever the number of its runs.

@@ -1,10 +1,14 @@
 //! What a run came to, for a person or as JSON.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Failure, print};
 use crate::analysis::streamed_quantiles;
+use crate::bounds::no_bound;
 use crate::engine::Status;
+use crate::records::Dtype;
 use crate::run::{Manifest, Outcome, Run};
 use crate::spec::{DataSource, Spec, Work};
 
@@ -38,6 +42,46 @@ struct Summary<'a> {
     /// The levels of the quantiles below.
     levels: [f64; 5],
     quantiles: Vec<Quantiles>,
+    /// The values that are NaN.
+    missing: Vec<Missing>,
+}
+
+/// Networks whose value in some column is NaN for one reason.
+#[derive(Debug, Serialize)]
+struct Missing {
+    column: String,
+    networks: u64,
+    reason: &'static str,
+}
+
+/// The bounds that have a reason of their own to be NaN, all four at once.
+const BOUNDS: [&str; 4] = ["lambda_sup", "lambda_max_lower", "lambda_min_upper", "lambda_min_lower"];
+
+/// How many networks hold NaN in each column, and why.
+fn missing(run: &Run) -> Result<Vec<Missing>, Failure> {
+    let is_plain = |column: &&crate::records::Column| column.width.is_none() && column.dtype == Dtype::Float64;
+    let names: Vec<&str> = run.manifest().columns.iter().filter(is_plain).map(|column| column.name.as_str()).collect();
+    let place = |name: &str| names.iter().position(|&other| other == name);
+    let traces = place("trace").zip(place("trace_sq")).zip(place("bound_error"));
+    let mut counts: BTreeMap<(usize, &'static str), u64> = BTreeMap::new();
+    run.each_row(&names, &mut |values| {
+        for (k, (&name, value)) in names.iter().zip(values).enumerate() {
+            if !value.is_nan() || name == "bound_error" {
+                continue;
+            }
+            let reason = match traces {
+                Some(((trace, trace_sq), error)) if BOUNDS.contains(&name) => {
+                    no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
+                }
+                _ if ["lambda_max", "lambda_min"].contains(&name) => Some("no eigenvalues were found"),
+                _ => None,
+            };
+            *counts.entry((k, reason.unwrap_or("it is not finite in the engine's precision"))).or_default() += 1;
+        }
+    })?;
+    let missing =
+        counts.into_iter().map(|((k, reason), networks)| Missing { column: names[k].to_owned(), networks, reason });
+    Ok(missing.collect())
 }
 
 #[derive(Debug, Serialize)]
@@ -89,7 +133,9 @@ pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
         .collect::<Result<_, _>>()?;
     let over = if status == Status::Converged { "converged" } else { "step limit" };
     let directory = run.dir().display().to_string();
-    let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
+    let missing = missing(run)?;
+    let summary =
+        Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table, missing };
     if output.json {
         print(&serde_json::to_string_pretty(&summary)?);
     } else {
@@ -136,6 +182,9 @@ fn text(summary: &Summary<'_>) -> String {
                 .into(),
         );
     }
+    lines.extend(summary.missing.iter().map(|Missing { column, networks, reason }| {
+        format!("{column} is NaN for {networks} of {rows} networks: {reason}")
+    }));
     let columns = summary.manifest.columns.len();
     lines
         .push(format!("{columns} columns of {rows} rows in {}: numpy.load(\"{0}/lambda_sup.npy\")", summary.directory));

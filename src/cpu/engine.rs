@@ -34,6 +34,11 @@ impl Cpu {
         Self { route, instruction_set: InstructionSet::available()[0] }
     }
 
+    /// As plain code, whose results are the same on all processors of an architecture.
+    pub fn plain() -> Self {
+        Self { route: Route::Auto, instruction_set: InstructionSet::plain() }
+    }
+
     /// With `instruction_set` instead, or `None` if this processor lacks it.
     pub fn with_instruction_set(route: Route, instruction_set: InstructionSet) -> Option<Self> {
         InstructionSet::available().contains(&instruction_set).then_some(Self { route, instruction_set })
@@ -158,6 +163,10 @@ impl Engine for Cpu {
             Activation::Softplus => self.train_as::<Softplus>(problem, descent, seeds),
             Activation::Gelu => self.train_as::<Gelu>(problem, descent, seeds),
         })
+    }
+
+    fn evaluates_in_f64(&self) -> bool {
+        true
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {

@@ -134,8 +134,13 @@ impl InstructionSet {
                 sets.push(Self::Avx2);
             }
         }
-        sets.push(if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Baseline });
+        sets.push(Self::plain());
         sets
+    }
+
+    /// What every processor of this architecture has.
+    pub(super) const fn plain() -> Self {
+        if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Baseline }
     }
 
     /// The number of networks in one vector of f32: those that are trained side by side.

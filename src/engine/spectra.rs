@@ -30,6 +30,18 @@ impl Spectra {
         self.lambda_max.push(largest);
         self.lambda_min.push(smallest);
     }
+
+    /// Puts the spectra `found` at `rows`, which are in order, in place of those that are there.
+    pub(crate) fn replace(&mut self, rows: &[usize], found: Self) {
+        for (k, &row) in rows.iter().enumerate() {
+            self.lambda_max[row] = found.lambda_max[k];
+            self.lambda_min[row] = found.lambda_min[k];
+        }
+        self.missing.retain(|missing| rows.binary_search(&missing.row).is_err());
+        self.missing
+            .extend(found.missing.into_iter().map(|missing| MissingSpectrum { row: rows[missing.row], ..missing }));
+        self.missing.sort_unstable_by_key(|missing| missing.row);
+    }
 }
 
 /// What was found about one matrix, and what its eigenvalues must agree with.
@@ -114,5 +126,22 @@ mod tests {
         spectra.push(Err("broken".into()));
         assert!(spectra.lambda_max[1].is_nan() && spectra.lambda_min[1].is_nan());
         assert_eq!((spectra.missing[0].row, spectra.missing[0].reason.as_str()), (1, "broken"));
+    }
+
+    #[test]
+    fn replaced_rows_are_named_as_the_new_spectra_have_it() {
+        let spectra = |rows: [Result<(f64, f64), String>; 3]| {
+            let mut spectra = Spectra::default();
+            rows.into_iter().for_each(|row| spectra.push(row));
+            spectra
+        };
+        let mut all = spectra([Err("a".into()), Ok((2.0, 1.0)), Err("b".into())]);
+        let mut found = Spectra::default();
+        found.push(Ok((5.0, 4.0)));
+        found.push(Err("c".into()));
+        all.replace(&[0, 1], found);
+        assert_eq!((all.lambda_max[0].to_bits(), all.lambda_max[1].is_nan()), (5.0_f64.to_bits(), true));
+        let named: Vec<_> = all.missing.iter().map(|missing| (missing.row, missing.reason.as_str())).collect();
+        assert_eq!(named, [(1, "c"), (2, "b")]);
     }
 }

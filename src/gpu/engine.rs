@@ -141,6 +141,10 @@ impl Engine for Gpu {
         train::train(self, problem, descent, seeds)
     }
 
+    fn evaluates_in_f64(&self) -> bool {
+        false
+    }
+
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         evaluate::evaluate(self, problem, theta)
     }

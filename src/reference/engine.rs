@@ -12,6 +12,38 @@ use crate::engine::{
 };
 use crate::model::{Problem, initial_theta};
 
+/// The closed forms of one network.
+pub(crate) struct ClosedForms {
+    /// L.
+    pub(crate) loss: f64,
+    /// g.g.
+    pub(crate) gradient_sq: f64,
+    /// tr H(w,w).
+    pub(crate) trace_ww: f64,
+    /// tr H(v,v).
+    pub(crate) trace_vv: f64,
+    /// tr H^2.
+    pub(crate) trace_sq: f64,
+    /// By how much the traces may be off.
+    pub(crate) rounding: Rounding,
+}
+
+/// The closed forms of the network `theta` (D,).
+pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
+    let samples = problem.data.samples();
+    let arithmetic = Arithmetic { unit: UNIT, trace_chain: samples, underflow: UNDERFLOW };
+    let terms = terms(problem, theta);
+    ClosedForms {
+        loss: terms.loss.iter().sum(),
+        gradient_sq: gradient_sq(problem, theta, &terms),
+        trace_ww: trace_ww(problem, theta, &terms),
+        trace_vv: trace_vv(&terms),
+        trace_sq: trace_sq(problem, theta, &terms),
+        // A term of tr H^2 goes through the sum of its row of pairs and that of the rows.
+        rounding: arithmetic.of_pairs(problem.shape, spread(problem, theta, &terms), 2 * samples),
+    }
+}
+
 /// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
 const UNDERFLOW: f64 = 1e-240;
 
@@ -54,33 +86,21 @@ impl Engine for Reference {
         Ok(Trained { theta, status, steps })
     }
 
+    fn evaluates_in_f64(&self) -> bool {
+        true
+    }
+
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let samples = problem.data.samples();
-        let arithmetic = Arithmetic { unit: UNIT, trace_chain: samples, underflow: UNDERFLOW };
-        let networks: Vec<([f64; 5], Rounding)> = theta
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .map(|row| {
-                let theta = row.to_vec();
-                let terms = terms(problem, &theta);
-                let values = [
-                    terms.loss.iter().sum(),
-                    gradient_sq(problem, &theta, &terms),
-                    trace_ww(problem, &theta, &terms),
-                    trace_vv(&terms),
-                    trace_sq(problem, &theta, &terms),
-                ];
-                (values, arithmetic.of_pairs(problem.shape, spread(problem, &theta, &terms), 2 * samples))
-            })
-            .collect();
-        let column = |k: usize| networks.iter().map(|(values, _)| values[k]).collect();
+        let networks: Vec<ClosedForms> =
+            theta.axis_iter(Axis(0)).into_par_iter().map(|row| closed_forms(problem, &row.to_vec())).collect();
+        let column = |of: fn(&ClosedForms) -> f64| networks.iter().map(of).collect();
         Ok(Evaluation {
-            loss: column(0),
-            gradient_sq: column(1),
-            trace_ww: column(2),
-            trace_vv: column(3),
-            trace_sq: column(4),
-            rounding: networks.iter().map(|(_, rounding)| *rounding).collect(),
+            loss: column(|found| found.loss),
+            gradient_sq: column(|found| found.gradient_sq),
+            trace_ww: column(|found| found.trace_ww),
+            trace_vv: column(|found| found.trace_vv),
+            trace_sq: column(|found| found.trace_sq),
+            rounding: networks.iter().map(|found| found.rounding).collect(),
         })
     }
 
