@@ -12,7 +12,7 @@ mod shape;
 pub use activation::{Activation, Derivatives};
 pub(crate) use activation::{sigmoid_both, softplus};
 pub use appendix_c::appendix_c;
-pub use dataset::{DataError, Dataset};
+pub use dataset::{DataError, Dataset, RoundedInput, Standardization};
 pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
 pub use seeds::{initial_theta, uniform_symmetric};

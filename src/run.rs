@@ -216,6 +216,10 @@ impl Run {
             .map_err(|error| wrong(error.to_string()))?;
         found.spec.keep = spec.keep;
         found.spec.extra = spec.extra;
+        found.spec.data.standardization = spec.data.standardization.clone();
+        if let (Some(test), Some(recorded)) = (&mut found.spec.test, &spec.test) {
+            test.standardization = recorded.standardization.clone();
+        }
         let differences = differences::differences(spec, &found.spec);
         if !differences.is_empty() {
             return Err(wrong(format!(

@@ -6,7 +6,9 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Descent;
-use crate::model::{Activation, DataError, Dataset, MAX_PARAMETERS, Problem, Shape, Stream, appendix_c};
+use crate::model::{
+    Activation, DataError, Dataset, MAX_PARAMETERS, Problem, Shape, Standardization, Stream, appendix_c,
+};
 
 /// The test samples that are drawn with the paper's data (Appendix C).
 pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
@@ -135,6 +137,9 @@ pub struct DataSpec {
     pub inputs: usize,
     /// Hash of shape and values.
     pub hash: String,
+    /// How the values were centred and scaled after they were drawn or read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standardization: Option<Standardization>,
 }
 
 /// Where a data set came from.
@@ -244,6 +249,28 @@ impl Experiment {
         };
         Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
     }
+
+    /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over the training samples.
+    ///
+    /// # Errors
+    /// [`SpecError::Data`] where a test input leaves the range of f32.
+    pub fn standardized(mut self) -> Result<Self, SpecError> {
+        let standardization = self.problem.data.standardization();
+        let standardized = |data: &Dataset, spec: &DataSpec| -> Result<(Dataset, DataSpec), SpecError> {
+            let data = data.standardized(&standardization)?;
+            let spec = DataSpec {
+                standardization: Some(standardization.clone()),
+                ..DataSpec::new(&data, spec.source.clone())
+            };
+            Ok((data, spec))
+        };
+        (self.problem.data, self.spec.data) = standardized(&self.problem.data, &self.spec.data)?;
+        if let (Some(test), Some(spec)) = (&self.test, &self.spec.test) {
+            let (test, spec) = standardized(test, spec)?;
+            (self.test, self.spec.test) = (Some(test), Some(spec));
+        }
+        Ok(self)
+    }
 }
 
 /// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
@@ -323,7 +350,7 @@ impl DataSpec {
             hasher.update(&value.to_le_bytes());
         }
         let hash = hasher.finalize().to_hex()[..16].to_owned();
-        Self { source, samples: data.samples(), inputs: data.inputs(), hash }
+        Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
     }
 }
 

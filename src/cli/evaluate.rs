@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Failure;
-use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs};
+use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
 use crate::engine::Descent;
@@ -59,6 +59,9 @@ impl Args {
         let description = engine.description();
         if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
             super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
+        }
+        if !engine.evaluates_in_f64() {
+            name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
         }
         let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create(&self.out, &experiment, description, columns)?;

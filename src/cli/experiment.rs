@@ -11,7 +11,7 @@ use crate::backend::{Backend, Choice, choose};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
-use crate::model::Activation;
+use crate::model::{Activation, Dataset, RoundedInput};
 use crate::spec::{
     DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
 };
@@ -48,6 +48,9 @@ pub(super) struct DataArgs {
     /// Test labels
     #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
     test_q: Option<PathBuf>,
+    /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest keeps means and deviations
+    #[arg(long)]
+    standardize: bool,
 }
 
 impl DataArgs {
@@ -69,10 +72,29 @@ impl DataArgs {
     /// The experiment of `work` with `network` on these data.
     pub(super) fn experiment(&self, work: Work, network: &NetworkArgs) -> Result<Experiment, Failure> {
         let (train, test) = self.load()?;
-        Experiment::new(work, network.hidden, network.activation, train, test).map_err(|error| match error {
-            SpecError::Data(_) | SpecError::Inputs { .. } => Failure::Failed(error.into()),
-            _ => usage(error),
-        })
+        Experiment::new(work, network.hidden, network.activation, train, test)
+            .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
+            .map_err(|error| match error {
+                SpecError::Data(_) | SpecError::Inputs { .. } => Failure::Failed(error.into()),
+                _ => usage(error),
+            })
+    }
+}
+
+/// The most inputs that are named one by one.
+const NAMED_INPUTS: usize = 5;
+
+/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
+pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
+    let rounded = data.inputs_rounded_by_f32();
+    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED_INPUTS) {
+        super::notice(&format!(
+            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
+             Use --standardize, or {instead}"
+        ));
+    }
+    if rounded.len() > NAMED_INPUTS {
+        super::notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED_INPUTS));
     }
 }
 

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use super::experiment::{ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, parse_seeds};
+use super::experiment::{
+    ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
+};
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
 use super::{Failure, grid};
@@ -77,6 +79,11 @@ impl Args {
         // What does not fit the device is said before a directory is made.
         for combination in &combinations {
             engine.batch_size(&combination.experiment.problem)?;
+        }
+        if let Some(Combination { experiment, .. }) = combinations.first()
+            && engine.description().precision != "f64"
+        {
+            name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
         }
         if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
             let writer = RunWriter::create(&dir, experiment, engine.description(), columns.clone())?;

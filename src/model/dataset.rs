@@ -1,6 +1,7 @@
 //! Labelled samples, checked once so that no engine has to.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
 
 /// I samples x_i in R^M (row i of `x`) with labels q_i in {0, 1}.
 ///
@@ -50,6 +51,29 @@ pub enum DataError {
     },
 }
 
+/// How the inputs of a data set were centred and scaled: x became (x - mean) / deviation, input by input.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Standardization {
+    /// The mean of each input over the training samples, (M,).
+    pub means: Vec<f64>,
+    /// The standard deviation (over I, not I - 1), and 1 for an input that never changes, (M,).
+    pub deviations: Vec<f64>,
+}
+
+/// An input that f32 does not hold well.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RoundedInput {
+    /// Which input, from 0.
+    pub input: usize,
+    /// The most that rounding to f32 moves one of its values.
+    pub rounding: f64,
+    /// The largest value less the smallest one.
+    pub range: f64,
+}
+
+/// An input is named where rounding moves a value by more than this share of its range.
+const NOTABLE_ROUNDING: f64 = 1e-6;
+
 impl Dataset {
     /// Checks `x` (I, M) and `q` (I,) and makes them a data set.
     ///
@@ -73,6 +97,42 @@ impl Dataset {
         // Row-major whatever the file's order was: engines read rows as slices.
         let x = x.as_standard_layout().into_owned();
         Ok(Self { x, q })
+    }
+
+    /// The centres and scales that give every input mean 0 and standard deviation 1.
+    pub fn standardization(&self) -> Standardization {
+        let means = self.x.sum_axis(Axis(0)) / self.samples() as f64;
+        let squares = (&self.x - &means).mapv(|x| x * x).sum_axis(Axis(0)) / self.samples() as f64;
+        let deviations = squares.mapv(|square| if square > 0.0 { square.sqrt() } else { 1.0 });
+        Standardization { means: means.to_vec(), deviations: deviations.to_vec() }
+    }
+
+    /// The same labels with inputs centred and scaled by `standardization`, which must be of as many inputs.
+    ///
+    /// # Errors
+    /// [`DataError::NotFinite`] where that leaves the range of f32.
+    pub fn standardized(&self, standardization: &Standardization) -> Result<Self, DataError> {
+        let mut x = self.x.clone();
+        let scales = standardization.means.iter().zip(&standardization.deviations);
+        for (mut column, (mean, deviation)) in x.axis_iter_mut(Axis(1)).zip(scales) {
+            column.mapv_inplace(|x| (x - mean) / deviation);
+        }
+        Self::new(x, self.q.clone())
+    }
+
+    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that never changes is not
+    /// among them: rounding it is as good as another weight.
+    pub fn inputs_rounded_by_f32(&self) -> Vec<RoundedInput> {
+        let columns = self.x.axis_iter(Axis(1)).enumerate();
+        columns
+            .map(|(input, column)| {
+                let (low, high) =
+                    column.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (low.min(x), high.max(x)));
+                let rounding = column.fold(0.0_f64, |most, &x| most.max((x - f64::from(x as f32)).abs()));
+                RoundedInput { input, rounding, range: high - low }
+            })
+            .filter(|found| found.range > 0.0 && found.rounding > NOTABLE_ROUNDING * found.range)
+            .collect()
     }
 
     /// I, the number of samples.
@@ -110,7 +170,7 @@ fn is_label(v: f64) -> bool {
 mod tests {
     use ndarray::{Array1, Array2, ShapeBuilder, array};
 
-    use super::{DataError, Dataset};
+    use super::{DataError, Dataset, RoundedInput};
 
     #[test]
     fn fortran_order_gives_the_same_rows() {
@@ -134,5 +194,25 @@ mod tests {
         assert!(matches!(Dataset::new(x.clone(), array![0.0, f64::NAN]), Err(DataError::Label { .. })));
         assert_eq!(Dataset::new(x, array![0.0]), Err(DataError::Lengths { x: 2, q: 1 }));
         assert!(matches!(Dataset::new(Array2::zeros((0, 2)), Array1::zeros(0)), Err(DataError::Empty { .. })));
+    }
+
+    #[test]
+    fn inputs_that_f32_does_not_hold_are_named_and_standardizing_helps() {
+        let time = |k: f64| 1.7e9 + k;
+        let x = array![[time(0.3), 0.1, 5.1], [time(1.1), 0.2, 5.1], [time(2.0), 0.4, 5.1], [time(2.6), 0.3, 5.1]];
+        let data = Dataset::new(x, array![0.0, 1.0, 0.0, 1.0]).unwrap();
+        let [RoundedInput { input: 0, rounding, range }] = data.inputs_rounded_by_f32()[..] else {
+            panic!("{:?}", data.inputs_rounded_by_f32())
+        };
+        assert!(rounding > 1.0 && (range - 2.3).abs() < 1e-6, "{rounding} {range}");
+        let standardization = data.standardization();
+        let standardized = data.standardized(&standardization).unwrap();
+        assert_eq!(standardized.inputs_rounded_by_f32(), []);
+        for column in standardized.x().columns().into_iter().take(2) {
+            let square = column.iter().map(|x| x * x).sum::<f64>() / 4.0;
+            assert!(column.sum().abs() < 1e-6 && (square - 1.0).abs() < 1e-6, "{column}");
+        }
+        assert!(standardized.x().column(2).iter().all(|x| x.abs() < 1e-12), "an input that never changes becomes 0");
+        assert_eq!(standardization.deviations[2].to_bits(), 1.0_f64.to_bits());
     }
 }
