@@ -4,6 +4,8 @@
 //! Every inequality is also tried with its bound lowered, which has to be noticed: a check that nothing can violate
 //! says nothing.
 
+mod support;
+
 use std::sync::LazyLock;
 
 use ndarray::{Array1, Array2};
@@ -14,10 +16,11 @@ use sharpsweep::bounds::{
     trace_sq_range_if_psd, trace_vv_bound, wolkowicz_styan,
 };
 use sharpsweep::engine::{Descent, Status};
-use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta, philox4x32_10};
+use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{
     Spectrum, Terms, hessian, output, pair_forms, spectrum, terms, trace_sq, trace_vv, trace_ww, train,
 };
+use support::Draws;
 
 /// Random networks in the common pool, over all activations in turn: each inequality needs 10,000 that meet its
 /// premise.
@@ -26,28 +29,6 @@ const RANDOM: u32 = 60_000;
 /// Rounding allowed to every inequality, relative to the larger side's natural scale: the sums behind it have at most a
 /// few thousand terms of f64.
 const ROUNDING: f64 = 1e-12;
-
-/// Uniform numbers on (0, 1), reproducible by `key`.
-struct Draws {
-    key: u32,
-    next: u32,
-}
-
-impl Draws {
-    fn unit(&mut self) -> f64 {
-        let word = philox4x32_10([self.next, 0, 0, 0x7465_7374], [self.key, 0])[0];
-        self.next += 1;
-        (f64::from(word) + 0.5) / 4_294_967_296.0
-    }
-
-    fn within(&mut self, low: f64, high: f64) -> f64 {
-        low + (high - low) * self.unit()
-    }
-
-    fn count(&mut self, most: usize) -> usize {
-        1 + (self.unit() * most as f64) as usize
-    }
-}
 
 /// A network and all that the theorems speak of.
 struct Measured {
@@ -102,7 +83,7 @@ impl Measured {
 /// Network `index` of the pool: activations in turn, M and N up to 5, I up to 12, weights from 0.03 to 30 and inputs in
 /// the unit cube or well beyond it.
 fn random_network(index: u32) -> (Problem, Vec<f64>) {
-    let mut draws = Draws { key: index, next: 0 };
+    let mut draws = Draws::new(index);
     let activation = Activation::ALL[index as usize % 5];
     let (inputs, hidden, samples) = (draws.count(5), draws.count(5), draws.count(12));
     let (low, high) = [(0.0, 1.0), (-1.0, 1.0), (-4.0, 4.0)][draws.count(3) - 1];

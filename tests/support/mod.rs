@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, Array3, ArrayBase, Dimension, OwnedRepr, s};
 use ndarray_npy::{ReadNpyExt, read_npy};
 use serde::Deserialize;
-use sharpsweep::model::{Activation, Dataset, Problem};
+use sharpsweep::model::{Activation, Dataset, Problem, philox4x32_10};
 
 /// How many misses a message lists before it only counts them.
 const LISTED: usize = 12;
@@ -168,4 +168,34 @@ pub(crate) fn notice(text: &str) {
 pub(crate) fn without_the_last(data: &Dataset, count: usize) -> Dataset {
     let kept = data.samples() - count;
     Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().slice(s![..kept]).to_owned()).unwrap()
+}
+
+/// Uniform numbers on (0, 1), reproducible by a key.
+pub(crate) struct Draws {
+    key: u32,
+    next: u32,
+}
+
+impl Draws {
+    /// The numbers of `key`.
+    pub(crate) fn new(key: u32) -> Self {
+        Self { key, next: 0 }
+    }
+
+    /// The next one.
+    pub(crate) fn unit(&mut self) -> f64 {
+        let word = philox4x32_10([self.next, 0, 0, 0x7465_7374], [self.key, 0])[0];
+        self.next += 1;
+        (f64::from(word) + 0.5) / 4_294_967_296.0
+    }
+
+    /// The next one, stretched to (`low`, `high`).
+    pub(crate) fn within(&mut self, low: f64, high: f64) -> f64 {
+        low + (high - low) * self.unit()
+    }
+
+    /// The next one as a whole number from 1 to `most`.
+    pub(crate) fn count(&mut self, most: usize) -> usize {
+        1 + (self.unit() * most as f64) as usize
+    }
 }

@@ -1,0 +1,298 @@
+//! Every number is right to its stated error or NaN, and every bound holds as it stands: on golden, trained and hostile networks, with
+//! every engine and both routes, against the f64 spectra of the reference.
+
+mod support;
+
+use std::env;
+use std::path::Path;
+
+use ndarray::{Array1, Array2};
+use ndarray_npy::read_npy;
+use sharpsweep::bounds::{WolkowiczStyan, widened_bounds, wolkowicz_styan};
+use sharpsweep::closed_forms::{self, ClosedForms};
+use sharpsweep::cpu::{Cpu, InstructionSet};
+use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status};
+use sharpsweep::gpu::Tuning;
+use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
+use sharpsweep::reference::{Reference, Spectrum, spectra};
+use support::{Draws, golden_cases};
+
+/// How many networks of each kind are tried, in hundredths: `SHARPSWEEP_NETWORKS=100` tries the 10,000 that a release is measured by.
+fn share() -> usize {
+    env::var("SHARPSWEEP_NETWORKS").map_or(4, |text| text.parse().expect("SHARPSWEEP_NETWORKS is a whole number"))
+}
+
+/// Every engine with either route, by name: all instruction sets of this processor, the reference, and the adapter if `gpu`.
+fn engines(test: &str, gpu: bool) -> Vec<(String, Box<dyn Engine>)> {
+    let mut engines: Vec<(String, Box<dyn Engine>)> = vec![("reference".into(), Box::new(Reference))];
+    for route in [Route::Pairwise, Route::Assembled] {
+        for set in InstructionSet::available() {
+            let cpu = Cpu::with_instruction_set(route, set).expect("listed as available");
+            engines.push((format!("cpu {set} {route:?}"), Box::new(cpu)));
+        }
+        let tuning = Tuning { route, ..Tuning::default() };
+        if gpu && let Some(gpu) = support::gpu::gpu(test, tuning) {
+            engines.push((format!("gpu {route:?}"), Box::new(gpu)));
+        }
+    }
+    engines
+}
+
+/// Networks on one problem, with their spectra in f64.
+struct Networks {
+    name: String,
+    problem: Problem,
+    theta: Array2<f64>,
+    truth: Vec<Spectrum>,
+}
+
+impl Networks {
+    fn new(name: String, problem: Problem, theta: Array2<f64>) -> Self {
+        let truth = spectra(&problem, theta.view(), 0).into_iter().map(|spectrum| spectrum.unwrap()).collect();
+        Self { name, problem, theta, truth }
+    }
+}
+
+/// What one engine made of some networks.
+#[derive(Default)]
+struct Found {
+    tried: usize,
+    /// Rows without bounds.
+    without: usize,
+    /// Bounds that do not hold, and values that are further off than stated.
+    misses: Vec<String>,
+    /// bound_error over ||H||_F.
+    errors: Vec<f64>,
+}
+
+/// How far eigenvalues may be off, relative to ||H||_F: f64 engines and the f32 eigenvalues of the GPU.
+fn eigenvalue_error(engine: &dyn Engine) -> f64 {
+    if engine.evaluates_in_f64() { 1e-12 } else { 1e-5 }
+}
+
+/// Evaluates `networks` with `engine` as a run does, and compares. `bounds` makes the four bounds of a row.
+fn compare(
+    name: &str,
+    engine: &mut dyn Engine,
+    networks: &Networks,
+    found: &mut Found,
+    bounds: impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64),
+) {
+    let Networks { problem, theta, truth, .. } = networks;
+    let parameters = problem.shape.parameters();
+    let forms = closed_forms::evaluate(engine, problem, theta.view()).unwrap();
+    let Spectra { lambda_max, lambda_min, .. } =
+        closed_forms::spectra(engine, problem, theta.view(), &forms.again).unwrap();
+    let exact = Reference.evaluate(problem, theta.view()).unwrap();
+    let allowed = eigenvalue_error(engine);
+    for (k, spectrum) in truth.iter().enumerate() {
+        let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());
+        let norm = spectrum.eigenvalues.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let (bound, error) = bounds(&forms, k);
+        found.tried += 1;
+        found.errors.extend((norm > 0.0).then_some(error / norm));
+        let mut miss = |what: &str, left: f64, right: f64| {
+            found.misses.push(format!(
+                "{name}, {} [{k}] {}: {what}: {left:e} and {right:e}",
+                networks.name,
+                problem.activation.name()
+            ));
+        };
+        if bound.lambda_sup.is_nan() {
+            found.without += 1;
+        } else {
+            for (what, low, high) in [
+                ("lambda_1 <= lambda_sup", largest, bound.lambda_sup),
+                ("lambda_max_lower <= lambda_1", bound.lambda_max_lower, largest),
+                ("lambda_D <= lambda_min_upper", smallest, bound.lambda_min_upper),
+                ("lambda_min_lower <= lambda_D", bound.lambda_min_lower, smallest),
+            ] {
+                let holds = low <= high;
+                if !holds {
+                    miss(what, low, high);
+                }
+            }
+            let (rounding, own) = (forms.evaluation.rounding[k], exact.rounding[k]);
+            let evaluation = &forms.evaluation;
+            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            let true_trace = exact.trace_ww[k] + exact.trace_vv[k];
+            let moved = (parameters as f64).sqrt() * (rounding.hessian + own.hessian) + rounding.trace + own.trace;
+            if (trace - true_trace).abs() > moved {
+                miss("tr H and the reference's", trace, true_trace);
+            }
+            // ||H~||_F^2 - ||H||_F^2 is at most 2 ||H||_F e + e^2 for ||H~ - H||_F <= e.
+            let moved = rounding.hessian + own.hessian;
+            let moved = moved * (2.0 * norm + moved) + rounding.trace_sq + own.trace_sq;
+            if (evaluation.trace_sq[k] - exact.trace_sq[k]).abs() > moved {
+                miss("tr H^2 and the reference's", evaluation.trace_sq[k], exact.trace_sq[k]);
+            }
+        }
+        for (what, value, truth) in [("lambda_max", lambda_max[k], largest), ("lambda_min", lambda_min[k], smallest)] {
+            if !value.is_nan() && (value - truth).abs() > allowed * norm {
+                miss(what, value, truth);
+            }
+        }
+    }
+}
+
+/// The bounds as they stand in a run's columns.
+fn recorded(problem: &Problem) -> impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64) {
+    let parameters = problem.shape.parameters();
+    move |forms, k| {
+        let evaluation = &forms.evaluation;
+        let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+        let widened = widened_bounds(trace, evaluation.trace_sq[k], parameters, &evaluation.rounding[k]);
+        (widened.bounds, widened.error)
+    }
+}
+
+/// All engines on all networks: nothing misses, and at most `without` of the rows have no bounds.
+fn assert_true(engines: Vec<(String, Box<dyn Engine>)>, networks: &[Networks], without: f64) {
+    let mut misses = Vec::new();
+    for (name, mut engine) in engines {
+        let mut found = Found::default();
+        for networks in networks {
+            compare(&name, engine.as_mut(), networks, &mut found, recorded(&networks.problem));
+        }
+        found.errors.sort_by(f64::total_cmp);
+        let error = |level: f64| found.errors.get((found.errors.len() as f64 * level) as usize).copied().unwrap_or(0.0);
+        support::notice(&format!(
+            "{name}: {} networks, {} misses, {} without bounds, bound_error / ||H||_F median {:.1e}, 99 % {:.1e}",
+            found.tried,
+            found.misses.len(),
+            found.without,
+            error(0.5),
+            error(0.99)
+        ));
+        if found.without as f64 > without * found.tried as f64 {
+            misses.push(format!("{name}: {} of {} rows have no bounds", found.without, found.tried));
+        }
+        misses.extend(found.misses);
+    }
+    assert!(misses.is_empty(), "{} misses:\n{}", misses.len(), misses[..misses.len().min(20)].join("\n"));
+}
+
+#[test]
+fn golden_networks_have_true_bounds() {
+    let networks: Vec<Networks> =
+        golden_cases().into_iter().map(|case| Networks::new(case.name, case.problem, case.theta)).collect();
+    assert_true(engines("golden_networks_have_true_bounds", true), &networks, 0.0);
+}
+
+/// The paper's data and three real sets, all activations; trained with a step size that makes sense for them.
+fn trained(networks: usize) -> Vec<Networks> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let real = |name: &str| {
+        let x: Array2<f32> = read_npy(data.join(format!("{name}-train-x.npy"))).unwrap();
+        let q: Array1<f32> = read_npy(data.join(format!("{name}-train-q.npy"))).unwrap();
+        Dataset::new(x.mapv(f64::from), q.mapv(f64::from)).unwrap()
+    };
+    let sets = [
+        ("appendix-c", appendix_c(50, 0, Stream::TrainData).unwrap(), 10.0, 0.1, 3_000),
+        ("iris", real("iris-versicolor-virginica"), 3.0, 0.02, 1_000),
+        ("wine", real("wine-0-1"), 2.0, 0.01, 300),
+        ("breast-cancer", real("breast-cancer"), 1.0, 0.003, 100),
+    ];
+    let mut all = Vec::new();
+    for (name, data, init_range, step_size, max_steps) in sets {
+        for activation in Activation::ALL {
+            let problem = Problem::new(3, activation, data.clone());
+            // Linear networks diverge at the paper's step.
+            let step_size = if activation == Activation::Linear { step_size / 20.0 } else { step_size };
+            let descent = Descent { init_range, step_size, max_steps, tolerance: 1e-3 };
+            let trained = Cpu::default().train(&problem, &descent, 0..(networks / 4) as u64).unwrap();
+            let kept: Vec<usize> =
+                (0..trained.status.len()).filter(|&k| trained.status[k] != Status::NonFinite).collect();
+            let theta = trained.theta.select(ndarray::Axis(0), &kept).mapv(f64::from);
+            all.push(Networks::new(format!("trained on {name}"), problem, theta));
+        }
+    }
+    all
+}
+
+#[test]
+fn trained_networks_have_true_bounds() {
+    assert_true(engines("trained_networks_have_true_bounds", true), &trained(100 * share()), 0.0);
+}
+
+/// 10^-15 to 10^15, evenly on a logarithmic scale.
+fn scale(draws: &mut Draws) -> f64 {
+    10_f64.powf(draws.within(-15.0, 15.0))
+}
+
+/// Inputs and weights of any scale: ordinary, saturated, dead, of rank 1, with an outlier, with equal samples. Shapes and activations come
+/// in turn, so that a GPU compiles few kernels.
+fn hostile(networks: usize) -> Vec<Networks> {
+    const SHAPES: [(usize, usize, usize); 4] = [(1, 1, 5), (2, 3, 20), (3, 4, 9), (4, 2, 1)];
+    const ROWS: usize = 10;
+    let f32 = |value: f64| f64::from(value as f32);
+    let problems = networks.div_ceil(SHAPES.len() * Activation::ALL.len() * ROWS);
+    let mut all = Vec::new();
+    let mut key = 1;
+    for (inputs, hidden, samples) in SHAPES {
+        for activation in Activation::ALL {
+            for _ in 0..problems {
+                key += 1;
+                let mut draws = Draws::new(key);
+                let size = if draws.unit() < 0.3 { 1.0 } else { scale(&mut draws) };
+                let mut x = Array2::from_shape_simple_fn((samples, inputs), || f32(draws.within(-size, size)));
+                match draws.count(5) {
+                    1 => x.row_mut(0).mapv_inplace(|x| f32(x * 1e6)),
+                    2 => x.column_mut(0).fill(f32(size)),
+                    3 => (0..samples).for_each(|i| {
+                        let first = x.row(0).to_owned();
+                        x.row_mut(i).assign(&first);
+                    }),
+                    _ => {}
+                }
+                let label = draws.count(4);
+                let q = Array1::from_shape_simple_fn(samples, || match label {
+                    1 => 0.0,
+                    2 => 1.0,
+                    _ => draws.unit().round(),
+                });
+                let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
+                let shape = problem.shape;
+                let mut theta = Array2::zeros((ROWS, shape.parameters()));
+                for mut row in theta.rows_mut() {
+                    // Weights of W against the inputs, and of v by themselves.
+                    let (kind, any) = (draws.count(6), scale(&mut draws));
+                    let (w, v) = match kind {
+                        1 => (any, any),
+                        2 => (1.0 / size, any),
+                        3 => (100.0 / size, 10.0),
+                        4 => (0.0, 1.0),
+                        5 => (1.0, 0.0),
+                        _ => (scale(&mut draws), 3.0),
+                    };
+                    for (d, weight) in row.iter_mut().enumerate() {
+                        let size = if d < shape.v_bias() { w } else { v };
+                        *weight = f32((size * draws.within(-1.0, 1.0)).clamp(-1e30, 1e30));
+                    }
+                }
+                all.push(Networks::new(format!("hostile {key}"), problem, theta));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn hostile_networks_have_true_bounds() {
+    assert_true(engines("hostile_networks_have_true_bounds", true), &hostile(100 * share()), 0.05);
+}
+
+/// At rank 1 Theorem 1 is an equality: the formulas alone fall below lambda_1 there, which the comparison sees.
+#[test]
+fn the_comparison_sees_a_bound_that_is_not_widened() {
+    let networks = trained(400);
+    let mut found = Found::default();
+    for networks in &networks {
+        compare("formulas", &mut Cpu::default(), networks, &mut found, |forms, k| {
+            let evaluation = &forms.evaluation;
+            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            (wolkowicz_styan(trace, evaluation.trace_sq[k], networks.problem.shape.parameters()), 0.0)
+        });
+    }
+    assert!(found.misses.iter().any(|miss| miss.contains("lambda_1 <= lambda_sup")), "{:?}", found.misses);
+}
