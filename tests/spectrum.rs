@@ -1,4 +1,4 @@
-//! The f32 engines' eigenvalues against the reference's: golden cases, trained networks, and sizes around every block boundary.
+//! The engines' eigenvalues against the reference's: golden cases, trained networks, and sizes around every block boundary.
 
 mod support;
 
@@ -13,10 +13,11 @@ use sharpsweep::reference::Reference;
 use support::golden_cases;
 use support::gpu::gpu;
 
-/// f32 rounding of the terms, of the Hessian's sums and of the reduction, relative to the eigenvalue of largest magnitude.
-const LAMBDA_WORST: f64 = 1e-5;
-/// The same, for half of the networks.
-const LAMBDA_MEDIAN: f64 = 1e-6;
+/// How far the worst and half of the networks may be off, relative to the eigenvalue of largest magnitude: f32 rounding of the terms, of the
+/// Hessian's sums and of the reduction on the GPU; in f64 what inputs of some hundreds to the logistic function leave.
+fn allowed(engine: &dyn Engine) -> (f64, f64) {
+    if engine.evaluates_in_f64() { (1e-11, 1e-12) } else { (1e-5, 1e-6) }
+}
 
 /// Every engine that is not the reference: the GPU where there is one, and each instruction set of this processor.
 fn engines(test: &str) -> Vec<(String, Box<dyn Engine>)> {
@@ -43,11 +44,12 @@ fn errors(found: &Spectra, expected: &Spectra) -> Vec<f64> {
         .collect()
 }
 
-fn assert_accurate(what: &str, mut errors: Vec<f64>) {
+fn assert_accurate(what: &str, engine: &dyn Engine, mut errors: Vec<f64>) {
+    let (most, half) = allowed(engine);
     // NaN sorts last, so it is the worst.
     errors.sort_by(f64::total_cmp);
     let (worst, median) = (errors[errors.len() - 1], errors[errors.len() / 2]);
-    assert!(worst <= LAMBDA_WORST && median <= LAMBDA_MEDIAN, "{what}: worst {worst:e}, median {median:e}");
+    assert!(worst <= most && median <= half, "{what}: worst {worst:e}, median {median:e}");
 }
 
 fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
@@ -69,7 +71,7 @@ fn eigenvalues_match_the_reference_on_the_golden_cases() {
         for case in golden_cases() {
             let expected = Reference.spectrum(&case.problem, case.theta.view()).unwrap();
             let found = engine.spectrum(&case.problem, case.theta.view()).unwrap();
-            assert_accurate(&format!("{name} {}", case.name), errors(&found, &expected));
+            assert_accurate(&format!("{name} {}", case.name), engine.as_ref(), errors(&found, &expected));
         }
     }
 }
@@ -87,7 +89,11 @@ fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
         let expected = Reference.spectrum(&problem, theta.view()).unwrap();
         for (name, engine) in &mut engines {
             let found = engine.spectrum(&problem, theta.view()).unwrap();
-            assert_accurate(&format!("{name} N = {hidden}, data {data_seed}"), errors(&found, &expected));
+            assert_accurate(
+                &format!("{name} N = {hidden}, data {data_seed}"),
+                engine.as_ref(),
+                errors(&found, &expected),
+            );
         }
     }
 }
@@ -104,11 +110,11 @@ fn eigenvalues_match_the_reference_at_every_size() {
             let expected = Reference.spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             let parameters = problem.shape.parameters();
-            assert_accurate(&format!("{name} D = {parameters}"), errors(&found, &expected));
+            assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
             // A spectrum that belongs to another network is seen.
             let mut exchanged = found.clone();
             exchanged.lambda_max.swap(0, 20);
-            assert!(errors(&exchanged, &expected)[0] > LAMBDA_WORST, "{name} D = {parameters}");
+            assert!(errors(&exchanged, &expected)[0] > allowed(engine.as_ref()).0, "{name} D = {parameters}");
             let one = engine.spectrum(&problem, theta.slice(ndarray::s![17..18, ..])).unwrap();
             assert_eq!(one.lambda_max[0].to_bits(), found.lambda_max[17].to_bits(), "{name} D = {parameters}");
             assert_eq!(one.lambda_min[0].to_bits(), found.lambda_min[17].to_bits(), "{name} D = {parameters}");
@@ -127,7 +133,7 @@ fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
             let expected = Reference.spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             let parameters = problem.shape.parameters();
-            assert_accurate(&format!("{name} D = {parameters}"), errors(&found, &expected));
+            assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
         }
     }
 }
@@ -163,7 +169,7 @@ fn eigenvalues_match_the_reference_for_many_samples() {
             let theta = random_theta(&problem, 3, 1.0);
             let expected = Reference.spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
-            assert_accurate(&format!("{name} I = {samples}"), errors(&found, &expected));
+            assert_accurate(&format!("{name} I = {samples}"), engine.as_ref(), errors(&found, &expected));
         }
     }
 }
@@ -177,7 +183,7 @@ fn large_hessians_pass_their_checks_in_lanes() {
         let theta = random_theta(&problem, 4, 1.0);
         let expected = Reference.spectrum(&problem, theta.view()).unwrap();
         let found = cpu.spectrum(&problem, theta.view()).unwrap();
-        assert_accurate(&format!("M = {inputs}, N = {hidden}"), errors(&found, &expected));
+        assert_accurate(&format!("M = {inputs}, N = {hidden}"), &cpu, errors(&found, &expected));
     }
 }
 
@@ -189,8 +195,8 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
         let mut theta = random_theta(&problem, 40, 1.0);
         let clean = engine.spectrum(&problem, theta.view()).unwrap();
         theta[[11, 2]] = f64::NAN;
-        theta[[30, 12]] = 3e38;
-        theta[[30, 0]] = 3e38;
+        theta[[30, 12]] = 1e300;
+        theta[[30, 0]] = 1e300;
         let found = engine.spectrum(&problem, theta.view()).unwrap();
         let rows: Vec<usize> = found.missing.iter().map(|missing| missing.row).collect();
         assert_eq!(rows, [11, 30], "{name}: {:?}", found.missing);
@@ -216,9 +222,8 @@ fn degenerate_hessians_have_eigenvalues_too() {
         for k in 0..3 {
             let scale = expected.lambda_max[k].abs();
             let miss = (found.lambda_max[k] - expected.lambda_max[k]).abs();
-            // Saturated f32 units keep derivatives of up to 2^-60.
             assert!(
-                miss <= LAMBDA_WORST * scale + 1e-12,
+                miss <= allowed(engine.as_ref()).0 * scale,
                 "{name} row {k}: {} {}",
                 found.lambda_max[k],
                 expected.lambda_max[k]

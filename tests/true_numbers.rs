@@ -87,7 +87,8 @@ fn compare(
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
         let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());
-        let norm = spectrum.eigenvalues.iter().map(|value| value * value).sum::<f64>().sqrt();
+        // Without underflow of the squares.
+        let norm = spectrum.eigenvalues.iter().fold(0.0_f64, |norm, &value| norm.hypot(value));
         let (bound, error) = bounds(&forms, k);
         found.tried += 1;
         found.errors.extend((norm > 0.0).then_some(error / norm));
