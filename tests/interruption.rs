@@ -13,7 +13,7 @@ use ndarray::ArrayView2;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
+use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Tasks, Trained};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
@@ -200,7 +200,7 @@ fn resume_refuses_another_spec_and_shows_the_difference() {
     let said = fail(dir.path(), &["resume", "run", "--backend", "reference"], 1);
     assert!(said.contains("engine: `cpu` there, `reference` here"), "{said}");
     let said = fail(dir.path(), &["resume", "run", "--route", "pairwise"], 1);
-    assert!(said.contains("route to tr H^2: `auto` there, `pairwise` here"), "{said}");
+    assert!(said.contains("route to tr H^2: `assembled` there, `pairwise` here"), "{said}");
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
 }
@@ -325,8 +325,12 @@ impl<E: Engine> Failing<E> {
 }
 
 impl<E: Engine> Engine for Failing<E> {
-    fn description(&self) -> Description {
-        self.inner.description()
+    fn machine(&self) -> Machine {
+        self.inner.machine()
+    }
+
+    fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
+        self.inner.description(problem, tasks)
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
@@ -362,11 +366,12 @@ type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Engine>, EngineError>;
 fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     let experiment = experiment();
     let engine = open().unwrap();
+    let description = engine.description(&experiment.problem, experiment.spec.tasks());
     let writer = if dir.exists() {
-        RunWriter::resume(&Run::open(dir).unwrap()).unwrap()
+        RunWriter::resume(dir, &description).unwrap()
     } else {
         let columns = columns_of(&experiment.spec, Dtype::Float32);
-        RunWriter::create(dir, &experiment, engine.description(), columns).unwrap()
+        RunWriter::create(dir, &experiment, description, columns).unwrap()
     };
     let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
     let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19 };
@@ -421,7 +426,9 @@ fn a_device_that_stays_lost_ends_the_sitting_with_every_finished_row_kept() {
     let kept = Run::open(&disturbed).unwrap();
     assert_eq!(kept.manifest().state, State::Running);
     // Six calls are three chunks: 256 seeds, then as many as 512 KiB hold.
-    let missing = RunWriter::resume(&kept).unwrap().missing();
+    let experiment = experiment();
+    let description = Cpu::default().description(&experiment.problem, experiment.spec.tasks());
+    let missing = RunWriter::resume(&disturbed, &description).unwrap().missing();
     assert!(matches!(missing.as_slice(), [rest] if rest.start > 256 && rest.end == 3000), "{missing:?}");
     run(&disturbed, &|| Ok(Box::new(Cpu::default()))).1.unwrap();
     assert_same_columns(&disturbed, &whole);
