@@ -5,13 +5,12 @@ mod support;
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ndarray::ArrayView2;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Tasks, Trained};
 use sharpsweep::gpu::{Gpu, Tuning};
@@ -20,7 +19,7 @@ use sharpsweep::records::{Dtype, columns as columns_of};
 use sharpsweep::run::{Run, RunWriter, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
 use sharpsweep::sweep::{Ended, Event, Networks, Sweep, SweepError};
-use support::command::{assert_same_columns, columns, fail, manifest, sharpsweep, start, succeed};
+use support::command::{assert_same_columns, columns, cut, fail, manifest, send, sharpsweep, start, succeed};
 use tempfile::{TempDir, tempdir};
 
 /// A sweep of some half a second on one core, in chunks of at most 1456 seeds (1 MiB).
@@ -40,18 +39,8 @@ fn with_undisturbed() -> TempDir {
 /// A folder with the undisturbed sweep and one that was killed once its journal had rows, but not all.
 fn with_killed() -> TempDir {
     let dir = with_undisturbed();
-    let (mut child, _) = start(dir.path(), &sweep_to("run"));
-    while std::fs::read_to_string(dir.path().join("run/journal")).is_ok_and(|journal| journal.lines().count() < 2) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(manifest(&dir.path().join("run"))["state"], "running", "the sweep was too quick to be killed");
+    cut(dir.path(), &sweep_to("run"), "run");
     dir
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
 fn assert_as_undisturbed(dir: &TempDir) {
