@@ -35,9 +35,7 @@ impl Staging {
         remove_abandoned(parent, &prefix);
         let path = parent.join(format!("{prefix}{}", std::process::id()));
         fs::create_dir(&path).map_err(|error| RunError::io(&path, error))?;
-        let lock = File::create_new(path.join(LOCK))
-            .and_then(|lock| lock.lock().map(|()| lock))
-            .map_err(|error| RunError::io(&path, error))?;
+        let lock = locked(&path).map_err(|error| RunError::io(&path, error))?;
         Ok(Self { path, dir: dir.to_owned(), published: false, _lock: lock })
     }
 
@@ -77,6 +75,16 @@ impl Drop for Staging {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Makes the lock of the new folder `path`. It gets its name only once it is locked: without that it would pass for abandoned for a
+/// moment.
+fn locked(path: &Path) -> io::Result<File> {
+    let unlocked = path.join(format!("{LOCK}.new"));
+    let lock = File::create_new(&unlocked)?;
+    lock.lock()?;
+    fs::rename(unlocked, path.join(LOCK))?;
+    Ok(lock)
 }
 
 fn parent(dir: &Path) -> &Path {

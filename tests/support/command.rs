@@ -84,12 +84,15 @@ pub(crate) fn begin_as(run: &Path, change: impl Fn(&mut serde_json::Value)) {
     fs::write(run.join("journal"), rewritten).unwrap();
 }
 
-/// Every file in `dir` and below it, by path, with its bytes.
+/// Every file in `dir` and below it, by path, with its bytes; of a link what it points to.
 pub(crate) fn files(dir: &Path) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
-        if path.is_dir() {
+        if path.is_symlink() {
+            let target = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+            found.insert(path, target);
+        } else if path.is_dir() {
             found.extend(files(&path));
         } else {
             let content = fs::read(&path).unwrap();
