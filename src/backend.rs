@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, Route};
+use crate::engine::{Description, Engine, EngineError, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 
@@ -50,7 +50,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
         Choice { kind: Kind::Gpu { adapter, tuning }, route, reason }
     };
     let cpu = |why: &str| {
-        let cpu = Cpu::new(route).description();
+        let cpu = Cpu::new(route).machine();
         let reason = format!("engine: cpu, {} ({}), f32: {why}", cpu.device, cpu.driver);
         Choice { kind: Kind::Cpu, route, reason }
     };
@@ -77,6 +77,13 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
 }
 
 impl Choice {
+    /// The same engine by the route that a run of `begun` took, unless a route was asked for.
+    #[must_use]
+    pub fn as_begun(&self, begun: &Description) -> Self {
+        let route = if self.route == Route::Auto { begun.route } else { self.route };
+        Self { route, ..self.clone() }
+    }
+
     /// Opens the engine.
     ///
     /// # Errors

@@ -20,7 +20,7 @@ pub struct Bench {
     /// The program's version.
     pub version: String,
     /// The engines, by name, with device and driver.
-    pub engines: Vec<crate::engine::Description>,
+    pub engines: Vec<crate::engine::Machine>,
     /// Repeats of every measurement.
     pub repeats: usize,
     /// What they may take together, seconds: what takes longer is skipped.

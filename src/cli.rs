@@ -7,6 +7,7 @@ mod evaluate;
 mod experiment;
 mod grid;
 mod merge;
+mod place;
 mod progress;
 mod replay;
 mod report;
@@ -94,8 +95,8 @@ impl Failure {
     /// What to print.
     pub fn message(&self) -> String {
         match self {
-            Self::Usage(error) | Self::Failed(error) => format!("error: {error:#}"),
-            Self::Interrupted(how_to_go_on) => how_to_go_on.clone(),
+            Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {error:#}")),
+            Self::Interrupted(how_to_go_on) => visible(how_to_go_on),
         }
     }
 }
@@ -126,12 +127,41 @@ impl Cli {
 fn print(text: &str) {
     use std::io::Write;
     // Nothing can be done for a reader that has gone.
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(std::io::stdout().lock(), "{}", visible(text));
 }
 
 /// Tells the user something beside the results.
 fn notice(text: &str) {
     use std::io::Write;
     // Nothing can be done for a terminal that has gone.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+}
+
+/// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON writes them.
+/// Names and paths may come from files of other people.
+fn visible(text: &str) -> String {
+    let steers = |character: char| {
+        (character.is_control() && !matches!(character, '\n' | '\t'))
+            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if steers(character) {
+            shown += &format!("\\u{:04x}", u32::from(character));
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn nothing_that_is_printed_steers_the_terminal() {
+        assert_eq!(visible("λ_1 = 3\tx\n"), "λ_1 = 3\tx\n");
+        assert_eq!(visible("a\x1b[2J\r\u{7f}\u{9b}\u{202e}b"), r"a\u001b[2J\u000d\u007f\u009b\u202eb");
+    }
 }

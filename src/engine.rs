@@ -109,9 +109,9 @@ pub struct Evaluation {
     pub rounding: Vec<Rounding>,
 }
 
-/// What an engine is and where it runs; stored in every manifest.
+/// What an engine is and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Description {
+pub struct Machine {
     /// `reference`, `cpu` or `gpu`.
     pub engine: String,
     /// The floating-point types: `f64`, `f32`, or `f32, closed forms f64`.
@@ -120,24 +120,51 @@ pub struct Description {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
-    /// What results depend on beyond the inputs: a hash of the shader text for the GPU, empty elsewhere.
+}
+
+/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest stores it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// The engine and where it runs.
+    #[serde(flatten)]
+    pub machine: Machine,
+    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as in runs
+    /// from before there were revisions, or not one, as in a run that was merged from several.
+    #[serde(default)]
+    pub revision: u32,
+    /// A hash of the shader texts that the run uses, for the GPU; empty elsewhere.
     pub code_hash: String,
-    /// How tr H^2 was asked for. The route that `auto` stands for follows from the problem's sizes.
+    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old runs.
     #[serde(default)]
     pub route: Route,
+}
+
+/// Which parts of an engine a run uses, beside the closed forms, which every run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tasks {
+    /// Training.
+    pub train: bool,
+    /// The spectrum.
+    pub spectrum: bool,
 }
 
 impl Description {
     /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference, with both
     /// sides. How many threads a processor has is none, since no result depends on it.
     pub fn differences(&self, now: &Self) -> Vec<String> {
-        let same_device = self.device == now.device || (self.on_processor() && now.on_processor());
+        let (a, b) = (&self.machine, &now.machine);
+        let same_device = a.device == b.device || (a.on_processor() && b.on_processor());
+        let revision = |description: &Self| match description.revision {
+            0 => "none recorded".into(),
+            revision => revision.to_string(),
+        };
         let route = |description: &Self| format!("{:?}", description.route).to_lowercase();
         [
-            ("engine", self.engine.clone(), now.engine.clone()),
-            ("precision", self.precision.clone(), now.precision.clone()),
-            ("device", self.device.clone(), if same_device { self.device.clone() } else { now.device.clone() }),
-            ("driver", self.driver.clone(), now.driver.clone()),
+            ("engine", a.engine.clone(), b.engine.clone()),
+            ("precision", a.precision.clone(), b.precision.clone()),
+            ("device", a.device.clone(), if same_device { a.device.clone() } else { b.device.clone() }),
+            ("driver", a.driver.clone(), b.driver.clone()),
+            ("revision of the numerics", revision(self), revision(now)),
             ("code", self.code_hash.clone(), now.code_hash.clone()),
             ("route to tr H^2", route(self), route(now)),
         ]
@@ -146,7 +173,9 @@ impl Description {
         .map(|(what, then, now)| format!("{what}: `{then}` there, `{now}` here"))
         .collect()
     }
+}
 
+impl Machine {
     fn on_processor(&self) -> bool {
         matches!(self.engine.as_str(), "cpu" | "reference")
     }
@@ -177,7 +206,10 @@ pub enum EngineError {
 /// Results do not depend on how seeds are grouped into batches.
 pub trait Engine: Send {
     /// What this engine is and where it runs.
-    fn description(&self) -> Description;
+    fn machine(&self) -> Machine;
+
+    /// What computes a run of `tasks` on `problem`: two runs with equal inputs and descriptions have equal columns.
+    fn description(&self, problem: &Problem, tasks: Tasks) -> Description;
 
     /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not fit.
     ///

@@ -25,4 +25,4 @@ mod train;
 pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};
 pub use engine::{Gpu, Tuning};
 pub use plan::TrainPlan;
-pub use shader::{Pass, shader_hash, wgsl};
+pub use shader::{Pass, wgsl};

@@ -69,10 +69,7 @@ impl GivenTheta {
 
     /// S, the number of networks.
     pub fn rows(&self) -> usize {
-        match self {
-            Self::Float32(theta) => theta.nrows(),
-            Self::Float64(theta) => theta.nrows(),
-        }
+        self.view().nrows()
     }
 
     /// The type of the values.

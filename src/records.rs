@@ -95,6 +95,22 @@ impl<'a> Theta<'a> {
         }
     }
 
+    /// S, the number of networks.
+    pub fn nrows(self) -> usize {
+        match self {
+            Self::Float32(theta) => theta.nrows(),
+            Self::Float64(theta) => theta.nrows(),
+        }
+    }
+
+    /// The rows as those of a column.
+    pub fn values(self) -> Values {
+        match self {
+            Self::Float32(theta) => Values::Float32(theta.iter().copied().collect()),
+            Self::Float64(theta) => Values::Float64(theta.iter().copied().collect()),
+        }
+    }
+
     /// All rows in f64.
     pub fn widened(self) -> CowArray<'a, f64, Ix2> {
         match self {
@@ -239,9 +255,9 @@ impl Records {
         further: Vec<Values>,
     ) -> Self {
         let rows = status.len();
-        let (theta, parameters) = match theta {
-            Theta::Float32(theta) => (Values::Float32(theta.iter().copied().collect()), theta.ncols()),
-            Theta::Float64(theta) => (Values::Float64(theta.iter().copied().collect()), theta.ncols()),
+        let parameters = match theta {
+            Theta::Float32(theta) => theta.ncols(),
+            Theta::Float64(theta) => theta.ncols(),
         };
         let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
         let trace: Vec<f64> = trace_ww.iter().zip(&trace_vv).map(|(ww, vv)| ww + vv).collect();
@@ -254,7 +270,7 @@ impl Records {
         let bound = |of: fn(&WidenedBounds) -> f64| bounds.iter().map(of).collect::<Vec<f64>>();
         let mut values = vec![
             Values::Uint64((first_seed..).take(rows).collect()),
-            theta,
+            theta.values(),
             Values::Uint8(status.iter().map(|&status| status as u8).collect()),
             Values::Uint32(steps),
         ];

@@ -9,6 +9,7 @@ mod grid;
 mod journal;
 mod manifest;
 mod merge;
+mod output;
 mod staging;
 mod writer;
 
@@ -20,17 +21,19 @@ use atomic_write_file::AtomicWriteFile;
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{ReadNpyError, ReadableElement, WriteNpyExt, read_npy};
 
-pub use grid::{Grid, GridRun};
+pub use grid::{Grid, GridRun, NewRun};
 pub use manifest::{Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
+pub use output::{Output, create_file};
+pub use staging::Staging;
 pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};
-use crate::input::{InputError, read_dataset};
-use crate::records::{Column, Dtype};
-use crate::spec::{Experiment, Keep};
+use crate::input::{GivenTheta, InputError, read_dataset};
+use crate::records::{Column, Dtype, columns};
+use crate::spec::{Experiment, Keep, Work};
 use column::{Access, ColumnFile};
-use journal::Journal;
+use journal::{Journal, uncovered, union};
 
 /// A run directory that cannot be created, read or continued.
 #[derive(Debug, thiserror::Error)]
@@ -132,9 +135,45 @@ pub enum RunError {
     /// Another process is writing here.
     #[error("{} is being written by another sharpsweep process: wait for it or stop it", .0.display())]
     Locked(PathBuf),
+    /// Another process has finished the run since it was looked at.
+    #[error("{} was finished by another process meanwhile", .0.display())]
+    Finished(PathBuf),
+    /// A run that claims rows which it does not have.
+    #[error("{} is not complete: {pending} of its {rows} rows are not computed, though {says}. It was changed from outside, and nothing \
+             was changed now: restore the changed files, or start again in another directory", dir.display())]
+    Incomplete {
+        /// The directory.
+        dir: PathBuf,
+        /// Rows without a network.
+        pending: u64,
+        /// Rows of the run.
+        rows: u64,
+        /// Who claims that they are there.
+        says: &'static str,
+    },
+    /// The directory is another one than when it was opened.
+    #[error("{} is no longer the directory that was opened: it was removed, renamed or replaced meanwhile, so nothing more was written \
+             there. If it was renamed, finished rows are kept in it: go on with sharpsweep resume and its new name", .0.display())]
+    Replaced(PathBuf),
+    /// A symbolic link where a file of the run must stand.
+    #[error("{} is a symbolic link: writing to it would change what it points to, so nothing was changed. Put the file itself in its \
+             place", .0.display())]
+    Link(PathBuf),
+    /// A file in the way of one that was to be left.
+    #[error("{} is {what}: choose another --out, or move it away; nothing was changed", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Networks that are not those that an evaluation was begun with.
+    #[error("{}: the column does not hold the networks that the evaluation was begun with: evaluate them again in another \
+             directory", .0.display())]
+    Theta(PathBuf),
     /// The run was begun by something that computes other bits.
     #[error("{} was begun with something else, so its rows would not fit together ({differences}): go on where it was begun, \
-             with the same --backend and --adapter", dir.display())]
+             with the same sharpsweep, --backend and --adapter", dir.display())]
     OtherEngine {
         /// The directory.
         dir: PathBuf,
@@ -166,6 +205,11 @@ impl RunError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
+}
+
+/// Fails if `path` is a symbolic link.
+fn check_no_link(path: &Path) -> Result<(), RunError> {
+    if path.is_symlink() { Err(RunError::Link(path.to_owned())) } else { Ok(()) }
 }
 
 /// Rows of a column that are in memory at once while it is read in blocks.
@@ -231,11 +275,24 @@ impl Run {
         Ok(found)
     }
 
-    /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
+    /// The networks of an evaluation.
     ///
     /// # Errors
-    /// [`RunError::OtherEngine`] shows both sides of the difference.
-    pub fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+    /// [`RunError::Theta`] if they are others than those that it was begun with, and as [`Self::floats`].
+    pub fn given_theta(&self) -> Result<GivenTheta, RunError> {
+        let column = self.theta_column()?;
+        let theta = match column.dtype {
+            Dtype::Float64 => GivenTheta::Float64(self.read(column)?),
+            _ => GivenTheta::Float32(self.read(column)?),
+        };
+        match &self.manifest.spec.work {
+            Work::Evaluate { theta_hash, .. } if *theta_hash == theta.hash() => Ok(theta),
+            _ => Err(RunError::Theta(column::path(&self.dir, &column.name))),
+        }
+    }
+
+    /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
+    fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
         let mut differences = self.manifest.engine.differences(engine);
         if then != now {
@@ -245,6 +302,61 @@ impl Run {
             return Ok(());
         }
         Err(RunError::OtherEngine { dir: self.dir.clone(), differences: differences.join("; ") })
+    }
+
+    /// Fails unless the manifest says what the run was `begun` with by its journal.
+    fn check_unchanged(&self, begun: serde_json::Value) -> Result<(), RunError> {
+        let differences = self.manifest.changes_since(begun);
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::Changed { dir: self.dir.clone(), differences: differences.join("; ") })
+    }
+
+    /// Fails unless the manifest lists the columns that this version of the program gives the run's experiment.
+    fn check_columns(&self) -> Result<(), RunError> {
+        let Manifest { spec, columns: listed, .. } = &self.manifest;
+        let theta = match spec.work {
+            Work::Sweep { .. } => Dtype::Float32,
+            Work::Evaluate { .. } => self.theta_column().map_or(Dtype::Float32, |column| column.dtype),
+        };
+        // What a column means may be told in other words.
+        let told = |columns: &[Column]| -> Vec<Column> {
+            columns.iter().map(|column| Column { meaning: String::new(), ..column.clone() }).collect()
+        };
+        let differences = differences::differences(
+            &serde_json::json!({ "columns": told(&columns(spec, theta)) }),
+            &serde_json::json!({ "columns": told(listed) }),
+        );
+        if differences.is_empty() {
+            return Ok(());
+        }
+        Err(RunError::Changed { dir: self.dir.clone(), differences: differences.join("; ") })
+    }
+
+    /// Fails if the run claims to be finished, but some row of it is not there: by its status column, or by a journal that it still has.
+    ///
+    /// # Errors
+    /// [`RunError::Incomplete`] or [`RunError::Changed`] for such a run, and the others for files that cannot be read.
+    pub fn check_complete(&self) -> Result<(), RunError> {
+        if self.manifest.state != State::Finished {
+            return Ok(());
+        }
+        let (dir, rows) = (self.dir.clone(), self.manifest.spec.rows());
+        let pending = rows - self.outcome()?.ended();
+        if pending > 0 {
+            return Err(RunError::Incomplete { dir, pending, rows, says: "manifest.json says that it is finished" });
+        }
+        let contents = match Journal::read(&self.dir) {
+            Err(RunError::JournalMissing(_)) => return Ok(()),
+            contents => contents?,
+        };
+        let pending = uncovered(rows, &union(contents.finished())).iter().map(|range| range.end - range.start).sum();
+        if pending > 0 {
+            let says = "manifest.json says that it is finished, and its journal that it is not";
+            return Err(RunError::Incomplete { dir, pending, rows, says });
+        }
+        self.check_unchanged(contents.begun)
     }
 
     /// A float64 column, (S,).
@@ -409,14 +521,27 @@ impl Run {
         Ok(path)
     }
 
+    /// A folder in the run for what is made of it, wherever the run itself stands.
+    ///
+    /// # Errors
+    /// [`RunError::Link`] if it is a symbolic link: a run may come from anybody, and what is written must stay in it.
+    pub fn inner_folder(&self, name: &str) -> Result<PathBuf, RunError> {
+        let folder = self.dir.join(name);
+        check_no_link(&folder)?;
+        Ok(folder)
+    }
+
     /// Ends what a crash left undone between the last row and the end of a finished run.
-    pub fn tidy(&self) {
-        if self.manifest.state == State::Finished
-            && let Ok(opened) = Journal::open(&self.dir)
-        {
+    ///
+    /// # Errors
+    /// As [`Self::check_complete`].
+    pub fn tidy(&self) -> Result<(), RunError> {
+        self.check_complete()?;
+        if let Ok((journal, _)) = Journal::open(&self.dir) {
             // A journal that stays says nothing that the manifest does not.
-            let _ = opened.journal.remove();
+            let _ = journal.remove();
         }
+        Ok(())
     }
 
     /// Whether the run has a column of this name.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::Descent;
+use crate::engine::{Descent, Tasks};
 use crate::model::{
     Activation, DataError, Dataset, MAX_PARAMETERS, Problem, Shape, Standardization, Stream, appendix_c,
 };
@@ -292,6 +292,15 @@ impl Spec {
     /// Inputs M and hidden units N.
     pub fn shape(&self) -> Shape {
         Shape::new(self.data.inputs, self.hidden)
+    }
+
+    /// What the run asks of its engine.
+    pub fn tasks(&self) -> Tasks {
+        Tasks {
+            train: matches!(self.work, Work::Sweep { .. }),
+            // With eigenvectors the processor computes the whole spectrum.
+            spectrum: self.extra.spectrum == Some(SpectrumColumns::Values),
+        }
     }
 
     /// S, the number of networks and of rows in every column.

@@ -5,22 +5,21 @@ mod support;
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ndarray::ArrayView2;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
+use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Tasks, Trained};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
 use sharpsweep::run::{Run, RunWriter, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
 use sharpsweep::sweep::{Ended, Event, Networks, Sweep, SweepError};
-use support::command::{assert_same_columns, columns, fail, manifest, sharpsweep, start, succeed};
+use support::command::{assert_same_columns, columns, cut, fail, manifest, send, sharpsweep, start, succeed};
 use tempfile::{TempDir, tempdir};
 
 /// A sweep of some half a second on one core, in chunks of at most 1456 seeds (1 MiB).
@@ -40,18 +39,8 @@ fn with_undisturbed() -> TempDir {
 /// A folder with the undisturbed sweep and one that was killed once its journal had rows, but not all.
 fn with_killed() -> TempDir {
     let dir = with_undisturbed();
-    let (mut child, _) = start(dir.path(), &sweep_to("run"));
-    while std::fs::read_to_string(dir.path().join("run/journal")).is_ok_and(|journal| journal.lines().count() < 2) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(manifest(&dir.path().join("run"))["state"], "running", "the sweep was too quick to be killed");
+    cut(dir.path(), &sweep_to("run"), "run");
     dir
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
 fn assert_as_undisturbed(dir: &TempDir) {
@@ -200,7 +189,7 @@ fn resume_refuses_another_spec_and_shows_the_difference() {
     let said = fail(dir.path(), &["resume", "run", "--backend", "reference"], 1);
     assert!(said.contains("engine: `cpu` there, `reference` here"), "{said}");
     let said = fail(dir.path(), &["resume", "run", "--route", "pairwise"], 1);
-    assert!(said.contains("route to tr H^2: `auto` there, `pairwise` here"), "{said}");
+    assert!(said.contains("route to tr H^2: `assembled` there, `pairwise` here"), "{said}");
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
 }
@@ -325,8 +314,12 @@ impl<E: Engine> Failing<E> {
 }
 
 impl<E: Engine> Engine for Failing<E> {
-    fn description(&self) -> Description {
-        self.inner.description()
+    fn machine(&self) -> Machine {
+        self.inner.machine()
+    }
+
+    fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
+        self.inner.description(problem, tasks)
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
@@ -362,11 +355,12 @@ type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Engine>, EngineError>;
 fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     let experiment = experiment();
     let engine = open().unwrap();
+    let description = engine.description(&experiment.problem, experiment.spec.tasks());
     let writer = if dir.exists() {
-        RunWriter::resume(&Run::open(dir).unwrap()).unwrap()
+        RunWriter::resume(dir, &description).unwrap()
     } else {
         let columns = columns_of(&experiment.spec, Dtype::Float32);
-        RunWriter::create(dir, &experiment, engine.description(), columns).unwrap()
+        RunWriter::create(dir, &experiment, description, columns).unwrap()
     };
     let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
     let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19 };
@@ -421,7 +415,9 @@ fn a_device_that_stays_lost_ends_the_sitting_with_every_finished_row_kept() {
     let kept = Run::open(&disturbed).unwrap();
     assert_eq!(kept.manifest().state, State::Running);
     // Six calls are three chunks: 256 seeds, then as many as 512 KiB hold.
-    let missing = RunWriter::resume(&kept).unwrap().missing();
+    let experiment = experiment();
+    let description = Cpu::default().description(&experiment.problem, experiment.spec.tasks());
+    let missing = RunWriter::resume(&disturbed, &description).unwrap().missing();
     assert!(matches!(missing.as_slice(), [rest] if rest.start > 256 && rest.end == 3000), "{missing:?}");
     run(&disturbed, &|| Ok(Box::new(Cpu::default()))).1.unwrap();
     assert_same_columns(&disturbed, &whole);

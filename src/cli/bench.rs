@@ -1,12 +1,11 @@
 //! `sharpsweep bench`.
 
-use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use clap::ValueEnum;
-use ndarray_npy::write_npy;
+use ndarray_npy::WriteNpyExt;
 
 use super::{Failure, notice, print};
 use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
@@ -15,7 +14,7 @@ use crate::engine::{Engine, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
-use crate::run::check_free;
+use crate::run::Output;
 
 /// Measures what each route to sharpness costs on this machine, and how far each is from the truth
 ///
@@ -56,7 +55,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        check_free(&self.out)?;
+        let mut output = Output::new(&self.out)?;
         let budget = Duration::try_from_secs_f64(self.budget)
             .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;
         for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
@@ -75,9 +74,12 @@ impl Args {
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
             // After every size, so that an interrupted bench leaves what it has.
-            self.write(&bench)?;
+            let json = serde_json::to_vec_pretty(&bench)?;
+            let mut table = Vec::new();
+            bench.table().write_npy(&mut table)?;
+            output.write(&[("bench.json".into(), json), ("bench.npy".into(), table)])?;
         }
-        self.draw(&bench)
+        self.draw(&bench, &mut output)
     }
 
     /// The adapter to measure: the one asked for, or the best there is.
@@ -96,9 +98,9 @@ impl Args {
         let mut engines = Vec::new();
         for device in &settings.devices {
             engines.push(match (device, &adapter) {
-                (Device::Reference, _) => Reference.description(),
-                (Device::Cpu, _) => Cpu::default().description(),
-                (Device::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.description(),
+                (Device::Reference, _) => Reference.machine(),
+                (Device::Cpu, _) => Cpu::default().machine(),
+                (Device::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.machine(),
                 (Device::Gpu, None) => continue,
             });
         }
@@ -162,18 +164,7 @@ impl Args {
         Ok(())
     }
 
-    /// Writes all that was measured so far, as JSON and as one array.
-    fn write(&self, bench: &Bench) -> Result<(), Failure> {
-        fs::create_dir_all(&self.out).with_context(|| format!("cannot create {}", self.out.display()))?;
-        let path = self.out.join("bench.json");
-        let json = serde_json::to_string_pretty(bench)?;
-        fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
-        let path = self.out.join("bench.npy");
-        write_npy(&path, &bench.table()).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(())
-    }
-
-    fn draw(&self, bench: &Bench) -> Result<(), Failure> {
+    fn draw(&self, bench: &Bench, output: &mut Output) -> Result<(), Failure> {
         let mut figures = Vec::new();
         for &inputs in &self.inputs {
             figures.extend([cost_against_samples(bench, inputs), cost_against_hidden(bench, inputs)]);
@@ -185,7 +176,7 @@ impl Args {
         }
         for figure in figures {
             match figure {
-                Ok(figure) => figure.save(&self.out)?,
+                Ok(figure) => output.write(&figure.files()?)?,
                 Err(error @ FigureError::TooFew { .. }) => notice(&format!("a figure is left out: {error}")),
                 Err(error) => return Err(error.into()),
             }

@@ -33,6 +33,7 @@ impl Args {
         if run.manifest().state != State::Finished {
             return Err(Failure::Failed(anyhow!("{dir} is unfinished; go on with: sharpsweep resume {dir}")));
         }
+        run.check_complete()?;
         let (rows, points) = run.critical_points()?;
         let found = duplicates(points.view())?;
         let networks = run.manifest().spec.rows();

@@ -17,7 +17,7 @@ use crate::sweep::{Networks, Sweep};
 ///
 /// theta is a .npy array (S, D), f32 or f64, one network a row: D = (M+1)N + N+1 weights, first W (N x (M+1)) column by column,
 /// biases first, then v_0 .. v_N. The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 0
-/// where g.g is below the tolerance.
+/// where g.g is below the tolerance. After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The networks: a .npy array (S, D)
@@ -56,7 +56,7 @@ impl Args {
         let choice = self.engine.choose()?;
         let engine = choice.open()?;
         engine.batch_size(&experiment.problem)?;
-        let description = engine.description();
+        let description = engine.description(&experiment.problem, experiment.spec.tasks());
         if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
             super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
         }
@@ -64,7 +64,7 @@ impl Args {
             name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
         }
         let columns = columns(&experiment.spec, theta.dtype());
-        let writer = RunWriter::create(&self.out, &experiment, description, columns)?;
+        let writer = RunWriter::create_evaluation(&self.out, &experiment, description, columns, theta.view())?;
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
         let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
         self.progress.run(&sweep, engine, &choice, writer, &self.output)

@@ -222,15 +222,15 @@ impl EngineArgs {
         Ok(choice)
     }
 
-    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr.
+    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. Its route is that run's
+    /// own affair: see [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
         let mut args = self.clone();
-        args.route = args.route.or(Some(begun.route));
         if args.backend.is_none() && args.adapter.is_none() {
-            args.backend = Backend::from_str(&begun.engine, true).ok();
+            args.backend = Backend::from_str(&begun.machine.engine, true).ok();
             if args.backend == Some(Backend::Gpu) {
                 // The device reads `NAME (kind, interface)`.
-                args.adapter = begun.device.rsplit_once(" (").map(|(name, _)| name.to_owned());
+                args.adapter = begun.machine.device.rsplit_once(" (").map(|(name, _)| name.to_owned());
             }
         }
         args.choose()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use anyhow::anyhow;
 use serde::Serialize;
 
 use super::progress::ProgressArgs;
@@ -9,7 +10,7 @@ use super::resume::finish;
 use super::summary::{OutputArgs, ended, quantiles_of, short};
 use super::{Failure, notice, print};
 use crate::backend::Choice;
-use crate::run::{Grid, GridRun, Outcome, Run, State};
+use crate::run::{Grid, GridRun, Outcome, Run, State, create_file};
 
 /// The table's name in a grid's directory.
 const TABLE: &str = "table.csv";
@@ -41,7 +42,7 @@ pub(super) fn carry_out(
     for (k, entry) in grid.runs.iter().enumerate() {
         let run = Run::open(&dir.join(&entry.name))?;
         if run.manifest().state == State::Finished {
-            run.tidy();
+            run.tidy()?;
             continue;
         }
         notice(&format!("run {} of {}: {}", k + 1, grid.runs.len(), entry.name));
@@ -58,18 +59,32 @@ pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), F
     for row in &cells {
         csv += &(row.join(",") + "\n");
     }
-    std::fs::write(dir.join(TABLE), csv)?;
+    let written = leave_table(&dir.join(TABLE), &csv)?;
     if output.json() {
         print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
         return Ok(());
     }
     print(&text(&rows));
-    print(&format!(
-        "\n{} runs in {}, this table in {TABLE}; each run is a directory of columns",
-        rows.len(),
-        dir.display()
-    ));
+    let table = if written { format!("this table in {TABLE}; ") } else { String::new() };
+    print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()));
     Ok(())
+}
+
+/// Leaves `csv` in the file `path` unless something else is there, which is said. Whether it is there now.
+fn leave_table(path: &Path, csv: &str) -> Result<bool, Failure> {
+    if path.symlink_metadata().is_err() {
+        create_file(path, csv.as_bytes()).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
+        return Ok(true);
+    }
+    let same = std::fs::read(path).is_ok_and(|found| found == csv.as_bytes());
+    if !same {
+        notice(&format!(
+            "{} holds something else than this table and stays as it is: move it away and repeat `sharpsweep resume` to have the table \
+             written",
+            path.display()
+        ));
+    }
+    Ok(same)
 }
 
 fn row<'a>(dir: &Path, run: &'a GridRun) -> Result<Row<'a>, Failure> {

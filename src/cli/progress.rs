@@ -14,7 +14,7 @@ use super::{Failure, notice};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
 use crate::run::{Run, RunError, RunWriter};
-use crate::sweep::{Ended, Event, Networks, Progress, Sweep, SweepError};
+use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
 
 /// How progress is shown, on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -91,13 +91,12 @@ impl ProgressArgs {
             if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         bar.finish_and_clear();
-        let command = match sweep.networks {
-            Networks::Seeds { .. } => format!("go on with: sharpsweep resume {}", quoted(resumable)),
-            Networks::Given { .. } => format!("remove {} to start again", quoted(resumable)),
-        };
+        let command = format!("go on with: sharpsweep resume {}", quoted(resumable));
         match ended {
             Ok(Ended::Finished(_)) => Ok(Run::open(&dir)?),
             Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; finished rows are kept; {command}"))),
+            // What is there now is not this run, or is not to be trusted: the error says what to do.
+            Err(error @ SweepError::Run(RunError::Replaced(_) | RunError::Incomplete { .. })) => Err(error.into()),
             Err(error) => {
                 let first = if no_room(&error) { "make room on the disk, then " } else { "" };
                 Err(Failure::Failed(anyhow!("{error}\nfinished rows are kept; {first}{command}")))

@@ -1,17 +1,17 @@
 //! `sharpsweep replay`.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ndarray::Array1;
 
 use super::experiment::{DataArgs, DescentsArgs, NetworkArgs};
+use super::place::placed;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::engine::Status;
 use crate::replay::replay;
 use crate::report::descent;
-use crate::run::check_free;
+use crate::run::{RunError, Staging, check_free, create_file};
 use crate::spec::Work;
 
 /// Trains one seed again in f64 and records what changes on the way
@@ -48,12 +48,12 @@ impl Args {
             Failure::Usage(anyhow::anyhow!("seed {} is the largest number there is: take a smaller one", self.seed))
         })?;
         let experiment = self.data.experiment(Work::sweep(self.seed..end, gradient_descent), &self.network)?;
-        let dir = self.out.unwrap_or_else(|| free_directory(self.seed));
-        check_free(&dir)?;
+        if let Some(dir) = &self.out {
+            check_free(dir)?;
+        }
         let replay = replay(&experiment.problem, &gradient_descent, self.seed, self.every);
         let mut figure = descent(&replay.trajectory)?;
         figure.data.push(("theta".into(), Array1::from(replay.theta).into_dyn()));
-        figure.save(&dir)?;
         let trajectory = &replay.trajectory;
         let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
         let ended = match replay.status {
@@ -75,9 +75,17 @@ impl Args {
             "spec": experiment.spec,
         });
         let text = serde_json::to_string_pretty(&summary)?;
-        let path = dir.join("replay.json");
-        fs::write(&path, format!("{text}\n"))
-            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+        let mut files = figure.files()?;
+        files.push(("replay.json".into(), format!("{text}\n").into_bytes()));
+        let dir = placed(self.out.as_deref(), &format!("replay-{}", self.seed), |dir| {
+            let staging = Staging::new(dir)?;
+            for (name, content) in &files {
+                let path = staging.path().join(name);
+                create_file(&path, content).map_err(|source| RunError::Io { path, source })?;
+            }
+            staging.publish()?;
+            Ok(dir.to_owned())
+        })?;
         if self.output.json() {
             print(&text);
             return Ok(());
@@ -99,10 +107,4 @@ impl Args {
         ));
         Ok(())
     }
-}
-
-/// The first free name under runs/ for the replay of `seed`.
-fn free_directory(seed: u64) -> PathBuf {
-    let mut names = (1..).map(|k| Path::new("runs").join(format!("replay-{seed}-{k:03}")));
-    names.find(|dir| !dir.exists()).unwrap_or_default()
 }

@@ -1,14 +1,16 @@
 //! `sharpsweep report`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Failure, notice, print};
 use crate::report::{Report, report_of_run};
-use crate::run::{Run, check_free};
+use crate::run::{Output, Run, RunError, check_free};
 
 /// The page's name in a report directory.
 pub(super) const PAGE: &str = "report.html";
+
+/// The list of the files of a report, with what tells whether they are as they were left.
+pub(super) const FILES: &str = "files.json";
 
 /// Draws the paper's figures for a run and writes them with tables into one HTML page
 ///
@@ -19,41 +21,44 @@ pub(super) struct Args {
     /// The run directory
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Where to write; an earlier report there is replaced [default: RUN/report]
+    /// Where to write; an earlier report there is replaced where nobody has changed it [default: RUN/report]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let out = self.out.unwrap_or_else(|| self.run.join("report"));
-        check_free_for_report(&out)?;
-        let report = report_of_run(&Run::open(&self.run)?);
-        save(&report, &out)?;
+        let run = Run::open(&self.run)?;
+        // A claim that is not true is no report's ground; a column that cannot be read only costs what needs it.
+        if let Err(error @ (RunError::Incomplete { .. } | RunError::Changed { .. })) = run.check_complete() {
+            return Err(error.into());
+        }
+        let out = match self.out {
+            Some(out) => out,
+            None => run.inner_folder("report")?,
+        };
+        let mut output = Output::again(&out, FILES)?;
+        if !out.join(FILES).is_file() {
+            check_free(&out)?;
+        }
+        output.check(PAGE)?;
+        let report = report_of_run(&run);
+        save(&report, &out, &mut output)?;
         report.tables.iter().for_each(|table| print(&table.to_text()));
         Ok(())
     }
 }
 
-/// Fails unless `dir` is free or holds an earlier report.
-fn check_free_for_report(dir: &Path) -> Result<(), Failure> {
-    if !dir.join(PAGE).is_file() {
-        check_free(dir)?;
-    }
-    Ok(())
-}
-
 /// Writes the page and the figures into `dir`, and tells what the page warns of.
-pub(super) fn save(report: &Report, dir: &Path) -> Result<(), Failure> {
-    let figures = dir.join("figures");
+pub(super) fn save(report: &Report, dir: &Path, output: &mut Output) -> Result<(), Failure> {
+    let mut files = Vec::new();
     for figure in &report.figures {
-        figure.save(&figures)?;
+        files.extend(figure.files()?.into_iter().map(|(name, content)| (format!("figures/{name}"), content)));
     }
-    let page = dir.join(PAGE);
-    let html = report.to_html().map_err(anyhow::Error::msg)?;
-    let write = || fs::create_dir_all(dir).and_then(|()| fs::write(&page, html));
-    write().map_err(|error| anyhow::anyhow!("cannot write {}: {error}", page.display()))?;
+    files.push((PAGE.into(), report.to_html().map_err(anyhow::Error::msg)?.into_bytes()));
+    output.write(&files)?;
     report.plain_notices().iter().for_each(|text| notice(&format!("note: {text}")));
+    let (figures, page) = (dir.join("figures"), dir.join(PAGE));
     notice(&format!("{} figures in {}, the report in {}", report.figures.len(), figures.display(), page.display()));
     Ok(())
 }

@@ -1,12 +1,11 @@
 //! `sharpsweep reproduce`.
 
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::experiment::{EngineArgs, parse_seeds};
 use super::progress::ProgressArgs;
-use super::report::save;
+use super::report::{FILES, save};
 use super::summary::OutputArgs;
 use super::{Failure, notice, print};
 use crate::backend::Choice;
@@ -14,7 +13,7 @@ use crate::engine::Descent;
 use crate::model::Activation;
 use crate::records::{Dtype, columns};
 use crate::report::{CriticalPoints, Draw, report_of_reproduction};
-use crate::run::{Run, RunWriter, check_free};
+use crate::run::{Output, Run, RunWriter, check_free};
 use crate::spec::{Experiment, Work, appendix_c_data};
 use crate::sweep::{Networks, Sweep};
 
@@ -77,11 +76,10 @@ impl Args {
         }
         let [narrow, wide] = shown.as_slice() else { return Ok(()) };
         let report = report_of_reproduction(&draws, [narrow, wide], notices);
-        save(&report, &self.out)?;
+        let mut output = Output::again(&self.out, FILES)?;
+        save(&report, &self.out, &mut output)?;
         let tables = serde_json::to_string_pretty(&report.tables)?;
-        let path = self.out.join("tables.json");
-        fs::write(&path, format!("{tables}\n"))
-            .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
+        output.write(&[("tables.json".into(), format!("{tables}\n").into_bytes())])?;
         if self.output.json() {
             print(&tables);
         } else {
@@ -98,7 +96,12 @@ impl Args {
         let experiment = Experiment::new(work, hidden, Activation::Sigmoid, train, Some(test))?;
         let engine = choice.open()?;
         let columns = columns(&experiment.spec, Dtype::Float32);
-        let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
+        let writer = RunWriter::create(
+            &dir,
+            &experiment,
+            engine.description(&experiment.problem, experiment.spec.tasks()),
+            columns,
+        )?;
         let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
         let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
         self.progress.carry_out(&sweep, engine, choice, writer).map_err(|failure| match failure {

@@ -2,18 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
-
 use super::experiment::EngineArgs;
 use super::progress::ProgressArgs;
 use super::summary::{self, OutputArgs};
 use super::{Failure, grid, notice};
 use crate::backend::Choice;
-use crate::run::{Grid, Run, RunWriter, State};
+use crate::run::{Grid, Run, RunError, RunWriter, State};
 use crate::spec::Work;
 use crate::sweep::{Networks, Sweep};
 
-/// Goes on with a sweep that was interrupted
+/// Goes on with a sweep or an evaluation that was interrupted
 ///
 /// Rows that were finished are kept, the others computed, by the engine that the run was begun with; the columns end up byte for
 /// byte as without the interruption. A finished run is left as it is, so this may be repeated at will. DIR may also be a grid
@@ -39,6 +37,7 @@ impl Args {
             let runs: Vec<Run> =
                 grid.runs.iter().map(|run| Run::open(&dir.join(&run.name))).collect::<Result<_, _>>()?;
             let Some(unfinished) = runs.iter().find(|run| run.manifest().state != State::Finished) else {
+                runs.iter().try_for_each(Run::tidy)?;
                 notice(&format!("{} is finished: nothing to do", dir.display()));
                 return grid::show(dir, &grid, &self.output);
             };
@@ -47,7 +46,7 @@ impl Args {
         }
         let run = Run::open(dir)?;
         if run.manifest().state == State::Finished {
-            run.tidy();
+            run.tidy()?;
             notice(&format!("{} is finished: nothing to do", dir.display()));
             return summary::show(&run, &self.output);
         }
@@ -58,18 +57,25 @@ impl Args {
 
 /// Finishes `run`, which `sharpsweep resume` finds in `resumable`.
 pub(super) fn finish(resumable: &Path, run: &Run, choice: &Choice, progress: &ProgressArgs) -> Result<Run, Failure> {
-    // The journal first: where it does not fit the manifest, nothing else that the manifest says is worth checking.
-    let writer = RunWriter::resume(run)?;
     let experiment = run.experiment()?;
-    let Work::Sweep { first_seed, descent, .. } = experiment.spec.work else {
-        return Err(Failure::Failed(anyhow!(
-            "{} is an evaluation, which cannot be resumed: remove it and run `sharpsweep evaluate` again",
-            run.dir().display()
-        )));
-    };
+    let choice = choice.as_begun(&run.manifest().engine);
     let engine = choice.open()?;
-    run.check_engine(&engine.description())?;
-    let networks = Networks::Seeds { first_seed, descent };
+    let description = engine.description(&experiment.problem, experiment.spec.tasks());
+    let writer = match RunWriter::resume(run.dir(), &description) {
+        Err(finished @ RunError::Finished(_)) => {
+            notice(&format!("{finished}: nothing to do"));
+            return Ok(Run::open(run.dir())?);
+        }
+        writer => writer?,
+    };
+    let theta;
+    let networks = match experiment.spec.work {
+        Work::Sweep { first_seed, descent, .. } => Networks::Seeds { first_seed, descent },
+        Work::Evaluate { tolerance, .. } => {
+            theta = run.given_theta()?;
+            Networks::Given { theta: theta.view(), tolerance }
+        }
+    };
     let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory() };
-    progress.carry_out_within(resumable, &sweep, engine, choice, writer)
+    progress.carry_out_within(resumable, &sweep, engine, &choice, writer)
 }

@@ -1,19 +1,20 @@
 //! `sharpsweep sweep`.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 
 use super::experiment::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
 };
+use super::place::placed;
 use super::progress::ProgressArgs;
 use super::summary::OutputArgs;
 use super::{Failure, grid};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, RunWriter, check_free};
+use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
 use crate::sweep::{Networks, Sweep};
 
@@ -69,11 +70,9 @@ struct Combination {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         let combinations = self.combinations()?;
-        let dir = match &self.out {
-            Some(dir) => dir.clone(),
-            None => free_directory(&combinations),
-        };
-        check_free(&dir)?;
+        if let Some(dir) = &self.out {
+            check_free(dir)?;
+        }
         let choice = self.engine.choose()?;
         let engine = choice.open()?;
         // What does not fit the device is said before a directory is made.
@@ -81,21 +80,29 @@ impl Args {
             engine.batch_size(&combination.experiment.problem)?;
         }
         if let Some(Combination { experiment, .. }) = combinations.first()
-            && engine.description().precision != "f64"
+            && engine.machine().precision != "f64"
         {
             name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
         }
+        let name = name(&combinations);
         if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
-            let writer = RunWriter::create(&dir, experiment, engine.description(), columns.clone())?;
+            let description = engine.description(&experiment.problem, experiment.spec.tasks());
+            let writer = placed(self.out.as_deref(), &name, |dir| {
+                RunWriter::create(dir, experiment, description.clone(), columns.clone())
+            })?;
             let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
             let sweep = Sweep { experiment, networks, memory: self.progress.memory() };
             return self.progress.run(&sweep, engine, &choice, writer, &self.output);
         }
-        let description = engine.description();
+        let runs: Vec<NewRun> = combinations
+            .into_iter()
+            .map(|Combination { run, experiment, columns, .. }| {
+                let engine = engine.description(&experiment.problem, experiment.spec.tasks());
+                NewRun { run, experiment, engine, columns }
+            })
+            .collect();
         drop(engine);
-        let runs: Vec<(GridRun, Experiment, Vec<Column>)> =
-            combinations.into_iter().map(|each| (each.run, each.experiment, each.columns)).collect();
-        let grid = Grid::create(&dir, &runs, &description)?;
+        let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
         grid::carry_out(&dir, &grid, &choice, &self.progress, &self.output)
     }
 
@@ -144,17 +151,15 @@ fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     }
 }
 
-/// The first free name under runs/ for these combinations.
-fn free_directory(combinations: &[Combination]) -> PathBuf {
-    let name = match combinations {
+/// What a directory for these combinations is named after.
+fn name(combinations: &[Combination]) -> String {
+    match combinations {
         [one] => {
             let spec = &one.experiment.spec;
             format!("{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden)
         }
         _ => "grid".into(),
-    };
-    let free = |dir: &PathBuf| !dir.exists();
-    (1..).map(|k| Path::new("runs").join(format!("{name}-{k:03}"))).find(free).unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

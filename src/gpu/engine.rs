@@ -8,8 +8,9 @@ use ndarray::ArrayView2;
 use super::clock::Clock;
 use super::device::Device;
 use super::kernel::Kernels;
-use super::{Adapter, TrainPlan, evaluate, route, shader_hash, spectrum, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Route, Spectra, Trained};
+use super::shader::{Pass, code_hash};
+use super::{Adapter, TrainPlan, evaluate, route, spectrum, train};
+use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Tasks, Trained};
 use crate::model::{MAX_PARAMETERS, Problem};
 
 /// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel or
@@ -34,6 +35,12 @@ impl Default for Tuning {
         Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18, plan: None, route: Route::Auto }
     }
 }
+
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
+/// on the device, in what the host does with its results, or in what the processor computes beside the engine: runs of another
+/// revision are then neither gone on with nor merged with, instead of ending in columns of two kinds. The hash of the shaders' text
+/// notices a change of that text by itself. Revision 1 is that of runs that record none.
+const REVISION: u32 = 2;
 
 /// The GPU engine on one open device.
 #[derive(Debug)]
@@ -77,6 +84,24 @@ impl Gpu {
         route::assembles(self.tuning.route, problem.shape, problem.data.samples(), hardware)
     }
 
+    /// The training kernel for `problem`.
+    pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
+        self.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.shape))
+    }
+
+    /// The passes that a run of `tasks` on `problem` goes through.
+    fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
+        let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace];
+        passes.push(if self.assembles(problem) { Pass::TraceSqAssembled } else { Pass::TraceSq });
+        if tasks.train {
+            passes.extend([Pass::Seeds, self.plan(problem).pass()]);
+        }
+        if tasks.spectrum {
+            passes.extend([Pass::Hessian, Pass::Eigenvalues]);
+        }
+        passes
+    }
+
     /// The most loop iterations of an invocation, where the driver has such a limit.
     pub(super) fn loop_limit(&self) -> Option<u32> {
         self.adapter.loop_limit()
@@ -111,15 +136,22 @@ impl Gpu {
 }
 
 impl Engine for Gpu {
-    fn description(&self) -> Description {
+    fn machine(&self) -> Machine {
         let summary = self.adapter.summary();
-        Description {
+        Machine {
             engine: "gpu".into(),
             precision: "f32".into(),
             device: format!("{} ({}, {})", summary.name, summary.kind, summary.backend),
             driver: summary.driver.clone(),
-            code_hash: shader_hash(),
-            route: Route::Pairwise,
+        }
+    }
+
+    fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
+        Description {
+            machine: self.machine(),
+            revision: REVISION,
+            code_hash: code_hash(&self.passes(problem, tasks), problem),
+            route: self.route(problem),
         }
     }
 

@@ -10,7 +10,7 @@ use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, Problem, Shape};
 
 /// One compute pass. Its file in shaders/ and its entry point carry its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -249,18 +249,11 @@ fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usi
     }
 }
 
-/// Widths that between them take every tile of samples.
-const HASHED_WIDTHS: [usize; 3] = [1, 8, 10];
-
-/// A hash of all shader text: results of the GPU engine depend on it, so a run records it.
-pub fn shader_hash() -> String {
+/// A hash of the texts of `passes` for `problem`: results of the GPU engine depend on them, so a run records it.
+pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
     let mut hasher = blake3::Hasher::new();
-    for activation in Activation::ALL {
-        for pass in Pass::ALL {
-            for hidden in HASHED_WIDTHS {
-                hasher.update(wgsl(pass, Shape::new(2, hidden), activation, 1).as_bytes());
-            }
-        }
+    for &pass in passes {
+        hasher.update(wgsl(pass, problem.shape, problem.activation, problem.data.samples()).as_bytes());
     }
     hasher.finalize().to_hex()[..16].to_owned()
 }
@@ -269,8 +262,7 @@ pub fn shader_hash() -> String {
 mod tests {
     use clap::ValueEnum as _;
 
-    use super::{HASHED_WIDTHS, Pass, wgsl};
-    use crate::model::{Activation, Shape};
+    use super::Pass;
 
     /// A pass is asked for by the name of its file.
     #[test]
@@ -280,21 +272,6 @@ mod tests {
             .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
             .collect();
         assert_eq!(names, Pass::ALL.map(Pass::name));
-    }
-
-    /// What a run records as the hash of its shaders would change with any of them.
-    #[test]
-    fn the_hash_covers_every_tile_of_samples() {
-        for tile in [1, 2, 4] {
-            let alias = ["f32", "vec2<f32>", "", "vec4<f32>"][tile - 1];
-            let covered = Activation::ALL.into_iter().any(|activation| {
-                HASHED_WIDTHS.into_iter().any(|hidden| {
-                    wgsl(Pass::Train, Shape::new(2, hidden), activation, 1)
-                        .contains(&format!("alias PerSample = {alias};"))
-                })
-            });
-            assert!(covered, "{tile} samples at a time");
-        }
     }
 
     /// Every pass says which plain code it is held to, and that code exists.

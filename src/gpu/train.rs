@@ -32,7 +32,7 @@ pub(super) fn train(
         return Err(EngineError::OutOfMemory(format!("{count} networks of {parameters} parameters in one batch")));
     }
     let device = &gpu.device;
-    let plan = gpu.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.shape));
+    let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
     let networks_a_group = plan.networks_a_group(problem.shape);
     let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);

@@ -8,9 +8,15 @@ use rayon::prelude::*;
 use super::rounding::{UNIT, spread};
 use super::{gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
 use crate::engine::{
-    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Rounding, Route, Spectra, Trained,
+    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Tasks,
+    Trained,
 };
 use crate::model::{Problem, initial_theta};
+
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
+/// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
+/// with, instead of ending in columns of two kinds. Revision 1 is that of runs that record none.
+const REVISION: u32 = 2;
 
 /// The closed forms of one network.
 pub(crate) struct ClosedForms {
@@ -52,15 +58,19 @@ const UNDERFLOW: f64 = 1e-240;
 pub struct Reference;
 
 impl Engine for Reference {
-    fn description(&self) -> Description {
-        Description {
+    fn machine(&self) -> Machine {
+        Machine {
             engine: "reference".into(),
             precision: "f64".into(),
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: String::new(),
-            code_hash: String::new(),
-            route: Route::Pairwise,
         }
+    }
+
+    fn description(&self, _problem: &Problem, _tasks: Tasks) -> Description {
+        // The paper's forms over pairs are the only route here, whatever is asked for.
+        let route = Route::Pairwise;
+        Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
     }
 
     fn batch_size(&self, _problem: &Problem) -> Result<usize, EngineError> {

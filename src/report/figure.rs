@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, ArrayD};
+use ndarray_npy::WriteNpyExt;
 
 use super::canvas::Canvas;
 use crate::analysis::AnalysisError;
@@ -95,25 +96,39 @@ impl Figure {
         self
     }
 
-    /// Writes `NAME.svg`, `NAME.png` and one `NAME/COLUMN.npy` per array of data into `directory`.
+    /// The figure as files, by path and content: `NAME.svg`, `NAME.png` and one `NAME/COLUMN.npy` per array of data.
+    ///
+    /// # Errors
+    /// [`FigureError::Write`] for an array that is none of a `.npy` file.
+    pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, FigureError> {
+        let mut files = vec![
+            (format!("{}.svg", self.name), self.svg.clone().into_bytes()),
+            (format!("{}.png", self.name), self.png.clone()),
+        ];
+        for (name, values) in &self.data {
+            let name = format!("{}/{name}.npy", self.name);
+            let mut content = Vec::new();
+            values.write_npy(&mut content).map_err(|error| failed(Path::new(&name), &error))?;
+            files.push((name, content));
+        }
+        Ok(files)
+    }
+
+    /// Writes [`Self::files`] into `directory`, over whatever is there.
     ///
     /// # Errors
     /// [`FigureError::Write`] names the file.
     pub fn save(&self, directory: &Path) -> Result<(), FigureError> {
-        let folder = directory.join(&self.name);
-        let failed = |path: &Path, error: &dyn std::fmt::Display| FigureError::Write {
-            path: path.to_owned(),
-            what: error.to_string(),
-        };
-        fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
-        for (extension, content) in [("svg", self.svg.as_bytes()), ("png", &self.png)] {
-            let path = directory.join(format!("{}.{extension}", self.name));
+        for (name, content) in self.files()? {
+            let path = directory.join(name);
+            let folder = path.parent().unwrap_or(directory);
+            fs::create_dir_all(folder).map_err(|error| failed(folder, &error))?;
             fs::write(&path, content).map_err(|error| failed(&path, &error))?;
-        }
-        for (name, values) in &self.data {
-            let path = folder.join(format!("{name}.npy"));
-            ndarray_npy::write_npy(&path, values).map_err(|error| failed(&path, &error))?;
         }
         Ok(())
     }
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> FigureError {
+    FigureError::Write { path: path.to_owned(), what: error.to_string() }
 }

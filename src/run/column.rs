@@ -1,13 +1,13 @@
 //! One column's file: created at its final size, filled in place.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray_npy::{WriteNpyError, write_zeroed_npy};
+use same_file::Handle;
 
-use super::RunError;
+use super::{RunError, check_no_link};
 use crate::records::{Column, Dtype, Values};
 
 /// Bytes of a column that are in memory while it is copied.
@@ -31,7 +31,7 @@ pub(super) struct ColumnFile {
     file: File,
     path: PathBuf,
     dtype: Dtype,
-    width: usize,
+    row_bytes: u64,
     rows: u64,
     /// Where row 0 starts in the file.
     offset: u64,
@@ -47,59 +47,133 @@ impl Dtype {
     }
 }
 
+impl Column {
+    /// The header of the column's file with `rows` rows: format 1.0, padded to a multiple of 64 bytes as NumPy does.
+    fn header(&self, rows: u64) -> Vec<u8> {
+        let shape = match self.width {
+            Some(width) => format!("({rows}, {width})"),
+            None => format!("({rows},)"),
+        };
+        let mut text = format!("{{'descr': '{}', 'fortran_order': False, 'shape': {shape}}}", self.dtype.descriptor());
+        let padding = (PREAMBLE + text.len() + 1).next_multiple_of(64) - (PREAMBLE + text.len() + 1);
+        text.extend(std::iter::repeat_n(' ', padding).chain(['\n']));
+        // Names are not part of it, so a header is never near the 64 KiB that the format's length field ends at.
+        let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
+        [b"\x93NUMPY\x01\x00", length.to_le_bytes().as_slice(), text.as_bytes()].concat()
+    }
+
+    /// Bytes of a row; `None` beyond what a file can hold.
+    fn row_bytes(&self) -> Option<u64> {
+        self.dtype.size().checked_mul(u64::try_from(self.width.unwrap_or(1)).ok()?)
+    }
+}
+
+impl Dtype {
+    /// The type as a `.npy` header names it, in this machine's byte order.
+    const fn descriptor(self) -> &'static str {
+        match self {
+            Self::Uint8 => "|u1",
+            Self::Uint32 if cfg!(target_endian = "big") => ">u4",
+            Self::Uint32 => "<u4",
+            Self::Uint64 if cfg!(target_endian = "big") => ">u8",
+            Self::Uint64 => "<u8",
+            Self::Float32 if cfg!(target_endian = "big") => ">f4",
+            Self::Float32 => "<f4",
+            Self::Float64 if cfg!(target_endian = "big") => ">f8",
+            Self::Float64 => "<f8",
+        }
+    }
+}
+
+/// Bytes of a `.npy` file of format 1.0 before its header's text: magic string, version, length.
+const PREAMBLE: usize = 10;
+
+/// The longest header that is looked at: NumPy's own are below 1 KiB.
+const LONGEST_HEADER: u64 = 1 << 16;
+
+/// A header's text without what means nothing: NumPy writes spaces and a last comma where others do not.
+fn meaning(text: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(text).into_owned();
+    text.retain(|character| !character.is_ascii_whitespace());
+    text.replace(",}", "}")
+}
+
 impl ColumnFile {
     /// Creates the file with a header for `rows` rows, all zero.
     pub(super) fn create(dir: &Path, column: &Column, rows: u64) -> Result<Self, RunError> {
         let path = path(dir, &column.name);
-        let create = || -> Result<(), WriteNpyError> {
-            let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
-            let rows = usize::try_from(rows).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))?;
-            let shape = match column.width {
-                Some(width) => vec![rows, width],
-                None => vec![rows],
-            };
-            match column.dtype {
-                Dtype::Uint8 => write_zeroed_npy::<u8, _>(&file, shape),
-                Dtype::Uint32 => write_zeroed_npy::<u32, _>(&file, shape),
-                Dtype::Uint64 => write_zeroed_npy::<u64, _>(&file, shape),
-                Dtype::Float32 => write_zeroed_npy::<f32, _>(&file, shape),
-                Dtype::Float64 => write_zeroed_npy::<f64, _>(&file, shape),
-            }
+        let io = |error| RunError::io(&path, error);
+        let header = column.header(rows);
+        let offset = header.len() as u64;
+        let row_bytes = column.row_bytes();
+        let length = row_bytes.and_then(|row| row.checked_mul(rows)?.checked_add(offset));
+        let (Some(row_bytes), Some(length)) = (row_bytes, length) else {
+            return Err(io(io::ErrorKind::FileTooLarge.into()));
         };
-        create().map_err(|error| match error {
-            WriteNpyError::Io(error) => RunError::io(&path, error),
-            error => RunError::Column { path: path.clone(), problem: error.to_string() },
-        })?;
-        Self::open(dir, column, rows, Access::Write)
+        let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(io)?;
+        file.write_all(&header).and_then(|()| file.set_len(length)).map_err(io)?;
+        Ok(Self { file, path, dtype: column.dtype, row_bytes, rows, offset })
     }
 
-    /// Opens an existing file and checks that it has room for exactly `rows` rows.
+    /// Opens an existing file and checks that it is the column with exactly `rows` rows: to be written to, byte for byte as
+    /// [`Self::create`] makes it; to be read, in any header that says the same.
     pub(super) fn open(dir: &Path, column: &Column, rows: u64, access: Access) -> Result<Self, RunError> {
         let path = path(dir, &column.name);
         let io = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
             _ => RunError::io(&path, error),
         };
+        let changed = |what: String| RunError::Column {
+            path: path.clone(),
+            problem: format!("{what}: it was changed from outside; restore it, or start again in another directory"),
+        };
+        if access == Access::Write {
+            check_no_link(&path)?;
+        }
         let mut file = OpenOptions::new().read(true).write(access == Access::Write).open(&path).map_err(io)?;
+        let found = file.metadata().map_err(io)?.len();
         // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
         let mut preamble = [0_u8; 12];
         file.read_exact(&mut preamble).map_err(io)?;
-        let offset = match preamble[6] {
-            1 => 10 + u64::from(u16::from_le_bytes([preamble[8], preamble[9]])),
-            _ => 12 + u64::from(u32::from_le_bytes([preamble[8], preamble[9], preamble[10], preamble[11]])),
+        let (start, offset) = match preamble[6] {
+            1 => (PREAMBLE, PREAMBLE as u64 + u64::from(u16::from_le_bytes([preamble[8], preamble[9]]))),
+            _ => (12, 12 + u64::from(u32::from_le_bytes([preamble[8], preamble[9], preamble[10], preamble[11]]))),
         };
-        let column =
-            Self { file, path: path.clone(), dtype: column.dtype, width: column.width.unwrap_or(1), rows, offset };
-        let expected = offset + rows * column.row_bytes();
-        let found = column.file.metadata().map_err(io)?.len();
-        if found != expected {
-            let problem = format!(
-                "the file has {found} bytes where {rows} rows need {expected}: it was changed from outside; restore it, or start \
-                 again in another directory"
-            );
-            return Err(RunError::Column { path, problem });
+        let expected = column.header(rows);
+        let mut header = vec![0; usize::try_from(offset.min(found).min(LONGEST_HEADER)).unwrap_or(0)];
+        read_exact_at(&file, &mut header, 0).map_err(io)?;
+        let fits = match access {
+            Access::Write => header == expected,
+            Access::Read => {
+                let text = header.get(start..).unwrap_or_default();
+                header.starts_with(&expected[..6]) && meaning(text) == meaning(&expected[PREAMBLE..])
+            }
+        };
+        if !fits {
+            let says = String::from_utf8_lossy(&expected[PREAMBLE..]);
+            return Err(changed(format!("the file does not begin with the header of its column, {}", says.trim_end())));
         }
-        Ok(column)
+        let row_bytes = column.row_bytes();
+        let length = row_bytes.and_then(|row| row.checked_mul(rows)?.checked_add(offset));
+        match (row_bytes, length) {
+            (Some(row_bytes), Some(length)) if length == found => {
+                Ok(Self { file, path, dtype: column.dtype, row_bytes, rows, offset })
+            }
+            (_, length) => {
+                let needed = length.map_or_else(|| "more than a file holds".into(), |length| length.to_string());
+                Err(changed(format!("the file has {found} bytes where {rows} rows need {needed}")))
+            }
+        }
+    }
+
+    /// What tells this file from others, whatever its names.
+    pub(super) fn identity(&self) -> Result<Handle, RunError> {
+        self.file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(&self.path, error))
+    }
+
+    /// Where the file stands.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The same open file after its folder was renamed to `dir`.
@@ -114,8 +188,8 @@ impl ColumnFile {
     pub(super) fn write(&self, first_row: u64, values: &Values) -> Result<(), RunError> {
         let bytes = values.bytes();
         let fits = values.dtype() == self.dtype
-            && (bytes.len() as u64).is_multiple_of(self.row_bytes())
-            && first_row + bytes.len() as u64 / self.row_bytes() <= self.rows;
+            && (bytes.len() as u64).is_multiple_of(self.row_bytes)
+            && first_row + bytes.len() as u64 / self.row_bytes <= self.rows;
         if !fits {
             let problem = format!("{} bytes of {:?} do not fit from row {first_row} on", bytes.len(), values.dtype());
             return Err(RunError::Column { path: self.path.clone(), problem });
@@ -124,21 +198,21 @@ impl ColumnFile {
     }
 
     fn write_bytes(&self, first_row: u64, bytes: &[u8]) -> Result<(), RunError> {
-        write_all_at(&self.file, bytes, self.offset + first_row * self.row_bytes())
+        write_all_at(&self.file, bytes, self.offset + first_row * self.row_bytes)
             .map_err(|error| RunError::io(&self.path, error))
     }
 
     /// The bytes of `rows`.
     pub(super) fn read(&self, rows: &Range<u64>) -> Result<Vec<u8>, RunError> {
-        let mut bytes = vec![0; usize::try_from((rows.end - rows.start) * self.row_bytes()).unwrap_or(usize::MAX)];
-        read_exact_at(&self.file, &mut bytes, self.offset + rows.start * self.row_bytes())
+        let mut bytes = vec![0; usize::try_from((rows.end - rows.start) * self.row_bytes).unwrap_or(usize::MAX)];
+        read_exact_at(&self.file, &mut bytes, self.offset + rows.start * self.row_bytes)
             .map_err(|error| RunError::io(&self.path, error))?;
         Ok(bytes)
     }
 
     /// Copies all rows of `from`, a column of the same type and width, to the rows from `first_row` on.
     pub(super) fn copy(&self, first_row: u64, from: &Self) -> Result<(), RunError> {
-        let at_once = (COPY_BYTES / self.row_bytes()).max(1);
+        let at_once = (COPY_BYTES / self.row_bytes).max(1);
         for start in (0..from.rows).step_by(at_once as usize) {
             let bytes = from.read(&(start..from.rows.min(start + at_once)))?;
             self.write_bytes(first_row + start, &bytes)?;
@@ -149,10 +223,6 @@ impl ColumnFile {
     /// Waits until what was written has reached the disk.
     pub(super) fn sync(&self) -> Result<(), RunError> {
         self.file.sync_data().map_err(|error| RunError::io(&self.path, error))
-    }
-
-    fn row_bytes(&self) -> u64 {
-        self.dtype.size() * self.width as u64
     }
 }
 
@@ -192,4 +262,70 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use ndarray_npy::{WriteNpyError, write_zeroed_npy};
+
+    use super::{Access, ColumnFile, path};
+    use crate::records::{Column, Dtype};
+
+    type Zeros = fn(&File, Vec<usize>) -> Result<(), WriteNpyError>;
+
+    /// Files are those that the library for `.npy` files makes, to the byte, whatever the type and the number of digits.
+    #[test]
+    fn a_new_column_is_the_file_that_the_library_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let types: [(Dtype, Zeros); 5] = [
+            (Dtype::Uint8, write_zeroed_npy::<u8, _>),
+            (Dtype::Uint32, write_zeroed_npy::<u32, _>),
+            (Dtype::Uint64, write_zeroed_npy::<u64, _>),
+            (Dtype::Float32, write_zeroed_npy::<f32, _>),
+            (Dtype::Float64, write_zeroed_npy::<f64, _>),
+        ];
+        for (dtype, zeros) in types {
+            for (rows, width) in [(1, None), (12_345, None), (7, Some(1)), (1_000, Some(13))] {
+                let column =
+                    Column { name: format!("{dtype:?}-{rows}-{width:?}"), dtype, width, meaning: String::new() };
+                drop(ColumnFile::create(dir.path(), &column, rows as u64).unwrap());
+                let expected = dir.path().join("expected");
+                let shape = [rows].into_iter().chain(width).collect();
+                zeros(&File::create(&expected).unwrap(), shape).unwrap();
+                let found = path(dir.path(), &column.name);
+                assert_eq!(std::fs::read(&found).unwrap(), std::fs::read(&expected).unwrap(), "{column:?}");
+                for access in [Access::Read, Access::Write] {
+                    ColumnFile::open(dir.path(), &column, rows as u64, access).unwrap();
+                }
+            }
+        }
+    }
+
+    /// A header that NumPy wrote says the same in other bytes: good to read, but not what a run is gone on with.
+    #[test]
+    fn every_bit_of_a_header_counts_and_its_padding_only_where_it_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let column = Column { name: "c".into(), dtype: Dtype::Float64, width: None, meaning: String::new() };
+        drop(ColumnFile::create(dir.path(), &column, 3).unwrap());
+        let file = path(dir.path(), "c");
+        let whole = std::fs::read(&file).unwrap();
+        let open = |access| ColumnFile::open(dir.path(), &column, 3, access).map(drop);
+        let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }";
+        let numpy = [&whole[..10], format!("{text:117}\n").as_bytes(), &whole[128..]].concat();
+        std::fs::write(&file, numpy).unwrap();
+        assert!(open(Access::Read).is_ok() && open(Access::Write).is_err());
+        for byte in 0..128 {
+            for bit in 0..8 {
+                let mut changed = whole.clone();
+                changed[byte] ^= 1 << bit;
+                std::fs::write(&file, changed).unwrap();
+                assert!(open(Access::Write).is_err(), "bit {bit} of byte {byte}");
+                let padding = whole[byte].is_ascii_whitespace();
+                // The minor version, and characters that are as white as a space.
+                assert!(padding || byte == 7 || open(Access::Read).is_err(), "bit {bit} of byte {byte}");
+            }
+        }
+    }
 }

@@ -16,6 +16,13 @@ fn compare(path: &str, there: &Value, here: &Value, found: &mut Vec<String>) {
     if there == here {
         return;
     }
+    if let (Value::Array(a), Value::Array(b)) = (there, here) {
+        if a.len() != b.len() {
+            found.push(format!("{path}: {} entries there, {} here", a.len(), b.len()));
+        }
+        a.iter().zip(b).enumerate().for_each(|(k, (a, b))| compare(&format!("{path}.{k}"), a, b, found));
+        return;
+    }
     let (Value::Object(a), Value::Object(b)) = (there, here) else {
         found.push(format!("{path}: {} there, {} here", shown(there), shown(here)));
         return;
@@ -44,5 +51,8 @@ mod tests {
         let here = json!({ "hidden": 3, "work": { "seeds": 6, "step_size": 0.1, "shard": 1 }, "same": [1, 2] });
         assert_eq!(differences(&there, &here), ["work.seeds: 5 there, 6 here", "work.shard: nothing there, 1 here"]);
         assert!(differences(&there, &there).is_empty());
+        let (there, here) = (json!({ "columns": ["a", "b"] }), json!({ "columns": ["a", "c", "d"] }));
+        let said = ["columns: 2 entries there, 3 here", "columns.1: \"b\" there, \"c\" here"];
+        assert_eq!(differences(&there, &here), said);
     }
 }

@@ -37,6 +37,19 @@ pub struct GridRun {
     pub step_size: f64,
 }
 
+/// A run that a grid is created with.
+#[derive(Debug, Clone)]
+pub struct NewRun {
+    /// Its parameters and name.
+    pub run: GridRun,
+    /// What it computes.
+    pub experiment: Experiment,
+    /// What computes it.
+    pub engine: Description,
+    /// Its columns.
+    pub columns: Vec<Column>,
+}
+
 impl GridRun {
     /// The run with these parameters, named after them.
     pub fn new(hidden: usize, activation: Activation, step_size: f64) -> Self {
@@ -55,16 +68,12 @@ impl Grid {
     ///
     /// # Errors
     /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
-    pub fn create(
-        dir: &Path,
-        runs: &[(GridRun, Experiment, Vec<Column>)],
-        engine: &Description,
-    ) -> Result<Self, RunError> {
+    pub fn create(dir: &Path, runs: &[NewRun]) -> Result<Self, RunError> {
         let staging = Staging::new(dir)?;
-        for (run, experiment, columns) in runs {
+        for NewRun { run, experiment, engine, columns } in runs {
             RunWriter::create(&staging.path().join(&run.name), experiment, engine.clone(), columns.clone())?;
         }
-        let grid = Self { format: manifest::FORMAT, runs: runs.iter().map(|(run, ..)| run.clone()).collect() };
+        let grid = Self { format: manifest::FORMAT, runs: runs.iter().map(|new| new.run.clone()).collect() };
         grid.write(staging.path())?;
         staging.publish()?;
         Ok(grid)
@@ -80,10 +89,14 @@ impl Grid {
             std::io::ErrorKind::NotFound => RunError::NoGrid(dir.to_owned()),
             _ => RunError::io(&path, error),
         })?;
-        manifest::parse(&path, &text)
+        let grid: Self = manifest::parse(&path, &text)?;
+        manifest::check_names("runs", grid.runs.iter().map(|run| run.name.as_str()))
+            .map_err(|problem| RunError::Manifest { path, problem })?;
+        Ok(grid)
     }
 
+    /// Writes the list into the folder `dir`, which is still being built.
     pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
-        manifest::replace(&dir.join(FILE), self)
+        manifest::replace(&dir.join(FILE), self, || Ok(()))
     }
 }

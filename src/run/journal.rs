@@ -3,16 +3,18 @@
 //! The first line is what the run was begun with, as JSON; a manifest that was changed since shows by it. Every further line is
 //! `FIRST ROWS TRAIN EVALUATE TOTAL`: rows that are durable, and the seconds spent since the line before. Each line ends with a
 //! digest that covers it and the digest before it, so a line that was changed, lost or torn shows. The last line may be torn by
-//! a crash: it then records nothing. The file also carries the lock that keeps a second process out.
+//! a crash: it then records nothing. The file also carries the lock that keeps a second process out, and it tells the directory
+//! that a process opened from another one that has taken its name.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use same_file::Handle;
 use serde_json::Value;
 
-use super::{RunError, Seconds};
+use super::{RunError, Seconds, check_no_link};
 
 /// The journal's name in a run directory.
 const FILE: &str = "journal";
@@ -21,6 +23,8 @@ const FILE: &str = "journal";
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
+    /// What tells the file from others, whatever its name.
+    identity: Handle,
     path: PathBuf,
     digest: String,
     /// Bytes of whole lines.
@@ -34,13 +38,15 @@ pub(super) struct Entry {
     pub(super) spent: Seconds,
 }
 
-/// A journal as it was found.
+/// What a journal says.
 #[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) journal: Journal,
+pub(super) struct Contents {
     /// What the run was begun with.
     pub(super) begun: Value,
     pub(super) entries: Vec<Entry>,
+    digest: String,
+    /// Bytes of whole lines.
+    length: u64,
 }
 
 impl Journal {
@@ -54,7 +60,8 @@ impl Journal {
             .open(&path)
             .map_err(|error| RunError::io(&path, error))?;
         lock(&file, &path, dir)?;
-        let mut journal = Self { file, path, digest: String::new(), length: 0 };
+        let identity = identity(&file, &path)?;
+        let mut journal = Self { file, identity, path, digest: String::new(), length: 0 };
         journal.append(&begun.to_string())?;
         Ok(journal)
     }
@@ -65,43 +72,34 @@ impl Journal {
         self
     }
 
-    /// Opens and locks the journal of `dir`.
-    pub(super) fn open(dir: &Path) -> Result<Opened, RunError> {
+    /// Opens and locks the journal of `dir`. Nothing is changed in it before rows are recorded.
+    pub(super) fn open(dir: &Path) -> Result<(Self, Contents), RunError> {
         let path = dir.join(FILE);
-        let io = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => RunError::JournalMissing(path.clone()),
-            _ => RunError::io(&path, error),
-        };
-        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
+        check_no_link(&path)?;
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| failed(&path, error))?;
         lock(&file, &path, dir)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(io)?;
-
-        let corrupted = |line| RunError::Journal { path: path.clone(), line };
-        let mut digest = String::new();
-        let mut begun = None;
-        let mut entries = Vec::new();
-        let mut durable = 0;
-        let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate().peekable();
-        while let Some((number, line)) = lines.next() {
-            let Some((text, next)) = verified(line, &digest) else {
-                // A torn last line has no end; with an end it was written whole and changed since.
-                if lines.peek().is_none() && !line.ends_with(b"\n") {
-                    break;
-                }
-                return Err(corrupted(number + 1));
-            };
-            match number {
-                0 => begun = serde_json::from_str(text).ok(),
-                _ => entries.push(entry(text).ok_or_else(|| corrupted(number + 1))?),
-            }
-            digest = next;
-            durable += line.len() as u64;
+        let identity = identity(&file, &path)?;
+        // Whoever held the lock before may have finished the run: what is locked now is then no longer there.
+        if !is_at(&identity, &path) {
+            return Err(RunError::JournalMissing(path));
         }
-        let begun = begun.ok_or_else(|| corrupted(1))?;
-        file.set_len(durable).map_err(io)?;
-        file.seek(SeekFrom::Start(durable)).map_err(io)?;
-        Ok(Opened { journal: Self { file, path, digest, length: durable }, begun, entries })
+        let contents = contents(&mut file, &path)?;
+        let (digest, length) = (contents.digest.clone(), contents.length);
+        Ok((Self { file, identity, path, digest, length }, contents))
+    }
+
+    /// What the journal of `dir` says, without its lock.
+    pub(super) fn read(dir: &Path) -> Result<Contents, RunError> {
+        let path = dir.join(FILE);
+        contents(&mut File::open(&path).map_err(|error| failed(&path, error))?, &path)
+    }
+
+    /// Fails unless the journal still stands where it was opened: unless its directory is the one that it was.
+    pub(super) fn check_place(&self) -> Result<(), RunError> {
+        if is_at(&self.identity, &self.path) {
+            return Ok(());
+        }
+        Err(RunError::Replaced(self.path.parent().unwrap_or(&self.path).to_owned()))
     }
 
     /// The error that line `line` cannot be right.
@@ -119,9 +117,13 @@ impl Journal {
     fn append(&mut self, text: &str) -> Result<(), RunError> {
         let digest = next_digest(&self.digest, text);
         let line = format!("{text} {digest}\n");
-        if let Err(error) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
-            // What came through of the line would spoil one that comes after it. If this fails too, it stays a torn last line.
-            let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+        // A torn last line would spoil this one, whether a crash left it or a write that failed.
+        let cut = |file: &mut File| file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
+        let file = &mut self.file;
+        let written = cut(file).and_then(|_| file.write_all(line.as_bytes())).and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // If this fails too, it stays a torn last line.
+            let _ = cut(file);
             return Err(RunError::io(&self.path, error));
         }
         self.digest = digest;
@@ -131,7 +133,82 @@ impl Journal {
 
     /// Removes the journal: every row is durable and the manifest says so.
     pub(super) fn remove(self) -> Result<(), RunError> {
+        self.check_place()?;
         std::fs::remove_file(&self.path).map_err(|error| RunError::io(&self.path, error))
+    }
+}
+
+/// What the open journal `file` says.
+fn contents(file: &mut File, path: &Path) -> Result<Contents, RunError> {
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(|error| RunError::io(path, error))?;
+    let corrupted = |line| RunError::Journal { path: path.to_owned(), line };
+    let mut digest = String::new();
+    let mut begun = None;
+    let mut entries = Vec::new();
+    let mut length = 0;
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate().peekable();
+    while let Some((number, line)) = lines.next() {
+        let Some((text, next)) = verified(line, &digest) else {
+            // A torn last line has no end; with an end it was written whole and changed since.
+            if lines.peek().is_none() && !line.ends_with(b"\n") {
+                break;
+            }
+            return Err(corrupted(number + 1));
+        };
+        match number {
+            0 => begun = serde_json::from_str(text).ok(),
+            _ => entries.push(entry(text).ok_or_else(|| corrupted(number + 1))?),
+        }
+        digest = next;
+        length += line.len() as u64;
+    }
+    let begun = begun.ok_or_else(|| corrupted(1))?;
+    Ok(Contents { begun, entries, digest, length })
+}
+
+impl Contents {
+    /// The finished ranges of rows.
+    pub(super) fn finished(&self) -> impl Iterator<Item = &Range<u64>> {
+        self.entries.iter().map(|entry| &entry.rows)
+    }
+}
+
+/// The rows in any of `ranges`, as ranges in order that neither overlap nor touch.
+pub(super) fn union<'a>(ranges: impl Iterator<Item = &'a Range<u64>>) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = ranges.filter(|range| !range.is_empty()).cloned().collect();
+    ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let joined = next.start <= last.end;
+        if joined {
+            last.end = last.end.max(next.end);
+        }
+        joined
+    });
+    ranges
+}
+
+/// What `covered`, a [`union`], leaves of `rows` rows, in order.
+pub(super) fn uncovered(rows: u64, covered: &[Range<u64>]) -> Vec<Range<u64>> {
+    let starts = std::iter::once(0).chain(covered.iter().map(|range| range.end));
+    let ends = covered.iter().map(|range| range.start).chain([rows]);
+    starts.zip(ends).map(|(start, end)| start..end).filter(|range| !range.is_empty()).collect()
+}
+
+fn identity(file: &File, path: &Path) -> Result<Handle, RunError> {
+    file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(path, error))
+}
+
+/// Whether the file of `identity` is the one at `path`.
+fn is_at(identity: &Handle, path: &Path) -> bool {
+    Handle::from_path(path).is_ok_and(|there| there == *identity)
+}
+
+/// Why the journal at `path` could not be opened.
+fn failed(path: &Path, error: io::Error) -> RunError {
+    match error.kind() {
+        io::ErrorKind::NotFound => RunError::JournalMissing(path.to_owned()),
+        _ => RunError::io(path, error),
     }
 }
 
@@ -190,16 +267,20 @@ mod tests {
     fn ranges_come_back_and_a_torn_last_line_is_dropped() {
         let dir = written(&[0..10, 10..25, 40..50]);
         let path = dir.path().join(FILE);
-        let opened = Journal::open(dir.path()).unwrap();
-        assert_eq!(opened.entries, [entry(0..10), entry(10..25), entry(40..50)]);
-        assert_eq!(opened.begun, json!({ "seeds": 50, "name": "two words" }));
-        drop(opened);
+        let contents = Journal::read(dir.path()).unwrap();
+        assert_eq!(contents.entries, [entry(0..10), entry(10..25), entry(40..50)]);
+        assert_eq!(contents.begun, json!({ "seeds": 50, "name": "two words" }));
         let whole = std::fs::read(&path).unwrap();
         for cut in 1..10 {
             std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-            let mut opened = Journal::open(dir.path()).unwrap();
-            assert_eq!(opened.entries, [entry(0..10), entry(10..25)], "{cut} bytes lost");
-            opened.journal.record(&entry(40..50)).unwrap();
+            let (mut journal, contents) = Journal::open(dir.path()).unwrap();
+            assert_eq!(contents.entries, [entry(0..10), entry(10..25)], "{cut} bytes lost");
+            assert_eq!(
+                std::fs::read(&path).unwrap(),
+                whole[..whole.len() - cut],
+                "opened, but nothing is recorded yet"
+            );
+            journal.record(&entry(40..50)).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
     }
@@ -218,6 +299,32 @@ mod tests {
         let second = whole.iter().position(|&byte| byte == b'\n').unwrap() + 1;
         std::fs::write(&path, &whole[second..]).unwrap();
         assert!(matches!(Journal::open(dir.path()), Err(RunError::Journal { line: 1, .. })), "a lost line");
+    }
+
+    #[test]
+    fn rows_that_no_range_covers_are_named_in_order() {
+        let of = |ranges: &[Range<u64>]| super::uncovered(50, &super::union(ranges.iter()));
+        assert_eq!(of(&[3..3, 0..9]), vec![9..50]);
+        assert_eq!(of(&[30..40, 0..10, 5..20, 3..3]), [20..30, 40..50]);
+        assert!(of(&[20..50, 0..20]).is_empty());
+        assert_eq!(super::union([5..9, 0..2, 2..4, 6..7].iter()), [0..4, 5..9]);
+    }
+
+    #[test]
+    fn a_journal_notices_that_its_directory_was_renamed_removed_or_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, away) = (root.path().join("run"), root.path().join("away"));
+        std::fs::create_dir(&dir).unwrap();
+        let journal = Journal::create(&dir, &json!({})).unwrap();
+        journal.check_place().unwrap();
+        std::fs::rename(&dir, &away).unwrap();
+        assert!(matches!(journal.check_place(), Err(RunError::Replaced(at)) if at == dir));
+        std::fs::create_dir(&dir).unwrap();
+        let other = Journal::create(&dir, &json!({})).unwrap();
+        assert!(matches!(journal.remove(), Err(RunError::Replaced(_))));
+        other.check_place().unwrap();
+        std::fs::remove_dir_all(&away).unwrap();
+        other.remove().unwrap();
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `manifest.json`: what was run, on what, and how it went.
 
+use std::collections::HashSet;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::RunError;
+use super::differences::differences;
 use super::grid::Grid;
 use crate::engine::{Description, Status};
 use crate::records::Column;
@@ -43,6 +45,17 @@ pub struct Manifest {
     /// The runs that this one was merged from, in seed order; empty for a run that was computed in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+}
+
+/// What a run was begun with, as its journal records it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Begun {
+    version: String,
+    spec: Spec,
+    engine: Description,
+    /// `None` in journals from before they held the columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Vec<Column>>,
 }
 
 /// A run that became a part of another.
@@ -110,12 +123,32 @@ impl Outcome {
             }
         }
     }
+
+    /// Networks that have ended.
+    pub(super) fn ended(&self) -> u64 {
+        self.converged + self.step_limit + self.non_finite
+    }
 }
 
 impl Manifest {
     /// What must be the same whenever the run is worked on.
-    pub(super) fn begun(&self) -> serde_json::Value {
-        serde_json::json!({ "version": self.version, "spec": self.spec, "engine": self.engine })
+    pub(super) fn begun(&self) -> Begun {
+        Begun {
+            version: self.version.clone(),
+            spec: self.spec.clone(),
+            engine: self.engine.clone(),
+            columns: Some(self.columns.clone()),
+        }
+    }
+
+    /// Every field in which the run as it was begun, which a journal recorded as `begun`, differs from this manifest.
+    pub(super) fn changes_since(&self, begun: serde_json::Value) -> Vec<String> {
+        let now = self.begun();
+        // Read and written again, so that a field which there was not yet is none that differs.
+        match serde_json::from_value::<Begun>(begun.clone()) {
+            Ok(then) => differences(&Begun { columns: then.columns.or_else(|| now.columns.clone()), ..then }, &now),
+            Err(_) => differences(&begun, &now),
+        }
     }
 
     /// The manifest of a run that starts now.
@@ -141,13 +174,35 @@ impl Manifest {
             ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
             _ => RunError::io(&path, error),
         })?;
-        parse(&path, &text)
+        let manifest: Self = parse(&path, &text)?;
+        check_names("columns", manifest.columns.iter().map(|column| column.name.as_str()))
+            .map_err(|problem| RunError::Manifest { path, problem })?;
+        Ok(manifest)
     }
 
-    /// Replaces the manifest in `dir`.
-    pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
-        replace(&dir.join(FILE), self)
+    /// Replaces the manifest in `dir`, if `check` allows it.
+    pub(super) fn write(&self, dir: &Path, check: impl Fn() -> Result<(), RunError>) -> Result<(), RunError> {
+        replace(&dir.join(FILE), self, check)
     }
+}
+
+/// Says which of `names` is none for a file beside the manifest, or stands there twice: a manifest may come from anybody, and what it
+/// names is opened, and by a merge created.
+pub(super) fn check_names<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    for name in names {
+        let plain = |character: char| character.is_ascii_alphanumeric() || "_-.+".contains(character);
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+            return Err(format!(
+                "the {what} hold the name {name:?}: it must be a plain file name of letters, digits, _, -, . and +, and not begin \
+                 with a dot"
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(format!("the {what} hold the name {name} twice"));
+        }
+    }
+    Ok(())
 }
 
 /// What the text of a file of this layout says.
@@ -169,14 +224,51 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, R
     serde_json::from_value(value).map_err(|error| damaged(format!("the file is damaged: {error}")))
 }
 
-/// Puts `content` into the file `path` in one step: a reader sees the old one or the new one.
-pub(super) fn replace(path: &Path, content: &impl Serialize) -> Result<(), RunError> {
+/// Puts `content` into the file `path` in one step, if `check` allows it: a reader sees the old one or the new one.
+pub(super) fn replace(
+    path: &Path,
+    content: &impl Serialize,
+    check: impl Fn() -> Result<(), RunError>,
+) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(content).map_err(|error| RunError::io(path, error.into()))?;
-    let replace = || {
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.commit()
-    };
-    replace().map_err(|error| RunError::io(path, error))
+    let io = |error| RunError::io(path, error);
+    check()?;
+    let mut file = AtomicWriteFile::open(path).map_err(io)?;
+    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(io)?;
+    // Again, as late as can be: from here on the file goes to the directory that was opened, whatever becomes of the path.
+    check()?;
+    file.commit().map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_names;
+
+    #[test]
+    fn names_are_those_of_plain_files() {
+        let check = |names: &[&str]| check_names("columns", names.iter().copied());
+        assert_eq!(check(&["loss", "u_1", "sigmoid-n3-eta0.05", "a+b"]), Ok(()));
+        let wrong = [
+            "",
+            ".",
+            "..",
+            "../up",
+            "a/b",
+            "/etc/passwd",
+            "a\\b",
+            "..\\up",
+            "C:\\x",
+            "C:x",
+            ".hidden",
+            "nul\0",
+            "esc\x1b[2J",
+            "a b",
+            "\u{202e}x",
+        ];
+        for name in wrong {
+            let said = check(&["loss", name]).unwrap_err();
+            assert!(said.contains("plain file name") && !said.chars().any(char::is_control), "{name:?}: {said}");
+        }
+        assert!(check(&["loss", "loss"]).unwrap_err().contains("loss twice"));
+    }
 }

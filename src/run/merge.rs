@@ -10,7 +10,7 @@ use super::manifest::{Manifest, Part, State};
 use super::staging::Staging;
 use super::writer::RunWriter;
 use super::{Run, RunError, check_free};
-use crate::engine::Description;
+use crate::engine::{Description, Machine};
 use crate::spec::{DataSource, Seeds, Spec, Work};
 
 /// Joins the runs, or the grids of runs, in `dirs` (in any order) into the new directory `out`, which appears whole.
@@ -64,7 +64,9 @@ impl Parts {
         let mut unfinished = Vec::new();
         for dir in dirs {
             let run = Run::open(dir)?;
-            if run.manifest().state != State::Finished {
+            if run.manifest().state == State::Finished {
+                run.check_complete()?;
+            } else {
                 unfinished.push(dir.display().to_string());
             }
             let Work::Sweep { first_seed, seeds, shard_of: whole, .. } = run.manifest().spec.work else {
@@ -123,17 +125,26 @@ fn parts_of(seeds: Seeds, manifest: &Manifest) -> Vec<Part> {
     }
 }
 
-/// One description of all `engines`: where they differ, each value once.
+/// One description of all `engines`: where they differ, each text once, and a revision or route that is not one.
 fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Description {
     let field = |of: fn(&Description) -> &str| unique(engines.clone().map(of));
     Description {
-        engine: field(|engine| &engine.engine),
-        precision: field(|engine| &engine.precision),
-        device: field(|engine| &engine.device),
-        driver: field(|engine| &engine.driver),
+        machine: Machine {
+            engine: field(|engine| &engine.machine.engine),
+            precision: field(|engine| &engine.machine.precision),
+            device: field(|engine| &engine.machine.device),
+            driver: field(|engine| &engine.machine.driver),
+        },
+        revision: common(engines.clone().map(|engine| engine.revision)).unwrap_or_default(),
         code_hash: field(|engine| &engine.code_hash),
-        route: engines.clone().next().map(|engine| engine.route).unwrap_or_default(),
+        route: common(engines.map(|engine| engine.route)).unwrap_or_default(),
     }
+}
+
+/// The value that all of `values` are, if they are one.
+fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
 }
 
 fn unique<'a>(values: impl Iterator<Item = &'a str>) -> String {

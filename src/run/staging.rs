@@ -14,7 +14,7 @@ const LOCK: &str = ".building";
 
 /// A folder under construction. Dropped before it is published, it goes.
 #[derive(Debug)]
-pub(super) struct Staging {
+pub struct Staging {
     path: PathBuf,
     dir: PathBuf,
     published: bool,
@@ -23,7 +23,10 @@ pub(super) struct Staging {
 
 impl Staging {
     /// A folder that will become `dir`, which must be free.
-    pub(super) fn new(dir: &Path) -> Result<Self, RunError> {
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
+    pub fn new(dir: &Path) -> Result<Self, RunError> {
         check_free(dir)?;
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let parent = parent(dir);
@@ -32,29 +35,34 @@ impl Staging {
         remove_abandoned(parent, &prefix);
         let path = parent.join(format!("{prefix}{}", std::process::id()));
         fs::create_dir(&path).map_err(|error| RunError::io(&path, error))?;
-        let lock = File::create_new(path.join(LOCK))
-            .and_then(|lock| lock.lock().map(|()| lock))
-            .map_err(|error| RunError::io(&path, error))?;
+        let lock = locked(&path).map_err(|error| RunError::io(&path, error))?;
         Ok(Self { path, dir: dir.to_owned(), published: false, _lock: lock })
     }
 
     /// Where to build.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Puts the folder in its place.
-    pub(super) fn publish(mut self) -> Result<(), RunError> {
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] if another process was quicker, [`RunError::Io`] if the system refuses.
+    pub fn publish(mut self) -> Result<(), RunError> {
         let io = |error| RunError::io(&self.dir, error);
-        // Another process may have been quicker.
         check_free(&self.dir)?;
         fs::remove_file(self.path.join(LOCK)).map_err(io)?;
         sync_folder(&self.path).map_err(io)?;
-        if self.dir.exists() {
-            // It is empty, and a rename onto an empty directory is not allowed everywhere.
-            fs::remove_dir(&self.dir).map_err(io)?;
+        // Where the place is an empty directory it must go: a rename onto one is not allowed everywhere. Another process may take the
+        // place at any moment, and then either of these fails.
+        let placed = match fs::remove_dir(&self.dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::rename(&self.path, &self.dir),
+        };
+        if let Err(error) = placed {
+            check_free(&self.dir)?;
+            return Err(io(error));
         }
-        fs::rename(&self.path, &self.dir).map_err(io)?;
         self.published = true;
         sync_folder(parent(&self.dir)).map_err(io)
     }
@@ -67,6 +75,16 @@ impl Drop for Staging {
             let _ = fs::remove_dir_all(&self.path);
         }
     }
+}
+
+/// Makes the lock of the new folder `path`. It gets its name only once it is locked: without that it would pass for abandoned for a
+/// moment.
+fn locked(path: &Path) -> io::Result<File> {
+    let unlocked = path.join(format!("{LOCK}.new"));
+    let lock = File::create_new(&unlocked)?;
+    lock.lock()?;
+    fs::rename(unlocked, path.join(LOCK))?;
+    Ok(lock)
 }
 
 fn parent(dir: &Path) -> &Path {

@@ -1,5 +1,6 @@
 //! Writing a run: create it, fill its rows, make them durable, finish it.
 
+use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -8,14 +9,13 @@ use std::time::{Duration, Instant};
 use ndarray_npy::{WriteNpyError, write_npy};
 
 use super::column::{Access, ColumnFile};
-use super::differences::differences;
-use super::journal::{Entry, Journal, Opened};
+use super::journal::{Entry, Journal, uncovered, union};
 use super::manifest::{Manifest, Outcome, Seconds, State};
 use super::staging::Staging;
-use super::{Run, RunError};
+use super::{BLOCK_ROWS, Run, RunError};
 use crate::engine::{Description, Status};
 use crate::model::Dataset;
-use crate::records::{Column, Dtype, Records, Values};
+use crate::records::{Column, Dtype, Records, Theta, Values};
 use crate::spec::Experiment;
 
 /// The folder of a run that keeps its data.
@@ -62,8 +62,34 @@ impl RunWriter {
         engine: Description,
         columns: Vec<Column>,
     ) -> Result<Self, RunError> {
+        Self::create_with(dir, experiment, engine, columns, |_| Ok(()))
+    }
+
+    /// Creates the run `dir` of an evaluation of `theta`, which it holds from the start: what is gone on with needs no other file.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_evaluation(
+        dir: &Path,
+        experiment: &Experiment,
+        engine: Description,
+        columns: Vec<Column>,
+        theta: Theta<'_>,
+    ) -> Result<Self, RunError> {
+        Self::create_with(dir, experiment, engine, columns, |writer| writer.write_theta(theta))
+    }
+
+    /// Creates the run `dir` with what `complete` adds before it appears.
+    fn create_with(
+        dir: &Path,
+        experiment: &Experiment,
+        engine: Description,
+        columns: Vec<Column>,
+        complete: impl FnOnce(&Self) -> Result<(), RunError>,
+    ) -> Result<Self, RunError> {
         let staging = Staging::new(dir)?;
         let writer = Self::build(staging.path(), experiment, engine, columns)?;
+        complete(&writer)?;
         staging.publish()?;
         // The files were opened inside the staging folder and moved with it.
         Ok(Self {
@@ -89,11 +115,12 @@ impl RunWriter {
         }
         let rows = experiment.spec.rows();
         let manifest = Manifest::new(experiment.spec.clone(), engine, columns);
-        let journal = Journal::create(dir, &manifest.begun())?;
+        let begun = serde_json::to_value(manifest.begun()).map_err(|error| RunError::io(dir, error.into()))?;
+        let journal = Journal::create(dir, &begun)?;
         let columns: Vec<ColumnFile> =
             manifest.columns.iter().map(|column| ColumnFile::create(dir, column, rows)).collect::<Result<_, _>>()?;
         mark_pending(&columns, &manifest.columns, rows)?;
-        manifest.write(dir)?;
+        manifest.write(dir, || Ok(()))?;
         Ok(Self {
             dir: dir.to_owned(),
             manifest,
@@ -108,35 +135,40 @@ impl RunWriter {
         })
     }
 
-    /// Opens an unfinished run to go on with it.
+    /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. Whatever is wrong with it is found
+    /// before anything is changed.
     ///
     /// # Errors
-    /// [`RunError`] for a journal, manifest or column that was changed from outside, and while another process writes the run.
-    pub fn resume(run: &Run) -> Result<Self, RunError> {
-        let (dir, manifest) = (run.dir().to_owned(), run.manifest().clone());
-        let Opened { journal, begun, entries } = Journal::open(&dir)?;
-        let differences = differences(&begun, &manifest.begun());
-        if !differences.is_empty() {
-            return Err(RunError::Changed { dir, differences: differences.join("; ") });
+    /// [`RunError::Finished`] if another process has finished the run meanwhile, [`RunError::Locked`] while one writes it,
+    /// [`RunError::OtherEngine`], and the others for a journal, manifest or column that was changed from outside.
+    pub fn resume(dir: &Path, engine: &Description) -> Result<Self, RunError> {
+        let opened = Journal::open(dir);
+        // Under the lock nobody else changes it; what was read before may be older.
+        let run = Run::open(dir)?;
+        if run.manifest.state == State::Finished {
+            return Err(RunError::Finished(dir.to_owned()));
         }
-        let rows = manifest.spec.rows();
-        let columns = manifest
+        let (journal, contents) = opened?;
+        let rows = run.manifest.spec.rows();
+        let finished: Vec<Range<u64>> = contents.finished().cloned().collect();
+        if let Some(k) = finished.iter().position(|finished| finished.end > rows) {
+            // The first line is no entry.
+            return Err(journal.corrupted(k + 2));
+        }
+        run.check_unchanged(contents.begun)?;
+        run.check_engine(engine)?;
+        run.check_columns()?;
+        let manifest = run.manifest;
+        let columns: Vec<ColumnFile> = manifest
             .columns
             .iter()
-            .map(|column| ColumnFile::open(&dir, column, rows, Access::Write))
+            .map(|column| ColumnFile::open(dir, column, rows, Access::Write))
             .collect::<Result<_, _>>()?;
+        check_distinct(&columns)?;
         let mut spent = Seconds::default();
-        let mut finished = Vec::new();
-        for (k, entry) in entries.into_iter().enumerate() {
-            if entry.rows.end > rows {
-                // The first line is no entry.
-                return Err(journal.corrupted(k + 2));
-            }
-            spent.add(entry.spent);
-            finished.push(entry.rows);
-        }
-        Ok(Self {
-            dir,
+        contents.entries.iter().for_each(|entry| spent.add(entry.spent));
+        let writer = Self {
+            dir: dir.to_owned(),
             manifest,
             columns,
             journal,
@@ -146,7 +178,9 @@ impl RunWriter {
             spent_waiting: Seconds::default(),
             last_checkpoint: Instant::now(),
             pause: CHECKPOINT[0],
-        })
+        };
+        writer.checked_outcome("its journal says that they are")?;
+        Ok(writer)
     }
 
     /// The run's directory.
@@ -161,21 +195,7 @@ impl RunWriter {
 
     /// The rows that no finished range covers, in order.
     pub fn missing(&self) -> Vec<Range<u64>> {
-        let mut covered: Vec<Range<u64>> = self.finished.iter().chain(&self.waiting).cloned().collect();
-        covered.sort_by_key(|range| range.start);
-        let mut missing = Vec::new();
-        let mut next = 0;
-        for range in covered {
-            if range.start > next {
-                missing.push(next..range.start);
-            }
-            next = next.max(range.end);
-        }
-        let rows = self.manifest.spec.rows();
-        if next < rows {
-            missing.push(next..rows);
-        }
-        missing
+        uncovered(self.manifest.spec.rows(), &self.written())
     }
 
     /// How the networks ended whose rows are written.
@@ -184,15 +204,34 @@ impl RunWriter {
     /// [`RunError::Io`] if the `status` column cannot be read.
     pub fn outcome(&self) -> Result<Outcome, RunError> {
         let mut outcome = Outcome::default();
-        let status = self.manifest.columns.iter().zip(&self.columns).find(|(column, _)| column.name == "status");
-        if let Some((_, file)) = status {
-            for range in self.finished.iter().chain(&self.waiting) {
+        if let Some(file) = self.column("status") {
+            for range in self.written() {
                 for start in range.clone().step_by(AT_ONCE as usize) {
                     outcome.count(&file.read(&(start..range.end.min(start + AT_ONCE)))?);
                 }
             }
         }
         Ok(outcome)
+    }
+
+    /// How the networks of all written rows ended, if the status column says so of each; `says` who claims that it does.
+    fn checked_outcome(&self, says: &'static str) -> Result<Outcome, RunError> {
+        let outcome = self.outcome()?;
+        let written: u64 = self.written().iter().map(|range| range.end - range.start).sum();
+        if outcome.ended() == written {
+            return Ok(outcome);
+        }
+        let (pending, rows) = (written - outcome.ended(), self.manifest.spec.rows());
+        Err(RunError::Incomplete { dir: self.dir.clone(), pending, rows, says })
+    }
+
+    /// The rows that are written, durable or not.
+    fn written(&self) -> Vec<Range<u64>> {
+        union(self.finished.iter().chain(&self.waiting))
+    }
+
+    fn column(&self, name: &str) -> Option<&ColumnFile> {
+        self.manifest.columns.iter().zip(&self.columns).find(|(column, _)| column.name == name).map(|(_, file)| file)
     }
 
     /// Writes `records`, which took `spent`, into the rows from `first_row` on, and now and then makes what is written durable.
@@ -223,17 +262,28 @@ impl RunWriter {
         Ok(())
     }
 
+    /// Writes all of `theta` into its column and makes it durable.
+    fn write_theta(&self, theta: Theta<'_>) -> Result<(), RunError> {
+        let Some(column) = self.column("theta") else { return Ok(()) };
+        let rows = theta.nrows();
+        for start in (0..rows).step_by(BLOCK_ROWS) {
+            column.write(start as u64, &theta.rows(start..rows.min(start + BLOCK_ROWS)).values())?;
+        }
+        column.sync()
+    }
+
     /// Makes every written row durable and records it.
     ///
     /// # Errors
-    /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded.
+    /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded. [`RunError::Replaced`] if the directory is
+    /// no longer there; if it was renamed, the rows are recorded in it.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
         let start = Instant::now();
         if !self.waiting.is_empty() {
             for column in &self.columns {
                 column.sync()?;
             }
-            for rows in merged(&mut self.waiting) {
+            for rows in union(std::mem::take(&mut self.waiting).iter()) {
                 let spent = std::mem::take(&mut self.spent_waiting);
                 self.journal.record(&Entry { rows: rows.clone(), spent })?;
                 self.spent.add(spent);
@@ -242,13 +292,14 @@ impl RunWriter {
         }
         self.last_checkpoint = Instant::now();
         self.pause = (start.elapsed() * CHECKPOINT_SHARE).clamp(CHECKPOINT[0], CHECKPOINT[1]);
-        Ok(())
+        self.journal.check_place()
     }
 
     /// Ends the run once every row is written: the manifest says so, and the journal goes.
     ///
     /// # Errors
-    /// [`RunError::Io`] if the disk refuses.
+    /// [`RunError::Incomplete`] if a row is missing, [`RunError::Replaced`] if the directory is no longer the one that this run was
+    /// begun in, and [`RunError::Io`] if the disk refuses.
     pub fn finish(self) -> Result<Manifest, RunError> {
         self.finish_as(|_| {})
     }
@@ -256,14 +307,31 @@ impl RunWriter {
     /// As [`Self::finish`], after `describe` has completed the manifest.
     pub(super) fn finish_as(mut self, describe: impl FnOnce(&mut Manifest)) -> Result<Manifest, RunError> {
         self.checkpoint()?;
+        let pending = self.missing().iter().map(|range| range.end - range.start).sum();
+        if pending > 0 {
+            let (dir, rows) = (self.dir, self.manifest.spec.rows());
+            return Err(RunError::Incomplete { dir, pending, rows, says: "it is to be finished" });
+        }
+        self.manifest.outcome = Some(self.checked_outcome("they were written")?);
         self.manifest.state = State::Finished;
         self.manifest.seconds = Some(self.spent);
-        self.manifest.outcome = Some(self.outcome()?);
         describe(&mut self.manifest);
-        self.manifest.write(&self.dir)?;
+        self.manifest.write(&self.dir, || self.journal.check_place())?;
         self.journal.remove()?;
         Ok(self.manifest)
     }
+}
+
+/// Fails if two of `columns` are one file: what is written to one of them would overwrite the other.
+fn check_distinct(columns: &[ColumnFile]) -> Result<(), RunError> {
+    let mut seen = HashSet::new();
+    for column in columns {
+        if !seen.insert(column.identity()?) {
+            let problem = "the file is that of another column too (a hard link): put a file of its own in its place";
+            return Err(RunError::Column { path: column.path().to_owned(), problem: problem.into() });
+        }
+    }
+    Ok(())
 }
 
 /// Fails unless `dir` is free for a new run: it does not exist, or it is an empty directory.
@@ -283,19 +351,6 @@ pub fn check_free(dir: &Path) -> Result<(), RunError> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(RunError::io(dir, error)),
     }
-}
-
-/// Neighbouring ranges joined, in order; leaves `ranges` empty.
-fn merged(ranges: &mut Vec<Range<u64>>) -> Vec<Range<u64>> {
-    ranges.sort_by_key(|range| range.start);
-    let mut merged: Vec<Range<u64>> = Vec::new();
-    for range in ranges.drain(..) {
-        match merged.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
-            _ => merged.push(range),
-        }
-    }
-    merged
 }
 
 /// Fills the status column with [`Status::Pending`], so that a row that was never written cannot pass for a converged network.

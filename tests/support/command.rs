@@ -1,10 +1,12 @@
 //! The program as a child process, and the columns that it leaves.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// The program, to be run inside `dir`.
 pub(crate) fn sharpsweep(dir: &Path, args: &[&str]) -> Command {
@@ -40,6 +42,70 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
     // The pipe must be read on, or the child would be killed by its next line.
     let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
     (child, rest)
+}
+
+/// Runs the program inside `dir` and kills it once finished rows of `run`, but not all, are in its journal.
+pub(crate) fn cut(dir: &Path, args: &[&str], run: &str) {
+    let mut command = sharpsweep(dir, args);
+    // However many cores a machine has, it shall not be done before it is killed.
+    command.env("RAYON_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let journal = dir.join(run).join("journal");
+    // Its first line says what the run is.
+    let begun = || fs::read_to_string(&journal).is_ok_and(|journal| journal.lines().count() > 1);
+    while !begun() {
+        assert!(child.try_wait().unwrap().is_none(), "{args:?} was too quick to be cut off");
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(manifest(&dir.join(run))["state"], "running", "{args:?} was too quick to be cut off");
+}
+
+/// Changes what a run was begun with, in its manifest and in its journal, so that they go on fitting each other.
+pub(crate) fn begin_as(run: &Path, change: impl Fn(&mut serde_json::Value)) {
+    let mut changed = manifest(run);
+    change(&mut changed);
+    fs::write(run.join("manifest.json"), changed.to_string()).unwrap();
+    let Ok(journal) = fs::read_to_string(run.join("journal")) else { return };
+    let mut digest = String::new();
+    let mut rewritten = String::new();
+    for (number, line) in journal.lines().enumerate() {
+        let mut text = line.rsplit_once(' ').unwrap().0.to_owned();
+        if number == 0 {
+            let mut begun: serde_json::Value = serde_json::from_str(&text).unwrap();
+            change(&mut begun);
+            text = begun.to_string();
+        }
+        // As src/run/journal.rs says: over the digest before it and the line.
+        digest = blake3::hash(format!("{digest} {text}").as_bytes()).to_hex()[..16].to_owned();
+        rewritten += &format!("{text} {digest}\n");
+    }
+    fs::write(run.join("journal"), rewritten).unwrap();
+}
+
+/// Every file in `dir` and below it, by path, with its bytes; of a link what it points to.
+pub(crate) fn files(dir: &Path) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_symlink() {
+            let target = fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes();
+            found.insert(path, target);
+        } else if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            let content = fs::read(&path).unwrap();
+            found.insert(path, content);
+        }
+    }
+    found
+}
+
+/// Sends `signal` to the process.
+#[cfg(unix)]
+pub(crate) fn send(child: &Child, signal: nix::sys::signal::Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
 /// The bytes of every column of `run`, by name.

@@ -1,0 +1,235 @@
+//! Files that a command leaves for people: never over anything that it has not left there itself.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use atomic_write_file::AtomicWriteFile;
+use serde::{Deserialize, Serialize};
+
+use super::{RunError, check_free, check_no_link, manifest};
+
+/// A directory of files, each with the digests of what was left in it. Files that are there otherwise are not touched, and no symbolic
+/// link below the directory is followed.
+#[derive(Debug)]
+pub struct Output {
+    dir: PathBuf,
+    /// By path in the directory; more than one digest while files are being replaced.
+    left: BTreeMap<String, Vec<String>>,
+    /// Where the digests are kept for the next call.
+    list: Option<&'static str>,
+}
+
+/// The list in a file.
+#[derive(Debug, Serialize, Deserialize)]
+struct List {
+    format: u32,
+    /// What wrote the files.
+    version: String,
+    files: BTreeMap<String, Vec<String>>,
+}
+
+impl Output {
+    /// The new directory `dir`, which must be free; it is made with the first files.
+    ///
+    /// # Errors
+    /// [`RunError::Exists`] if it holds anything.
+    pub fn new(dir: &Path) -> Result<Self, RunError> {
+        check_free(dir)?;
+        Ok(Self { dir: dir.to_owned(), left: BTreeMap::new(), list: None })
+    }
+
+    /// Files in `dir`, which may hold others, and those that an earlier call has named in the file `list` there: these are replaced
+    /// where they are as they were left.
+    ///
+    /// # Errors
+    /// [`RunError`] for a list that cannot be read.
+    pub fn again(dir: &Path, list: &'static str) -> Result<Self, RunError> {
+        let path = dir.join(list);
+        let left = match fs::read_to_string(&path) {
+            Ok(text) => manifest::parse::<List>(&path, &text)?.files,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(RunError::io(&path, error)),
+        };
+        Ok(Self { dir: dir.to_owned(), left, list: Some(list) })
+    }
+
+    /// Fails if the file `name` could not be written because of what is there.
+    ///
+    /// # Errors
+    /// [`RunError::InTheWay`] or [`RunError::Link`].
+    pub fn check(&self, name: &str) -> Result<(), RunError> {
+        let path = self.dir.join(name);
+        let mut folders = path.ancestors().skip(1).take_while(|folder| *folder != self.dir);
+        folders.try_for_each(check_no_link)?;
+        check_no_link(&path)?;
+        let what = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::IsADirectory => "a directory",
+            Err(error) => return Err(RunError::io(&path, error)),
+            Ok(found) => match self.left.get(name) {
+                Some(left) if left.contains(&digest(&found)) => return Ok(()),
+                Some(_) => "not as it was left there: it was changed since",
+                None => "there already and was not left by this command",
+            },
+        };
+        Err(RunError::InTheWay { path, what })
+    }
+
+    /// Writes `files`, by their paths in the directory, each in one step. Where one of them is in the way of another's, nothing is written.
+    ///
+    /// # Errors
+    /// [`RunError::InTheWay`] or [`RunError::Link`] for a file that is not to be replaced, [`RunError::Io`] if the disk refuses.
+    pub fn write(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), RunError> {
+        files.iter().try_for_each(|(name, _)| self.check(name))?;
+        let digests: BTreeMap<String, Vec<String>> =
+            files.iter().map(|(name, content)| (name.clone(), vec![digest(content)])).collect();
+        // Both, so that whatever is written when this is cut off is still known as left here.
+        let mut either = self.left.clone();
+        for (name, digest) in &digests {
+            either.entry(name.clone()).or_default().extend_from_slice(digest);
+        }
+        self.keep_list(&either)?;
+        for (name, content) in files {
+            let path = self.dir.join(name);
+            let written = if self.left.contains_key(name) && path.exists() {
+                replace(&path, content)
+            } else {
+                create_file(&path, content)
+            };
+            match written {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                    return Err(RunError::InTheWay { path, what: "there already: another process was quicker" });
+                }
+                written => written.map_err(|error| RunError::io(&path, error))?,
+            }
+            self.left.insert(name.clone(), vec![digest(content)]);
+        }
+        self.left.extend(digests);
+        self.keep_list(&self.left)
+    }
+
+    fn keep_list(&self, files: &BTreeMap<String, Vec<String>>) -> Result<(), RunError> {
+        let Some(list) = self.list else { return Ok(()) };
+        let path = self.dir.join(list);
+        fs::create_dir_all(&self.dir).map_err(|error| RunError::io(&self.dir, error))?;
+        check_no_link(&path)?;
+        let list = List { format: manifest::FORMAT, version: env!("CARGO_PKG_VERSION").into(), files: files.clone() };
+        manifest::replace(&path, &list, || Ok(()))
+    }
+}
+
+/// Puts `content` into the new file `path` in one step; what is there already stays.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if something is, and whatever the disk refuses.
+pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As any new file: what the user's mask leaves.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let mut file = builder.prefix(".new-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = AtomicWriteFile::open(path)?;
+    file.write_all(content)?;
+    file.commit()
+}
+
+fn digest(content: &[u8]) -> String {
+    blake3::hash(content).to_hex()[..16].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Output, create_file};
+    use crate::run::RunError;
+
+    const LIST: &str = "files.json";
+
+    fn file(name: &str, content: &str) -> (String, Vec<u8>) {
+        (name.into(), content.into())
+    }
+
+    #[test]
+    fn what_was_left_is_replaced_and_what_was_not_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("report");
+        let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+        Output::again(&dir, LIST).unwrap().write(&[file("page", "1"), file("figures/a.svg", "1")]).unwrap();
+        fs::write(dir.join("notes"), "mine").unwrap();
+        Output::again(&dir, LIST).unwrap().write(&[file("page", "2"), file("figures/a.svg", "2")]).unwrap();
+        assert_eq!((read("page"), read("figures/a.svg"), read("notes")), ("2".into(), "2".into(), "mine".into()));
+        // Neither a file that nobody left here, nor one that was changed, and then none of the others.
+        fs::write(dir.join("figures/a.svg"), "edited").unwrap();
+        for (name, says) in
+            [("notes", "was not left by"), ("figures/a.svg", "changed since"), ("figures", "a directory")]
+        {
+            let said = Output::again(&dir, LIST)
+                .unwrap()
+                .write(&[file("page", "3"), file(name, "3")])
+                .unwrap_err()
+                .to_string();
+            assert!(said.contains(name) && said.contains(says), "{said}");
+        }
+        assert_eq!((read("page"), read("figures/a.svg"), read("notes")), ("2".into(), "edited".into(), "mine".into()));
+    }
+
+    /// Half of the files replaced, as a kill leaves them.
+    #[test]
+    fn what_was_cut_off_half_way_is_still_known() {
+        let root = tempfile::tempdir().unwrap();
+        let mut output = Output::again(root.path(), LIST).unwrap();
+        output.write(&[file("a", "1"), file("b", "1")]).unwrap();
+        fs::create_dir(root.path().join("c")).unwrap();
+        // Its place is taken only after the check.
+        let either = [("a", ["1", "2"]), ("b", ["1", "2"])];
+        let either = either.map(|(name, contents)| {
+            (name.to_owned(), contents.iter().map(|content| super::digest(content.as_bytes())).collect())
+        });
+        output.keep_list(&either.into()).unwrap();
+        fs::write(root.path().join("a"), "2").unwrap();
+        Output::again(root.path(), LIST).unwrap().write(&[file("a", "3"), file("b", "3")]).unwrap();
+        assert_eq!(fs::read_to_string(root.path().join("b")).unwrap(), "3");
+    }
+
+    #[test]
+    fn a_new_file_takes_no_place_that_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        create_file(&path, b"first").unwrap();
+        assert_eq!(create_file(&path, b"second").unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn no_link_is_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (dir, mine) = (root.path().join("report"), root.path().join("mine"));
+        fs::create_dir_all(&dir).unwrap();
+        fs::create_dir(&mine).unwrap();
+        fs::write(mine.join("page"), "mine").unwrap();
+        std::os::unix::fs::symlink(mine.join("page"), dir.join("page")).unwrap();
+        std::os::unix::fs::symlink(&mine, dir.join("figures")).unwrap();
+        std::os::unix::fs::symlink(mine.join("nothing"), dir.join("dangling")).unwrap();
+        for name in ["page", "figures/page", "figures/new", "dangling"] {
+            let written = Output::again(&dir, LIST).unwrap().write(&[file(name, "ours")]);
+            assert!(matches!(written, Err(RunError::Link(_))), "{name}: {written:?}");
+        }
+        assert_eq!(fs::read_to_string(mine.join("page")).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&mine).unwrap().count(), 1);
+    }
+}
