@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use ndarray::ArrayView2;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Trained};
+use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Spectra, Stop, Trained};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
@@ -333,6 +333,15 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.batch_size(problem)
     }
 
+    fn smallest_batch(&self) -> usize {
+        // The same on every machine, so that the scripts below meet the same chunks.
+        256
+    }
+
+    fn stop_on(&mut self, stop: &Stop) {
+        self.inner.stop_on(stop);
+    }
+
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
         self.call((seeds.end - seeds.start) as usize)?;
         self.inner.train(problem, descent, seeds)
@@ -369,13 +378,13 @@ fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
         RunWriter::create(dir, &experiment, engine.description(), columns).unwrap()
     };
     let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
-    let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19 };
+    let stop = Stop::default();
+    let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19, stop: &stop };
     let mut told = Vec::new();
     let ended = sweep.run(engine, open, writer, &mut |event| {
         if let Event::Mended(what) = event {
             told.push(what);
         }
-        ControlFlow::Continue(())
     });
     (told, ended)
 }

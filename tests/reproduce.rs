@@ -219,7 +219,7 @@ fn rows_that_are_not_written_yet_are_left_out() {
     let work = Work::sweep(0..6, Descent::default());
     let experiment = Experiment::new(work, 3, Activation::Sigmoid, train, Some(test)).unwrap();
     let columns = columns(&experiment.spec, Dtype::Float32);
-    drop(RunWriter::create(&run, &experiment, Reference.description(), columns).unwrap());
+    drop(RunWriter::create(&run, &experiment, Reference::default().description(), columns).unwrap());
     sharpsweep(&["report"], &[&run]).success().stdout(contains("0 of 6")).stderr(contains("The run is not finished"));
     assert_eq!(figures(&run.join("report")), [13]);
 }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
+use super::{Failure, interruption};
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs};
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, quoted};
 use super::summary::OutputArgs;
 use crate::engine::Descent;
 use crate::input::read_theta;
 use crate::records::{Theta, columns};
 use crate::run::{RunWriter, check_free};
 use crate::spec::Work;
-use crate::sweep::{Networks, Sweep};
+use crate::sweep::{Networks, Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
@@ -54,8 +54,8 @@ impl Args {
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
         experiment.spec.extra = self.columns.extra();
         let choice = self.engine.choose()?;
-        let engine = choice.open()?;
-        engine.batch_size(&experiment.problem)?;
+        let mut engine = choice.open()?;
+        admit(&experiment, engine.as_mut())?;
         let description = engine.description();
         if matches!(theta.view(), Theta::Float64(_)) && description.precision == "f32" {
             super::notice("theta is float64: this engine rounds it to float32 (--backend reference does not)");
@@ -63,7 +63,9 @@ impl Args {
         let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create(&self.out, &experiment, description, columns)?;
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
-        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.run(&sweep, engine, &choice, writer, &self.output)
+        let sweep =
+            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let go_on = format!("remove {} to start again", quoted(&self.out));
+        self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)
     }
 }

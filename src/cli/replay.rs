@@ -9,6 +9,7 @@ use super::experiment::{DataArgs, DescentsArgs, NetworkArgs};
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::engine::Status;
+use crate::reference::{check_spectra, check_terms};
 use crate::replay::replay;
 use crate::report::descent;
 use crate::run::check_free;
@@ -50,6 +51,8 @@ impl Args {
         let experiment = self.data.experiment(Work::sweep(self.seed..end, gradient_descent), &self.network)?;
         let dir = self.out.unwrap_or_else(|| free_directory(self.seed));
         check_free(&dir)?;
+        check_terms(&experiment.problem)?;
+        check_spectra(experiment.problem.shape)?;
         let replay = replay(&experiment.problem, &gradient_descent, self.seed, self.every);
         let mut figure = descent(&replay.trajectory)?;
         figure.data.push(("theta".into(), Array1::from(replay.theta).into_dyn()));
@@ -79,8 +82,7 @@ impl Args {
         fs::write(&path, format!("{text}\n"))
             .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
         if self.output.json() {
-            print(&text);
-            return Ok(());
+            return print(&text);
         }
         print(&format!(
             "seed {} {ended} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
@@ -91,13 +93,12 @@ impl Args {
             last(&trajectory.lambda_sup),
             last(&trajectory.lambda_max),
             last(&trajectory.lambda_min)
-        ));
+        ))?;
         print(&format!(
             "{} records in {dir}/replay: numpy.load(\"{dir}/replay/lambda_sup.npy\"); figure {dir}/replay.svg",
             trajectory.steps.len(),
             dir = dir.display()
-        ));
-        Ok(())
+        ))
     }
 }
 

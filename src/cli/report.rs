@@ -30,8 +30,7 @@ impl Args {
         check_free_for_report(&out)?;
         let report = report_of_run(&Run::open(&self.run)?);
         save(&report, &out)?;
-        report.tables.iter().for_each(|table| print(&table.to_text()));
-        Ok(())
+        report.tables.iter().try_for_each(|table| print(&table.to_text()))
     }
 }
 

@@ -8,7 +8,7 @@ use super::experiment::{EngineArgs, parse_seeds};
 use super::progress::ProgressArgs;
 use super::report::save;
 use super::summary::OutputArgs;
-use super::{Failure, notice, print};
+use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
 use crate::engine::Descent;
 use crate::model::Activation;
@@ -53,6 +53,7 @@ impl Args {
         let mut notices = Vec::new();
         let (mut draws, mut shown) = (Vec::new(), Vec::new());
         for data_seed in self.data_seeds.clone() {
+            interruption::check()?;
             let mut points = Vec::new();
             for hidden in WIDTHS {
                 let run = self.sweep(&choice, data_seed, hidden)?;
@@ -83,11 +84,10 @@ impl Args {
         fs::write(&path, format!("{tables}\n"))
             .map_err(|error| anyhow::anyhow!("cannot write {}: {error}", path.display()))?;
         if self.output.json() {
-            print(&tables);
+            print(&tables)
         } else {
-            report.tables.iter().for_each(|table| print(&table.to_text()));
+            report.tables.iter().try_for_each(|table| print(&table.to_text()))
         }
-        Ok(())
     }
 
     fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
@@ -100,13 +100,12 @@ impl Args {
         let columns = columns(&experiment.spec, Dtype::Float32);
         let writer = RunWriter::create(&dir, &experiment, engine.description(), columns)?;
         let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
-        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.carry_out(&sweep, engine, choice, writer).map_err(|failure| match failure {
-            Failure::Interrupted(_) => Failure::Interrupted(format!(
-                "stopped; the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
-                self.out.display()
-            )),
-            other => other,
-        })
+        let sweep =
+            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let go_on = format!(
+            "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
+            self.out.display()
+        );
+        self.progress.carry_out(&sweep, engine, choice, writer, &go_on)
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::experiment::EngineArgs;
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::summary::{self, OutputArgs};
-use super::{Failure, grid, notice};
+use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
 use crate::run::{Grid, Run, RunWriter, State};
 use crate::spec::Work;
@@ -34,6 +34,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         let dir = &self.dir;
+        interruption::leaves(go_on_with(dir));
         if Grid::is_in(dir) {
             let grid = Grid::open(dir)?;
             let runs: Vec<Run> =
@@ -70,6 +71,6 @@ pub(super) fn finish(resumable: &Path, run: &Run, choice: &Choice, progress: &Pr
     let engine = choice.open()?;
     run.check_engine(&engine.description())?;
     let networks = Networks::Seeds { first_seed, descent };
-    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory() };
-    progress.carry_out_within(resumable, &sweep, engine, choice, writer)
+    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory(), stop: interruption::stop() };
+    progress.carry_out(&sweep, engine, choice, writer, &go_on_with(resumable))
 }

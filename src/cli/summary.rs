@@ -91,11 +91,10 @@ pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
     let directory = run.dir().display().to_string();
     let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
     if output.json {
-        print(&serde_json::to_string_pretty(&summary)?);
+        print(&serde_json::to_string_pretty(&summary)?)
     } else {
-        print(&text(&summary));
+        print(&text(&summary))
     }
-    Ok(())
 }
 
 fn text(summary: &Summary<'_>) -> String {

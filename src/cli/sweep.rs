@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::experiment::{ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, parse_seeds};
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::summary::OutputArgs;
-use super::{Failure, grid};
+use super::{Failure, grid, interruption};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
 use crate::run::{Grid, GridRun, RunWriter, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
-use crate::sweep::{Networks, Sweep};
+use crate::sweep::{Networks, Sweep, admit};
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
@@ -73,16 +73,16 @@ impl Args {
         };
         check_free(&dir)?;
         let choice = self.engine.choose()?;
-        let engine = choice.open()?;
+        let mut engine = choice.open()?;
         // What does not fit the device is said before a directory is made.
         for combination in &combinations {
-            engine.batch_size(&combination.experiment.problem)?;
+            admit(&combination.experiment, engine.as_mut())?;
         }
         if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
             let writer = RunWriter::create(&dir, experiment, engine.description(), columns.clone())?;
             let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
-            let sweep = Sweep { experiment, networks, memory: self.progress.memory() };
-            return self.progress.run(&sweep, engine, &choice, writer, &self.output);
+            let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+            return self.progress.run(&sweep, engine, &choice, writer, &go_on_with(&dir), &self.output);
         }
         let description = engine.description();
         drop(engine);

@@ -12,6 +12,7 @@ use super::pairwise::Pairwise;
 use super::route::ExactRoute;
 use super::samples::Samples;
 use super::terms::Terms;
+use crate::engine::Stop;
 use crate::model::{Activation, Shape};
 
 /// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
@@ -28,6 +29,8 @@ pub(super) struct Evaluating<'a> {
     pub(super) theta: ArrayView2<'a, f64>,
     /// How many vectors of networks have been taken, by all workers.
     pub(super) next: &'a AtomicUsize,
+    /// Ends the work early.
+    pub(super) stop: &'a Stop,
     /// f.
     pub(super) activation: Activation,
 }
@@ -98,7 +101,7 @@ impl Kernel for Evaluating<'_> {
         let mut evaluated = Vec::new();
         loop {
             let first = self.next.fetch_add(1, Ordering::Relaxed) * F::COUNT;
-            if first >= self.theta.nrows() {
+            if first >= self.theta.nrows() || self.stop.is_requested() {
                 return evaluated;
             }
             let rows = F::COUNT.min(self.theta.nrows() - first);

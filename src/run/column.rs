@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use ndarray_npy::{WriteNpyError, write_zeroed_npy};
 
-use super::RunError;
+use super::{RunError, check_regular};
+use crate::engine::Stop;
 use crate::records::{Column, Dtype, Values};
 
 /// Bytes of a column that are in memory while it is copied.
@@ -38,7 +39,7 @@ pub(super) struct ColumnFile {
 }
 
 impl Dtype {
-    const fn size(self) -> u64 {
+    pub(super) const fn size(self) -> u64 {
         match self {
             Self::Uint8 => 1,
             Self::Uint32 | Self::Float32 => 4,
@@ -80,6 +81,7 @@ impl ColumnFile {
             io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
             _ => RunError::io(&path, error),
         };
+        check_regular(&path)?;
         let mut file = OpenOptions::new().read(true).write(access == Access::Write).open(&path).map_err(io)?;
         // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
         let mut preamble = [0_u8; 12];
@@ -137,9 +139,12 @@ impl ColumnFile {
     }
 
     /// Copies all rows of `from`, a column of the same type and width, to the rows from `first_row` on.
-    pub(super) fn copy(&self, first_row: u64, from: &Self) -> Result<(), RunError> {
+    pub(super) fn copy(&self, first_row: u64, from: &Self, stop: &Stop) -> Result<(), RunError> {
         let at_once = (COPY_BYTES / self.row_bytes()).max(1);
         for start in (0..from.rows).step_by(at_once as usize) {
+            if stop.is_requested() {
+                return Err(RunError::Stopped);
+            }
             let bytes = from.read(&(start..from.rows.min(start + at_once)))?;
             self.write_bytes(first_row + start, &bytes)?;
         }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::{RunError, Seconds};
+use super::{RunError, Seconds, check_regular};
 
 /// The journal's name in a run directory.
 const FILE: &str = "journal";
@@ -72,6 +72,7 @@ impl Journal {
             io::ErrorKind::NotFound => RunError::JournalMissing(path.clone()),
             _ => RunError::io(&path, error),
         };
+        check_regular(&path)?;
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(io)?;
         lock(&file, &path, dir)?;
         let mut bytes = Vec::new();

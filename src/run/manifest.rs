@@ -2,12 +2,13 @@
 
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
+use super::{RunError, check_regular};
 use super::grid::Grid;
 use crate::engine::{Description, Status};
 use crate::records::Column;
@@ -112,6 +113,12 @@ impl Outcome {
     }
 }
 
+/// `time` in UTC; for a clock that is set before 1970 or after 9999 the nearest time that the notation has.
+fn told(time: SystemTime) -> String {
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_seconds(time.clamp(UNIX_EPOCH, last)).to_string()
+}
+
 impl Manifest {
     /// What must be the same whenever the run is worked on.
     pub(super) fn begun(&self) -> serde_json::Value {
@@ -127,7 +134,7 @@ impl Manifest {
             spec,
             engine,
             columns,
-            started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            started: told(SystemTime::now()),
             seconds: None,
             outcome: None,
             parts: Vec::new(),
@@ -136,6 +143,7 @@ impl Manifest {
 
     pub(super) fn read(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(FILE);
+        check_regular(&path)?;
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
             ErrorKind::NotFound if Grid::is_in(dir) => RunError::IsGrid(dir.to_owned()),
             ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
@@ -179,4 +187,18 @@ pub(super) fn replace(path: &Path, content: &impl Serialize) -> Result<(), RunEr
         file.commit()
     };
     replace().map_err(|error| RunError::io(path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::told;
+
+    #[test]
+    fn a_clock_that_is_wrong_stops_no_run() {
+        assert_eq!(told(UNIX_EPOCH + Duration::from_secs(86_400)), "1970-01-02T00:00:00Z");
+        assert_eq!(told(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+        assert_eq!(told(UNIX_EPOCH + Duration::from_secs(1 << 40)), "9999-12-31T23:59:59Z");
+    }
 }
