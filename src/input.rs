@@ -117,9 +117,7 @@ pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
             format!(
                 "theta has {} columns, but a network of M = {} inputs and N = {} hidden units has D = (M+1)N + N+1 = \
                  {parameters} parameters: check --hidden and --x",
-                columns,
-                shape.inputs,
-                shape.hidden
+                columns, shape.inputs, shape.hidden
             ),
         ));
     }
@@ -128,7 +126,8 @@ pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
         None => GivenTheta::Float64(read_matrix(path, THETA_MUST)?),
     };
     let unusable = |value: f64| !value.is_finite() || value.abs() > f64::from(f32::MAX);
-    let mut values = (0..theta.rows()).flat_map(|row| theta.row(row).into_iter().zip(0..).map(move |(t, d)| (row, d, t)));
+    let mut values =
+        (0..theta.rows()).flat_map(|row| theta.row(row).into_iter().zip(0..).map(move |(t, d)| (row, d, t)));
     if let Some((row, column, value)) = values.find(|(_, _, value)| unusable(*value)) {
         let problem =
             format!("theta[{row}, {column}] is {value}: every weight must be finite and within the range of f32");

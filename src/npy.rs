@@ -409,7 +409,8 @@ mod tests {
         write_npy(&path, &array![-2_i16, i16::MIN, 7]).unwrap();
         assert_eq!(read(&path), array![-2.0, -32768.0, 7.0].into_dyn());
         // Another machine's byte order.
-        std::fs::write(&path, file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}\n", &[255, 254, 1, 0])).unwrap();
+        std::fs::write(&path, file("{'descr': '>i2', 'fortran_order': False, 'shape': (2,)}\n", &[255, 254, 1, 0]))
+            .unwrap();
         assert_eq!(read(&path), array![-2.0, 256.0].into_dyn());
         // A type of its own is taken as it is, or not at all.
         write_npy(&path, &array![1.5_f32, f32::MIN_POSITIVE]).unwrap();
@@ -428,7 +429,8 @@ mod tests {
     fn a_header_that_announces_more_than_the_file_holds_is_refused_before_anything_is_allocated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.npy");
-        for shape in ["(10000000000, 2)", "(18446744073709551615,)", "(4294967296, 4294967296)", "(99999999999999999999, 0)"]
+        for shape in
+            ["(10000000000, 2)", "(18446744073709551615,)", "(4294967296, 4294967296)", "(99999999999999999999, 0)"]
         {
             let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}\n");
             let refused = open(&path, &file(&header, &[0; 8])).unwrap_err();
@@ -478,7 +480,8 @@ mod tests {
                 let mut changed = bytes.clone();
                 changed[at] ^= 1 << bit;
                 let Ok(found) = open(&path, &changed).and_then(NpyFile::read::<f64>) else { continue };
-                let expected: ArrayD<f32> = read_npy(&path).unwrap_or_else(|_| found.clone().unwrap().mapv(|v| v as f32));
+                let expected: ArrayD<f32> =
+                    read_npy(&path).unwrap_or_else(|_| found.clone().unwrap().mapv(|v| v as f32));
                 assert_eq!(found.unwrap().mapv(|v| v as f32), expected, "byte {at}, bit {bit}");
             }
         }

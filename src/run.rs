@@ -11,15 +11,16 @@ mod manifest;
 mod merge;
 mod space;
 mod staging;
+mod whole;
 mod writer;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use ndarray::{Array1, Array2, ArrayView1};
-use ndarray_npy::WriteNpyExt;
+use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
 pub use grid::{Grid, GridRun, number};
 pub use manifest::{Manifest, Outcome, Part, Seconds, State};
@@ -400,12 +401,15 @@ impl Run {
     /// [`RunError::Io`] if the disk refuses.
     pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
         let path = column::path(&self.dir, name);
-        let write = || {
-            let mut file = AtomicWriteFile::open(&path)?;
-            ArrayView1::from(values).write_npy(&mut file).map_err(io::Error::other)?;
-            file.commit()
+        let write = |file: &mut File| {
+            let mut file = BufWriter::new(file);
+            match ArrayView1::from(values).write_npy(&mut file) {
+                Err(WriteNpyError::Io(error)) => Err(error),
+                written => written.map_err(io::Error::other),
+            }?;
+            file.flush()
         };
-        write().map_err(|error| RunError::io(&path, error))?;
+        whole::replace(&path, write).map_err(|error| RunError::io(&path, error))?;
         Ok(path)
     }
 

@@ -121,7 +121,9 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     }
     match spec.extra.spectrum {
         // No network takes no time, and is refused where any other would be.
-        Some(SpectrumColumns::Values) => engine.spectrum(problem, Array2::zeros((0, problem.shape.parameters())).view()).map(|_| ()),
+        Some(SpectrumColumns::Values) => {
+            engine.spectrum(problem, Array2::zeros((0, problem.shape.parameters())).view()).map(|_| ())
+        }
         Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.shape),
         None => Ok(()),
     }

@@ -249,7 +249,13 @@ mod unix {
             bash(dir.path(), &format!("mkfifo run/{file}"));
             for command in ["duplicates", "resume"] {
                 let output = ended_within(&mut sharpsweep(dir.path(), &[command, "run"]), LIMIT);
-                assert!(said(&output).contains("a pipe or a device"), "{command}, {file}: {}", said(&output));
+                // A finished run is resumed without a look at its weights.
+                let untouched = command == "resume" && file == "theta.npy";
+                assert!(
+                    untouched || said(&output).contains("a pipe or a device"),
+                    "{command}, {file}: {}",
+                    said(&output)
+                );
             }
             std::fs::remove_file(&path).unwrap();
             std::fs::write(&path, whole).unwrap();

@@ -17,8 +17,8 @@ use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};
 use crate::model::Problem;
 use crate::numeric::{for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration};
-use crate::room::check_memory;
 use crate::reference::{Reference, central_difference_hessian, spectrum};
+use crate::room::check_memory;
 
 /// What is measured, and how long it may take.
 #[derive(Debug, Clone)]
@@ -307,7 +307,8 @@ fn prepare(
         ))
     };
     let bytes = runner.method.bytes(size).saturating_mul(rayon::current_num_threads() as u64);
-    check_memory(&format!("{} on every core", runner.method.name()), bytes).map_err(|room| format!("skipped: {room}"))?;
+    check_memory(&format!("{} on every core", runner.method.name()), bytes)
+        .map_err(|room| format!("skipped: {room}"))?;
     if runner.device == Device::Gpu {
         // A batch of no networks takes no time, and is refused where any other would be.
         engines.run(runner, problem, networks.slice(s![..0, ..])).map_err(|error| error.to_string())?;

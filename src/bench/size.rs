@@ -8,9 +8,9 @@ use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, EngineError};
 use crate::model::{Activation, DataError, Dataset, Problem, Shape, Stream, appendix_c};
 use crate::numeric::{for_each_network, lanczos};
+use crate::reference::{hessian, terms, trace_sq, trace_vv, trace_ww};
 use crate::room::check_memory;
 use crate::spec::{SpecError, check_size};
-use crate::reference::{hessian, terms, trace_sq, trace_vv, trace_ww};
 
 /// Network and data sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -50,7 +50,8 @@ impl Size {
         let (samples, inputs, hidden) = (self.samples as u64, self.inputs as u64, self.hidden as u64);
         // The data twice in f64; for every core the seven arrays over samples and units behind exact products with the Hessian.
         let sample = (2 * 8 * (inputs + 1)).saturating_add(7 * 8 * hidden * rayon::current_num_threads() as u64);
-        check_memory(&format!("{samples} samples"), samples.saturating_mul(sample)).map_err(|room| room.at_most("samples", sample))?;
+        check_memory(&format!("{samples} samples"), samples.saturating_mul(sample))
+            .map_err(|room| room.at_most("samples", sample))?;
         let parameters = self.shape().parameters() as u64;
         let bytes = 8 * parameters * (NETWORKS as u64 + TRUTH_VECTORS * rayon::current_num_threads() as u64);
         Ok(check_memory(&format!("{NETWORKS} networks of D = {parameters} parameters and their eigenvalues"), bytes)?)

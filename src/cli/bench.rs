@@ -80,7 +80,8 @@ impl Args {
         devices.retain(|&device| device != Device::Gpu || adapter.is_some());
         let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
         let settings = Settings { methods, devices, repeats: self.repeats as usize, budget };
-        let mut engines = Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
+        let mut engines =
+            Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
         let mut bench = self.bench(&settings, adapter.clone())?;
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, interruption};
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs};
 use super::progress::{ProgressArgs, quoted};
 use super::summary::OutputArgs;
+use super::{Failure, interruption};
 use crate::engine::Descent;
 use crate::input::read_theta;
 use crate::records::{Theta, columns};

@@ -90,11 +90,7 @@ pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
     let over = if status == Status::Converged { "converged" } else { "step limit" };
     let directory = run.dir().display().to_string();
     let summary = Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table };
-    if output.json {
-        print(&serde_json::to_string_pretty(&summary)?)
-    } else {
-        print(&text(&summary))
-    }
+    if output.json { print(&serde_json::to_string_pretty(&summary)?) } else { print(&text(&summary)) }
 }
 
 fn text(summary: &Summary<'_>) -> String {

@@ -47,7 +47,9 @@ mod tests {
     fn the_smallest_range_still_has_all_its_values() {
         for word in [0, 1 << 8, 1 << 31, (1 << 31) - 1, u32::MAX] {
             let value = uniform_symmetric(word, SMALLEST_INIT_RANGE);
-            assert!(value.is_normal() && f64::from(value) == f64::from(uniform_symmetric(word, 1.0)) * 2_f64.powi(-102));
+            assert!(
+                value.is_normal() && value.to_bits() == (uniform_symmetric(word, 1.0) * SMALLEST_INIT_RANGE).to_bits()
+            );
         }
         assert!(!uniform_symmetric(1 << 31, SMALLEST_INIT_RANGE.next_down()).is_normal());
     }

@@ -4,12 +4,11 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, check_regular};
 use super::grid::Grid;
+use super::{RunError, check_regular, whole};
 use crate::engine::{Description, Status};
 use crate::records::Column;
 use crate::spec::{Seeds, Spec};
@@ -180,13 +179,7 @@ pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, R
 /// Puts `content` into the file `path` in one step: a reader sees the old one or the new one.
 pub(super) fn replace(path: &Path, content: &impl Serialize) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(content).map_err(|error| RunError::io(path, error.into()))?;
-    let replace = || {
-        let mut file = AtomicWriteFile::open(path)?;
-        file.write_all(text.as_bytes())?;
-        file.write_all(b"\n")?;
-        file.commit()
-    };
-    replace().map_err(|error| RunError::io(path, error))
+    whole::replace(path, |file| writeln!(file, "{text}")).map_err(|error| RunError::io(path, error))
 }
 
 #[cfg(test)]

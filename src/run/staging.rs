@@ -185,7 +185,8 @@ fn is_abandoned(path: &Path) -> bool {
         Ok(lock) => lock.try_lock().is_ok(),
         // Just made or about to be renamed, or else of a builder that was killed just then.
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            let age = path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+            let age =
+                path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
             age.is_some_and(|age| age > FORGOTTEN)
         }
         Err(_) => false,
