@@ -94,7 +94,7 @@ impl Choice {
                 Box::new(Gpu::new(adapter.clone(), Tuning { route: self.route, ..*tuning })?)
             }
             Kind::Cpu => Box::new(Cpu::new(self.route)),
-            Kind::Reference => Box::new(Reference),
+            Kind::Reference => Box::new(Reference::default()),
         })
     }
 }

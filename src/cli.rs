@@ -6,6 +6,7 @@ mod duplicates;
 mod evaluate;
 mod experiment;
 mod grid;
+mod interruption;
 mod merge;
 mod place;
 mod progress;
@@ -16,10 +17,14 @@ mod resume;
 mod shader;
 mod summary;
 mod sweep;
+mod threads;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use crate::engine::EngineError;
+use crate::run::RunError;
 
 /// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
 ///
@@ -88,14 +93,14 @@ impl Failure {
         match self {
             Self::Usage(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
-            Self::Interrupted(_) => ExitCode::from(130),
+            Self::Interrupted(_) => ExitCode::from(interruption::EXIT_CODE),
         }
     }
 
     /// What to print.
     pub fn message(&self) -> String {
         match self {
-            Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {error:#}")),
+            Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {}", with_causes(error))),
             Self::Interrupted(how_to_go_on) => visible(how_to_go_on),
         }
     }
@@ -107,27 +112,63 @@ impl Cli {
     /// # Errors
     /// [`Failure`] with what to print and the exit code.
     pub fn run(self) -> Result<(), Failure> {
-        match self.command {
-            Command::Sweep(args) => args.run(),
-            Command::Evaluate(args) => args.run(),
-            Command::Resume(args) => args.run(),
-            Command::Reproduce(args) => args.run(),
-            Command::Report(args) => args.run(),
-            Command::Replay(args) => args.run(),
-            Command::Bench(args) => args.run(),
-            Command::Merge(args) => args.run(),
-            Command::Duplicates(args) => args.run(),
-            Command::Adapters(args) => args.run(),
-            Command::Shader(args) => args.run(),
+        interruption::watch()?;
+        threads::start()?;
+        match self.command.run() {
+            Err(Failure::Failed(error)) if is_stop(&error) => Err(interruption::failure()),
+            other => other,
         }
     }
 }
 
-/// Prints a line of results; a reader that went away (`| head`) is no error.
-fn print(text: &str) {
-    use std::io::Write;
-    // Nothing can be done for a reader that has gone.
-    let _ = writeln!(std::io::stdout().lock(), "{}", visible(text));
+/// `error` and what it was caused by, as far as its own text does not say that already.
+fn with_causes(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |text, cause| {
+        let cause = cause.to_string();
+        match text.as_str() {
+            "" => cause,
+            said if said.contains(&cause) => text,
+            said => format!("{said}: {cause}"),
+        }
+    })
+}
+
+/// Whether work ended because it was asked to.
+fn is_stop(error: &anyhow::Error) -> bool {
+    error.chain().any(|error| {
+        matches!(error.downcast_ref(), Some(EngineError::Stopped))
+            || matches!(error.downcast_ref(), Some(RunError::Stopped))
+    })
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Sweep(args) => args.run(),
+            Self::Evaluate(args) => args.run(),
+            Self::Resume(args) => args.run(),
+            Self::Reproduce(args) => args.run(),
+            Self::Report(args) => args.run(),
+            Self::Replay(args) => args.run(),
+            Self::Bench(args) => args.run(),
+            Self::Merge(args) => args.run(),
+            Self::Duplicates(args) => args.run(),
+            Self::Adapters(args) => args.run(),
+            Self::Shader(args) => args.run(),
+        }
+    }
+}
+
+/// Prints a line of results; a reader that went away (`| head`) is no error, results that cannot be written are one.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write};
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{}", visible(text)).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Failed(anyhow::anyhow!("cannot write the results to stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Tells the user something beside the results.

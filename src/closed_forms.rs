@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, Evaluation, Spectra};
+use crate::engine::{Engine, EngineError, Evaluation, Spectra, Stop};
 use crate::model::Problem;
 
 /// A row is computed again where rounding may have moved its bounds by more than this share of ||H||_F.
@@ -27,11 +27,12 @@ pub struct ClosedForms {
 /// What is computed again does not depend on the processor: it runs as plain code.
 ///
 /// # Errors
-/// [`EngineError`] if the engine's device fails or the batch does not fit.
+/// [`EngineError`] if the engine's device fails or the batch does not fit, and after `stop` was requested.
 pub fn evaluate(
     engine: &mut dyn Engine,
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
+    stop: &Stop,
 ) -> Result<ClosedForms, EngineError> {
     let mut evaluation = engine.evaluate(problem, theta)?;
     let beyond_f32 = |row: &usize| {
@@ -40,7 +41,7 @@ pub fn evaluate(
     let again: Vec<usize> =
         if engine.evaluates_in_f64() { Vec::new() } else { (0..theta.nrows()).filter(beyond_f32).collect() };
     if !again.is_empty() {
-        let found = Cpu::plain().evaluate(problem, theta.select(Axis(0), &again).view())?;
+        let found = plain(stop).evaluate(problem, theta.select(Axis(0), &again).view())?;
         for (from, &to) in again.iter().enumerate() {
             let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = &mut evaluation;
             loss[to] = found.loss[from];
@@ -57,20 +58,28 @@ pub fn evaluate(
 /// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was not enough for.
 ///
 /// # Errors
-/// [`EngineError`] if the engine's device fails, or D is more than an engine takes.
+/// [`EngineError`] if the engine's device fails, D is more than an engine takes, and after `stop` was requested.
 pub fn spectra(
     engine: &mut dyn Engine,
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
     again: &[usize],
+    stop: &Stop,
 ) -> Result<Spectra, EngineError> {
     let mut spectra = engine.spectrum(problem, theta)?;
     if !again.is_empty() {
         let rows: Array2<f64> = theta.select(Axis(0), again);
-        let found = Cpu::plain().spectrum(problem, rows.view())?;
+        let found = plain(stop).spectrum(problem, rows.view())?;
         spectra.replace(again, found);
     }
     Ok(spectra)
+}
+
+/// What computes again: plain code, which ends soon after `stop` is requested.
+fn plain(stop: &Stop) -> Cpu {
+    let mut cpu = Cpu::plain();
+    cpu.stop_on(stop);
+    cpu
 }
 
 /// Whether every value of a row is finite and its bounds need little widening.

@@ -5,6 +5,7 @@
 
 mod rounding;
 mod spectra;
+mod stop;
 
 use std::ops::Range;
 
@@ -13,11 +14,13 @@ use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
 use crate::model::Problem;
+use crate::room::NoRoom;
 
 pub use rounding::Rounding;
 pub(crate) use rounding::{Arithmetic, Spread};
 pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
+pub use stop::Stop;
 
 /// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -36,6 +39,20 @@ impl Default for Descent {
     /// The paper's Appendix C, with the step size fitted to its published convergence counts.
     fn default() -> Self {
         Self { init_range: 10.0, step_size: 0.1, max_steps: 10_000, tolerance: 1e-3 }
+    }
+}
+
+impl Descent {
+    /// Whether a descent ends at a point with this g.g after `steps` steps, and why: the one rule of every engine.
+    pub fn verdict(&self, gradient_sq: f64, steps: u32) -> Option<Status> {
+        let step_limit = || (steps == self.max_steps).then_some(Status::StepLimit);
+        Status::of_gradient(gradient_sq, self.tolerance).or_else(step_limit)
+    }
+
+    /// The least f32 that is at least the tolerance: an f32 is below the one exactly if it is below the other.
+    pub fn tolerance_in_f32(&self) -> f32 {
+        let nearest = self.tolerance as f32;
+        if f64::from(nearest) < self.tolerance { nearest.next_up() } else { nearest }
     }
 }
 
@@ -60,13 +77,24 @@ pub enum Status {
     Converged = 0,
     /// The most steps were taken before that.
     StepLimit = 1,
-    /// g.g overflowed or became NaN.
+    /// g.g or a weight left the range of the engine's numbers, or became NaN; with f32 that is 3.4e38.
     NonFinite = 2,
     /// Not trained yet: only seen in a run directory that is still being written.
     Pending = 255,
 }
 
 impl Status {
+    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is neither.
+    pub fn of_gradient(gradient_sq: f64, tolerance: f64) -> Option<Self> {
+        if !gradient_sq.is_finite() {
+            Some(Self::NonFinite)
+        } else if gradient_sq < tolerance {
+            Some(Self::Converged)
+        } else {
+            None
+        }
+    }
+
     /// The status that a column holds as `number`.
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
@@ -199,6 +227,12 @@ pub enum EngineError {
     /// The driver refused a program or a command.
     #[error("the graphics driver refused a command: {0}")]
     Device(String),
+    /// The problem does not fit this machine's memory.
+    #[error("{0}: use fewer samples, inputs or hidden units")]
+    Room(#[from] NoRoom),
+    /// A [`Stop`] was requested.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// Trains and evaluates batches of networks.
@@ -214,8 +248,14 @@ pub trait Engine: Send {
     /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not fit.
     ///
     /// # Errors
-    /// [`EngineError::Limit`] if not even one network fits.
+    /// [`EngineError::Limit`] if not even one network fits the engine, [`EngineError::Room`] if it does not fit this machine's memory.
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError>;
+
+    /// The fewest networks that keep the whole engine busy: fewer in one call take as long.
+    fn smallest_batch(&self) -> usize;
+
+    /// From now on every call ends soon after `stop` is requested, with [`EngineError::Stopped`].
+    fn stop_on(&mut self, stop: &Stop);
 
     /// Trains the networks of `seeds` from their theta_0 until each has converged, diverged or taken all its steps.
     ///
@@ -238,4 +278,28 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails, or D is more than the engine takes.
     fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Descent, Status};
+
+    #[test]
+    fn tolerance_is_rounded_up_so_that_the_test_stays_exact() {
+        for tolerance in [1e-3, 0.1, 0.7, 1.0, 1.0 + 1e-12, 0.0, 3e-39] {
+            let up = Descent { tolerance, ..Descent::default() }.tolerance_in_f32();
+            assert!(f64::from(up) >= tolerance, "{tolerance}");
+            assert!(tolerance == 0.0 || f64::from(up.next_down()) < tolerance, "{tolerance}");
+        }
+    }
+
+    #[test]
+    fn the_verdict_looks_at_the_gradient_before_the_steps() {
+        let descent = Descent { max_steps: 3, tolerance: 0.5, ..Descent::default() };
+        assert_eq!(descent.verdict(0.5, 2), None);
+        assert_eq!(descent.verdict(0.5, 3), Some(Status::StepLimit));
+        assert_eq!(descent.verdict(0.25, 3), Some(Status::Converged));
+        assert_eq!(descent.verdict(f64::NAN, 3), Some(Status::NonFinite));
+        assert_eq!(descent.verdict(f64::INFINITY, 0), Some(Status::NonFinite));
+    }
 }

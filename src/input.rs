@@ -1,13 +1,12 @@
 //! Arrays from users' `.npy` files, in any of the types that NumPy is likely to have written.
 
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
-use ndarray_npy::{ReadNpyError, ReadNpyExt};
 
 use crate::model::{DataError, Dataset, Shape};
+use crate::npy::{NpyError, NpyFile};
 use crate::records::{Dtype, Theta};
 
 /// A file that cannot be used, and why.
@@ -67,6 +66,11 @@ impl GivenTheta {
         }
     }
 
+    /// The weights of one network, in f64.
+    fn row(&self, row: usize) -> Vec<f64> {
+        self.view().rows(row..row + 1).widened().iter().copied().collect()
+    }
+
     /// S, the number of networks.
     pub fn rows(&self) -> usize {
         self.view().nrows()
@@ -83,7 +87,7 @@ impl GivenTheta {
     /// A fingerprint of the values.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        for value in self.view().widened() {
+        for value in (0..self.rows()).flat_map(|row| self.row(row)) {
             hasher.update(&value.to_le_bytes());
         }
         hasher.finalize().to_hex()[..16].to_owned()
@@ -95,33 +99,38 @@ impl GivenTheta {
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
 pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
-    let theta = match open::<f32>(path)? {
-        Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
-        None => GivenTheta::Float64(read_matrix(path, THETA_MUST)?),
-    };
-    let widened = theta.view().widened();
+    let failed = |error: NpyError| InputError::new(path, error.to_string());
+    let file = open(path)?;
     let parameters = shape.parameters();
-    if widened.nrows() == 0 {
-        return Err(InputError::new(path, "theta holds no networks"));
-    }
-    if widened.ncols() != parameters {
+    // Before the file is read: with other columns it may be any file.
+    let columns = match file.shape() {
+        [0, _] => return Err(InputError::new(path, "theta holds no networks")),
+        [_, columns] => *columns,
+        other => return Err(InputError::new(path, format!("the array has the shape {other:?}, but {THETA_MUST}"))),
+    };
+    if columns != parameters {
         return Err(InputError::new(
             path,
             format!(
                 "theta has {} columns, but a network of M = {} inputs and N = {} hidden units has D = (M+1)N + N+1 = \
                  {parameters} parameters: check --hidden and --x",
-                widened.ncols(),
-                shape.inputs,
-                shape.hidden
+                columns, shape.inputs, shape.hidden
             ),
         ));
     }
+    let theta = match file.read::<f32>().map_err(failed)? {
+        Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
+        None => GivenTheta::Float64(read_matrix(path, THETA_MUST)?),
+    };
     let unusable = |value: f64| !value.is_finite() || value.abs() > f64::from(f32::MAX);
-    if let Some(((row, column), value)) = widened.indexed_iter().find(|(_, value)| unusable(**value)) {
+    let mut values =
+        (0..theta.rows()).flat_map(|row| theta.row(row).into_iter().zip(0..).map(move |(t, d)| (row, d, t)));
+    if let Some((row, column, value)) = values.find(|(_, _, value)| unusable(*value)) {
         let problem =
             format!("theta[{row}, {column}] is {value}: every weight must be finite and within the range of f32");
         return Err(InputError::new(path, problem));
     }
+    drop(values);
     Ok(theta)
 }
 
@@ -140,50 +149,15 @@ fn matrix<T>(path: &Path, array: ArrayD<T>, must: &str) -> Result<Array2<T>, Inp
 
 /// The array in `path` as f64, whatever number type it has.
 fn read(path: &Path) -> Result<ArrayD<f64>, InputError> {
-    macro_rules! first_type_that_fits {
-        ($($ty:ty => $convert:expr),* $(,)?) => {
-            $(match open::<$ty>(path)? {
-                Some(array) => return Ok(array.mapv($convert)),
-                None => {}
-            })*
-        };
-    }
-    first_type_that_fits! {
-        f32 => f64::from, f64 => |v| v, bool => |v| f64::from(u8::from(v)),
-        u8 => f64::from, i8 => f64::from, u16 => f64::from, i16 => f64::from, u32 => f64::from, i32 => f64::from,
-        u64 => |v| v as f64, i64 => |v| v as f64,
-    }
-    Err(InputError::new(
-        path,
-        "the array's type is none of float32, float64, integer or bool in this machine's byte order: convert it with \
-         array.astype(\"float32\")",
-    ))
+    let array = open(path)?.read().map_err(|error| InputError::new(path, error.to_string()))?;
+    array.ok_or_else(|| InputError::new(path, "the array holds no numbers"))
 }
 
-/// The array if its elements are of type `T`, `None` if they are of another type.
-fn open<T: ndarray_npy::ReadableElement>(path: &Path) -> Result<Option<ArrayD<T>>, InputError> {
-    let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => InputError::new(path, "there is no such file"),
-        _ => InputError::new(path, error.to_string()),
-    })?;
-    match ArrayD::<T>::read_npy(BufReader::new(file)) {
-        Ok(array) => Ok(Some(array)),
-        Err(ReadNpyError::WrongDescriptor(_)) => Ok(None),
-        Err(ReadNpyError::MissingData) => {
-            Err(InputError::new(path, "the file ends before all its data: it was cut off, copy or save it again"))
-        }
-        Err(ReadNpyError::ExtraBytes(count)) => Err(InputError::new(
-            path,
-            format!("{count} bytes follow the data that the header announces: not a plain .npy file"),
-        )),
-        Err(ReadNpyError::ParseHeader(error)) => {
-            Err(InputError::new(path, format!("not a .npy file ({error}): save it with numpy.save")))
-        }
-        Err(ReadNpyError::Io(error)) if error.kind() == ErrorKind::UnexpectedEof => {
-            Err(InputError::new(path, "not a .npy file (too short for a header): save it with numpy.save"))
-        }
-        Err(error) => Err(InputError::new(path, error.to_string())),
-    }
+fn open(path: &Path) -> Result<NpyFile, InputError> {
+    NpyFile::open(path).map_err(|error| match error {
+        NpyError::Io(error) if error.kind() == ErrorKind::NotFound => InputError::new(path, "there is no such file"),
+        error => InputError::new(path, error.to_string()),
+    })
 }
 
 #[cfg(test)]

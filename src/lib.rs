@@ -5,6 +5,7 @@
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
+//! - [`room`]: what this machine has room for;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
@@ -12,7 +13,7 @@
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
-//! - [`spec`]: a validated experiment, and [`input`]: users' files;
+//! - [`spec`]: a validated experiment, and [`input`]: users' files, of which `npy` makes arrays;
 //! - [`records`]: the columns of a run, and [`run`](mod@run): the directory that holds them;
 //! - [`backend`]: which engine to take;
 //! - [`closed_forms`]: the closed forms of a batch, in f64 where an engine's f32 is not enough;
@@ -34,11 +35,13 @@ pub mod engine;
 pub mod gpu;
 pub mod input;
 pub mod model;
+mod npy;
 pub mod numeric;
 pub mod records;
 pub mod reference;
 pub mod replay;
 pub mod report;
+pub mod room;
 pub mod run;
 pub mod spec;
 pub mod sweep;

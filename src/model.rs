@@ -15,7 +15,7 @@ pub use appendix_c::appendix_c;
 pub use dataset::{DataError, Dataset, RoundedInput, Standardization};
 pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
-pub use seeds::{initial_theta, uniform_symmetric};
+pub use seeds::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
 pub use shape::{MAX_PARAMETERS, Shape};
 
 /// One learning problem: which network, on which data. Together with theta it determines every closed form.

@@ -14,7 +14,7 @@ mod trace_sq;
 mod train;
 
 pub use engine::Reference;
-pub(crate) use engine::closed_forms;
+pub(crate) use engine::{check_spectra, check_terms, closed_forms};
 pub use gradient::{gradient, gradient_sq};
 pub use hessian::{central_difference_hessian, hessian};
 pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};

@@ -87,7 +87,7 @@ mod tests {
     fn a_replay_ends_where_the_reference_engine_does_however_often_it_looks() {
         let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
         let descent = Descent { max_steps: 500, ..Descent::default() };
-        let trained = Reference.train(&problem, &descent, 4..7).unwrap();
+        let trained = Reference::default().train(&problem, &descent, 4..7).unwrap();
         for (row, seed) in (0..).zip(4..7) {
             let whole = replay(&problem, &descent, seed, u32::MAX);
             let close = replay(&problem, &descent, seed, 7);

@@ -10,18 +10,20 @@ mod journal;
 mod manifest;
 mod merge;
 mod output;
+mod space;
 mod staging;
+mod whole;
 mod writer;
 
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use ndarray::{Array1, Array2, ArrayView1};
-use ndarray_npy::{ReadNpyError, ReadableElement, WriteNpyExt, read_npy};
+use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
-pub use grid::{Grid, GridRun, NewRun};
+pub use grid::{Grid, GridRun, NewRun, number};
 pub use manifest::{Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
@@ -30,7 +32,9 @@ pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};
 use crate::input::{GivenTheta, InputError, read_dataset};
+use crate::npy::{self, Element, NpyError, NpyFile};
 use crate::records::{Column, Dtype, columns};
+use crate::room::{NoRoom, check_memory};
 use crate::spec::{Experiment, Keep, Work};
 use column::{Access, ColumnFile};
 use journal::{Journal, uncovered, union};
@@ -191,6 +195,12 @@ pub enum RunError {
         /// What does not fit.
         problem: String,
     },
+    /// More than the disk or memory has room for.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
+    /// A [`crate::engine::Stop`] was requested.
+    #[error("stopped")]
+    Stopped,
     /// The operating system refused.
     #[error("{}: {source}", path.display())]
     Io {
@@ -210,6 +220,17 @@ impl RunError {
 /// Fails if `path` is a symbolic link.
 fn check_no_link(path: &Path) -> Result<(), RunError> {
     if path.is_symlink() { Err(RunError::Link(path.to_owned())) } else { Ok(()) }
+}
+
+/// Fails where something stands at `path` that is no regular file: a pipe would be waited for, for ever.
+fn check_regular(path: &Path) -> Result<(), RunError> {
+    match npy::check_regular(path) {
+        Err(NpyError::NotAFile(what)) => {
+            Err(RunError::Column { path: path.to_owned(), problem: format!("not a regular file but {what}") })
+        }
+        // Whoever opens it says why it cannot.
+        _ => Ok(()),
+    }
 }
 
 /// Rows of a column that are in memory at once while it is read in blocks.
@@ -399,7 +420,11 @@ impl Run {
         let column = self.theta_column()?;
         let theta = match column.dtype {
             Dtype::Float64 => self.read::<f64, ndarray::Ix2>(column)?,
-            _ => self.read::<f32, ndarray::Ix2>(column)?.mapv(f64::from),
+            _ => {
+                let theta = self.read::<f32, ndarray::Ix2>(column)?;
+                check_memory("the weights in f64", (theta.len() as u64).saturating_mul(8))?;
+                theta.mapv(f64::from)
+            }
         };
         self.check_shape(column, theta.shape(), &[self.rows(), column.width.unwrap_or(1)])?;
         Ok(theta)
@@ -412,11 +437,14 @@ impl Run {
     pub fn critical_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
         let column = self.theta_column()?;
         let status = self.status()?;
+        // First of all: a width that its file does not have is no width.
         let file = self.open_column("theta")?;
         let converged = |row: &usize| status[*row] == Status::Converged as u8;
         let rows: Vec<usize> = (0..status.len()).filter(converged).collect();
         let width = column.width.unwrap_or(1);
-        let mut points = Vec::with_capacity(rows.len() * width);
+        let numbers = rows.len().saturating_mul(width);
+        check_memory("the weights of the converged networks", (numbers as u64).saturating_mul(4))?;
+        let mut points = Vec::with_capacity(numbers);
         for start in (0..status.len()).step_by(BLOCK_ROWS) {
             let end = status.len().min(start + BLOCK_ROWS);
             let bytes = file.read(&(start as u64..end as u64))?;
@@ -512,12 +540,15 @@ impl Run {
     /// [`RunError::Io`] if the disk refuses.
     pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
         let path = column::path(&self.dir, name);
-        let write = || {
-            let mut file = AtomicWriteFile::open(&path)?;
-            ArrayView1::from(values).write_npy(&mut file).map_err(io::Error::other)?;
-            file.commit()
+        let write = |file: &mut File| {
+            let mut file = BufWriter::new(file);
+            match ArrayView1::from(values).write_npy(&mut file) {
+                Err(WriteNpyError::Io(error)) => Err(error),
+                written => written.map_err(io::Error::other),
+            }?;
+            file.flush()
         };
-        write().map_err(|error| RunError::io(&path, error))?;
+        whole::replace(&path, write).map_err(|error| RunError::io(&path, error))?;
         Ok(path)
     }
 
@@ -560,7 +591,7 @@ impl Run {
         usize::try_from(self.manifest.spec.rows()).unwrap_or(usize::MAX)
     }
 
-    fn plain<T: ReadableElement>(&self, name: &str, dtype: Dtype) -> Result<Vec<T>, RunError> {
+    fn plain<T: Element>(&self, name: &str, dtype: Dtype) -> Result<Vec<T>, RunError> {
         let column = self.column(name)?;
         if column.dtype != dtype {
             return Err(self.damaged(name, format!("the column holds {:?}, not {dtype:?}", column.dtype)));
@@ -577,17 +608,20 @@ impl Run {
 
     fn read<T, X>(&self, column: &Column) -> Result<ndarray::Array<T, X>, RunError>
     where
-        T: ReadableElement,
+        T: Element,
         X: ndarray::Dimension,
     {
-        read_npy(column::path(&self.dir, &column.name)).map_err(|error| {
+        let read = |path: &Path| NpyFile::open(path)?.read::<T>();
+        let array = read(&column::path(&self.dir, &column.name)).map_err(|error| {
             let problem = match error {
-                ReadNpyError::MissingData => "the file is shorter than its header says: it was cut off".into(),
-                ReadNpyError::Io(error) if error.kind() == io::ErrorKind::NotFound => "the column is missing".into(),
+                NpyError::Io(error) if error.kind() == io::ErrorKind::NotFound => "the column is missing".into(),
                 error => error.to_string(),
             };
             self.damaged(&column.name, problem)
-        })
+        })?;
+        let other = |what: String| self.damaged(&column.name, what);
+        let array = array.ok_or_else(|| other(format!("the file does not hold {:?}", column.dtype)))?;
+        array.into_dimensionality().map_err(|error| other(error.to_string()))
     }
 
     fn check_shape(&self, column: &Column, found: &[usize], expected: &[usize]) -> Result<(), RunError> {

@@ -7,11 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks};
 use crate::model::{
-    Activation, DataError, Dataset, MAX_PARAMETERS, Problem, Shape, Standardization, Stream, appendix_c,
+    Activation, DataError, Dataset, MAX_PARAMETERS, Problem, SMALLEST_INIT_RANGE, Shape, Standardization, Stream,
+    appendix_c,
 };
+use crate::room::{NoRoom, check_memory};
 
 /// The test samples that are drawn with the paper's data (Appendix C).
 pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
+
+/// Bytes that a drawn sample takes: two inputs and a label in f64, and in f32 in an engine.
+const APPENDIX_C_BYTES: u64 = 3 * (8 + 4);
 
 /// What a run computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -199,6 +204,9 @@ pub enum SpecError {
     /// Unusable data.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// More than this machine has room for.
+    #[error(transparent)]
+    Room(#[from] NoRoom),
 }
 
 /// An experiment with its data in memory, ready to run.
@@ -226,13 +234,7 @@ impl Experiment {
     ) -> Result<Self, SpecError> {
         work.check()?;
         let inputs = data.inputs();
-        if hidden == 0 {
-            return Err(SpecError::Value { what: "the number of hidden units", value: "0".into(), must: "at least 1" });
-        }
-        let parameters = inputs.saturating_add(2).saturating_mul(hidden).saturating_add(1);
-        if parameters > MAX_PARAMETERS {
-            return Err(SpecError::TooManyParameters { inputs, hidden, parameters });
-        }
+        check_size(inputs, hidden)?;
         if let Some((test, _)) = &test
             && test.inputs() != inputs
         {
@@ -273,15 +275,34 @@ impl Experiment {
     }
 }
 
+/// Fails unless engines take networks of this size.
+///
+/// # Errors
+/// [`SpecError::Value`] for none of either, [`SpecError::TooManyParameters`].
+pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
+    for (what, count) in [("the number of inputs", inputs), ("the number of hidden units", hidden)] {
+        if count == 0 {
+            return Err(SpecError::Value { what, value: "0".into(), must: "at least 1" });
+        }
+    }
+    let parameters = inputs.saturating_add(2).saturating_mul(hidden).saturating_add(1);
+    if parameters > MAX_PARAMETERS {
+        return Err(SpecError::TooManyParameters { inputs, hidden, parameters });
+    }
+    Ok(())
+}
+
 /// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
 ///
 /// # Errors
-/// [`SpecError::Value`] for fewer than two samples: one class would be empty.
+/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than fit memory.
 pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
     if samples < 2 {
         let value = samples.to_string();
         return Err(SpecError::Value { what: "the number of samples", value, must: "at least 2, one of each class" });
     }
+    let bytes = (samples as u64).saturating_mul(APPENDIX_C_BYTES);
+    check_memory(&format!("{samples} samples"), bytes).map_err(|room| room.at_most("samples", APPENDIX_C_BYTES))?;
     let source = DataSource::AppendixC { data_seed };
     let train = appendix_c(samples, data_seed, Stream::TrainData)?;
     let test = appendix_c(APPENDIX_C_TEST_SAMPLES, data_seed, Stream::TestData)?;
@@ -336,6 +357,11 @@ impl Work {
             Self::Sweep { seeds, descent, .. } => {
                 positive("the step size", descent.step_size)?;
                 positive("the initial range", descent.init_range.into())?;
+                if descent.init_range < SMALLEST_INIT_RANGE {
+                    let value = format!("{:e}", descent.init_range);
+                    let must = "at least 1.9721523e-31, or the float32 numbers between 0 and it are too few for initial weights";
+                    return Err(SpecError::Value { what: "the initial range", value, must });
+                }
                 (*seeds, descent.tolerance)
             }
             Self::Evaluate { networks, tolerance, .. } => (*networks, *tolerance),
@@ -383,8 +409,15 @@ mod tests {
         assert!(message(sweep(3, descent, 0)).contains("number of networks"));
         assert!(message(sweep(3, Descent { step_size: f64::NAN, ..descent }, 1)).contains("step size is NaN"));
         assert!(message(sweep(3, Descent { init_range: -1.0, ..descent }, 1)).contains("initial range is -1"));
+        let range = |init_range| sweep(3, Descent { init_range, ..descent }, 1);
+        assert!(message(range(1e-38)).contains("at least 1.9721523e-31"));
+        assert!(message(range(1.972_152_3e-31_f32.next_down())).contains("initial range"));
+        assert!(range(1.972_152_3e-31).is_ok());
         assert!(message(sweep(3, Descent { tolerance: -1.0, ..descent }, 1)).contains("tolerance"));
         assert!(message(sweep(usize::MAX, descent, 1)).contains("parameters"));
+        for samples in [1 << 40, usize::MAX] {
+            assert!(appendix_c_data(samples, 0).unwrap_err().to_string().contains("samples fit"));
+        }
         assert!(appendix_c_data(1, 0).unwrap_err().to_string().contains("at least 2"));
     }
 

@@ -3,18 +3,17 @@
 //! A chunk is as large as memory and the engine allow and as a few seconds take, so that little is lost when something goes
 //! wrong. How networks are cut into chunks changes no result.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::closed_forms::{self, ClosedForms};
-use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status};
-use crate::model::Problem;
+use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop};
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
-use crate::reference::{Spectrum, spectra};
+use crate::reference::{self, Spectrum};
 use crate::run::{Manifest, Outcome, RunError, RunWriter, Seconds};
 use crate::spec::{Experiment, SpectrumColumns};
 
@@ -81,7 +80,7 @@ pub enum Event {
 pub enum Ended {
     /// Every row is written.
     Finished(Box<Manifest>),
-    /// The observer asked to stop; every row that is written is durable.
+    /// [`Sweep::stop`] was requested; every row that is written is durable.
     Stopped,
 }
 
@@ -113,6 +112,29 @@ pub struct Sweep<'a> {
     pub networks: Networks<'a>,
     /// Bytes that a chunk may take on the host.
     pub memory: u64,
+    /// Ends the run early, between two chunks or amid one, which is then dropped.
+    pub stop: &'a Stop,
+}
+
+/// Fails unless `engine` and this machine's memory take one network of `experiment` with everything that its run records: what does
+/// not fit is said before a directory is made.
+///
+/// # Errors
+/// [`EngineError::Limit`] and [`EngineError::Room`], with what would fit.
+pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), EngineError> {
+    let Experiment { spec, problem, .. } = experiment;
+    engine.batch_size(problem)?;
+    if spec.extra.bounds {
+        reference::check_terms(problem)?;
+    }
+    match spec.extra.spectrum {
+        // No network takes no time, and is refused where any other would be.
+        Some(SpectrumColumns::Values) => {
+            engine.spectrum(problem, Array2::zeros((0, problem.shape.parameters())).view()).map(|_| ())
+        }
+        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.shape),
+        None => Ok(()),
+    }
 }
 
 impl Sweep<'_> {
@@ -127,12 +149,13 @@ impl Sweep<'_> {
         mut engine: Box<dyn Engine>,
         open: &dyn Fn() -> Result<Box<dyn Engine>, EngineError>,
         mut writer: RunWriter,
-        observe: &mut dyn FnMut(Event) -> ControlFlow<()>,
+        observe: &mut dyn FnMut(Event),
     ) -> Result<Ended, SweepError> {
         let start = Instant::now();
         let mut written_at = start;
         let most = engine.batch_size(&self.experiment.problem)?.min(self.rows_in_memory());
-        let mut chunk = Chunk { rows: most.min(256), most };
+        engine.stop_on(self.stop);
+        let mut chunk = Chunk { rows: most.min(engine.smallest_batch()), most };
         let mut outcome = writer.outcome()?;
         let mut attempts = 0;
         let missing = writer.missing();
@@ -141,6 +164,10 @@ impl Sweep<'_> {
         let mut done_now = 0;
         for mut range in missing {
             while !range.is_empty() {
+                if self.stop.is_requested() {
+                    writer.checkpoint()?;
+                    return Ok(Ended::Stopped);
+                }
                 let part = range.start..range.end.min(range.start + chunk.rows as u64);
                 let chunk_start = Instant::now();
                 let mut spent = Seconds::default();
@@ -152,18 +179,21 @@ impl Sweep<'_> {
                             "the device is out of memory ({why}): going on with {} networks a chunk",
                             chunk.rows
                         );
-                        // An observer cannot stop here: nothing has been lost, and it is asked again after the next chunk.
-                        let _ = observe(Event::Mended(told));
+                        observe(Event::Mended(told));
                         continue;
                     }
+                    Err(SweepError::Engine(EngineError::Stopped)) => continue,
                     Err(SweepError::Engine(EngineError::DeviceLost(why))) if attempts < DEVICE_ATTEMPTS => {
                         attempts += 1;
                         let told = format!(
                             "the device was lost ({why}): opening it again, attempt {attempts} of {DEVICE_ATTEMPTS}"
                         );
-                        let _ = observe(Event::Mended(told));
+                        observe(Event::Mended(told));
                         match open() {
-                            Ok(opened) => engine = opened,
+                            Ok(opened) => {
+                                engine = opened;
+                                engine.stop_on(self.stop);
+                            }
                             // The driver may need a moment. Until then the lost device answers that it is lost.
                             Err(_) => std::thread::sleep(REOPEN * attempts),
                         }
@@ -201,10 +231,7 @@ impl Sweep<'_> {
                     chunk: written,
                     elapsed: start.elapsed(),
                 };
-                if observe(Event::Progress(progress)).is_break() && done < rows {
-                    writer.checkpoint()?;
-                    return Ok(Ended::Stopped);
-                }
+                observe(Event::Progress(progress));
             }
         }
         Ok(Ended::Finished(Box::new(writer.finish()?)))
@@ -228,7 +255,8 @@ impl Sweep<'_> {
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
                 let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
-                let status: Vec<Status> = evaluation.gradient_sq.iter().map(|&sq| verdict(sq, tolerance)).collect();
+                let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(Status::StepLimit);
+                let status: Vec<Status> = evaluation.gradient_sq.iter().map(verdict).collect();
                 let steps = vec![0; status.len()];
                 let keep = self.experiment.spec.keep;
                 let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, further);
@@ -248,19 +276,22 @@ impl Sweep<'_> {
         let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
-        let ClosedForms { evaluation, again } = closed_forms::evaluate(engine, problem, theta.view())?;
+        let ClosedForms { evaluation, again } = closed_forms::evaluate(engine, problem, theta.view(), self.stop)?;
         let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
+        self.stop.check()?;
         if let Some(test) = test {
             let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta.view())?;
             further.push(Values::Float64(macro_f1));
         }
+        self.stop.check()?;
         if spec.extra.bounds {
             let bounds = network_bounds_of_each(problem, theta.view());
             further
                 .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
         }
+        self.stop.check()?;
         if let Some(spectrum) = spec.extra.spectrum {
-            let (columns, missing) = spectrum_columns(engine, problem, theta.view(), spectrum, &again)?;
+            let (columns, missing) = self.spectrum_columns(engine, theta.view(), spectrum, &again)?;
             further.extend(columns);
             no_spectrum = missing;
         }
@@ -276,6 +307,48 @@ impl Sweep<'_> {
         }
     }
 
+    /// lambda_max and lambda_min of every network by `engine`, and in f64 for the rows `again`, or with u_1 to u_4 all in f64; NaN for a
+    /// network without a spectrum, which is named.
+    fn spectrum_columns(
+        &self,
+        engine: &mut dyn Engine,
+        theta: ArrayView2<'_, f64>,
+        wanted: SpectrumColumns,
+        again: &[usize],
+    ) -> Result<(Vec<Values>, Vec<MissingSpectrum>), EngineError> {
+        let problem = &self.experiment.problem;
+        if wanted == SpectrumColumns::Values {
+            let Spectra { lambda_max, lambda_min, missing } =
+                closed_forms::spectra(engine, problem, theta, again, self.stop)?;
+            return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
+        }
+        let mut spectra = Vec::with_capacity(theta.nrows());
+        for rows in theta.axis_chunks_iter(Axis(0), rayon::current_num_threads()) {
+            self.stop.check()?;
+            spectra.extend(reference::spectra(problem, rows, EIGENVECTORS));
+        }
+        let missing = (0..)
+            .zip(&spectra)
+            .filter_map(|(row, spectrum)| Some(MissingSpectrum { row, reason: spectrum.as_ref().err()?.to_string() }))
+            .collect();
+        let value = |of: fn(&Spectrum) -> f64| {
+            Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
+        };
+        let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
+        let parameters = problem.shape.parameters();
+        for k in 0..EIGENVECTORS {
+            let mut column = Vec::with_capacity(spectra.len() * parameters);
+            for spectrum in &spectra {
+                match spectrum {
+                    Ok(spectrum) => column.extend(spectrum.eigenvectors.row(k)),
+                    Err(_) => column.extend(std::iter::repeat_n(f64::NAN, parameters)),
+                }
+            }
+            columns.push(Values::Float64(column));
+        }
+        Ok((columns, missing))
+    }
+
     /// The most rows whose arrays fit the memory that is allowed.
     fn rows_in_memory(&self) -> usize {
         let parameters = self.experiment.problem.shape.parameters() as u64;
@@ -288,42 +361,6 @@ impl Sweep<'_> {
         let row = parameters * 16 + vectors + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
-}
-
-/// lambda_max and lambda_min of every network by `engine`, and in f64 for the rows `again`, or with u_1 to u_4 all in f64; NaN for a
-/// network without a spectrum, which is named.
-fn spectrum_columns(
-    engine: &mut dyn Engine,
-    problem: &Problem,
-    theta: ArrayView2<'_, f64>,
-    wanted: SpectrumColumns,
-    again: &[usize],
-) -> Result<(Vec<Values>, Vec<MissingSpectrum>), EngineError> {
-    if wanted == SpectrumColumns::Values {
-        let Spectra { lambda_max, lambda_min, missing } = closed_forms::spectra(engine, problem, theta, again)?;
-        return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
-    }
-    let spectra = spectra(problem, theta, EIGENVECTORS);
-    let missing = (0..)
-        .zip(&spectra)
-        .filter_map(|(row, spectrum)| Some(MissingSpectrum { row, reason: spectrum.as_ref().err()?.to_string() }))
-        .collect();
-    let value = |of: fn(&Spectrum) -> f64| {
-        Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
-    };
-    let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
-    let parameters = problem.shape.parameters();
-    for k in 0..EIGENVECTORS {
-        let mut column = Vec::with_capacity(spectra.len() * parameters);
-        for spectrum in &spectra {
-            match spectrum {
-                Ok(spectrum) => column.extend(spectrum.eigenvectors.row(k)),
-                Err(_) => column.extend(std::iter::repeat_n(f64::NAN, parameters)),
-            }
-        }
-        columns.push(Values::Float64(column));
-    }
-    Ok((columns, missing))
 }
 
 /// What is known of a chunk's networks beside their weights.
@@ -357,22 +394,11 @@ impl Chunk {
     /// Grows while chunks are quick and shrinks when they are slow.
     fn learn(&mut self, elapsed: Duration) {
         let ratio = CHUNK.as_secs_f64() / elapsed.as_secs_f64().max(1e-6);
-        self.rows = ((self.rows as f64 * ratio.clamp(0.25, 4.0)) as usize).clamp(1, self.most);
+        self.rows = ((self.rows as f64 * ratio.clamp(0.25, 16.0)) as usize).clamp(1, self.most);
     }
 
     fn halve(&mut self) {
         self.rows = (self.rows / 2).max(1);
         self.most = self.rows;
-    }
-}
-
-/// What the gradient says of a network that was trained elsewhere.
-fn verdict(gradient_sq: f64, tolerance: f64) -> Status {
-    if !gradient_sq.is_finite() {
-        Status::NonFinite
-    } else if gradient_sq < tolerance {
-        Status::Converged
-    } else {
-        Status::StepLimit
     }
 }

@@ -70,7 +70,7 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
 fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
     let mut all = Vec::new();
     for GoldenCase { name, problem, theta, .. } in golden_cases() {
-        let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+        let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
         for set in InstructionSet::available() {
             for route in ROUTES {
                 let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
@@ -106,7 +106,7 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
         for activation in Activation::ALL {
             let problem = Problem::new(hidden, activation, random_data(samples, inputs));
             let theta = start_thetas(&problem, 19, 2.0);
-            let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+            let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
             for set in InstructionSet::available() {
                 for route in ROUTES {
                     let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
@@ -125,7 +125,7 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
 fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
     let problem = Problem::new(32, Activation::Sigmoid, random_data(20, 64));
     let theta = start_thetas(&problem, 2, 1.0);
-    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
     for set in InstructionSet::available() {
         let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view()).unwrap();
         let misses = evaluation_misses(&problem, &found, &expected);
@@ -138,7 +138,7 @@ fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
 fn long_data_sets_evaluate_as_in_the_reference() {
     let problem = Problem::new(2, Activation::Tanh, random_data(4001, 3));
     let theta = start_thetas(&problem, 2, 2.0);
-    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
     for set in InstructionSet::available() {
         for route in ROUTES {
             let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
@@ -197,7 +197,7 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
 fn comparisons_see_a_wrong_parameter_a_wrong_label_and_nan() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
     let theta = start_thetas(&problem, 1, 2.0);
-    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
     let mut engine = Cpu::default();
 
     let mut wrong = theta.clone();
@@ -243,7 +243,7 @@ fn short_descents_end_where_the_reference_ends() {
         for (descent, seeds, tolerance) in
             [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4)]
         {
-            let expected = Reference.train(&problem, &descent, seeds.clone()).unwrap();
+            let expected = Reference::default().train(&problem, &descent, seeds.clone()).unwrap();
             for set in InstructionSet::available() {
                 let found = cpu(Route::Auto, set).train(&problem, &descent, seeds.clone()).unwrap();
                 assert_eq!(found.steps, expected.steps);
@@ -264,7 +264,7 @@ fn descents_of_any_size_and_activation_end_where_the_reference_ends() {
             let problem = Problem::new(hidden, activation, random_data(samples, inputs));
             // Small enough steps that no network oscillates: the bar of ten steps holds.
             let descent = Descent { init_range: 1.0, ..no_tolerance(0.02 / samples as f64, 10) };
-            let expected = Reference.train(&problem, &descent, 3..22).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 3..22).unwrap();
             for set in InstructionSet::available() {
                 let found = cpu(Route::Auto, set).train(&problem, &descent, 3..22).unwrap();
                 for (network, error) in theta_errors(&found, &expected).into_iter().enumerate() {
@@ -281,7 +281,7 @@ fn descents_of_any_size_and_activation_end_where_the_reference_ends() {
 #[test]
 fn theta_comparison_sees_one_more_step() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let expected = Reference.train(&problem, &no_tolerance(0.1, 10), 0..5).unwrap();
+    let expected = Reference::default().train(&problem, &no_tolerance(0.1, 10), 0..5).unwrap();
     let found = Cpu::default().train(&problem, &no_tolerance(0.1, 11), 0..5).unwrap();
     assert!(theta_errors(&found, &expected).into_iter().all(|error| error > 1e-5));
 }
@@ -291,7 +291,7 @@ fn theta_comparison_sees_one_more_step() {
 fn verdicts_of_long_descents_agree_for_98_of_100_seeds() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
     let descent = Descent::default();
-    let expected = Reference.train(&problem, &descent, 0..512).unwrap();
+    let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
     for set in InstructionSet::available() {
         let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
         let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
@@ -347,7 +347,7 @@ fn diverging_networks_end_non_finite_as_in_the_reference() {
         q.slice_mut(s![..10]).mapv_inplace(|q| 1.0 - q);
         let problem = Problem::new(3, activation, Dataset::new(data.x().to_owned(), q).unwrap());
         let descent = Descent { step_size: 1e6, max_steps: 2000, ..Descent::default() };
-        let expected = Reference.train(&problem, &descent, 0..20).unwrap();
+        let expected = Reference::default().train(&problem, &descent, 0..20).unwrap();
         let diverged = expected.status.iter().filter(|&&s| s == Status::NonFinite).count();
         assert_eq!(diverged, if activation == Activation::Linear { 20 } else { 0 }, "{activation:?}");
         for set in InstructionSet::available() {

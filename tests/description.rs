@@ -20,7 +20,7 @@ fn the_route_is_the_one_that_was_taken() {
     let cpu = |route, problem: &Problem| Cpu::new(route).description(problem, SWEEP).route;
     assert_eq!((cpu(Route::Auto, &narrow), cpu(Route::Auto, &wide)), (Route::Assembled, Route::Pairwise));
     assert_eq!(cpu(Route::Assembled, &wide), Route::Assembled);
-    assert_eq!(Reference.description(&narrow, SWEEP).route, Route::Pairwise);
+    assert_eq!(Reference::default().description(&narrow, SWEEP).route, Route::Pairwise);
     for route in [Route::Auto, Route::Pairwise, Route::Assembled] {
         let Some(gpu) = support::gpu::gpu("the_route_is_the_one_that_was_taken", Tuning { route, ..Tuning::default() })
         else {

@@ -213,7 +213,7 @@ fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
     let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
     let found = gpu.evaluate(&problem, theta.view()).unwrap();
-    let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
     close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
     close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
 }
@@ -229,7 +229,7 @@ fn what_a_driver_would_cut_off_is_refused() {
         let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
         match gpu.evaluate(&problem, theta.view()) {
             Ok(found) => {
-                let expected = Reference.evaluate(&problem, theta.view()).unwrap();
+                let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
                 close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
                 close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
             }
@@ -251,7 +251,7 @@ fn a_step_that_a_driver_would_cut_off_is_refused() {
         let problem = Problem::new(70, Activation::Sigmoid, noise(samples, 30));
         match gpu.train(&problem, &descent, 0..3) {
             Ok(found) => {
-                let expected = Reference.train(&problem, &descent, 0..3).unwrap();
+                let expected = Reference::default().train(&problem, &descent, 0..3).unwrap();
                 close(&widened(&found.theta), &widened(&expected.theta), 2e-6, 2e-6).unwrap();
             }
             Err(error) => {
@@ -301,7 +301,7 @@ fn few_steps_end_where_the_reference_ends() {
             for (max_steps, step_size, relative) in [(1, 0.1, 1e-6), (10, 0.1, 1e-5), (1000, 0.01, 1e-4)] {
                 let descent = Descent { max_steps, step_size, tolerance: 0.0, ..Descent::default() };
                 let found = gpu.train(&problem, &descent, 0..64).unwrap();
-                let expected = Reference.train(&problem, &descent, 0..64).unwrap();
+                let expected = Reference::default().train(&problem, &descent, 0..64).unwrap();
                 let (found_theta, expected_theta) = (widened(&found.theta), widened(&expected.theta));
                 if let Err(misses) = close(&found_theta, &expected_theta, 10.0 * relative, relative) {
                     panic!("{:?}, N = {hidden}, {max_steps} steps at {step_size}: {misses}", tuning.plan);
@@ -348,7 +348,7 @@ fn every_width_trains_as_the_reference_does() {
             let problem = Problem::new(hidden, Activation::Sigmoid, noise(samples, inputs));
             let descent = Descent { init_range: 1.0, step_size: 0.01, max_steps: 20, tolerance: 0.0 };
             let found = gpu.train(&problem, &descent, 5..14).unwrap();
-            let expected = Reference.train(&problem, &descent, 5..14).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 2e-6, 2e-6) {
                 panic!("{:?}, M = {inputs}, N = {hidden}, I = {samples}: {misses}", tuning.plan);
             }
@@ -368,7 +368,7 @@ fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
         let problem = Problem::new(4, activation, noise(1_650, 64));
         let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0 };
         let found = gpu.train(&problem, &descent, 0..3).unwrap();
-        let expected = Reference.train(&problem, &descent, 0..3).unwrap();
+        let expected = Reference::default().train(&problem, &descent, 0..3).unwrap();
         let expected_theta = widened(&expected.theta);
         if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-7, 1e-7) {
             panic!("{activation:?}: {misses}");
@@ -397,7 +397,7 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
         );
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();
-        let expected = Reference.train(&problem, &descent, 5..14).unwrap();
+        let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
         let expected_theta = widened(&expected.theta);
         if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-5, 1e-5) {
             panic!("I = {samples}: {misses}");
@@ -423,7 +423,7 @@ fn every_activation_trains_as_the_reference_does() {
             let problem = Problem::new(4, activation, appendix_c(33, 1, Stream::TrainData).unwrap());
             let descent = Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0 };
             let found = gpu.train(&problem, &descent, 5..42).unwrap();
-            let expected = Reference.train(&problem, &descent, 5..42).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 5..42).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 1e-5, 1e-5) {
                 panic!("{:?}, {activation:?}: {misses}", tuning.plan);
             }
@@ -534,7 +534,7 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
 fn a_full_sweep_ends_with_the_reference_verdicts() {
     let problem = appendix_c_problem(3, 0);
     let descent = Descent::default();
-    let expected = Reference.train(&problem, &descent, 0..512).unwrap();
+    let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
     for tuning in plans() {
         let Some(mut gpu) = gpu("a_full_sweep_ends_with_the_reference_verdicts", tuning) else { return };
         // Workgroup barriers are slow where tests run: fewer seeds for the kernels that have them.
@@ -588,7 +588,7 @@ fn diverging_networks_end_as_in_the_reference() {
         let Some(mut gpu) = gpu("diverging_networks_end_as_in_the_reference", tuning) else { return };
         for (activation, diverging) in [(Activation::Linear, 20), (Activation::Sigmoid, 0)] {
             let problem = Problem::new(3, activation, data.clone());
-            let expected = Reference.train(&problem, &descent, 0..20).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 0..20).unwrap();
             let count = expected.status.iter().filter(|&&status| status == Status::NonFinite).count();
             assert_eq!(count, diverging, "{activation:?}");
             let found = gpu.train(&problem, &descent, 0..20).unwrap();

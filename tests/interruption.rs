@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,9 @@ use std::time::Instant;
 use ndarray::ArrayView2;
 use nix::sys::signal::Signal;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Tasks, Trained};
+use sharpsweep::engine::{
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Stop, Tasks, Trained,
+};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
@@ -326,9 +328,22 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.batch_size(problem)
     }
 
+    fn smallest_batch(&self) -> usize {
+        // The same on every machine, so that the scripts below meet the same chunks.
+        256
+    }
+
+    fn stop_on(&mut self, stop: &Stop) {
+        self.inner.stop_on(stop);
+    }
+
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
         self.call((seeds.end - seeds.start) as usize)?;
         self.inner.train(problem, descent, seeds)
+    }
+
+    fn evaluates_in_f64(&self) -> bool {
+        self.inner.evaluates_in_f64()
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
@@ -363,13 +378,13 @@ fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
         RunWriter::create(dir, &experiment, description, columns).unwrap()
     };
     let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
-    let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19 };
+    let stop = Stop::default();
+    let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19, stop: &stop };
     let mut told = Vec::new();
     let ended = sweep.run(engine, open, writer, &mut |event| {
         if let Event::Mended(what) = event {
             told.push(what);
         }
-        ControlFlow::Continue(())
     });
     (told, ended)
 }

@@ -29,7 +29,7 @@ struct Networks {
 
 static NETWORKS: LazyLock<Networks> = LazyLock::new(|| {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let trained = Reference.train(&problem, &Descent::default(), 0..40).unwrap();
+    let trained = Reference::default().train(&problem, &Descent::default(), 0..40).unwrap();
     let mut networks = Networks {
         problem: problem.clone(),
         seed: vec![],

@@ -223,7 +223,7 @@ fn rows_that_are_not_written_yet_are_left_out() {
         RunWriter::create(
             &run,
             &experiment,
-            Reference.description(&experiment.problem, experiment.spec.tasks()),
+            Reference::default().description(&experiment.problem, experiment.spec.tasks()),
             columns,
         )
         .unwrap(),

@@ -69,7 +69,7 @@ fn grid_problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
 fn eigenvalues_match_the_reference_on_the_golden_cases() {
     for (name, mut engine) in engines("eigenvalues_match_the_reference_on_the_golden_cases") {
         for case in golden_cases() {
-            let expected = Reference.spectrum(&case.problem, case.theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&case.problem, case.theta.view()).unwrap();
             let found = engine.spectrum(&case.problem, case.theta.view()).unwrap();
             assert_accurate(&format!("{name} {}", case.name), engine.as_ref(), errors(&found, &expected));
         }
@@ -86,7 +86,7 @@ fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
         let converged = trained.status.iter().filter(|&&status| status == Status::Converged).count();
         assert!(converged * 2 > networks as usize, "only {converged} of {networks} networks converged");
         let theta = trained.theta.mapv(f64::from);
-        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
         for (name, engine) in &mut engines {
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             assert_accurate(
@@ -107,7 +107,7 @@ fn eigenvalues_match_the_reference_at_every_size() {
         for (inputs, hidden) in shapes {
             let problem = grid_problem(inputs, hidden, 70);
             let theta = random_theta(&problem, 21, 2.0);
-            let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             let parameters = problem.shape.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
@@ -130,7 +130,7 @@ fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
         for (inputs, hidden, networks) in [(3, 51, 3), (2, 64, 3), (21, 13, 3), (2, 128, 3), (35, 27, 1)] {
             let problem = grid_problem(inputs, hidden, 40);
             let theta = random_theta(&problem, networks, 1.0);
-            let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             let parameters = problem.shape.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
@@ -167,7 +167,7 @@ fn eigenvalues_match_the_reference_for_many_samples() {
         for (inputs, hidden, samples) in [(4, 3, 20_000), (1, 2, 130_000)] {
             let problem = grid_problem(inputs, hidden, samples);
             let theta = random_theta(&problem, 3, 1.0);
-            let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
             let found = engine.spectrum(&problem, theta.view()).unwrap();
             assert_accurate(&format!("{name} I = {samples}"), engine.as_ref(), errors(&found, &expected));
         }
@@ -181,7 +181,7 @@ fn large_hessians_pass_their_checks_in_lanes() {
     for (inputs, hidden) in [(2, 100), (30, 20)] {
         let problem = grid_problem(inputs, hidden, 60);
         let theta = random_theta(&problem, 4, 1.0);
-        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
         let found = cpu.spectrum(&problem, theta.view()).unwrap();
         assert_accurate(&format!("M = {inputs}, N = {hidden}"), &cpu, errors(&found, &expected));
     }
@@ -216,7 +216,7 @@ fn degenerate_hessians_have_eigenvalues_too() {
         let mut theta = Array2::zeros((3, 13));
         theta.row_mut(1).fill(1.0);
         theta.row_mut(2).fill(3000.0);
-        let expected = Reference.spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
         let found = engine.spectrum(&problem, theta.view()).unwrap();
         assert_eq!(found.missing, [], "{name}");
         for k in 0..3 {

@@ -11,7 +11,7 @@ use ndarray_npy::read_npy;
 use sharpsweep::bounds::{WolkowiczStyan, widened_bounds, wolkowicz_styan};
 use sharpsweep::closed_forms::{self, ClosedForms};
 use sharpsweep::cpu::{Cpu, InstructionSet};
-use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status};
+use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status, Stop};
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
@@ -24,7 +24,7 @@ fn share() -> usize {
 
 /// Every engine with either route, by name: all instruction sets of this processor, the reference, and the adapter if `gpu`.
 fn engines(test: &str, gpu: bool) -> Vec<(String, Box<dyn Engine>)> {
-    let mut engines: Vec<(String, Box<dyn Engine>)> = vec![("reference".into(), Box::new(Reference))];
+    let mut engines: Vec<(String, Box<dyn Engine>)> = vec![("reference".into(), Box::new(Reference::default()))];
     for route in [Route::Pairwise, Route::Assembled] {
         for set in InstructionSet::available() {
             let cpu = Cpu::with_instruction_set(route, set).expect("listed as available");
@@ -80,10 +80,10 @@ fn compare(
 ) {
     let Networks { problem, theta, truth, .. } = networks;
     let parameters = problem.shape.parameters();
-    let forms = closed_forms::evaluate(engine, problem, theta.view()).unwrap();
+    let forms = closed_forms::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
     let Spectra { lambda_max, lambda_min, .. } =
-        closed_forms::spectra(engine, problem, theta.view(), &forms.again).unwrap();
-    let exact = Reference.evaluate(problem, theta.view()).unwrap();
+        closed_forms::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
+    let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
         let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());

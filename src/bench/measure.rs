@@ -13,11 +13,12 @@ use super::{Device, Method, Quantity, Runner, Size, Truth};
 use crate::analysis::{median, quantiles};
 use crate::bounds::wolkowicz_styan;
 use crate::cpu::{Cpu, InstructionSet};
-use crate::engine::{Engine, EngineError, Evaluation, Route};
+use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};
 use crate::model::Problem;
 use crate::numeric::{for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration};
 use crate::reference::{Reference, central_difference_hessian, spectrum};
+use crate::room::check_memory;
 
 /// What is measured, and how long it may take.
 #[derive(Debug, Clone)]
@@ -39,6 +40,10 @@ pub struct Engines {
     gpu: Option<[Gpu; 2]>,
     /// Whether that is graphics hardware.
     hardware: bool,
+    cpu: [Cpu; 2],
+    reference: Reference,
+    /// Ends the work early.
+    stop: Stop,
     /// Flops a second of each route at the last size where it ran, as if it took the products that it is expected to.
     rates: HashMap<Runner, f64>,
 }
@@ -81,14 +86,15 @@ pub struct Outcome {
 type Values = (Vec<f64>, Option<f64>);
 
 impl Engines {
-    /// Opens `adapter`, if there is one.
+    /// Opens `adapter`, if there is one. Once `stop` is requested all work ends soon.
     ///
     /// # Errors
     /// [`EngineError`] if the driver gives no device.
-    pub fn open(adapter: Option<Adapter>) -> Result<Self, EngineError> {
+    pub fn open(adapter: Option<Adapter>, stop: &Stop) -> Result<Self, EngineError> {
         let open = |adapter: &Adapter, route| -> Result<Gpu, EngineError> {
             let mut gpu = Gpu::new(adapter.clone(), Tuning { route, ..Tuning::default() })?;
             gpu.start_clock()?;
+            gpu.stop_on(stop);
             Ok(gpu)
         };
         let hardware = adapter.as_ref().is_some_and(|adapter| adapter.summary().hardware);
@@ -96,7 +102,11 @@ impl Engines {
             Some(adapter) => Some([open(&adapter, Route::Pairwise)?, open(&adapter, Route::Assembled)?]),
             None => None,
         };
-        Ok(Self { gpu, hardware, rates: HashMap::new() })
+        let mut cpu = [Cpu::new(Route::Pairwise), Cpu::new(Route::Assembled)];
+        cpu.iter_mut().for_each(|cpu| cpu.stop_on(stop));
+        let mut reference = Reference::default();
+        reference.stop_on(stop);
+        Ok(Self { gpu, hardware, cpu, reference, stop: stop.clone(), rates: HashMap::new() })
     }
 
     /// The GPU engine that takes the pairwise route, or the one that assembles.
@@ -127,6 +137,7 @@ impl Engines {
     }
 
     fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Values, EngineError> {
+        self.stop.check()?;
         let parameters = problem.shape.parameters();
         let bounds = |found: Evaluation| -> Values {
             let values = (0..found.loss.len()).map(|k| {
@@ -144,14 +155,14 @@ impl Engines {
             0.5 * (h + mirrored)
         };
         Ok(match (runner.method, runner.device) {
-            (Method::Pairwise, Device::Reference) => bounds(Reference.evaluate(problem, theta)?),
-            (Method::Pairwise, Device::Cpu) => bounds(Cpu::new(Route::Pairwise).evaluate(problem, theta)?),
-            (Method::Assembled, Device::Cpu) => bounds(Cpu::new(Route::Assembled).evaluate(problem, theta)?),
+            (Method::Pairwise, Device::Reference) => bounds(self.reference.evaluate(problem, theta)?),
+            (Method::Pairwise, Device::Cpu) => bounds(self.cpu[0].evaluate(problem, theta)?),
+            (Method::Assembled, Device::Cpu) => bounds(self.cpu[1].evaluate(problem, theta)?),
             (Method::Pairwise | Method::Assembled, _) => bounds(self.gpu(runner.method)?.evaluate(problem, theta)?),
             (Method::Eigenvalues, device) => {
                 let spectra = match device {
-                    Device::Reference => Reference.spectrum(problem, theta)?,
-                    Device::Cpu => Cpu::new(Route::Assembled).spectrum(problem, theta)?,
+                    Device::Reference => self.reference.spectrum(problem, theta)?,
+                    Device::Cpu => self.cpu[1].spectrum(problem, theta)?,
                     Device::Gpu => self.gpu(runner.method)?.spectrum(problem, theta)?,
                 };
                 (spectra.lambda_max, None)
@@ -213,7 +224,8 @@ struct Entrant {
 /// Measures every route of `settings` at `size`, in turn. `told` hears of each route as it is prepared.
 ///
 /// # Errors
-/// [`EngineError`] if the networks could not be trained; what goes wrong with one route is its own outcome.
+/// [`EngineError`] if the networks could not be trained, and once the engines are to stop; what goes wrong with one route is its own
+/// outcome.
 pub fn measure(
     engines: &mut Engines,
     settings: &Settings,
@@ -221,7 +233,8 @@ pub fn measure(
     problem: &Problem,
     mut told: impl FnMut(Runner),
 ) -> Result<Vec<Measurement>, EngineError> {
-    let networks = Size::networks(problem)?;
+    let networks = Size::networks(problem, &mut engines.cpu[1])?;
+    engines.stop.check()?;
     let truth = Truth::of(problem, &networks);
     let runners = settings.methods.iter().flat_map(|&method| {
         let devices = method.devices().iter().filter(|device| settings.devices.contains(device));
@@ -229,6 +242,7 @@ pub fn measure(
     });
     let mut entrants: Vec<Result<Entrant, Measurement>> = Vec::new();
     for runner in runners {
+        engines.stop.check()?;
         told(runner);
         let entrant = prepare(engines, settings, size, problem, &networks, runner);
         entrants.push(entrant.map_err(|reason| Measurement { size, runner, outcome: Err(reason) }));
@@ -239,6 +253,7 @@ pub fn measure(
             let before = engines.device_time(active.runner);
             let start = Instant::now();
             if let Err(error) = engines.run(active.runner, problem, active.theta.view()) {
+                engines.stop.check()?;
                 let runner = active.runner;
                 *entrant = Err(Measurement { size, runner, outcome: Err(error.to_string()) });
                 continue;
@@ -291,6 +306,9 @@ fn prepare(
             "skipped: {runs} runs of {fewest} networks would take about {seconds:.digits$} s (--budget {budget} s)"
         ))
     };
+    let bytes = runner.method.bytes(size).saturating_mul(rayon::current_num_threads() as u64);
+    check_memory(&format!("{} on every core", runner.method.name()), bytes)
+        .map_err(|room| format!("skipped: {room}"))?;
     if runner.device == Device::Gpu {
         // A batch of no networks takes no time, and is refused where any other would be.
         engines.run(runner, problem, networks.slice(s![..0, ..])).map_err(|error| error.to_string())?;

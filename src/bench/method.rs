@@ -150,6 +150,19 @@ impl Method {
         }
     }
 
+    /// Bytes of f64 that the route takes for one network beside the forward pass; f32 engines keep to limits of their own.
+    pub(super) fn bytes(self, size: Size) -> u64 {
+        let parameters = size.shape().parameters() as u64;
+        let matrices = match self {
+            // The matrix and its mirror image.
+            Self::Differences => 3,
+            // And its shifted copy and eigenvectors.
+            Self::DifferencesEigenvalues => 5,
+            _ => 0,
+        };
+        parameters.saturating_pow(2).saturating_mul(8 * matrices)
+    }
+
     /// The products that the route takes at `size`, or about as many where that depends on the network.
     pub(super) fn expected_products(self, size: Size) -> f64 {
         match self {

@@ -5,10 +5,12 @@ use serde::Serialize;
 
 use crate::bounds::wolkowicz_styan;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, EngineError, Route};
+use crate::engine::{Descent, Engine, EngineError};
 use crate::model::{Activation, DataError, Dataset, Problem, Shape, Stream, appendix_c};
 use crate::numeric::{for_each_network, lanczos};
 use crate::reference::{hessian, terms, trace_sq, trace_vv, trace_ww};
+use crate::room::check_memory;
+use crate::spec::{SpecError, check_size};
 
 /// Network and data sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -27,6 +29,9 @@ const NETWORKS: usize = 64;
 /// Networks whose truth is computed.
 pub(super) const COMPARED: usize = 16;
 
+/// Vectors of D numbers that Lanczos keeps for one network: many more than it was ever seen to take to 1e-12.
+const TRUTH_VECTORS: u64 = 200;
+
 /// Up to this D the truth of tr H^2 comes from the assembled Hessian, beyond from the pairs of samples.
 const ASSEMBLED_TRUTH: usize = 500;
 
@@ -34,6 +39,22 @@ impl Size {
     /// M and N.
     pub const fn shape(&self) -> Shape {
         Shape::new(self.inputs, self.hidden)
+    }
+
+    /// Fails unless engines take networks of this size, and memory holds its data and what the truth about a network takes.
+    ///
+    /// # Errors
+    /// [`SpecError`] says which it is, and what would fit.
+    pub fn check(&self) -> Result<(), SpecError> {
+        check_size(self.inputs, self.hidden)?;
+        let (samples, inputs, hidden) = (self.samples as u64, self.inputs as u64, self.hidden as u64);
+        // The data twice in f64; for every core the seven arrays over samples and units behind exact products with the Hessian.
+        let sample = (2 * 8 * (inputs + 1)).saturating_add(7 * 8 * hidden * rayon::current_num_threads() as u64);
+        check_memory(&format!("{samples} samples"), samples.saturating_mul(sample))
+            .map_err(|room| room.at_most("samples", sample))?;
+        let parameters = self.shape().parameters() as u64;
+        let bytes = 8 * parameters * (NETWORKS as u64 + TRUTH_VECTORS * rayon::current_num_threads() as u64);
+        Ok(check_memory(&format!("{NETWORKS} networks of D = {parameters} parameters and their eigenvalues"), bytes)?)
     }
 
     /// Two Gaussian classes in M dimensions: the paper's, two coordinates at a time.
@@ -53,10 +74,10 @@ impl Size {
     }
 
     /// Networks after 100 steps, (64, D): no longer random, not yet flat. The step shrinks with the samples, since the loss is a sum.
-    pub(super) fn networks(problem: &Problem) -> Result<Array2<f64>, EngineError> {
+    pub(super) fn networks(problem: &Problem, cpu: &mut Cpu) -> Result<Array2<f64>, EngineError> {
         let step_size = 2.0 / problem.data.samples() as f64;
         let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0 };
-        let trained = Cpu::new(Route::Auto).train(problem, &descent, 0..NETWORKS as u64)?;
+        let trained = cpu.train(problem, &descent, 0..NETWORKS as u64)?;
         Ok(trained.theta.mapv(f64::from))
     }
 }

@@ -18,24 +18,22 @@ impl Args {
         let summaries: Vec<AdapterSummary> = adapters().iter().map(|adapter| adapter.summary().clone()).collect();
         let auto = choose(Backend::Auto, None, Route::Auto, Tuning::default())?.reason;
         if self.json {
-            print(&serde_json::to_string_pretty(&serde_json::json!({ "adapters": summaries, "auto": auto }))?);
-            return Ok(());
+            return print(&serde_json::to_string_pretty(&serde_json::json!({ "adapters": summaries, "auto": auto }))?);
         }
         if summaries.is_empty() {
             notice("no Vulkan, Metal or DX12 adapter was found");
         }
         for adapter in &summaries {
-            print(&format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend));
-            print(&format!("  driver                {}", adapter.driver));
-            print(&format!("  largest binding       {} MiB", adapter.max_storage_buffer_binding_size >> 20));
-            print(&format!("  largest buffer        {} MiB", adapter.max_buffer_size >> 20));
+            print(&format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend))?;
+            print(&format!("  driver                {}", adapter.driver))?;
+            print(&format!("  largest binding       {} MiB", adapter.max_storage_buffer_binding_size >> 20))?;
+            print(&format!("  largest buffer        {} MiB", adapter.max_buffer_size >> 20))?;
             print(&format!(
                 "  workgroup             {} invocations, {} KiB",
                 adapter.max_compute_invocations_per_workgroup,
                 adapter.max_compute_workgroup_storage_size >> 10
-            ));
+            ))?;
         }
-        print(&format!("--backend auto takes: {auto}"));
-        Ok(())
+        print(&format!("--backend auto takes: {auto}"))
     }
 }

@@ -7,10 +7,11 @@ use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use ndarray_npy::WriteNpyExt;
 
-use super::{Failure, notice, print};
+use super::experiment::check_distinct;
+use super::{Failure, interruption, notice, print};
 use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
 use crate::cpu::Cpu;
-use crate::engine::{Engine, Route};
+use crate::engine::{Engine, EngineError, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
@@ -62,6 +63,15 @@ impl Args {
             if sizes.contains(&0) {
                 return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
             }
+            check_distinct(option, sizes)?;
+        }
+        check_distinct("--routes", &self.routes)?;
+        check_distinct("--on", &self.on)?;
+        for size in self.sizes() {
+            size.check().map_err(|error| {
+                let Size { hidden, samples, inputs } = size;
+                Failure::Usage(anyhow!("N = {hidden}, I = {samples}, M = {inputs}: {error}"))
+            })?;
         }
         let adapter = self.adapter()?;
         let all = [Device::Reference, Device::Cpu, Device::Gpu];
@@ -69,7 +79,8 @@ impl Args {
         devices.retain(|&device| device != Device::Gpu || adapter.is_some());
         let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
         let settings = Settings { methods, devices, repeats: self.repeats as usize, budget };
-        let mut engines = Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)))?;
+        let mut engines =
+            Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
         let mut bench = self.bench(&settings, adapter.clone())?;
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
@@ -78,6 +89,7 @@ impl Args {
             let mut table = Vec::new();
             bench.table().write_npy(&mut table)?;
             output.write(&[("bench.json".into(), json), ("bench.npy".into(), table)])?;
+            interruption::leaves(format!("what was measured is in {}", self.out.display()));
         }
         self.draw(&bench, &mut output)
     }
@@ -98,7 +110,7 @@ impl Args {
         let mut engines = Vec::new();
         for device in &settings.devices {
             engines.push(match (device, &adapter) {
-                (Device::Reference, _) => Reference.machine(),
+                (Device::Reference, _) => Reference::default().machine(),
                 (Device::Cpu, _) => Cpu::default().machine(),
                 (Device::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.machine(),
                 (Device::Gpu, None) => continue,
@@ -145,6 +157,7 @@ impl Args {
         };
         let measured = match measure(engines, settings, size, &problem, told) {
             Ok(measured) => measured,
+            Err(stopped @ EngineError::Stopped) => return Err(stopped.into()),
             Err(error) => {
                 notice(&format!("N = {hidden}, I = {samples}, M = {inputs} is left out: {error}"));
                 return Ok(());
@@ -160,8 +173,7 @@ impl Args {
             chosen.into_iter().filter_map(|(device, method)| held_against(&bench.measurements, size, device, method));
         let held: Vec<_> = held.collect();
         bench.auto.extend(held);
-        print(&cost_table(bench, size).to_text());
-        Ok(())
+        print(&cost_table(bench, size).to_text())
     }
 
     fn draw(&self, bench: &Bench, output: &mut Output) -> Result<(), Failure> {
@@ -185,7 +197,7 @@ impl Args {
         print(&format!(
             "\n--route auto took the slower route at {wrong} of the {} sizes and devices where both were measured",
             bench.auto.len()
-        ));
+        ))?;
         notice(&format!("written to {}", self.out.display()));
         Ok(())
     }

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::analysis::{PairStatistics, duplicates};
+use crate::room::check_memory;
 use crate::run::{Run, State};
 
 /// Finds the networks of a run that stand for the same critical point
@@ -37,6 +38,7 @@ impl Args {
         let (rows, points) = run.critical_points()?;
         let found = duplicates(points.view())?;
         let networks = run.manifest().spec.rows();
+        check_memory("the column", networks.saturating_mul(8))?;
         let mut column = vec![-1; usize::try_from(networks)?];
         for (&row, &kept) in rows.iter().zip(&found.duplicate_of) {
             column[row] = i64::try_from(rows[kept])?;
@@ -51,12 +53,11 @@ impl Args {
                 "networks": networks, "converged": rows.len(), "unique": found.unique(), "threshold": found.threshold,
                 "mean": found.mean, "std": found.std, "statistics": statistics, "pairs": pairs, "threshold_error": error,
                 "column": path,
-            }))?);
+            }))?)
         } else {
-            print(&format!("{} of {networks} networks converged", rows.len()));
-            print(&found.to_string());
-            print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()));
+            print(&format!("{} of {networks} networks converged", rows.len()))?;
+            print(&found.to_string())?;
+            print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
         }
-        Ok(())
     }
 }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::summary::OutputArgs;
+use super::{Failure, interruption};
 use crate::engine::Descent;
 use crate::input::read_theta;
 use crate::records::{Theta, columns};
 use crate::run::{RunWriter, check_free};
 use crate::spec::Work;
-use crate::sweep::{Networks, Sweep};
+use crate::sweep::{Networks, Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
@@ -54,8 +54,8 @@ impl Args {
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
         experiment.spec.extra = self.columns.extra();
         let choice = self.engine.choose()?;
-        let engine = choice.open()?;
-        engine.batch_size(&experiment.problem)?;
+        let mut engine = choice.open()?;
+        admit(&experiment, engine.as_mut())?;
         let description = engine.description(&experiment.problem, experiment.spec.tasks());
         if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
             super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
@@ -66,7 +66,8 @@ impl Args {
         let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create_evaluation(&self.out, &experiment, description, columns, theta.view())?;
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
-        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.run(&sweep, engine, &choice, writer, &self.output)
+        let sweep =
+            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        self.progress.run(&sweep, engine, &choice, writer, &go_on_with(&self.out), &self.output)
     }
 }

@@ -137,7 +137,7 @@ impl NetworksArgs {
 }
 
 /// Fails if a value comes twice in the list given to `option`: its run would be there twice.
-fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result<(), Failure> {
+pub(super) fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result<(), Failure> {
     let twice = values.iter().enumerate().any(|(k, value)| values[..k].contains(value));
     if twice { Err(Failure::Usage(anyhow::anyhow!("{option} lists a value twice"))) } else { Ok(()) }
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use anyhow::anyhow;
 use serde::Serialize;
 
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::resume::finish;
 use super::summary::{OutputArgs, ended, quantiles_of, short};
-use super::{Failure, notice, print};
+use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
-use crate::run::{Grid, GridRun, Outcome, Run, State, create_file};
+use crate::run::{self, Grid, GridRun, Outcome, Run, State, create_file};
 
 /// The table's name in a grid's directory.
 const TABLE: &str = "table.csv";
@@ -40,6 +40,8 @@ pub(super) fn carry_out(
     output: &OutputArgs,
 ) -> Result<(), Failure> {
     for (k, entry) in grid.runs.iter().enumerate() {
+        interruption::leaves(format!("finished rows are kept; {}", go_on_with(dir)));
+        interruption::check()?;
         let run = Run::open(&dir.join(&entry.name))?;
         if run.manifest().state == State::Finished {
             run.tidy()?;
@@ -48,6 +50,7 @@ pub(super) fn carry_out(
         notice(&format!("run {} of {}: {}", k + 1, grid.runs.len(), entry.name));
         finish(dir, &run, choice, progress)?;
     }
+    interruption::leaves(format!("every run is finished; for the table, {}", go_on_with(dir)));
     show(dir, grid, output)
 }
 
@@ -61,13 +64,11 @@ pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), F
     }
     let written = leave_table(&dir.join(TABLE), &csv)?;
     if output.json() {
-        print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
-        return Ok(());
+        return print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
     }
-    print(&text(&rows));
+    print(&text(&rows))?;
     let table = if written { format!("this table in {TABLE}; ") } else { String::new() };
-    print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()));
-    Ok(())
+    print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()))
 }
 
 /// Leaves `csv` in the file `path` unless something else is there, which is said. Whether it is there now.
@@ -130,7 +131,7 @@ fn cells(row: &Row<'_>) -> [String; 12] {
         name.clone(),
         activation.name().into(),
         hidden.to_string(),
-        step_size.to_string(),
+        run::number(*step_size),
         row.seeds.to_string(),
         row.outcome.converged.to_string(),
         row.outcome.step_limit.to_string(),
@@ -154,8 +155,9 @@ fn text(rows: &[Row<'_>]) -> String {
         let number = |value: Option<f64>| value.map_or_else(|| "-".into(), short);
         let quantile = |k: usize| number(row.lambda_sup.get(k).copied());
         lines.push(format!(
-            "{:10}{hidden:>4}{step_size:>10}{:>10}{:>12}{:>11}{:>13}, {:>12}{:>11}{:>11}",
+            "{:10}{hidden:>4}{:>10}{:>10}{:>12}{:>11}{:>13}, {:>12}{:>11}{:>11}",
             activation.name(),
+            run::number(*step_size),
             row.seeds,
             share(row.outcome.converged),
             share(row.outcome.non_finite),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::Failure;
-use super::grid;
+use super::progress::go_on_with;
 use super::summary::{self, OutputArgs};
+use super::{Failure, grid, interruption};
 use crate::run::{Grid, Run, merge};
 
 /// Joins the shards of a sweep into one run
@@ -29,7 +29,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        merge(&self.dirs, &self.out, self.allow_mixed_engines)?;
+        merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
+        let show = go_on_with(&self.out);
+        interruption::leaves(format!("{} is whole; for its summary, {show}", self.out.display()));
         if Grid::is_in(&self.out) {
             return grid::show(&self.out, &Grid::open(&self.out)?, &self.output);
         }

@@ -1,16 +1,14 @@
-//! Carrying out a run while someone watches: progress, Ctrl-C, and the summary at the end.
+//! Carrying out a run while someone watches: progress, and the summary at the end.
 
 use std::io::{ErrorKind, IsTerminal};
-use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::anyhow;
 use clap::ValueEnum;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::summary::{self, OutputArgs};
-use super::{Failure, notice};
+use super::{Failure, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
 use crate::run::{Run, RunError, RunWriter};
@@ -42,64 +40,51 @@ pub(super) struct ProgressArgs {
 impl ProgressArgs {
     /// The memory for networks in flight, bytes.
     pub(super) fn memory(&self) -> u64 {
-        self.memory << 20
+        self.memory.saturating_mul(1 << 20)
     }
 
-    /// Carries out `sweep` and prints the summary.
+    /// Carries out `sweep` and prints the summary. `go_on` says what to do with the run where it is not finished.
     pub(super) fn run(
         &self,
         sweep: &Sweep<'_>,
         engine: Box<dyn Engine>,
         choice: &Choice,
         writer: RunWriter,
+        go_on: &str,
         output: &OutputArgs,
     ) -> Result<(), Failure> {
-        summary::show(&self.carry_out(sweep, engine, choice, writer)?, output)
+        let run = self.carry_out(sweep, engine, choice, writer, go_on)?;
+        interruption::leaves(format!("the run is finished; show it with: {}", resume_command(run.dir())));
+        summary::show(&run, output)
     }
 
-    /// Carries out `sweep`; the finished run.
+    /// Carries out `sweep`; the finished run. `go_on` says what to do with the run where it is not finished.
     pub(super) fn carry_out(
         &self,
         sweep: &Sweep<'_>,
         engine: Box<dyn Engine>,
         choice: &Choice,
         writer: RunWriter,
+        go_on: &str,
     ) -> Result<Run, Failure> {
         let dir = writer.dir().to_owned();
-        self.carry_out_within(&dir, sweep, engine, choice, writer)
-    }
-
-    /// Carries out `sweep`, a part of what `sharpsweep resume` goes on with in `resumable`; the finished run.
-    pub(super) fn carry_out_within(
-        &self,
-        resumable: &Path,
-        sweep: &Sweep<'_>,
-        engine: Box<dyn Engine>,
-        choice: &Choice,
-        writer: RunWriter,
-    ) -> Result<Run, Failure> {
-        let dir = writer.dir().to_owned();
-        let interrupted = watch_for_interruption()?;
+        interruption::leaves(format!("finished rows are kept; {go_on}"));
         let bar = self.bar();
         let mut named = 0;
-        let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| {
-            match event {
-                Event::Progress(progress) => self.show(&bar, &progress),
-                Event::Mended(what) => bar.suspend(|| notice(&what)),
-                Event::NoSpectrum { first, missing } => bar.suspend(|| name_missing(first, &missing, &mut named)),
-            }
-            if interrupted.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| match event {
+            Event::Progress(progress) => self.show(&bar, &progress),
+            Event::Mended(what) => bar.suspend(|| notice(&what)),
+            Event::NoSpectrum { first, missing } => bar.suspend(|| name_missing(first, &missing, &mut named)),
         });
         bar.finish_and_clear();
-        let command = format!("go on with: sharpsweep resume {}", quoted(resumable));
         match ended {
             Ok(Ended::Finished(_)) => Ok(Run::open(&dir)?),
-            Ok(Ended::Stopped) => Err(Failure::Interrupted(format!("stopped; finished rows are kept; {command}"))),
+            Ok(Ended::Stopped) => Err(interruption::failure()),
             // What is there now is not this run, or is not to be trusted: the error says what to do.
             Err(error @ SweepError::Run(RunError::Replaced(_) | RunError::Incomplete { .. })) => Err(error.into()),
             Err(error) => {
                 let first = if no_room(&error) { "make room on the disk, then " } else { "" };
-                Err(Failure::Failed(anyhow!("{error}\nfinished rows are kept; {first}{command}")))
+                Err(Failure::Failed(anyhow!("{error}\nfinished rows are kept; {first}{go_on}")))
             }
         }
     }
@@ -152,30 +137,23 @@ fn name_missing(first: u64, missing: &[MissingSpectrum], named: &mut usize) {
     *named += missing.len();
 }
 
-/// Whether Ctrl-C was pressed; asked for once a process, whatever the number of its runs.
-fn watch_for_interruption() -> Result<&'static AtomicBool, Failure> {
-    static INTERRUPTED: AtomicBool = AtomicBool::new(false);
-    static WATCHING: AtomicBool = AtomicBool::new(false);
-    if !WATCHING.swap(true, Ordering::Relaxed) {
-        ctrlc::set_handler(|| {
-            if INTERRUPTED.swap(true, Ordering::Relaxed) {
-                // Asked twice: the journal is consistent at any moment.
-                std::process::exit(130);
-            }
-            notice("stopping after this chunk (press Ctrl-C again to stop at once)");
-        })?;
-    }
-    Ok(&INTERRUPTED)
-}
-
 /// Whether the disk, a quota or a limit on file sizes is what stopped the run.
 fn no_room(error: &SweepError) -> bool {
     let SweepError::Run(RunError::Io { source, .. }) = error else { return false };
     matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
+/// What to do with an unfinished run or grid in `dir`.
+pub(super) fn go_on_with(dir: &Path) -> String {
+    format!("go on with: {}", resume_command(dir))
+}
+
+fn resume_command(dir: &Path) -> String {
+    format!("sharpsweep resume {}", quoted(dir))
+}
+
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |character: char| character.is_alphanumeric() || "/._-+=:,@".contains(character);
     if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }

@@ -9,6 +9,7 @@ use super::place::placed;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::engine::Status;
+use crate::reference::{check_spectra, check_terms};
 use crate::replay::replay;
 use crate::report::descent;
 use crate::run::{RunError, Staging, check_free, create_file};
@@ -51,6 +52,8 @@ impl Args {
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
+        check_terms(&experiment.problem)?;
+        check_spectra(experiment.problem.shape)?;
         let replay = replay(&experiment.problem, &gradient_descent, self.seed, self.every);
         let mut figure = descent(&replay.trajectory)?;
         figure.data.push(("theta".into(), Array1::from(replay.theta).into_dyn()));
@@ -87,8 +90,7 @@ impl Args {
             Ok(dir.to_owned())
         })?;
         if self.output.json() {
-            print(&text);
-            return Ok(());
+            return print(&text);
         }
         print(&format!(
             "seed {} {ended} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
@@ -99,12 +101,11 @@ impl Args {
             last(&trajectory.lambda_sup),
             last(&trajectory.lambda_max),
             last(&trajectory.lambda_min)
-        ));
+        ))?;
         print(&format!(
             "{} records in {dir}/replay: numpy.load(\"{dir}/replay/lambda_sup.npy\"); figure {dir}/replay.svg",
             trajectory.steps.len(),
             dir = dir.display()
-        ));
-        Ok(())
+        ))
     }
 }

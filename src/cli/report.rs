@@ -44,8 +44,7 @@ impl Args {
         output.check(PAGE)?;
         let report = report_of_run(&run);
         save(&report, &out, &mut output)?;
-        report.tables.iter().for_each(|table| print(&table.to_text()));
-        Ok(())
+        report.tables.iter().try_for_each(|table| print(&table.to_text()))
     }
 }
 

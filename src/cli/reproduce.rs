@@ -7,7 +7,7 @@ use super::experiment::{EngineArgs, parse_seeds};
 use super::progress::ProgressArgs;
 use super::report::{FILES, save};
 use super::summary::OutputArgs;
-use super::{Failure, notice, print};
+use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
 use crate::engine::Descent;
 use crate::model::Activation;
@@ -52,6 +52,7 @@ impl Args {
         let mut notices = Vec::new();
         let (mut draws, mut shown) = (Vec::new(), Vec::new());
         for data_seed in self.data_seeds.clone() {
+            interruption::check()?;
             let mut points = Vec::new();
             for hidden in WIDTHS {
                 let run = self.sweep(&choice, data_seed, hidden)?;
@@ -81,11 +82,10 @@ impl Args {
         let tables = serde_json::to_string_pretty(&report.tables)?;
         output.write(&[("tables.json".into(), format!("{tables}\n").into_bytes())])?;
         if self.output.json() {
-            print(&tables);
+            print(&tables)
         } else {
-            report.tables.iter().for_each(|table| print(&table.to_text()));
+            report.tables.iter().try_for_each(|table| print(&table.to_text()))
         }
-        Ok(())
     }
 
     fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
@@ -103,13 +103,12 @@ impl Args {
             columns,
         )?;
         let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
-        let sweep = Sweep { experiment: &experiment, networks, memory: self.progress.memory() };
-        self.progress.carry_out(&sweep, engine, choice, writer).map_err(|failure| match failure {
-            Failure::Interrupted(_) => Failure::Interrupted(format!(
-                "stopped; the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
-                self.out.display()
-            )),
-            other => other,
-        })
+        let sweep =
+            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let go_on = format!(
+            "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
+            self.out.display()
+        );
+        self.progress.carry_out(&sweep, engine, choice, writer, &go_on)
     }
 }

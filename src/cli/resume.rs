@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::experiment::EngineArgs;
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::summary::{self, OutputArgs};
-use super::{Failure, grid, notice};
+use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
 use crate::run::{Grid, Run, RunError, RunWriter, State};
 use crate::spec::Work;
@@ -32,6 +32,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         let dir = &self.dir;
+        interruption::leaves(go_on_with(dir));
         if Grid::is_in(dir) {
             let grid = Grid::open(dir)?;
             let runs: Vec<Run> =
@@ -76,6 +77,6 @@ pub(super) fn finish(resumable: &Path, run: &Run, choice: &Choice, progress: &Pr
             Networks::Given { theta: theta.view(), tolerance }
         }
     };
-    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory() };
-    progress.carry_out_within(resumable, &sweep, engine, &choice, writer)
+    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory(), stop: interruption::stop() };
+    progress.carry_out(&sweep, engine, &choice, writer, &go_on_with(resumable))
 }

@@ -1,9 +1,12 @@
 //! `sharpsweep shader`.
 
+use anyhow::anyhow;
+
 use super::experiment::NetworkArgs;
 use super::{Failure, print};
 use crate::gpu::{Pass, wgsl};
 use crate::model::Shape;
+use crate::spec::check_size;
 
 /// Prints the complete WGSL of one compute pass, as it is handed to the driver
 #[derive(Debug, clap::Args)]
@@ -23,9 +26,14 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let shape = Shape::new(self.inputs, self.network.hidden);
+        let Shape { inputs, hidden } = shape;
+        check_size(inputs, hidden).map_err(|error| Failure::Usage(error.into()))?;
+        if u32::try_from(self.samples).is_err() {
+            return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));
+        }
         for pass in Pass::ALL.into_iter().filter(|pass| pass.name() == self.name) {
-            let shape = Shape::new(self.inputs, self.network.hidden);
-            print(&wgsl(pass, shape, self.network.activation, self.samples));
+            print(&wgsl(pass, shape, self.network.activation, self.samples))?;
         }
         Ok(())
     }

@@ -136,12 +136,7 @@ pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
     let missing = missing(run)?;
     let summary =
         Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table, missing };
-    if output.json {
-        print(&serde_json::to_string_pretty(&summary)?);
-    } else {
-        print(&text(&summary));
-    }
-    Ok(())
+    if output.json { print(&serde_json::to_string_pretty(&summary)?) } else { print(&text(&summary)) }
 }
 
 fn text(summary: &Summary<'_>) -> String {

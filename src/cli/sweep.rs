@@ -9,14 +9,14 @@ use super::experiment::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
 };
 use super::place::placed;
-use super::progress::ProgressArgs;
+use super::progress::{ProgressArgs, go_on_with};
 use super::summary::OutputArgs;
-use super::{Failure, grid};
+use super::{Failure, grid, interruption};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
 use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
-use crate::sweep::{Networks, Sweep};
+use crate::sweep::{Networks, Sweep, admit};
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
@@ -74,10 +74,10 @@ impl Args {
             check_free(dir)?;
         }
         let choice = self.engine.choose()?;
-        let engine = choice.open()?;
+        let mut engine = choice.open()?;
         // What does not fit the device is said before a directory is made.
         for combination in &combinations {
-            engine.batch_size(&combination.experiment.problem)?;
+            admit(&combination.experiment, engine.as_mut())?;
         }
         if let Some(Combination { experiment, .. }) = combinations.first()
             && engine.machine().precision != "f64"
@@ -91,8 +91,9 @@ impl Args {
                 RunWriter::create(dir, experiment, description.clone(), columns.clone())
             })?;
             let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
-            let sweep = Sweep { experiment, networks, memory: self.progress.memory() };
-            return self.progress.run(&sweep, engine, &choice, writer, &self.output);
+            let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+            let go_on = go_on_with(writer.dir());
+            return self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output);
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()

@@ -16,9 +16,11 @@ use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop, Tasks,
+    Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Problem};
+use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
@@ -29,26 +31,28 @@ const REVISION: u32 = 2;
 ///
 /// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to rounding. Training
 /// rounds the data to f32 first.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Cpu {
     route: Route,
     instruction_set: InstructionSet,
+    stop: Stop,
 }
 
 impl Cpu {
     /// With the fastest instruction set of this processor.
     pub fn new(route: Route) -> Self {
-        Self { route, instruction_set: InstructionSet::available()[0] }
+        Self { route, instruction_set: InstructionSet::available()[0], stop: Stop::default() }
     }
 
     /// As plain code, whose results are the same on all processors of an architecture.
     pub fn plain() -> Self {
-        Self { route: Route::Auto, instruction_set: InstructionSet::plain() }
+        Self { route: Route::Auto, instruction_set: InstructionSet::plain(), stop: Stop::default() }
     }
 
     /// With `instruction_set` instead, or `None` if this processor lacks it.
     pub fn with_instruction_set(route: Route, instruction_set: InstructionSet) -> Option<Self> {
-        InstructionSet::available().contains(&instruction_set).then_some(Self { route, instruction_set })
+        let available = InstructionSet::available().contains(&instruction_set);
+        available.then(|| Self { route, instruction_set, stop: Stop::default() })
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
@@ -59,7 +63,12 @@ impl Cpu {
         }
     }
 
-    fn train_as<A: UnitFunction + Sync>(self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Trained {
+    fn train_as<A: UnitFunction + Sync>(
+        &self,
+        problem: &Problem,
+        descent: &Descent,
+        seeds: Range<u64>,
+    ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
@@ -71,6 +80,7 @@ impl Cpu {
                 descent,
                 seeds: seeds.clone(),
                 next: &next,
+                stop: &self.stop,
                 activation: PhantomData,
             })
         });
@@ -79,15 +89,19 @@ impl Cpu {
             status: vec![Status::Pending; count],
             steps: vec![0; count],
         };
-        for network in workers.flatten_iter().collect::<Vec<_>>() {
+        let networks: Vec<_> = workers.flatten_iter().collect();
+        if networks.len() < count {
+            return Err(EngineError::Stopped);
+        }
+        for network in networks {
             trained.theta.row_mut(network.index).assign(&aview1(&network.theta));
             trained.status[network.index] = network.status;
             trained.steps[network.index] = network.steps;
         }
-        trained
+        Ok(trained)
     }
 
-    fn evaluate_rows(self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Evaluation {
+    fn evaluate_rows(&self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
         let next = AtomicUsize::new(0);
         let count = theta.nrows();
@@ -99,6 +113,7 @@ impl Cpu {
                 route: ExactRoute::choose(self.route, problem.shape, samples.count()),
                 theta,
                 next: &next,
+                stop: &self.stop,
                 activation: problem.activation,
             })
         });
@@ -111,7 +126,11 @@ impl Cpu {
             trace_sq: zeros,
             rounding: vec![Rounding::default(); count],
         };
-        for network in workers.flatten_iter().collect::<Vec<_>>() {
+        let networks: Vec<_> = workers.flatten_iter().collect();
+        if networks.len() < count {
+            return Err(EngineError::Stopped);
+        }
+        for network in networks {
             evaluation.loss[network.row] = network.loss;
             evaluation.gradient_sq[network.row] = network.gradient_sq;
             evaluation.trace_ww[network.row] = network.trace_ww;
@@ -119,11 +138,11 @@ impl Cpu {
             evaluation.trace_sq[network.row] = network.trace_sq;
             evaluation.rounding[network.row] = network.rounding;
         }
-        evaluation
+        Ok(evaluation)
     }
 
     /// One worker a thread, but no more than there are vectors of networks.
-    fn workers(self, networks: usize) -> impl IndexedParallelIterator<Item = usize> {
+    fn workers(&self, networks: usize) -> impl IndexedParallelIterator<Item = usize> + use<> {
         let vectors = networks.div_ceil(self.instruction_set.lanes());
         (0..rayon::current_num_threads().min(vectors)).into_par_iter().with_max_len(1)
     }
@@ -158,21 +177,42 @@ impl Engine for Cpu {
                 problem.shape.inputs, problem.shape.hidden,
             )));
         }
+        let (inputs, lanes) = (problem.shape.inputs as u64, self.instruction_set.lanes() as u64);
+        // In f32, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
+        // inputs, pair by pair for a block of at least 16 samples. The samples once for all.
+        let of_networks = 6 * parameters as u64 * lanes;
+        let of_inputs = match self.route(problem) {
+            Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
+            _ => 0,
+        };
+        let of_samples = (problem.data.samples() as u64).saturating_mul(inputs + 1);
+        let threads = rayon::current_num_threads() as u64;
+        let bytes =
+            of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(4);
+        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.shape.hidden), bytes)?;
         // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against the whole,
         // few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
         let rounds = (SMALL_PROBLEM_WORK / work.max(1)).clamp(4, 128);
-        Ok(rounds * self.instruction_set.lanes() * rayon::current_num_threads())
+        Ok(rounds * self.smallest_batch())
+    }
+
+    fn smallest_batch(&self) -> usize {
+        self.instruction_set.lanes() * rayon::current_num_threads()
+    }
+
+    fn stop_on(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        Ok(match problem.activation {
+        match problem.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, seeds),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, seeds),
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, seeds),
             Activation::Softplus => self.train_as::<Softplus>(problem, descent, seeds),
             Activation::Gelu => self.train_as::<Gelu>(problem, descent, seeds),
-        })
+        }
     }
 
     fn evaluates_in_f64(&self) -> bool {
@@ -180,7 +220,7 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        Ok(self.evaluate_rows(problem, theta))
+        self.evaluate_rows(problem, theta)
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
@@ -207,9 +247,13 @@ impl Engine for Cpu {
                 samples: &samples,
                 theta,
                 next: &next,
+                stop: &self.stop,
             })
         });
         let mut rows: Vec<_> = workers.flatten_iter().collect();
+        if rows.len() < theta.nrows() {
+            return Err(EngineError::Stopped);
+        }
         rows.sort_unstable_by_key(|&(row, _)| row);
         let mut spectra = Spectra::default();
         rows.into_iter().for_each(|(_, extremes)| spectra.push(extremes));

@@ -12,7 +12,7 @@ use super::pairwise::Pairwise;
 use super::route::ExactRoute;
 use super::samples::Samples;
 use super::terms::{Block, TermErrors, Terms, UNIT};
-use crate::engine::{Arithmetic, Rounding, Spread};
+use crate::engine::{Arithmetic, Rounding, Spread, Stop};
 use crate::model::{Activation, Shape};
 
 /// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
@@ -29,6 +29,8 @@ pub(super) struct Evaluating<'a> {
     pub(super) theta: ArrayView2<'a, f64>,
     /// How many vectors of networks have been taken, by all workers.
     pub(super) next: &'a AtomicUsize,
+    /// Ends the work early.
+    pub(super) stop: &'a Stop,
     /// f.
     pub(super) activation: Activation,
 }
@@ -78,7 +80,7 @@ impl Kernel for Evaluating<'_> {
         let mut evaluated = Vec::new();
         loop {
             let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
-            if first >= self.theta.nrows() {
+            if first >= self.theta.nrows() || self.stop.is_requested() {
                 return evaluated;
             }
             let rows = lanes.min(self.theta.nrows() - first);

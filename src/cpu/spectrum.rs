@@ -11,7 +11,7 @@ use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{Layout, Networks, load_lane};
 use super::samples::Samples;
 use super::terms::Terms;
-use crate::engine::{Allowed, Witnesses};
+use crate::engine::{Allowed, Stop, Witnesses};
 use crate::model::{Activation, Shape};
 
 /// One worker: it takes networks, a vector full at a time, until none is left.
@@ -28,6 +28,8 @@ pub(super) struct FindingSpectra<'a> {
     pub(super) theta: ArrayView2<'a, f64>,
     /// How many vectors of networks have been taken, by all workers.
     pub(super) next: &'a AtomicUsize,
+    /// Ends the work early.
+    pub(super) stop: &'a Stop,
 }
 
 /// Row, and (`lambda_max`, `lambda_min`) or why it has none.
@@ -45,7 +47,7 @@ impl Kernel for FindingSpectra<'_> {
         let mut found = Vec::new();
         loop {
             let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
-            if first >= self.theta.nrows() {
+            if first >= self.theta.nrows() || self.stop.is_requested() {
                 return found;
             }
             let rows = lanes.min(self.theta.nrows() - first);

@@ -10,11 +10,14 @@ use super::activation::UnitFunction;
 use super::lanes::{Kernel, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
-use crate::engine::{Descent, Status};
+use crate::engine::{Descent, Status, Stop};
 use crate::model::{Shape, initial_theta};
 
 /// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
 const BLOCK_BYTES: usize = 24 << 10;
+
+/// I D of the samples and networks that a worker goes through between two looks whether to stop: some ten milliseconds.
+const PATIENCE: u64 = 1 << 22;
 
 /// One worker of a training: it takes seeds from `next` until none is left.
 pub(super) struct Training<'a, A> {
@@ -30,6 +33,8 @@ pub(super) struct Training<'a, A> {
     pub(super) seeds: Range<u64>,
     /// How many of them have been taken, by all workers.
     pub(super) next: &'a AtomicU64,
+    /// Ends the work early.
+    pub(super) stop: &'a Stop,
     /// f.
     pub(super) activation: PhantomData<A>,
 }
@@ -67,15 +72,16 @@ struct Occupant {
 
 struct Worker<'a, F: Singles, A: UnitFunction> {
     task: Training<'a, A>,
-    /// tolerance in f32: an f32 is below the one exactly if it is below the other.
     tolerance: f32,
     step_size: F,
     longest_block: usize,
     occupants: Vec<Option<Occupant>>,
     /// Steps taken by this worker.
     step: u64,
-    /// The first step at which some occupant has taken all its steps.
+    /// The first step at which some occupant has taken all its steps, or at which to look whether to stop.
     deadline: u64,
+    /// Steps between two looks whether to stop.
+    patience: u64,
     theta: Vec<F>,
     /// theta with W times the activation's scale: what the sample loops read.
     scaled: Vec<F>,
@@ -96,12 +102,13 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
         let (hidden, parameters) = (task.shape.hidden, task.shape.parameters());
         let longest_block = (BLOCK_BYTES / (hidden * size_of::<F>())).clamp(16, 64).min(task.samples.count());
         Self {
-            tolerance: round_up(task.descent.tolerance),
+            tolerance: task.descent.tolerance_in_f32(),
             step_size: F::splat(task.descent.step_size as f32),
             longest_block,
             occupants: vec![None; F::COUNT],
             step: 0,
             deadline: 0,
+            patience: (PATIENCE / (task.samples.count() as u64 * parameters as u64)).clamp(1, 4096),
             theta: vec![zero; parameters],
             scaled: vec![zero; parameters],
             gradient: vec![zero; parameters],
@@ -119,17 +126,17 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             self.occupy(lane, 0);
         }
         let tolerance = F::splat(self.tolerance);
-        while self.occupants.iter().any(Option::is_some) {
-            self.deadline = self.next_deadline();
+        while self.occupants.iter().any(Option::is_some) && !self.task.stop.is_requested() {
+            self.deadline = self.next_deadline().min(self.step + self.patience);
             loop {
                 let gradient_sq = self.gradient();
                 let someone_ended = self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
-                let moved_in = someone_ended && self.retire(gradient_sq);
+                let look_up = someone_ended && self.retire(gradient_sq);
                 for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
                     *theta = gradient.neg_mul_add(self.step_size, *theta);
                 }
                 self.step += 1;
-                if moved_in {
+                if look_up {
                     break;
                 }
             }
@@ -142,23 +149,15 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
         self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes the networks that have ended out of their lanes and lets waiting seeds in. Returns whether any has ended.
+    /// Takes the networks that have ended out of their lanes and lets waiting seeds in. Returns whether the deadline is another now.
     #[cold]
     fn retire(&mut self, gradient_sq: F) -> bool {
-        let mut any = false;
+        let mut look_up = self.step >= self.deadline;
         for lane in 0..F::COUNT {
             let Some(Occupant { index, arrived }) = self.occupants[lane] else { continue };
             let steps = (self.step - arrived) as u32;
-            let gradient_sq = gradient_sq.values()[lane];
-            let status = if !gradient_sq.is_finite() {
-                Status::NonFinite
-            } else if gradient_sq < self.tolerance {
-                Status::Converged
-            } else if steps == self.task.descent.max_steps {
-                Status::StepLimit
-            } else {
-                continue;
-            };
+            let gradient_sq = f64::from(gradient_sq.values()[lane]);
+            let Some(status) = self.task.descent.verdict(gradient_sq, steps) else { continue };
             let mut theta = vec![0.0; self.theta.len()];
             for (parameter, &d) in self.theta.iter().zip(&self.task.layout.order) {
                 theta[d] = parameter.values()[lane];
@@ -167,9 +166,9 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             let status = if theta.iter().all(|t| t.is_finite()) { status } else { Status::NonFinite };
             self.finished.push(Finished { index, status, steps, theta });
             self.occupy(lane, self.step + 1);
-            any = true;
+            look_up = true;
         }
-        any
+        look_up
     }
 
     /// Lets the next waiting seed into `lane` at step `arrived`; without one the lane idles at theta = 0.
@@ -332,24 +331,5 @@ fn backward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     }
     if INPUTS == 0 {
         add_products::<F, U>(values, inputs, x, dw[1..].as_flattened_mut());
-    }
-}
-
-/// The least f32 that is at least `value`.
-fn round_up(value: f64) -> f32 {
-    let nearest = value as f32;
-    if f64::from(nearest) < value { nearest.next_up() } else { nearest }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::round_up;
-
-    #[test]
-    fn tolerance_is_rounded_up_so_that_the_test_stays_exact() {
-        for value in [1e-3, 0.1, 1.0, 1.0 + 1e-12, 0.0, 3e-39] {
-            let up = round_up(value);
-            assert!(f64::from(up) >= value && (value == 0.0 || f64::from(up.next_down()) < value), "{value}");
-        }
     }
 }

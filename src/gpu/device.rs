@@ -7,7 +7,7 @@ use bytemuck::Pod;
 
 use super::Adapter;
 use super::clock::Clock;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Stop};
 
 /// A device and its queue.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) struct Device {
     lost: Arc<OnceLock<String>>,
     /// Times every pass, once it is started.
     clock: Option<Clock>,
+    /// Ends the work before the next dispatch.
+    stop: Stop,
     /// The first error that no scope of [`Self::checked`] caught, as a write to a buffer of a device that is lost.
     uncaught: Arc<OnceLock<String>>,
 }
@@ -52,7 +54,16 @@ impl Device {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let _ = first.set(error.to_string());
         }));
-        Ok(Self { device, queue, lost, uncaught, clock: None })
+        Ok(Self { device, queue, lost, uncaught, clock: None, stop: Stop::default() })
+    }
+
+    /// From now on no pass is begun once `stop` is requested.
+    pub(super) fn stop_on(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
+    }
+
+    pub(super) fn check_stop(&self) -> Result<(), EngineError> {
+        self.stop.check()
     }
 
     /// Times every pass from now on, where the adapter has timestamps.

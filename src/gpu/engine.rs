@@ -7,10 +7,12 @@ use ndarray::ArrayView2;
 
 use super::clock::Clock;
 use super::device::Device;
-use super::kernel::Kernels;
+use super::kernel::{Kernels, WORKGROUP};
 use super::shader::{Pass, code_hash};
 use super::{Adapter, TrainPlan, evaluate, route, spectrum, train};
-use crate::engine::{Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Tasks, Trained};
+use crate::engine::{
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Stop, Tasks, Trained,
+};
 use crate::model::{MAX_PARAMETERS, Problem};
 
 /// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel or
@@ -167,6 +169,14 @@ impl Engine for Gpu {
         self.fitting("the sample array", problem.data.samples() * (problem.shape.inputs + 1), 1)?;
         evaluate::networks_at_once(self, problem)?;
         self.fitting("theta", parameters, 1 << 16)
+    }
+
+    fn smallest_batch(&self) -> usize {
+        WORKGROUP
+    }
+
+    fn stop_on(&mut self, stop: &Stop) {
+        self.device.stop_on(stop);
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {

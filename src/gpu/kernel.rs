@@ -160,6 +160,8 @@ impl Kernel {
         params: &Params,
         groups: [usize; 2],
     ) -> Result<(), EngineError> {
+        // Passes are short, so between two of them is where to stop.
+        device.check_stop()?;
         // More rows than a dispatch has are the pass's own loop, or the caller's.
         let [x, y] = groups.map(|count| u32::try_from(count).unwrap_or(u32::MAX).clamp(1, MAX_GROUPS));
         device.write(&self.params, std::slice::from_ref(params));

@@ -51,7 +51,7 @@ pub(super) fn train(
         seed_high: (seeds.start >> 32) as u32,
         init_range: descent.init_range,
         step_size: descent.step_size as f32,
-        tolerance: descent.tolerance as f32,
+        tolerance: descent.tolerance_in_f32(),
         ..Params::default()
     };
 

@@ -12,8 +12,11 @@ use super::{DataError, Dataset, Stream, philox::block};
 /// the key `data_seed`, by the Box-Muller transform in f64; coordinates are rounded to f32, so every engine sees the same data.
 ///
 /// # Errors
-/// [`DataError::Empty`] for no samples.
+/// [`DataError::Empty`] for no samples, [`DataError::TooMany`] for more than Philox has blocks for.
 pub fn appendix_c(samples: usize, data_seed: u64, stream: Stream) -> Result<Dataset, DataError> {
+    if u32::try_from(samples).is_err() {
+        return Err(DataError::TooMany { samples });
+    }
     let class_0 = samples / 2;
     let mut x = Array2::zeros((samples, 2));
     let mut q = Array1::zeros(samples);

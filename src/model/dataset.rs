@@ -23,6 +23,12 @@ pub enum DataError {
         /// Columns of x.
         inputs: usize,
     },
+    /// More samples than are drawn.
+    #[error("{samples} samples are too many: at most {} are drawn", u32::MAX)]
+    TooMany {
+        /// How many were asked for.
+        samples: usize,
+    },
     /// x and q disagree about the number of samples.
     #[error("x has {x} rows but q has {q} labels: each sample needs exactly one label")]
     Lengths {
@@ -95,7 +101,7 @@ impl Dataset {
             return Err(DataError::Label { sample, value });
         }
         // Row-major whatever the file's order was: engines read rows as slices.
-        let x = x.as_standard_layout().into_owned();
+        let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
         Ok(Self { x, q })
     }
 

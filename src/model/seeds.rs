@@ -2,6 +2,10 @@
 
 use super::{Shape, Stream, philox::block};
 
+/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32 number, and all
+/// are 0 where hardware flushes those.
+pub const SMALLEST_INIT_RANGE: f32 = f32::from_bits((127 - 102) << 23);
+
 /// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`Shape`].
 ///
 /// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values are
@@ -29,7 +33,7 @@ pub fn uniform_symmetric(word: u32, range: f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::{initial_theta, uniform_symmetric};
+    use super::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
     use crate::model::Shape;
 
     #[test]
@@ -37,6 +41,17 @@ mod tests {
         let (low, high) = (uniform_symmetric(0, 10.0), uniform_symmetric(u32::MAX, 10.0));
         assert!(low > -10.0 && high < 10.0);
         assert_eq!(low.to_bits(), (-high).to_bits());
+    }
+
+    #[test]
+    fn the_smallest_range_still_has_all_its_values() {
+        for word in [0, 1 << 8, 1 << 31, (1 << 31) - 1, u32::MAX] {
+            let value = uniform_symmetric(word, SMALLEST_INIT_RANGE);
+            assert!(
+                value.is_normal() && value.to_bits() == (uniform_symmetric(word, 1.0) * SMALLEST_INIT_RANGE).to_bits()
+            );
+        }
+        assert!(!uniform_symmetric(1 << 31, SMALLEST_INIT_RANGE.next_down()).is_normal());
     }
 
     #[test]

@@ -2,16 +2,17 @@
 
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView2, Axis, aview1};
 use rayon::prelude::*;
 
 use super::rounding::{UNIT, spread};
-use super::{gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
+use super::{Outcome, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
 use crate::engine::{
-    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Tasks,
-    Trained,
+    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop,
+    Tasks, Trained,
 };
-use crate::model::{Problem, initial_theta};
+use crate::model::{Problem, Shape, initial_theta};
+use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
@@ -54,8 +55,60 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
 const UNDERFLOW: f64 = 1e-240;
 
 /// The f64 oracle behind the [`Engine`] interface.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Reference;
+#[derive(Debug, Clone, Default)]
+pub struct Reference {
+    stop: Stop,
+}
+
+/// I D of the samples and steps that one network goes through between two looks whether to stop: some ten milliseconds.
+const PATIENCE: usize = 1 << 20;
+
+impl Reference {
+    /// Trains one network from `seed`; its theta rounded to f32, as it is recorded.
+    ///
+    /// A descent in parts is the same descent: where a part ends, the next one begins with the test that ended it.
+    fn train_one(&self, problem: &Problem, descent: &Descent, seed: u64) -> Result<(Vec<f32>, Outcome), EngineError> {
+        let start = initial_theta(problem.shape, seed, descent.init_range);
+        let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
+        let part = (PATIENCE / (problem.data.samples() * theta.len())).clamp(1, 1 << 16) as u32;
+        let mut steps = 0;
+        loop {
+            let max_steps = part.min(descent.max_steps - steps);
+            let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
+            steps += outcome.steps;
+            if outcome.status != Status::StepLimit || steps == descent.max_steps {
+                let theta: Vec<f32> = theta.into_iter().map(|t| t as f32).collect();
+                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who reads it.
+                let finite = theta.iter().all(|t| t.is_finite());
+                let status = if finite { outcome.status } else { Status::NonFinite };
+                return Ok((theta, Outcome { status, steps }));
+            }
+            self.stop.check()?;
+        }
+    }
+}
+
+/// Fails unless memory holds the terms of one network of `problem` for every core.
+///
+/// # Errors
+/// [`EngineError::Room`].
+pub(crate) fn check_terms(problem: &Problem) -> Result<(), EngineError> {
+    let (samples, hidden) = (problem.data.samples() as u64, problem.shape.hidden as u64);
+    // y, r, f' and f'' of every unit and sample, in f64.
+    let bytes = samples.saturating_mul(hidden).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
+    Ok(check_memory(&format!("{hidden} hidden units on {samples} samples"), bytes)?)
+}
+
+/// Fails unless memory holds what the spectrum of one network of `shape` takes on every core.
+///
+/// # Errors
+/// [`EngineError::Room`].
+pub(crate) fn check_spectra(shape: Shape) -> Result<(), EngineError> {
+    let parameters = shape.parameters() as u64;
+    // The Hessian, its shifted copy, and the eigenvectors twice, in f64.
+    let bytes = parameters.saturating_pow(2).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
+    Ok(check_memory(&format!("the Hessians of D = {parameters} parameters"), bytes)?)
+}
 
 impl Engine for Reference {
     fn machine(&self) -> Machine {
@@ -73,24 +126,29 @@ impl Engine for Reference {
         Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
     }
 
-    fn batch_size(&self, _problem: &Problem) -> Result<usize, EngineError> {
+    fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
+        check_terms(problem)?;
         // Enough that uneven step counts still fill the cores, few enough that progress shows.
-        Ok(32 * rayon::current_num_threads())
+        Ok(32 * self.smallest_batch())
+    }
+
+    fn smallest_batch(&self) -> usize {
+        rayon::current_num_threads()
+    }
+
+    fn stop_on(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        let networks: Vec<_> = seeds
-            .into_par_iter()
-            .map(|seed| {
-                let start = initial_theta(problem.shape, seed, descent.init_range);
-                let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
-                let outcome = train(problem, descent, &mut theta);
-                (theta, outcome)
-            })
-            .collect();
+        let each = seeds.into_par_iter().map(|seed| {
+            self.stop.check()?;
+            self.train_one(problem, descent, seed)
+        });
+        let networks: Vec<_> = each.collect::<Result<_, _>>()?;
         let mut theta = Array2::zeros((networks.len(), problem.shape.parameters()));
         for (mut row, (network, _)) in theta.axis_iter_mut(Axis(0)).zip(&networks) {
-            row.iter_mut().zip(network).for_each(|(to, &from)| *to = from as f32);
+            row.assign(&aview1(network));
         }
         let (status, steps) = networks.iter().map(|(_, outcome)| (outcome.status, outcome.steps)).unzip();
         Ok(Trained { theta, status, steps })
@@ -101,8 +159,14 @@ impl Engine for Reference {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let networks: Vec<ClosedForms> =
-            theta.axis_iter(Axis(0)).into_par_iter().map(|row| closed_forms(problem, &row.to_vec())).collect();
+        let networks: Vec<ClosedForms> = theta
+            .axis_iter(Axis(0))
+            .into_par_iter()
+            .map(|row| {
+                self.stop.check()?;
+                Ok(closed_forms(problem, &row.to_vec()))
+            })
+            .collect::<Result<_, EngineError>>()?;
         let column = |of: fn(&ClosedForms) -> f64| networks.iter().map(of).collect();
         Ok(Evaluation {
             loss: column(|found| found.loss),
@@ -115,12 +179,17 @@ impl Engine for Reference {
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+        check_spectra(problem.shape)?;
         let mut found = Spectra::default();
-        for spectrum in spectra(problem, theta, 0) {
-            found.push(match spectrum {
-                Ok(spectrum) => Ok((spectrum.lambda_max(), spectrum.lambda_min())),
-                Err(error) => Err(error.to_string()),
-            });
+        // As many at a time as there are cores for: the time of one spectrum grows with the cube of D.
+        for rows in theta.axis_chunks_iter(Axis(0), self.smallest_batch()) {
+            self.stop.check()?;
+            for spectrum in spectra(problem, rows, 0) {
+                found.push(match spectrum {
+                    Ok(spectrum) => Ok((spectrum.lambda_max(), spectrum.lambda_min())),
+                    Err(error) => Err(error.to_string()),
+                });
+            }
         }
         Ok(found)
     }

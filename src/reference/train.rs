@@ -24,16 +24,7 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Outcome
     loop {
         gradient_into(problem, theta, &mut units, &mut gradient);
         let gradient_sq: f64 = gradient.iter().map(|g| g * g).sum();
-        let status = if !gradient_sq.is_finite() {
-            Some(Status::NonFinite)
-        } else if gradient_sq < descent.tolerance {
-            Some(Status::Converged)
-        } else if steps == descent.max_steps {
-            Some(Status::StepLimit)
-        } else {
-            None
-        };
-        if let Some(status) = status {
+        if let Some(status) = descent.verdict(gradient_sq, steps) {
             return Outcome { status, steps };
         }
         for (theta, gradient) in theta.iter_mut().zip(&gradient) {

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
-use super::{RunError, check_no_link};
+use super::{RunError, check_no_link, check_regular};
+use crate::engine::Stop;
 use crate::records::{Column, Dtype, Values};
 
 /// Bytes of a column that are in memory while it is copied.
@@ -38,7 +39,7 @@ pub(super) struct ColumnFile {
 }
 
 impl Dtype {
-    const fn size(self) -> u64 {
+    pub(super) const fn size(self) -> u64 {
         match self {
             Self::Uint8 => 1,
             Self::Uint32 | Self::Float32 => 4,
@@ -130,6 +131,7 @@ impl ColumnFile {
         if access == Access::Write {
             check_no_link(&path)?;
         }
+        check_regular(&path)?;
         let mut file = OpenOptions::new().read(true).write(access == Access::Write).open(&path).map_err(io)?;
         let found = file.metadata().map_err(io)?.len();
         // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
@@ -211,9 +213,12 @@ impl ColumnFile {
     }
 
     /// Copies all rows of `from`, a column of the same type and width, to the rows from `first_row` on.
-    pub(super) fn copy(&self, first_row: u64, from: &Self) -> Result<(), RunError> {
+    pub(super) fn copy(&self, first_row: u64, from: &Self, stop: &Stop) -> Result<(), RunError> {
         let at_once = (COPY_BYTES / self.row_bytes).max(1);
         for start in (0..from.rows).step_by(at_once as usize) {
+            if stop.is_requested() {
+                return Err(RunError::Stopped);
+            }
             let bytes = from.read(&(start..from.rows.min(start + at_once)))?;
             self.write_bytes(first_row + start, &bytes)?;
         }

@@ -4,16 +4,17 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::space::check_space;
 use super::staging::Staging;
 use super::writer::RunWriter;
-use super::{RunError, manifest};
+use super::{RunError, check_regular, manifest};
 use crate::engine::Description;
 use crate::model::Activation;
 use crate::records::Column;
 use crate::spec::Experiment;
 
 /// The list's name in a grid's directory.
-const FILE: &str = "grid.json";
+pub(super) const FILE: &str = "grid.json";
 
 /// The runs of a grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,9 +54,15 @@ pub struct NewRun {
 impl GridRun {
     /// The run with these parameters, named after them.
     pub fn new(hidden: usize, activation: Activation, step_size: f64) -> Self {
-        let name = format!("{}-n{hidden}-eta{step_size}", activation.name());
+        let name = format!("{}-n{hidden}-eta{}", activation.name(), number(step_size));
         Self { name, hidden, activation, step_size }
     }
+}
+
+/// `value` in as few digits as tell it from every other, with an exponent where there would be long rows of zeros.
+pub fn number(value: f64) -> String {
+    let plain = value.to_string();
+    if plain.len() <= 24 { plain } else { format!("{value:e}") }
 }
 
 impl Grid {
@@ -69,6 +76,7 @@ impl Grid {
     /// # Errors
     /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
     pub fn create(dir: &Path, runs: &[NewRun]) -> Result<Self, RunError> {
+        check_space(dir, runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())))?;
         let staging = Staging::new(dir)?;
         for NewRun { run, experiment, engine, columns } in runs {
             RunWriter::create(&staging.path().join(&run.name), experiment, engine.clone(), columns.clone())?;
@@ -85,6 +93,7 @@ impl Grid {
     /// [`RunError::Manifest`] for a list that this version cannot read.
     pub fn open(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(FILE);
+        check_regular(&path)?;
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => RunError::NoGrid(dir.to_owned()),
             _ => RunError::io(&path, error),
@@ -98,5 +107,23 @@ impl Grid {
     /// Writes the list into the folder `dir`, which is still being built.
     pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
         manifest::replace(&dir.join(FILE), self, || Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GridRun;
+    use crate::model::Activation;
+
+    #[test]
+    fn the_folder_of_any_step_size_has_a_short_name() {
+        let name = |step_size| GridRun::new(3, Activation::Tanh, step_size).name;
+        assert_eq!(name(0.1), "tanh-n3-eta0.1");
+        assert_eq!(name(1e-7), "tanh-n3-eta0.0000001");
+        assert_eq!(name(1e-300), "tanh-n3-eta1e-300");
+        assert_ne!(name(0.1 + 0.2), name(0.3));
+        for step_size in [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1.0 / 3.0, 1e23 / 7.0] {
+            assert!(name(step_size).len() < 40, "{}", name(step_size));
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use same_file::Handle;
 use serde_json::Value;
 
-use super::{RunError, Seconds, check_no_link};
+use super::{RunError, Seconds, check_no_link, check_regular};
 
 /// The journal's name in a run directory.
 const FILE: &str = "journal";
@@ -76,6 +76,7 @@ impl Journal {
     pub(super) fn open(dir: &Path) -> Result<(Self, Contents), RunError> {
         let path = dir.join(FILE);
         check_no_link(&path)?;
+        check_regular(&path)?;
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| failed(&path, error))?;
         lock(&file, &path, dir)?;
         let identity = identity(&file, &path)?;

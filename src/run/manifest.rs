@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use atomic_write_file::AtomicWriteFile;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
 use super::differences::differences;
 use super::grid::Grid;
+use super::{RunError, check_regular, whole};
 use crate::engine::{Description, Status};
 use crate::records::Column;
 use crate::spec::{Seeds, Spec};
@@ -130,6 +130,12 @@ impl Outcome {
     }
 }
 
+/// `time` in UTC; for a clock that is set before 1970 or after 9999 the nearest time that the notation has.
+fn told(time: SystemTime) -> String {
+    let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    humantime::format_rfc3339_seconds(time.clamp(UNIX_EPOCH, last)).to_string()
+}
+
 impl Manifest {
     /// What must be the same whenever the run is worked on.
     pub(super) fn begun(&self) -> Begun {
@@ -160,7 +166,7 @@ impl Manifest {
             spec,
             engine,
             columns,
-            started: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
+            started: told(SystemTime::now()),
             seconds: None,
             outcome: None,
             parts: Vec::new(),
@@ -169,6 +175,7 @@ impl Manifest {
 
     pub(super) fn read(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(FILE);
+        check_regular(&path)?;
         let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
             ErrorKind::NotFound if Grid::is_in(dir) => RunError::IsGrid(dir.to_owned()),
             ErrorKind::NotFound => RunError::NoRun(dir.to_owned()),
@@ -231,18 +238,30 @@ pub(super) fn replace(
     check: impl Fn() -> Result<(), RunError>,
 ) -> Result<(), RunError> {
     let text = serde_json::to_string_pretty(content).map_err(|error| RunError::io(path, error.into()))?;
-    let io = |error| RunError::io(path, error);
     check()?;
-    let mut file = AtomicWriteFile::open(path).map_err(io)?;
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(io)?;
-    // Again, as late as can be: from here on the file goes to the directory that was opened, whatever becomes of the path.
-    check()?;
-    file.commit().map_err(io)
+    let mut allowed = Ok(());
+    let replaced = whole::replace(path, |file| {
+        writeln!(file, "{text}")?;
+        // Again, as late as can be.
+        allowed = check();
+        if allowed.is_ok() { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+    });
+    allowed?;
+    replaced.map_err(|error| RunError::io(path, error))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::check_names;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{check_names, told};
+
+    #[test]
+    fn a_clock_that_is_wrong_stops_no_run() {
+        assert_eq!(told(UNIX_EPOCH + Duration::from_secs(86_400)), "1970-01-02T00:00:00Z");
+        assert_eq!(told(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00Z");
+        assert_eq!(told(UNIX_EPOCH + Duration::from_secs(1 << 40)), "9999-12-31T23:59:59Z");
+    }
 
     #[test]
     fn names_are_those_of_plain_files() {

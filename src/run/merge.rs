@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use super::differences::differences;
 use super::grid::Grid;
 use super::manifest::{Manifest, Part, State};
+use super::space::check_space;
 use super::staging::Staging;
 use super::writer::RunWriter;
 use super::{Run, RunError, check_free};
-use crate::engine::{Description, Machine};
+use crate::engine::{Description, Machine, Stop};
+use crate::records::Column;
 use crate::spec::{DataSource, Seeds, Spec, Work};
 
 /// Joins the runs, or the grids of runs, in `dirs` (in any order) into the new directory `out`, which appears whole.
@@ -20,14 +22,16 @@ use crate::spec::{DataSource, Seeds, Spec, Work};
 ///
 /// # Errors
 /// [`RunError::Unfinished`], [`RunError::Unlike`], [`RunError::MixedEngines`] or [`RunError::Seeds`] before anything is written;
-/// [`RunError::Exists`] if `out` holds anything.
-pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool) -> Result<(), RunError> {
+/// [`RunError::Exists`] if `out` holds anything, [`RunError::Room`] if its disk cannot hold it, [`RunError::Stopped`] once `stop` is
+/// requested; nothing is left then.
+pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool, stop: &Stop) -> Result<(), RunError> {
     check_free(out)?;
     let [first, others @ ..] = dirs else { return Err(RunError::NothingToMerge) };
     if !Grid::is_in(first) {
         let parts = Parts::new(dirs, mixed)?;
+        check_space(out, std::iter::once(parts.size()))?;
         let staging = Staging::new(out)?;
-        parts.write(staging.path())?;
+        parts.write(staging.path(), stop)?;
         return staging.publish();
     }
     let grid = Grid::open(first)?;
@@ -41,11 +45,12 @@ pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool) -> Result<(), RunError> 
     let of_all = |name: &str| -> Vec<PathBuf> { dirs.iter().map(|dir| dir.join(name)).collect() };
     let runs: Vec<Parts> =
         grid.runs.iter().map(|run| Parts::new(&of_all(&run.name), mixed)).collect::<Result<_, _>>()?;
+    check_space(out, runs.iter().map(Parts::size))?;
     let staging = Staging::new(out)?;
     for (run, parts) in grid.runs.iter().zip(runs) {
         let dir = staging.path().join(&run.name);
         std::fs::create_dir(&dir).map_err(|error| RunError::io(&dir, error))?;
-        parts.write(&dir)?;
+        parts.write(&dir, stop)?;
     }
     grid.write(staging.path())?;
     staging.publish()
@@ -92,8 +97,13 @@ impl Parts {
         Ok(Self { runs, whole })
     }
 
+    /// Rows and columns of the joined run.
+    fn size(&self) -> (u64, &[Column]) {
+        (self.whole.seeds, &self.runs[0].1.manifest().columns)
+    }
+
     /// Writes the joined run into the empty folder `dir`.
-    fn write(self, dir: &Path) -> Result<(), RunError> {
+    fn write(self, dir: &Path, stop: &Stop) -> Result<(), RunError> {
         let Self { runs, whole } = self;
         let first = &runs[0].1;
         let mut experiment = first.experiment()?;
@@ -105,7 +115,7 @@ impl Parts {
         let columns = first.manifest().columns.clone();
         let mut writer = RunWriter::build(dir, &experiment, engine, columns)?;
         for (seeds, run) in &runs {
-            writer.copy(seeds.first_seed - whole.first_seed, run)?;
+            writer.copy(seeds.first_seed - whole.first_seed, run, stop)?;
         }
         let started = runs.iter().map(|(_, run)| run.manifest().started.clone()).min();
         writer.finish_as(|manifest| {

@@ -5,10 +5,9 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use atomic_write_file::AtomicWriteFile;
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, check_free, check_no_link, manifest};
+use super::{RunError, check_free, check_no_link, manifest, whole};
 
 /// A directory of files, each with the digests of what was left in it. Files that are there otherwise are not touched, and no symbolic
 /// link below the directory is followed.
@@ -94,7 +93,7 @@ impl Output {
         for (name, content) in files {
             let path = self.dir.join(name);
             let written = if self.left.contains_key(name) && path.exists() {
-                replace(&path, content)
+                whole::replace(&path, |file| file.write_all(content))
             } else {
                 create_file(&path, content)
             };
@@ -137,12 +136,6 @@ pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     file.write_all(content)?;
     file.persist_noclobber(path)?;
     Ok(())
-}
-
-fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = AtomicWriteFile::open(path)?;
-    file.write_all(content)?;
-    file.commit()
 }
 
 fn digest(content: &[u8]) -> String {

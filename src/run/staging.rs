@@ -1,16 +1,28 @@
 //! A directory that appears whole or not at all: it is built under another name beside its place, then renamed.
 //!
 //! A process that is killed while it builds leaves `.NAME.new-..` behind. That is harmless, and the next one that creates NAME
-//! in the same place removes it: the lock in it is free then.
+//! in the same place removes it: the lock in it is free then. An empty directory that is there already may be one that cannot be
+//! replaced, as a volume, and is somebody's to keep: what is made of it is built in a folder inside, then moved up.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{RunError, check_free};
+use super::{RunError, check_free, grid, manifest};
 
-/// The file in a folder under construction whose lock says that its builder lives.
+/// The file in a folder under construction whose lock says that its builder lives. While the folder's files are moved up it lists
+/// their names.
 const LOCK: &str = ".building";
+
+/// The folder under construction inside an empty directory.
+const INSIDE: &str = ".sharpsweep.new";
+
+/// The longest name, in bytes, that becomes a part of another: file systems end at 255.
+const LONGEST_NAME: usize = 200;
+
+/// The age from which a folder without a lock file counts as abandoned. Builders are without one for an instant.
+const FORGOTTEN: Duration = Duration::from_secs(3600);
 
 /// A folder under construction. Dropped before it is published, it goes.
 #[derive(Debug)]
@@ -18,7 +30,7 @@ pub struct Staging {
     path: PathBuf,
     dir: PathBuf,
     published: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl Staging {
@@ -28,15 +40,9 @@ impl Staging {
     /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
     pub fn new(dir: &Path) -> Result<Self, RunError> {
         check_free(dir)?;
-        let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let parent = parent(dir);
-        fs::create_dir_all(parent).map_err(|error| RunError::io(parent, error))?;
-        let prefix = format!(".{name}.new-");
-        remove_abandoned(parent, &prefix);
-        let path = parent.join(format!("{prefix}{}", std::process::id()));
-        fs::create_dir(&path).map_err(|error| RunError::io(&path, error))?;
+        let path = if dir.is_dir() { make_inside(dir)? } else { make_beside(dir)? };
         let lock = locked(&path).map_err(|error| RunError::io(&path, error))?;
-        Ok(Self { path, dir: dir.to_owned(), published: false, _lock: lock })
+        Ok(Self { path, dir: dir.to_owned(), published: false, lock })
     }
 
     /// Where to build.
@@ -49,14 +55,21 @@ impl Staging {
     /// # Errors
     /// [`RunError::Exists`] if another process was quicker, [`RunError::Io`] if the system refuses.
     pub fn publish(mut self) -> Result<(), RunError> {
-        let io = |error| RunError::io(&self.dir, error);
+        // Another process may have been quicker.
         check_free(&self.dir)?;
-        fs::remove_file(self.path.join(LOCK)).map_err(io)?;
+        let dir = self.dir.clone();
+        let io = |error| RunError::io(&dir, error);
         sync_folder(&self.path).map_err(io)?;
-        // Where the place is an empty directory it must go: a rename onto one is not allowed everywhere. Another process may take the
-        // place at any moment, and then either of these fails.
+        if self.path.starts_with(&self.dir) {
+            self.move_up().map_err(io)?;
+            self.published = true;
+            return sync_folder(&self.dir).map_err(io);
+        }
+        fs::remove_file(self.path.join(LOCK)).map_err(io)?;
+        // A directory that has come into its place since is empty, and a rename onto one is not allowed everywhere. Another process may
+        // take the place at any moment, and then either of these fails.
         let placed = match fs::remove_dir(&self.dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => fs::rename(&self.path, &self.dir),
         };
         if let Err(error) = placed {
@@ -65,6 +78,29 @@ impl Staging {
         }
         self.published = true;
         sync_folder(parent(&self.dir)).map_err(io)
+    }
+
+    /// Moves all files of the folder up into its directory, last those by which a directory is a run.
+    fn move_up(&mut self) -> io::Result<()> {
+        let mut names: Vec<_> = fs::read_dir(&self.path)?
+            .map(|entry| entry.map(|entry| entry.file_name()))
+            .filter(|name| !name.as_ref().is_ok_and(|name| name == LOCK))
+            .collect::<io::Result<_>>()?;
+        names.sort_by_key(|name| name == manifest::FILE || name == grid::FILE);
+        // Made by this program, so of plain characters.
+        let list: Vec<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        self.lock.write_all(list.join("\n").as_bytes())?;
+        self.lock.sync_data()?;
+        for (moved, name) in names.iter().enumerate() {
+            if let Err(error) = fs::rename(self.path.join(name), self.dir.join(name)) {
+                for name in &names[..moved] {
+                    // The first error is the one to report.
+                    let _ = fs::rename(self.dir.join(name), self.path.join(name));
+                }
+                return Err(error);
+            }
+        }
+        fs::remove_dir_all(&self.path)
     }
 }
 
@@ -87,20 +123,87 @@ fn locked(path: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
+/// A new folder beside `dir`.
+fn make_beside(dir: &Path) -> Result<PathBuf, RunError> {
+    let name = dir.file_name().map(|name| shortened(&name.to_string_lossy())).unwrap_or_default();
+    let parent = parent(dir);
+    fs::create_dir_all(parent).map_err(|error| RunError::io(parent, error))?;
+    let prefix = format!(".{name}.new-");
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
+        if is_abandoned(&entry.path()) {
+            // What cannot be removed stays; it is in nobody's way.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    // In a container every process may have the same number.
+    let own = std::process::id();
+    let names = std::iter::once(format!("{prefix}{own}")).chain((2..).map(|k| format!("{prefix}{own}-{k}")));
+    for path in names.map(|name| parent.join(name)) {
+        match fs::create_dir(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            made => return made.map(|()| path.clone()).map_err(|error| RunError::io(&path, error)),
+        }
+    }
+    Err(RunError::io(parent, ErrorKind::AlreadyExists.into()))
+}
+
+/// A new folder in the empty directory `dir`; one builder at a time.
+fn make_inside(dir: &Path) -> Result<PathBuf, RunError> {
+    let path = dir.join(INSIDE);
+    let io = |error| RunError::io(&path, error);
+    if is_abandoned(&path) {
+        let moved = fs::read_to_string(path.join(LOCK)).unwrap_or_default();
+        for name in moved.lines().filter(|name| !name.contains(['/', '\\'])) {
+            let moved = dir.join(name);
+            // One of the two fails; what is left is in the way, which is said next.
+            let _ = fs::remove_file(&moved).or_else(|_| fs::remove_dir_all(&moved));
+        }
+        fs::remove_dir_all(&path).map_err(io)?;
+        check_free(dir)?;
+    }
+    match fs::create_dir(&path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            Err(RunError::Exists { dir: dir.to_owned(), what: "what another process is just making of it" })
+        }
+        made => made.map(|()| path.clone()).map_err(io),
+    }
+}
+
+/// Whether `entry` of a directory that is to be free is a folder for what is to be made of it, whoever makes it.
+pub(super) fn is_inside(entry: &fs::DirEntry) -> bool {
+    entry.file_name() == INSIDE
+}
+
+/// Whether the directory `dir` holds what a builder that no longer lives has begun to make of it.
+pub(super) fn is_left_half_made(dir: &Path) -> bool {
+    is_abandoned(&dir.join(INSIDE)) && !dir.join(manifest::FILE).exists() && !dir.join(grid::FILE).exists()
+}
+
+/// A name that may become a part of another.
+fn shortened(name: &str) -> String {
+    if name.len() <= LONGEST_NAME {
+        return name.into();
+    }
+    let start = name.floor_char_boundary(LONGEST_NAME);
+    format!("{}-{}", &name[..start], &blake3::hash(name.as_bytes()).to_hex()[..8])
+}
+
 fn parent(dir: &Path) -> &Path {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Removes what builders that no longer live have left in `parent`.
-fn remove_abandoned(parent: &Path, prefix: &str) {
-    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
-    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(prefix)) {
-        // Without a lock file the folder was just made or is about to be renamed.
-        let abandoned = File::open(entry.path().join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
-        if abandoned {
-            // What cannot be removed stays; it is in nobody's way.
-            let _ = fs::remove_dir_all(entry.path());
+/// Whether the builder of the folder `path` no longer lives.
+fn is_abandoned(path: &Path) -> bool {
+    match File::open(path.join(LOCK)) {
+        Ok(lock) => lock.try_lock().is_ok(),
+        // Just made or about to be renamed, or else of a builder that was killed just then.
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let age =
+                path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
+            age.is_some_and(|age| age > FORGOTTEN)
         }
+        Err(_) => false,
     }
 }
 
@@ -118,7 +221,59 @@ fn sync_folder(_folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LOCK, Staging};
+    use std::path::Path;
+
+    use super::{INSIDE, LOCK, Staging};
+
+    fn names(dir: &Path) -> Vec<String> {
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name().into_string().unwrap();
+        let mut names: Vec<String> = std::fs::read_dir(dir).unwrap().map(name).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_empty_directory_is_filled_and_stays_the_directory_that_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("volume");
+        std::fs::create_dir(&dir).unwrap();
+        let opened = std::fs::canonicalize(&dir).unwrap();
+        // What a builder left that was killed while it moved its files up.
+        std::fs::create_dir(dir.join(INSIDE)).unwrap();
+        std::fs::write(dir.join(INSIDE).join(LOCK), "moved.npy\nmanifest.json").unwrap();
+        std::fs::write(dir.join("moved.npy"), "half").unwrap();
+        let staging = Staging::new(&dir).unwrap();
+        assert_eq!(names(&dir), [INSIDE]);
+        // A second builder is told so.
+        assert!(Staging::new(&dir).unwrap_err().to_string().contains("volume already holds"));
+        std::fs::create_dir(staging.path().join("data")).unwrap();
+        std::fs::write(staging.path().join("manifest.json"), "x").unwrap();
+        staging.publish().unwrap();
+        assert_eq!(names(&opened), ["data", "manifest.json"]);
+        // Nothing is left of one that comes to nothing.
+        let other = root.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        drop(Staging::new(&other).unwrap());
+        assert_eq!(names(&other), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_of_a_process_with_the_same_number_is_in_nobodys_way() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("run");
+        std::fs::create_dir(root.path().join(format!(".run.new-{}", std::process::id()))).unwrap();
+        Staging::new(&dir).unwrap().publish().unwrap();
+        assert!(dir.is_dir());
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_the_file_system_allows() {
+        let root = tempfile::tempdir().unwrap();
+        for name in ["a".repeat(255), "\u{3b1}".repeat(127)] {
+            Staging::new(&root.path().join(&name)).unwrap().publish().unwrap();
+            assert!(root.path().join(&name).is_dir());
+        }
+    }
 
     #[test]
     fn a_folder_appears_whole_and_an_abandoned_one_is_removed() {

@@ -11,9 +11,10 @@ use ndarray_npy::{WriteNpyError, write_npy};
 use super::column::{Access, ColumnFile};
 use super::journal::{Entry, Journal, uncovered, union};
 use super::manifest::{Manifest, Outcome, Seconds, State};
-use super::staging::Staging;
+use super::space::check_space;
+use super::staging::{self, Staging};
 use super::{BLOCK_ROWS, Run, RunError};
-use crate::engine::{Description, Status};
+use crate::engine::{Description, Status, Stop};
 use crate::model::Dataset;
 use crate::records::{Column, Dtype, Records, Theta, Values};
 use crate::spec::Experiment;
@@ -55,7 +56,8 @@ impl RunWriter {
     /// Creates the run `dir` with all its columns. It appears whole, by a rename, so an interruption leaves no half-made run.
     ///
     /// # Errors
-    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.
+    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Room`] if the disk cannot hold the finished run, [`RunError::Io`] if
+    /// the system refuses.
     pub fn create(
         dir: &Path,
         experiment: &Experiment,
@@ -87,6 +89,7 @@ impl RunWriter {
         columns: Vec<Column>,
         complete: impl FnOnce(&Self) -> Result<(), RunError>,
     ) -> Result<Self, RunError> {
+        check_space(dir, std::iter::once((experiment.spec.rows(), columns.as_slice())))?;
         let staging = Staging::new(dir)?;
         let writer = Self::build(staging.path(), experiment, engine, columns)?;
         complete(&writer)?;
@@ -252,10 +255,10 @@ impl RunWriter {
     }
 
     /// Puts the rows of the finished run `part` where its seeds belong.
-    pub(super) fn copy(&mut self, first_row: u64, part: &Run) -> Result<(), RunError> {
+    pub(super) fn copy(&mut self, first_row: u64, part: &Run, stop: &Stop) -> Result<(), RunError> {
         let rows = part.manifest().spec.rows();
         for (column, to) in self.manifest.columns.iter().zip(&self.columns) {
-            to.copy(first_row, &ColumnFile::open(part.dir(), column, rows, Access::Read)?)?;
+            to.copy(first_row, &ColumnFile::open(part.dir(), column, rows, Access::Read)?, stop)?;
         }
         self.waiting.push(first_row..first_row + rows);
         self.spent_waiting.add(part.manifest().seconds.unwrap_or_default());
@@ -346,8 +349,15 @@ pub fn check_free(dir: &Path) -> Result<(), RunError> {
     if dir.is_file() {
         return exists("a file");
     }
+    if dir.is_symlink() && !dir.exists() {
+        return exists("a symbolic link that leads nowhere");
+    }
     match fs::read_dir(dir) {
-        Ok(mut entries) => entries.next().map_or(Ok(()), |_| exists("other files")),
+        // What a process that was killed has begun to make of an empty directory goes with the next one that makes something of it.
+        Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(staging::is_inside)) {
+            Some(_) if !staging::is_left_half_made(dir) => exists("other files"),
+            _ => Ok(()),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(RunError::io(dir, error)),
     }

@@ -1,0 +1,102 @@
+//! Ctrl-C, and what else asks the program to end: SIGTERM and SIGHUP.
+//!
+//! Whatever works looks at one [`Stop`], gives its batch up and ends in order. What does not look in time, as a long eigenvalue
+//! solve, is ended: files appear whole or row by row, so no moment is a wrong one.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::{Failure, notice};
+use crate::engine::Stop;
+
+/// How long what works may take to end in order.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// The exit code of a program that Ctrl-C ended.
+pub(super) const EXIT_CODE: u8 = 130;
+
+static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
+
+static HOW_TO_GO_ON: Mutex<String> = Mutex::new(String::new());
+
+/// The wish to stop that Ctrl-C utters.
+pub(super) fn stop() -> &'static Stop {
+    &STOP
+}
+
+/// From now on this is what is left, and what to do with it, if the program is interrupted.
+pub(super) fn leaves(what: impl Into<String>) {
+    *HOW_TO_GO_ON.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
+}
+
+/// The failure of a command that was interrupted.
+pub(super) fn failure() -> Failure {
+    let what = HOW_TO_GO_ON.lock().unwrap_or_else(PoisonError::into_inner);
+    let what = if what.is_empty() { "nothing was written: start again" } else { what.as_str() };
+    Failure::Interrupted(format!("stopped; {what}"))
+}
+
+/// Fails once the program was interrupted.
+pub(super) fn check() -> Result<(), Failure> {
+    if STOP.is_requested() { Err(failure()) } else { Ok(()) }
+}
+
+/// Catches the signals that ask to end. One that is ignored, as SIGHUP is under `nohup`, stays ignored.
+pub(super) fn watch() -> Result<(), Failure> {
+    let ignored = Ignored::now();
+    ctrlc::set_handler(|| {
+        if STOP.is_requested() {
+            exit();
+        }
+        STOP.request();
+        notice("stopping (press Ctrl-C again to stop at once)");
+        // Without a thread for it there is no end to the patience, and the second Ctrl-C remains.
+        let _ = std::thread::Builder::new().spawn(|| {
+            std::thread::sleep(GRACE);
+            notice(&failure().message());
+            exit();
+        });
+    })?;
+    ignored.stay_so();
+    Ok(())
+}
+
+fn exit() -> ! {
+    std::process::exit(i32::from(EXIT_CODE))
+}
+
+/// The signals that stay ignored.
+struct Ignored {
+    #[cfg(unix)]
+    hang_up: bool,
+}
+
+#[cfg(unix)]
+impl Ignored {
+    fn now() -> Self {
+        use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
+        let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: no handler is installed, so no code runs in one.
+        let before = unsafe { sigaction(Signal::SIGHUP, &default) };
+        Self { hang_up: before.is_ok_and(|before| matches!(before.handler(), SigHandler::SigIgn)) }
+    }
+
+    fn stay_so(self) {
+        use nix::sys::signal::{SigHandler, Signal, signal};
+        // A write beyond the limit on file sizes is to fail like any other, not to end the process.
+        let ignored = [Some(Signal::SIGXFSZ), self.hang_up.then_some(Signal::SIGHUP)];
+        for kind in ignored.into_iter().flatten() {
+            // SAFETY: no handler is installed, so no code runs in one. It cannot fail for these two signals.
+            let _ = unsafe { signal(kind, SigHandler::SigIgn) };
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Ignored {
+    fn now() -> Self {
+        Self {}
+    }
+
+    fn stay_so(self) {}
+}

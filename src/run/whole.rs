@@ -1,0 +1,78 @@
+//! Files that appear whole: a reader sees the old one or the new one, and a writer that fails or is killed is in nobody's way.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use tempfile::Builder;
+
+/// Replaces the file `path` by what `write` writes, durably and in one step.
+///
+/// It is written under another name, `.NAME.new-..`, beside its place. Nothing is left of that where this fails; what a killed process
+/// leaves, and no longer locks, goes with the next call.
+pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = format!(".{}.new-", path.file_name().unwrap_or_default().to_string_lossy());
+    for entry in fs::read_dir(folder)?.flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&prefix)
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
+        {
+            // What cannot be removed stays; its name is not used again.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    {
+        // As any new file: what the user's mask leaves.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    let mut file = builder.prefix(&prefix).tempfile_in(folder)?;
+    // A file system without locks can do without: then what was left behind stays.
+    let _ = file.as_file().try_lock();
+    write(file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|failed| failed.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, Write};
+    use std::path::Path;
+
+    use super::replace;
+
+    fn names(folder: &Path) -> Vec<String> {
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_nothing_is_left_where_that_fails() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("manifest.json");
+        // Of a process that was killed.
+        fs::write(root.path().join(".manifest.json.new-abcdef"), "half").unwrap();
+        for content in ["first", "second"] {
+            replace(&path, |file| file.write_all(content.as_bytes())).unwrap();
+            assert_eq!(
+                (fs::read_to_string(&path).unwrap(), names(root.path())),
+                (content.into(), vec!["manifest.json".into()])
+            );
+        }
+        let refused = replace(&path, |file| {
+            file.write_all(b"third")?;
+            Err(io::ErrorKind::StorageFull.into())
+        });
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(
+            (fs::read_to_string(&path).unwrap(), names(root.path())),
+            ("second".into(), vec!["manifest.json".into()])
+        );
+        // The last step, too.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir_all(path.join("in the way")).unwrap();
+        assert!(replace(&path, |file| file.write_all(b"fourth")).is_err());
+        assert_eq!(names(root.path()), ["manifest.json"]);
+    }
+}
