@@ -4,7 +4,8 @@
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
 @group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>; // [sample][loss, s, delta][network]
+// [sample][loss, s, delta, size, perturbation][network]
+@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
 @group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
 @group(0) @binding(6) var<storage, read_write> output: array<f32>; // [parameter][network]
@@ -32,7 +33,7 @@ fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
 // The share of sample i in dL/dtheta_parameter.
 fn sample_gradient(network: u32, parameter: u32, i: u32) -> f32 {
     let networks = params.networks;
-    let delta = output_terms[(i * 3u + 2u) * networks + network];
+    let delta = output_terms[(i * OUTPUT_TERMS + 2u) * networks + network];
     if parameter == V_BIAS {
         return delta;
     }

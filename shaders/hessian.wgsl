@@ -6,7 +6,8 @@
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
 @group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>; // [sample][loss, s, delta][network]
+// [sample][loss, s, delta, size, perturbation][network]
+@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
 @group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
 @group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
@@ -69,7 +70,7 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var block = params.first_sample; block < params.end_sample; block += SUM_BLOCK) {
         var part = mat4x4<f32>();
         for (var i = block; i < min(block + SUM_BLOCK, params.end_sample); i++) {
-            let s = output_terms[(i * 3u + 1u) * networks + network];
+            let s = output_terms[(i * OUTPUT_TERMS + 1u) * networks + network];
             let left = s * vec4(
                 output_change(network, i, rows[0]),
                 output_change(network, i, rows[1]),
@@ -87,7 +88,7 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
             part[2] += left[2] * right;
             part[3] += left[3] * right;
             if same_unit {
-                let delta = output_terms[(i * 3u + 2u) * networks + network];
+                let delta = output_terms[(i * OUTPUT_TERMS + 2u) * networks + network];
                 let x = vec4(
                     input(i, columns[0].input),
                     input(i, columns[1].input),

@@ -1,13 +1,29 @@
-// One forward pass: all that the closed forms need of theta, sample by sample; the twin of src/reference/terms.rs.
+// One forward pass: all that the closed forms need of theta, sample by sample; the twin of src/reference/terms.rs. And how far its
+// rounding may have moved the Hessian, as src/reference/rounding.rs has it; src/engine/rounding.rs has the derivation.
 // One invocation: one network and every groups.y-th sample.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
-@group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-@group(0) @binding(3) var<storage, read_write> output_terms: array<f32>; // [sample][loss, s, delta][network]
+// [parameter][network], and then by how much the network's weights and inputs may be off already, relative: [network].
+@group(0) @binding(2) var<storage, read> theta: array<f32>;
+// [sample][loss, s, delta, size, perturbation][network]
+@group(0) @binding(3) var<storage, read_write> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read_write> r: array<f32>; // [sample][unit][network]
 @group(0) @binding(5) var<storage, read_write> first: array<f32>; // [sample][unit][network], f'
 @group(0) @binding(6) var<storage, read_write> second: array<f32>; // [sample][unit][network], f''
+
+// Sums of squares over the units, of values (x) and of their errors (y). They start at what squares below 2^-126 may lose.
+struct Squares {
+    back: vec2<f32>, // v f'
+    hidden: vec2<f32>, // r, and 1 for the bias
+    curved: vec2<f32>, // v f''
+    direct: vec2<f32>, // f'
+}
+
+const LOST_SQUARES: f32 = 1e-36 * f32(HIDDEN);
+
+// What a perturbation that has no bound in f32 counts as: the host reads all beyond 1e37 as infinite.
+const UNBOUNDED: f32 = 3e38;
 
 @compute @workgroup_size(64)
 fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -16,51 +32,105 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     if network >= networks {
         return;
     }
+    let given = theta[PARAMETERS * networks + network];
     for (var i = id.y; i < params.samples; i += groups.y) {
         let sample = i * (INPUTS + 1u);
-        var z = theta[V_BIAS * networks + network];
+        let bias = theta[V_BIAS * networks + network];
+        var largest_weight = abs(bias);
+        var largest_r = 1.0;
+        // Sums over the units: the errors of v f(y), sizes that tell whether anything overflowed, and squares.
+        var output_error = 0.0;
+        var sizes = 0.0;
+        var squares = Squares(
+            vec2(LOST_SQUARES),
+            vec2(1.0, LOST_SQUARES),
+            vec2(LOST_SQUARES),
+            vec2(LOST_SQUARES),
+        );
         for (var n = 0u; n < HIDDEN; n++) {
-            let f = activation(pre_activation(network, n, sample));
-            z += theta[v(n) * networks + network] * f.x;
+            let sum = pre_activation(network, n, sample);
+            let y = sum.leading + sum.rest;
+            let f = activation(y);
+            let errors = activation_errors(y, split_error(sum, INPUTS, given), f);
             let at = (i * HIDDEN + n) * networks + network;
             r[at] = f.x;
             first[at] = f.y;
             second[at] = f.z;
+            let weight = theta[v(n) * networks + network];
+            largest_weight = max(largest_weight, abs(weight));
+            largest_r = max(largest_r, abs(f.x));
+            output_error += abs(weight) * errors.x;
+            sizes += sum.size + abs(y);
+            squares.back += square(weight * vec2(f.y, errors.y));
+            squares.hidden += square(vec2(f.x, errors.x));
+            squares.curved += square(weight * vec2(f.z, errors.z));
+            squares.direct += square(vec2(f.y, errors.y));
         }
+        // z, to one rounding as y is.
+        let weight_unit = unit_of_leading_part(largest_weight, leading_bits(HIDDEN));
+        let r_unit = unit_of_leading_part(largest_r, leading_bits(HIDDEN));
+        var sum = add_product(SplitSum(), bias, 1.0, weight_unit, r_unit);
+        for (var n = 0u; n < HIDDEN; n++) {
+            let weight = theta[v(n) * networks + network];
+            sum = add_product(sum, weight, r[(i * HIDDEN + n) * networks + network], weight_unit, r_unit);
+        }
+        let z = sum.leading + sum.rest;
+        let z_error = output_error + split_error(sum, HIDDEN, given);
         let q = samples[sample + INPUTS];
         let p = sigmoid_both(z);
-        let at = i * 3u * networks + network;
+        let s = p.x * p.y;
+        let delta = residual(z, q);
+
+        // |J| and |dJ|, ||C||_F and ||dC||_F. Rounded inputs and output weights make J wrong by `given`, C by twice that.
+        var x_sq = 1.0;
+        for (var m = 0u; m < INPUTS; m++) {
+            let x = samples[sample + m];
+            x_sq += x * x;
+        }
+        let j = sqrt(x_sq * squares.back + squares.hidden);
+        let c = sqrt(x_sq * (x_sq * squares.curved + 2.0 * squares.direct));
+        let dj = j.y + given * j.x;
+        let dc = c.y + 2.0 * given * c.x;
+        let own = logistic_errors(z, abs(delta), s);
+        let constant = abs(z) - z_error > SATURATED;
+        let ds = own.y + change(z_error, 1.0, s, 0.1, constant);
+        let d_delta = own.x + change(z_error, 1.0, s, 0.25, constant);
+        let perturbation = ds * (j.x + dj) * (j.x + dj) + s * (2.0 * j.x + dj) * dj
+            + d_delta * (c.x + dc) + abs(delta) * dc
+            // What later products of J, C and x lose that are below 2^-126, and more: the host finds by this how large they are.
+            + REACH_SHARE * (j.x * (j.x + 2.0 * c.x) + x_sq);
+
+        let at = i * OUTPUT_TERMS * networks + network;
         output_terms[at] = sample_loss(z, q);
-        output_terms[at + networks] = p.x * p.y;
-        output_terms[at + 2u * networks] = residual(z, q);
+        output_terms[at + networks] = s;
+        output_terms[at + 2u * networks] = delta;
+        output_terms[at + 3u * networks] = s * j.x * j.x + abs(delta) * c.x;
+        let bounded = is_finite(64.0 * (sizes + sum.size + abs(z))) && is_finite(perturbation);
+        output_terms[at + 4u * networks] = select(UNBOUNDED, perturbation, bounded);
     }
 }
 
-// Bits of the leading part of each factor: with so few the sum of M + 1 products of leading parts is exact in f32.
-const LEADING_BITS: u32 = (24u - (32u - countLeadingZeros(INPUTS))) / 2u;
+fn square(value: vec2<f32>) -> vec2<f32> {
+    return value * value;
+}
 
 // y_in = W[n, 0] + sum_m W[n, m] x_im, to one rounding. Weights grow large in training and their products cancel; a plain sum then
 // loses the digits that decide s_i, and with them the fifth digit of an eigenvalue.
-fn pre_activation(network: u32, n: u32, sample: u32) -> f32 {
+fn pre_activation(network: u32, n: u32, sample: u32) -> SplitSum {
     var largest_weight = 0.0;
     var largest_input = 1.0;
     for (var m = 0u; m <= INPUTS; m++) {
         largest_weight = max(largest_weight, abs(theta[w(n, m) * params.networks + network]));
         largest_input = max(largest_input, abs(input(sample, m)));
     }
-    let weight_unit = unit_of_leading_part(largest_weight);
-    let input_unit = unit_of_leading_part(largest_input);
-    var leading = 0.0;
-    var rest = 0.0;
+    let weight_unit = unit_of_leading_part(largest_weight, leading_bits(INPUTS));
+    let input_unit = unit_of_leading_part(largest_input, leading_bits(INPUTS));
+    var sum = SplitSum();
     for (var m = 0u; m <= INPUTS; m++) {
         let weight = theta[w(n, m) * params.networks + network];
-        let x = input(sample, m);
-        let leading_weight = round(weight / weight_unit) * weight_unit;
-        let leading_x = round(x / input_unit) * input_unit;
-        leading += leading_weight * leading_x;
-        rest += leading_weight * (x - leading_x) + (weight - leading_weight) * x;
+        sum = add_product(sum, weight, input(sample, m), weight_unit, input_unit);
     }
-    return leading + rest;
+    return sum;
 }
 
 // x_im of the sample that starts at `sample`, and 1 for the bias.
@@ -69,10 +139,4 @@ fn input(sample: u32, m: u32) -> f32 {
         return 1.0;
     }
     return samples[sample + m - 1u];
-}
-
-// The power of two whose multiples, up to `largest`, have LEADING_BITS bits.
-fn unit_of_leading_part(largest: f32) -> f32 {
-    // By its bits: exp2 need not be exact.
-    return bitcast<f32>((bitcast<u32>(max(largest, 0x1p-60f)) & 0x7f800000u) - ((LEADING_BITS - 1u) << 23u));
 }

@@ -8,7 +8,8 @@
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
 @group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>; // [sample][loss, s, delta][network]
+// [sample][loss, s, delta, size, perturbation][network]
+@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
 @group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
 @group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
@@ -111,7 +112,7 @@ fn tile(network: u32, i: u32, j: u32, k: vec4<f32>) -> f32 {
 
     let s_at = networks + network;
     let delta_at = 2u * networks + network;
-    let stride = 3u * networks;
+    let stride = OUTPUT_TERMS * networks;
     let s_i = vec4(vec2(output_terms[i0 * stride + s_at]), vec2(output_terms[i1 * stride + s_at]));
     let s_j = vec2(output_terms[j0 * stride + s_at], output_terms[j1 * stride + s_at]).xyxy;
     let delta_i = vec4(vec2(output_terms[i0 * stride + delta_at]), vec2(output_terms[i1 * stride + delta_at]));

@@ -6,12 +6,13 @@
 // and, with a tile on the diagonal, the same inputs' rows of both sides of
 //   H(w,v): sum_i h_p (s v_a f'_a r_b + [a = b] delta f'_a), and the same with a and b exchanged,
 // and with the first tile H(v,v): sum_i s r_a r_b. Samples are added in blocks, so that the rounding error grows with the block and
-// the number of blocks, not with their product.
+// the number of blocks, not with their product, and both with about the root of the number of samples.
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> inputs: array<f32>; // [sample][1, x_1 .. x_M, 0 ..], INPUT_TILES * INPUT_TILE wide
 @group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>; // [sample][loss, s, delta][network]
+// [sample][loss, s, delta, size, perturbation][network]
+@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
 @group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
 @group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
@@ -43,11 +44,12 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
     let curved = select(0.0, 1.0, diagonal && a > 0u);
 
     var total = Tile();
-    for (var block = 0u; block < params.samples; block += SUM_BLOCK) {
+    let length = entry_block(params.samples);
+    for (var block = 0u; block < params.samples; block += length) {
         var part = Tile();
-        for (var i = block; i < min(block + SUM_BLOCK, params.samples); i++) {
-            let s = output_terms[(i * 3u + 1u) * networks + network];
-            let delta = curved * output_terms[(i * 3u + 2u) * networks + network];
+        for (var i = block; i < min(block + length, params.samples); i++) {
+            let s = output_terms[(i * OUTPUT_TERMS + 1u) * networks + network];
+            let delta = curved * output_terms[(i * OUTPUT_TERMS + 2u) * networks + network];
             let at_a = (i * HIDDEN + max(a, 1u) - 1u) * networks + network;
             let at_b = (i * HIDDEN + max(b, 1u) - 1u) * networks + network;
             let r_a = select(1.0, r[at_a], a > 0u);
@@ -87,15 +89,21 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
     let vw_count = select(rows_count, 0.0, diagonal);
     var square = select(0.0, block_count, tiles.y == 0u) * total.vv * total.vv;
     for (var p = 0u; p < INPUT_TILE; p++) {
-        square = fma(rows_count * total.wv[p], total.wv[p], square);
-        square = fma(vw_count * total.vw[p], total.vw[p], square);
+        var row = rows_count * total.wv[p] * total.wv[p];
+        row = fma(vw_count * total.vw[p], total.vw[p], row);
         for (var q = 0u; q < INPUT_TILE; q++) {
             let mirrored = INPUT_TILES == 1u && p != q;
             let count = block_count * tile_count * select(1.0, 2.0, mirrored);
-            square = fma(count * total.ww[p][q], total.ww[p][q], square);
+            row = fma(count * total.ww[p][q], total.ww[p][q], row);
         }
+        square += row;
     }
     sums[item % ITEM_SUMS * networks + network] += square;
+}
+
+// The samples of a block: the power of two next to the root of their number, or twice that.
+fn entry_block(samples: u32) -> u32 {
+    return 1u << ((33u - countLeadingZeros(samples)) / 2u);
 }
 
 // With a single tile only one half of it is summed.

@@ -17,6 +17,7 @@ mod loops;
 mod pace;
 mod params;
 mod plan;
+mod rounding;
 mod route;
 mod shader;
 mod spectrum;

@@ -222,8 +222,8 @@ fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
 #[test]
 fn what_a_driver_would_cut_off_is_refused() {
     let Some(mut gpu) = gpu("what_a_driver_would_cut_off_is_refused", Tuning::default()) else { return };
-    // The forward pass goes through 101 inputs twice: 205 iterations a unit, with those that end a loop.
-    for hidden in [319, 320] {
+    // The forward pass goes through 101 inputs twice and once more through the units: 206 iterations a unit, with those that end a loop.
+    for hidden in [317, 318] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
         let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
         let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
@@ -234,7 +234,7 @@ fn what_a_driver_would_cut_off_is_refused() {
                 close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
             }
             Err(error) => {
-                assert_eq!(hidden, 320, "{error}");
+                assert_eq!(hidden, 318, "{error}");
                 assert!(matches!(&error, EngineError::Limit(text) if text.contains("loop iterations")), "{error}");
             }
         }

@@ -4,3 +4,13 @@ fn activation(y: f32) -> vec3<f32> {
     let first = f.x * f.y;
     return vec3(f.x, first, (f.y - f.x) * first);
 }
+
+// The errors of these, with y off by up to `error`: |f''| and |f'''| are at most f'.
+fn activation_errors(y: f32, error: f32, f: vec3<f32>) -> vec3<f32> {
+    let constant = abs(y) - error > SATURATED;
+    return logistic_errors(y, f.x, f.y) + vec3(
+        change(error, 1.0, f.y, 0.25, constant),
+        change(error, 1.0, f.y, 0.1, constant),
+        change(error, 1.0, f.y, 0.125, constant),
+    );
+}

@@ -3,8 +3,9 @@
 // sigmoid(z) and sigmoid(-z) = 1 - sigmoid(z), both with a small relative error.
 fn sigmoid_both(z: f32) -> vec2<f32> {
     let e = exp(-abs(z));
-    let large = 1.0 / (1.0 + e);
-    let small = e * large;
+    let small = e / (1.0 + e);
+    // Not 1 / (1 + e): close to 1 only the last rounding is left of all errors.
+    let large = 1.0 - small;
     return select(vec2(large, small), vec2(small, large), z < 0.0);
 }
 

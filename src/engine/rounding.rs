@@ -75,10 +75,11 @@ impl Arithmetic {
         chain: usize,
         (trace_sq, square_chain): (f64, usize),
     ) -> Rounding {
+        // The rounding of an entry is as if the Hessian had been another, with another trace: its diagonal's terms are those of tr H.
+        let entries = (8 + chain) as f64 * self.unit * spread.size;
         Rounding {
-            // The rounding of an entry is as if the Hessian had been another.
-            hessian: spread.perturbation + (8 + chain) as f64 * self.unit * spread.size,
-            trace: self.trace(shape, spread),
+            hessian: spread.perturbation + entries,
+            trace: self.trace(shape, spread) + (shape.hidden as f64).sqrt() * entries,
             trace_sq: (4 + square_chain) as f64 * self.unit * trace_sq + self.lost(spread),
         }
     }

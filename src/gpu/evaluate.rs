@@ -1,4 +1,4 @@
-//! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them.
+//! Evaluating the closed forms of a batch: terms, then gradient, trace and tr H^2 from them, and their rounding.
 
 use std::sync::Arc;
 
@@ -10,8 +10,9 @@ use super::kernel::{Kernel, MAX_GROUPS, turns};
 use super::loops::iterations;
 use super::pace::{LOOP_ITERATIONS, in_paced_parts, sample_parts};
 use super::params::Params;
+use super::rounding::{Sums, entry_block};
 use super::route::{ITEM_SUMS, Items};
-use super::shader::{Pass, SUM_BLOCK};
+use super::shader::{OUTPUT_TERMS, Pass, SUM_BLOCK, SUM_PART, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation};
 use crate::model::{Problem, Shape};
 
@@ -19,7 +20,7 @@ use crate::model::{Problem, Shape};
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// Columns j of a block of tr H^2, two a tile.
-const PAIR_BLOCK: usize = 64;
+pub(super) const PAIR_BLOCK: usize = 64;
 
 /// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
 const fn pair_block_iterations(shape: Shape) -> u64 {
@@ -28,7 +29,7 @@ const fn pair_block_iterations(shape: Shape) -> u64 {
 }
 
 /// The columns j of one dispatch of tr H^2.
-fn pair_columns(shape: Shape) -> usize {
+pub(super) fn pair_columns(shape: Shape) -> usize {
     ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
 }
 
@@ -39,7 +40,8 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
     let blocks = samples.div_ceil(SUM_BLOCK);
     // What is not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
     let block = iterations(inputs as u64, 0) + iterations(hidden as u64, 0);
-    let trace = iterations(turns(blocks), iterations(SUM_BLOCK as u64, block));
+    let parts = iterations((SUM_BLOCK / SUM_PART) as u64, iterations(SUM_PART as u64, block));
+    let trace = iterations(turns(blocks), parts);
     let longest = forward::loop_iterations(problem).max(trace).max(1 + pair_block_iterations(shape));
     if let Some(limit) = gpu.loop_limit()
         && longest > u64::from(limit)
@@ -50,7 +52,8 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
         )));
     }
     // The assembled route sums each entry of H over all samples in one invocation; its loops over a tile are unrolled.
-    let summed = iterations(blocks as u64, iterations(SUM_BLOCK as u64, 0));
+    let length = entry_block(samples);
+    let summed = iterations(samples.div_ceil(length) as u64, iterations(length as u64, 0));
     if let Some(limit) = gpu.loop_limit()
         && summed > u64::from(limit)
         && gpu.assembles(problem)
@@ -60,7 +63,7 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
              software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
         )));
     }
-    let largest = (samples * hidden.max(3)).max(problem.shape.parameters());
+    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.shape.parameters() + 1);
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
 
@@ -123,15 +126,17 @@ impl Passes {
         all.gradient_sq.extend(column_sums(&squares, networks, 1, 0));
 
         let blocks = samples.div_ceil(SUM_BLOCK);
-        let sums = device.buffer("block sums", blocks * 3 * networks)?;
+        let sums = device.buffer("block sums", blocks * TRACE_SUMS * networks)?;
         let bound = self.trace.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
         self.trace.dispatch(device, &bound, &params, [groups, blocks])?;
-        let sums = widened(&device.read(&sums, blocks * 3 * networks)?);
-        all.loss.extend(column_sums(&sums, networks, 3, 0));
-        all.trace_ww.extend(column_sums(&sums, networks, 3, 1));
-        all.trace_vv.extend(column_sums(&sums, networks, 3, 2));
+        let sums = widened(&device.read(&sums, blocks * TRACE_SUMS * networks)?);
+        let [loss, trace_ww, trace_vv, sizes, perturbations] =
+            std::array::from_fn(|kind| column_sums(&sums, networks, TRACE_SUMS, kind));
+        all.loss.extend(loss);
+        all.trace_ww.extend(trace_ww);
+        all.trace_vv.extend(trace_vv);
 
-        all.trace_sq.extend(match &self.trace_sq {
+        let trace_sq = match &self.trace_sq {
             TraceSq::Pairwise(kernel) => {
                 let rows = samples.div_ceil(2);
                 let sums = device.buffer("row sums", rows * networks)?;
@@ -156,7 +161,19 @@ impl Passes {
                 })?;
                 column_sums(&widened(&device.read(&sums, slots * networks)?), networks, 1, 0)
             }
-        });
+        };
+        let sums = match self.trace_sq {
+            TraceSq::Pairwise(_) => Sums::pairwise(problem.shape, samples),
+            TraceSq::Assembled { items, .. } => Sums::assembled(problem.shape, samples, items),
+        };
+        let spreads = sizes.iter().zip(&perturbations);
+        all.rounding.extend(
+            trace_sq
+                .iter()
+                .zip(spreads)
+                .map(|(&trace_sq, (&size, &perturbation))| sums.rounding(problem, trace_sq, size, perturbation)),
+        );
+        all.trace_sq.extend(trace_sq);
         Ok(())
     }
 }

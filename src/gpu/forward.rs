@@ -9,7 +9,8 @@ use super::engine::packed_samples;
 use super::kernel::{Kernel, WORKGROUP, turns};
 use super::loops::iterations;
 use super::params::Params;
-use super::shader::Pass;
+use super::rounding::{given_inputs, given_weights};
+use super::shader::{OUTPUT_TERMS, Pass};
 use crate::engine::EngineError;
 use crate::model::Problem;
 
@@ -17,14 +18,16 @@ use crate::model::Problem;
 pub(super) struct Forward {
     terms: Arc<Kernel>,
     samples: wgpu::Buffer,
+    /// By how much rounding to f32 moved the inputs, relative.
+    given: f64,
 }
 
 /// A batch on the device after its forward pass.
 pub(super) struct Batch<'a> {
     samples: &'a wgpu::Buffer,
-    /// \[parameter\]\[network\].
+    /// \[parameter\]\[network\], and then \[network\]: by how much rounding to f32 moved weights and inputs, relative.
     pub(super) theta: wgpu::Buffer,
-    /// \[sample\]\[loss, s, delta\]\[network\].
+    /// \[sample\]\[loss, s, delta, size, perturbation\]\[network\].
     pub(super) output_terms: wgpu::Buffer,
     /// \[sample\]\[unit\]\[network\], as the next two.
     pub(super) r: wgpu::Buffer,
@@ -39,10 +42,11 @@ pub(super) struct Batch<'a> {
 }
 
 /// How many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the M + 1
-/// weights twice.
+/// weights twice, and then through the units and the M inputs once more.
 pub(super) fn loop_iterations(problem: &Problem) -> u64 {
-    let weights = iterations(problem.shape.inputs as u64 + 1, 0);
-    iterations(turns(problem.data.samples()), iterations(problem.shape.hidden as u64, 2 * weights))
+    let (inputs, hidden) = (problem.shape.inputs as u64, problem.shape.hidden as u64);
+    let units = iterations(hidden, 2 * iterations(inputs + 1, 0));
+    iterations(turns(problem.data.samples()), units + iterations(hidden, 0) + iterations(inputs, 0))
 }
 
 impl Forward {
@@ -50,6 +54,7 @@ impl Forward {
         Ok(Self {
             terms: gpu.kernels.get(&gpu.device, Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
+            given: given_inputs(problem),
         })
     }
 
@@ -63,11 +68,13 @@ impl Forward {
         let device = &gpu.device;
         let networks = theta.nrows();
         let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
-        let by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
+        let mut by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
+        // A large finite number for what has no bound: a shader need not know infinity.
+        by_parameter.extend(theta.rows().into_iter().map(|row| (self.given + given_weights(row)).min(3e38) as f32));
         let batch = Batch {
             samples: &self.samples,
             theta: device.buffer_with("theta", &by_parameter)?,
-            output_terms: device.buffer("output terms", samples * 3 * networks)?,
+            output_terms: device.buffer("output terms", samples * OUTPUT_TERMS * networks)?,
             r: device.buffer("r", samples * hidden * networks)?,
             first: device.buffer("f'", samples * hidden * networks)?,
             second: device.buffer("f''", samples * hidden * networks)?,

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 
 use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
+use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::model::{Activation, Problem, Shape};
@@ -90,7 +91,7 @@ impl Pass {
     }
 }
 
-/// How many samples the trace and gradient passes add up before they start a new partial sum.
+/// How many samples an invocation of the trace pass adds up, and the gradient and Hessian passes before they start a new partial sum.
 pub(super) const SUM_BLOCK: usize = 64;
 
 /// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
@@ -116,18 +117,19 @@ pub(super) const Z_SCALE: f32 = -LOG2_E;
 ///
 /// The number of samples decides only where [`Pass::Train`] reads them from: a uniform buffer as long as they fit one.
 pub fn wgsl(pass: Pass, shape: Shape, activation: Activation, samples: usize) -> String {
+    let evaluated = evaluation_constants();
     let (tile, parts) = match pass {
-        Pass::Seeds => (1, [include_str!("../../shaders/parts/philox.wgsl"), ""]),
+        Pass::Seeds => (1, vec![include_str!("../../shaders/parts/philox.wgsl"), ""]),
         Pass::Train => (NarrowLayout::of(shape, activation).tile, training_parts(activation)),
         Pass::TrainShared | Pass::TrainStreamed => (1, training_parts(activation)),
-        _ => (1, [include_str!("../../shaders/parts/logistic.wgsl"), activation_part(activation)]),
+        _ => (1, evaluation_parts(activation, &evaluated)),
     };
     let tile_part = match tile {
         4 => include_str!("../../shaders/parts/tile_4.wgsl"),
         2 => include_str!("../../shaders/parts/tile_2.wgsl"),
         _ => include_str!("../../shaders/parts/tile_1.wgsl"),
     };
-    [
+    let texts = [
         &constants(shape, activation),
         &pass_constants(pass, shape, activation, samples),
         include_str!("../../shaders/parts/params.wgsl"),
@@ -136,15 +138,12 @@ pub fn wgsl(pass: Pass, shape: Shape, activation: Activation, samples: usize) ->
         tile_part,
         include_str!("../../shaders/parts/log1p.wgsl"),
         include_str!("../../shaders/parts/normal.wgsl"),
-        parts[0],
-        parts[1],
-        pass.text(),
-    ]
-    .join("\n")
+    ];
+    [&texts[..], &parts, &[pass.text()]].concat().join("\n")
 }
 
 /// What the training kernels share, and the activation as they use it.
-const fn training_parts(activation: Activation) -> [&'static str; 2] {
+fn training_parts(activation: Activation) -> Vec<&'static str> {
     let unit = match activation {
         Activation::Linear => include_str!("../../shaders/parts/unit_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/unit_sigmoid.wgsl"),
@@ -152,18 +151,42 @@ const fn training_parts(activation: Activation) -> [&'static str; 2] {
         Activation::Softplus => include_str!("../../shaders/parts/unit_softplus.wgsl"),
         Activation::Gelu => include_str!("../../shaders/parts/unit_gelu.wgsl"),
     };
-    [include_str!("../../shaders/parts/descent.wgsl"), unit]
+    vec![include_str!("../../shaders/parts/descent.wgsl"), unit]
 }
 
-/// f, f' and f'' to full accuracy, for evaluation.
-const fn activation_part(activation: Activation) -> &'static str {
-    match activation {
+/// What the other passes share: f, f' and f'' to full accuracy, and by how much they may be off.
+fn evaluation_parts<'a>(activation: Activation, constants: &'a str) -> Vec<&'a str> {
+    let activation = match activation {
         Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
         Activation::Tanh => include_str!("../../shaders/parts/activation_tanh.wgsl"),
         Activation::Softplus => include_str!("../../shaders/parts/activation_softplus.wgsl"),
         Activation::Gelu => include_str!("../../shaders/parts/activation_gelu.wgsl"),
-    }
+    };
+    vec![
+        constants,
+        include_str!("../../shaders/parts/logistic.wgsl"),
+        include_str!("../../shaders/parts/rounding.wgsl"),
+        activation,
+    ]
+}
+
+/// Values that the forward pass leaves of each sample: loss, s, delta, size and perturbation.
+pub(super) const OUTPUT_TERMS: usize = 5;
+
+/// How many samples the trace pass adds up before it starts a new partial sum, within [`SUM_BLOCK`].
+pub(super) const SUM_PART: usize = 8;
+
+/// Sums of the trace pass: loss, the two blocks of tr H, size and perturbation.
+pub(super) const TRACE_SUMS: usize = 5;
+
+fn evaluation_constants() -> String {
+    format!(
+        "const OUTPUT_TERMS: u32 = {OUTPUT_TERMS}u;\n\
+         const TRACE_SUMS: u32 = {TRACE_SUMS}u;\n\
+         const SUM_PART: u32 = {SUM_PART}u;\n\
+         const REACH_SHARE: f32 = {REACH_SHARE:?}f;\n"
+    )
 }
 
 /// Sizes and status numbers, from the same definitions that the host uses.

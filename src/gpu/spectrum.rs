@@ -10,7 +10,7 @@ use super::forward::Forward;
 use super::kernel::{Kernel, MAX_GROUPS};
 use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
-use super::shader::Pass;
+use super::shader::{OUTPUT_TERMS, Pass};
 use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
 use crate::model::Problem;
 
@@ -27,7 +27,7 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
             problem.shape.inputs
         )));
     }
-    let largest = (samples * hidden.max(3)).max((parameters + PIVOTS) * parameters);
+    let largest = (samples * hidden.max(OUTPUT_TERMS)).max((parameters + PIVOTS) * parameters);
     let matrices = Steps::of(parameters).matrices_a_group();
     // A whole number of workgroups always fits: rounding up may add their matrices once more.
     let round = gpu.fitting(

@@ -1,0 +1,136 @@
+//! By how much float32 may have moved the closed forms: from the sizes and perturbations that shaders/terms.wgsl finds to
+//! [`Rounding`], on any device that keeps to WGSL's rules of accuracy.
+
+use std::ops::RangeInclusive;
+
+use ndarray::ArrayView1;
+
+use super::evaluate::{PAIR_BLOCK, pair_columns};
+use super::route::{ITEM_SUMS, Items};
+use super::shader::{SUM_BLOCK, SUM_PART};
+use crate::engine::{Arithmetic, Rounding, Spread};
+use crate::model::{Problem, Shape};
+
+/// u. WGSL leaves open which way a result is rounded, so it may be off by a whole step.
+const UNIT: f64 = 1.0 / (1 << 23) as f64;
+
+/// 2^-126: what is smaller may count as 0.
+const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
+
+/// Where f32 squares neither overflow nor underflow. Outside the rounding of a network counts as infinite: f64 must evaluate it.
+const SIZES: RangeInclusive<f64> = 1e-13..=1e17;
+
+/// A perturbation beyond this has no bound in f32.
+const LARGEST: f64 = 1e37;
+
+/// A perturbation holds at least this share of what it says the size of: |J_i|^2, ||C_i||_F and |h(x_i)|^2, added up.
+pub(super) const REACH_SHARE: f32 = 1.0 / (1u64 << 60) as f32;
+
+/// By how much the inputs of `problem` are off in f32, relative; infinite where some are not in its range.
+pub(super) fn given_inputs(problem: &Problem) -> f64 {
+    narrowing(problem.data.x().iter())
+}
+
+/// By how much the weights `theta` of a network are off in f32, likewise.
+pub(super) fn given_weights(theta: ArrayView1<'_, f64>) -> f64 {
+    narrowing(theta.iter())
+}
+
+/// The relative error of `values` as f32, which rounds to nearest; infinite if one of them overflows or counts as 0.
+fn narrowing<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
+    values.fold(0.0, |error: f64, &value| {
+        let narrow = value as f32;
+        if value != 0.0 && !narrow.is_normal() {
+            f64::INFINITY
+        } else if f64::from(narrow) == value {
+            error
+        } else {
+            error.max(UNIT / 2.0)
+        }
+    })
+}
+
+/// How one route adds up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sums {
+    Pairwise { chain: usize, units: usize },
+    Assembled { chain: usize, square_chain: usize, parameters: usize },
+}
+
+impl Sums {
+    /// Those of shaders/trace_sq.wgsl over `samples` samples.
+    pub(super) fn pairwise(shape: Shape, samples: usize) -> Self {
+        // A tile of pairs, and four operations more than `of_pairs` has in a pair; the tiles of a block, blocks, dispatches.
+        let tiles = samples.min(PAIR_BLOCK).div_ceil(2);
+        let blocks = samples.div_ceil(PAIR_BLOCK) + 1;
+        let dispatches = samples.div_ceil(pair_columns(shape));
+        Self::Pairwise { chain: 4 + 4 + tiles + blocks + dispatches, units: shape.hidden }
+    }
+
+    /// Those of shaders/trace_sq_assembled.wgsl with so many items.
+    pub(super) fn assembled(shape: Shape, samples: usize, items: usize) -> Self {
+        let length = entry_block(samples);
+        // The entries of a row of a tile, the rows, the items of a sum.
+        let tile = Items::of(shape).input_tile;
+        Self::Assembled {
+            chain: length + samples.div_ceil(length),
+            square_chain: (tile + 2) + (tile + 1) + items.div_ceil(ITEM_SUMS),
+            parameters: shape.parameters(),
+        }
+    }
+
+    /// The rounding of a network with this tr H^2, `size` and `perturbation`, as the device has them.
+    pub(super) fn rounding(self, problem: &Problem, trace_sq: f64, size: f64, perturbation: f64) -> Rounding {
+        let shape = problem.shape;
+        if !(SIZES.contains(&size) && perturbation < LARGEST) {
+            return Rounding { hessian: f64::INFINITY, trace: f64::INFINITY, trace_sq: f64::INFINITY };
+        }
+        // What the second order leaves, and the rounding of these two themselves.
+        let padding = 1.01 + 4.0 * UNIT * (shape.inputs + shape.hidden) as f64;
+        let spread = Spread { size: padding * size, perturbation: padding * perturbation };
+        // The host goes on in f64.
+        let trace_chain = SUM_PART + SUM_BLOCK / SUM_PART;
+        let arithmetic = |underflow| Arithmetic { unit: UNIT, trace_chain, underflow };
+        match self {
+            Self::Pairwise { chain, units } => {
+                // Every operation in a pair may lose `SMALLEST`, times what follows, at most the pair's share of the square of:
+                let reach = spread.perturbation / f64::from(REACH_SHARE);
+                arithmetic((20 * units + 40) as f64 * SMALLEST * reach * reach).of_pairs(shape, spread, chain)
+            }
+            Self::Assembled { chain, square_chain, parameters } => arithmetic(
+                8.0 * SMALLEST * (parameters as f64).powi(2),
+            )
+            .of_entries(shape, spread, chain, (trace_sq, square_chain)),
+        }
+    }
+}
+
+/// The samples that an entry of the assembled Hessian is summed over at a time, as the shader has it: the power of two next to the root of
+/// their number, or twice that.
+pub(super) const fn entry_block(samples: usize) -> usize {
+    let bits = usize::BITS - samples.leading_zeros();
+    1 << bits.div_ceil(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{UNIT, entry_block, narrowing};
+
+    #[test]
+    fn blocks_are_about_as_long_as_many() {
+        assert_eq!([1, 2, 50, 64, 600, 10_000, 60_000].map(entry_block), [2, 2, 8, 16, 32, 128, 256]);
+        for samples in 1..10_000 {
+            let length = entry_block(samples);
+            assert!(length * length > samples && length * length <= 4 * samples, "{length} of {samples}");
+        }
+    }
+
+    #[test]
+    fn rounding_to_f32_is_named_or_infinite() {
+        assert_eq!(narrowing([0.0, 1.5, f64::from(-1e-30_f32)].iter()).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(narrowing([0.0, 0.1].iter()).to_bits(), (UNIT / 2.0).to_bits());
+        for lost in [1e-39, 1e39, f64::NAN] {
+            assert!(narrowing([1.0, lost].iter()).is_infinite(), "{lost}");
+        }
+    }
+}
