@@ -89,7 +89,7 @@ pub struct Trained {
 
 /// The closed forms of a batch of S networks, each of length S.
 ///
-/// The values of f32 engines are widened to f64; how accurate they are is the engine's affair ([`Description::precision`]).
+/// The values of f32 engines are widened to f64; how accurate they are is the engine's affair ([`Machine::precision`]).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evaluation {
     /// L, the cross-entropy summed over the samples.
