@@ -78,7 +78,11 @@ impl ProgressArgs {
         });
         bar.finish_and_clear();
         match ended {
-            Ok(Ended::Finished(_)) => Ok(Run::open(&dir)?),
+            Ok(Ended::Finished(manifest)) => {
+                let run = Run::open(&dir)?;
+                // What is summed up must be what was computed here.
+                if *run.manifest() == *manifest { Ok(run) } else { Err(RunError::Replaced(dir).into()) }
+            }
             Ok(Ended::Stopped) => Err(interruption::failure()),
             // What is there now is not this run, or is not to be trusted: the error says what to do.
             Err(error @ SweepError::Run(RunError::Replaced(_) | RunError::Incomplete { .. })) => Err(error.into()),
