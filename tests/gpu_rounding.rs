@@ -27,7 +27,7 @@ struct Truth {
 impl Truth {
     /// Of the networks `theta`; `None` where f64 does not tell either.
     fn of_each(problem: &Problem, theta: &Array2<f64>) -> Vec<Option<Self>> {
-        let values = Reference.evaluate(problem, theta.view()).unwrap();
+        let values = Reference::default().evaluate(problem, theta.view()).unwrap();
         let eigenvalues = spectra(problem, theta.view(), 0);
         let truth = |(k, spectrum): (usize, Result<Spectrum, _>)| {
             let spectrum = spectrum.ok()?;
