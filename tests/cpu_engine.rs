@@ -286,16 +286,20 @@ fn theta_comparison_sees_one_more_step() {
     assert!(theta_errors(&found, &expected).into_iter().all(|error| error > 1e-5));
 }
 
-/// Long descents from the same seed may part (MATH.md, section 8), yet nearly all end alike.
+/// Long descents from the same seed may part, yet nearly all end alike.
 #[test]
-fn verdicts_of_long_descents_agree_for_98_of_100_seeds() {
-    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let descent = Descent::default();
-    let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
-    for set in InstructionSet::available() {
-        let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
-        let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
-        assert!(agreeing * 100 >= 512 * 98, "{set}: {agreeing} of 512");
+fn verdicts_of_long_descents_agree_for_98_of_100_seeds_and_with_tanh_for_95() {
+    let cases =
+        [(Activation::Sigmoid, 98), (Activation::Softplus, 98), (Activation::Gelu, 98), (Activation::Tanh, 95)];
+    for (activation, share) in cases {
+        let problem = Problem::new(3, activation, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let descent = Descent::default();
+        let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
+        for set in InstructionSet::available() {
+            let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
+            let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
+            assert!(agreeing * 100 >= 512 * share, "{activation:?} {set}: {agreeing} of 512");
+        }
     }
 }
 
