@@ -20,7 +20,8 @@ pub(super) struct Args {
     /// The directory for the joined run; it must not hold anything yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Join even what different engines, drivers, routes, revisions or versions of this program computed; manifest.json then says which seeds are whose
+    /// Join even what different engines, drivers, routes, revisions or versions of this program computed; manifest.json then says
+    /// which seeds are whose
     #[arg(long)]
     allow_mixed_engines: bool,
     #[command(flatten)]

@@ -168,6 +168,8 @@ impl RunWriter {
             .map(|column| ColumnFile::open(dir, column, rows, Access::Write))
             .collect::<Result<_, _>>()?;
         check_distinct(&columns)?;
+        // Columns were opened by their paths: they are this run's if these still lead to it.
+        journal.check_place()?;
         let mut spent = Seconds::default();
         contents.entries.iter().for_each(|entry| spent.add(entry.spent));
         let writer = Self {
