@@ -25,6 +25,7 @@ use ndarray_npy::{WriteNpyError, WriteNpyExt};
 pub use grid::{Grid, GridRun, number};
 pub use manifest::{Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
+pub use space::check_space;
 pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{Failure, notice, print};
+use super::{Failure, interruption, notice, print};
 use crate::report::{Report, report_of_run};
 use crate::run::{Run, check_free};
 
@@ -26,6 +26,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        interruption::leaves("what there is of the report is replaced by the next: start again");
         let out = self.out.unwrap_or_else(|| self.run.join("report"));
         check_free_for_report(&out)?;
         let report = report_of_run(&Run::open(&self.run)?);
