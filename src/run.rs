@@ -27,6 +27,7 @@ pub use grid::{Grid, GridRun, NewRun, number};
 pub use manifest::{Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
+pub use space::check_space;
 pub use staging::Staging;
 pub use writer::{RunWriter, check_free};
 

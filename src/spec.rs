@@ -354,7 +354,11 @@ impl Work {
             Err(SpecError::Value { what, value: value.to_string(), must: "finite and greater than 0" })
         };
         let (rows, tolerance) = match self {
-            Self::Sweep { seeds, descent, .. } => {
+            Self::Sweep { first_seed, seeds, descent, .. } => {
+                if first_seed.checked_add(*seeds).is_none() {
+                    let value = format!("{first_seed} + {seeds}");
+                    return Err(SpecError::Value { what: "the end of the seeds", value, must: "below 2^64" });
+                }
                 positive("the step size", descent.step_size)?;
                 positive("the initial range", descent.init_range.into())?;
                 if descent.init_range < SMALLEST_INIT_RANGE {
@@ -407,6 +411,10 @@ mod tests {
         assert!(sweep(3, descent, 1).is_ok());
         assert!(message(sweep(0, descent, 1)).contains("hidden units"));
         assert!(message(sweep(3, descent, 0)).contains("number of networks"));
+        let beyond = Work::Sweep { first_seed: u64::MAX, seeds: 2, shard_of: None, descent };
+        let (train, test) = appendix_c_data(50, 0).unwrap();
+        let beyond = Experiment::new(beyond, 3, Activation::Sigmoid, train, Some(test));
+        assert!(message(beyond).contains("end of the seeds"));
         assert!(message(sweep(3, Descent { step_size: f64::NAN, ..descent }, 1)).contains("step size is NaN"));
         assert!(message(sweep(3, Descent { init_range: -1.0, ..descent }, 1)).contains("initial range is -1"));
         let range = |init_range| sweep(3, Descent { init_range, ..descent }, 1);

@@ -153,6 +153,7 @@ impl Sweep<'_> {
     ) -> Result<Ended, SweepError> {
         let start = Instant::now();
         let mut written_at = start;
+        admit(self.experiment, engine.as_mut())?;
         let most = engine.batch_size(&self.experiment.problem)?.min(self.rows_in_memory());
         engine.stop_on(self.stop);
         let mut chunk = Chunk { rows: most.min(engine.smallest_batch()), most };

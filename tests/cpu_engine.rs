@@ -289,8 +289,7 @@ fn theta_comparison_sees_one_more_step() {
 /// Long descents from the same seed may part, yet nearly all end alike.
 #[test]
 fn verdicts_of_long_descents_agree_for_98_of_100_seeds_and_with_tanh_for_95() {
-    let cases =
-        [(Activation::Sigmoid, 98), (Activation::Softplus, 98), (Activation::Gelu, 98), (Activation::Tanh, 95)];
+    let cases = [(Activation::Sigmoid, 98), (Activation::Softplus, 98), (Activation::Gelu, 98), (Activation::Tanh, 95)];
     for (activation, share) in cases {
         let problem = Problem::new(3, activation, appendix_c(50, 0, Stream::TrainData).unwrap());
         let descent = Descent::default();

@@ -41,6 +41,7 @@ fn counts_that_do_not_fit_are_refused_before_any_work_with_what_would() {
         ("sweep --seeds 18446744073709551615", 1, "networks fit"),
         ("sweep --seeds 1000000000000000000 --hidden 3,4", 1, "networks fit"),
         ("reproduce --seeds 18446744073709551615 --backend cpu", 1, "networks fit"),
+        ("reproduce --data-seeds 0..18446744073709551615 --backend cpu", 1, "networks fit"),
         ("bench --out b --samples 10000000000000", 2, "samples fit"),
         ("bench --out b --samples 18446744073709551615", 2, "samples fit"),
         ("bench --out b --hidden 1000000000", 2, "parameters"),

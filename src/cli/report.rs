@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, notice, print};
+use super::{Failure, interruption, notice, print};
 use crate::report::{Report, report_of_run};
 use crate::run::{Output, Run, RunError, check_free};
 
@@ -28,6 +28,7 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        interruption::leaves("what there is of the report is replaced by the next: start again");
         let run = Run::open(&self.run)?;
         // A claim that is not true is no report's ground; a column that cannot be read only costs what needs it.
         if let Err(error @ (RunError::Incomplete { .. } | RunError::Changed { .. })) = run.check_complete() {

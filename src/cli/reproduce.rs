@@ -11,10 +11,10 @@ use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
 use crate::engine::Descent;
 use crate::model::Activation;
-use crate::records::{Dtype, columns};
+use crate::records::{Column, Dtype, columns};
 use crate::report::{CriticalPoints, Draw, report_of_reproduction};
-use crate::run::{Output, Run, RunWriter, check_free};
-use crate::spec::{Experiment, Work, appendix_c_data};
+use crate::run::{Output, Run, RunWriter, check_free, check_space};
+use crate::spec::{Experiment, SpecError, Work, appendix_c_data};
 use crate::sweep::{Networks, Sweep};
 
 /// The widths of the paper's experiment.
@@ -48,6 +48,12 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         check_free(&self.out)?;
+        let draws = self.data_seeds.end - self.data_seeds.start;
+        let rows = (self.seeds.end - self.seeds.start).saturating_mul(draws);
+        let runs = WIDTHS.map(|hidden| self.experiment(self.data_seeds.start, hidden));
+        let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let columns: Vec<Vec<Column>> = runs.iter().map(|run| columns(&run.spec, Dtype::Float32)).collect();
+        check_space(&self.out, columns.iter().map(|columns| (rows, columns.as_slice())))?;
         let choice = self.engine.choose()?;
         let mut notices = Vec::new();
         let (mut draws, mut shown) = (Vec::new(), Vec::new());
@@ -88,12 +94,16 @@ impl Args {
         }
     }
 
+    fn experiment(&self, data_seed: u64, hidden: usize) -> Result<Experiment, SpecError> {
+        let (train, test) = appendix_c_data(SAMPLES, data_seed)?;
+        let work = Work::sweep(self.seeds.clone(), Descent::default());
+        Experiment::new(work, hidden, Activation::Sigmoid, train, Some(test))
+    }
+
     fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
         let dir: PathBuf = Path::new(&self.out).join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
         let descent = Descent::default();
-        let (train, test) = appendix_c_data(SAMPLES, data_seed)?;
-        let work = Work::sweep(self.seeds.clone(), descent);
-        let experiment = Experiment::new(work, hidden, Activation::Sigmoid, train, Some(test))?;
+        let experiment = self.experiment(data_seed, hidden)?;
         let engine = choice.open()?;
         let columns = columns(&experiment.spec, Dtype::Float32);
         let writer = RunWriter::create(

@@ -213,6 +213,10 @@ fn check_cover(runs: &[(Seeds, Run)], whole: Seeds) -> Result<(), RunError> {
     let mut next = whole.first_seed;
     let mut last: Option<&Run> = None;
     for (seeds, run) in runs {
+        if seeds.first_seed < whole.first_seed || seeds.end() > whole.end() {
+            let (first, end) = (seeds.first_seed, seeds.end());
+            problems.push(format!("{} holds {first}..{end}, which are not all among them", run.dir().display()));
+        }
         if seeds.first_seed > next {
             problems.push(format!("seeds {next}..{} are in none of them", seeds.first_seed));
         }

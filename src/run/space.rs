@@ -6,10 +6,10 @@ use crate::records::Column;
 use crate::room::{NoRoom, check_disk};
 
 /// Fails unless the disk that will hold `dir` has room for runs with these rows and columns.
-pub(super) fn check_space<'a>(
-    dir: &Path,
-    runs: impl Iterator<Item = (u64, &'a [Column])> + Clone,
-) -> Result<(), NoRoom> {
+///
+/// # Errors
+/// [`NoRoom`] with how many networks would fit.
+pub fn check_space<'a>(dir: &Path, runs: impl Iterator<Item = (u64, &'a [Column])> + Clone) -> Result<(), NoRoom> {
     let row = |columns: &[Column]| {
         columns.iter().fold(0, |sum: u64, column| {
             sum.saturating_add(column.dtype.size().saturating_mul(column.width.unwrap_or(1) as u64))
