@@ -102,7 +102,7 @@ fn no_kill_of_a_cpu_sweep_shows() {
 #[test]
 fn no_kill_of_a_gpu_sweep_shows() {
     if !skipped("no_kill_of_a_gpu_sweep_shows") {
-        assert_no_kill_of_a_sweep_shows("gpu", 2, &["--backend", "gpu", "--seeds", "3000", "--max-steps", "200"]);
+        assert_no_kill_of_a_sweep_shows("gpu", 2, &["--backend", "gpu", "--seeds", "3000", "--max-steps", "1000"]);
     }
 }
 

@@ -24,7 +24,7 @@ fn engines(test: &str, [cpu, reference, gpu]: [&'static str; 3]) -> Vec<[&'stati
 }
 
 /// On the fifty samples of the default data.
-const STEPS: [&str; 3] = ["800", "120", "100"];
+const STEPS: [&str; 3] = ["800", "120", "2000"];
 
 fn concat<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
     parts.concat()
@@ -73,7 +73,7 @@ fn with_every_further_column_a_run_in_pieces_has_the_bytes_of_the_whole() {
 /// N = 3 and 10 on ten samples: `auto` takes another route for each of the two.
 #[test]
 fn a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole() {
-    for engine in engines("a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole", ["4000", "600", "500"]) {
+    for engine in engines("a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole", ["4000", "600", "10000"]) {
         let dir = tempdir().unwrap();
         let sweep = concat(&[
             &["sweep"],
