@@ -616,6 +616,7 @@ impl Run {
         let array = read(&column::path(&self.dir, &column.name)).map_err(|error| {
             let problem = match error {
                 NpyError::Io(error) if error.kind() == io::ErrorKind::NotFound => "the column is missing".into(),
+                NpyError::Short { .. } => "the file is shorter than its header says: it was cut off".into(),
                 error => error.to_string(),
             };
             self.damaged(&column.name, problem)
