@@ -176,12 +176,6 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
                 assert!(median < MEDIAN[k] && worst < WORST[k], "{name}: median {median:e}, worst {worst:e}");
 
                 let [none, part] = [0.0, 1e-4].map(|factor| Comparison::of(&problem, &found, &truth, factor));
-                println!(
-                    "{name}: median {median:.2e} worst {worst:.2e}; none {} part {}/{}",
-                    none.bounds.len(),
-                    part.bounds.len(),
-                    part.traces.len()
-                );
                 if hidden == 3 && matches!(activation, Activation::Softplus | Activation::Gelu) {
                     assert!(!none.bounds.is_empty() && !part.bounds.is_empty(), "{name}");
                 }
