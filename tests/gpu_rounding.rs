@@ -2,7 +2,7 @@
 
 mod support;
 
-use ndarray::{Array2, array};
+use ndarray::{Array2, Axis, array};
 use sharpsweep::bounds::{WidenedBounds, widened_bounds};
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
@@ -176,12 +176,6 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
                 assert!(median < MEDIAN[k] && worst < WORST[k], "{name}: median {median:e}, worst {worst:e}");
 
                 let [none, part] = [0.0, 1e-4].map(|factor| Comparison::of(&problem, &found, &truth, factor));
-                println!(
-                    "{name}: median {median:.2e} worst {worst:.2e}; none {} part {}/{}",
-                    none.bounds.len(),
-                    part.bounds.len(),
-                    part.traces.len()
-                );
                 if hidden == 3 && matches!(activation, Activation::Softplus | Activation::Gelu) {
                     assert!(!none.bounds.is_empty() && !part.bounds.is_empty(), "{name}");
                 }
@@ -265,6 +259,33 @@ fn what_f32_does_not_hold_has_no_bounds() {
         for k in 1..theta.nrows() {
             let trace = found.trace_ww[k] + found.trace_vv[k];
             assert!(widened_bounds(trace, found.trace_sq[k], 4, &found.rounding[k]).bounds.lambda_sup.is_nan());
+        }
+    }
+}
+
+/// Inputs and weights that f32 rounds in their eighth digit, all the same way: the third of their difference, which is y.
+#[test]
+fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
+    let x = |narrow: fn(f64) -> f64| {
+        let x = Array2::from_shape_fn((20, 1), |(i, _)| narrow(1.0 + (21.0 * i as f64 + 0.45) / (1 << 23) as f64));
+        let q = (0..20).map(|i| f64::from(i % 2)).collect();
+        Problem::new(1, Activation::Sigmoid, Dataset::new(x, q).unwrap())
+    };
+    let narrow = |value: f64| f64::from(value as f32);
+    let (exact, narrowed) = (x(|x| x), x(|x| f64::from(x as f32)));
+    let theta = array![[-1e5, 1e5, 0.25, 4.0], [-1e5 - 0.0035, 1e5, 0.25, 4.0]];
+    for route in ROUTES {
+        let Some(mut gpu) = engine("rounding_counts_what_inputs_and_weights_lose_in_f32", route) else { return };
+        // Inputs that are off, and then weights.
+        for (problem, theta) in [(&exact, theta.select(Axis(0), &[0])), (&narrowed, theta.select(Axis(0), &[1]))] {
+            let truth = Truth::of_each(problem, &theta);
+            let found = gpu.evaluate(problem, theta.view()).unwrap();
+            let comparison = Comparison::of(problem, &found, &truth, 1.0);
+            comparison.assert_holds(&format!("{route:?}"));
+            assert!(found.rounding[0].hessian.is_finite());
+            // The same numbers, taken for exact.
+            let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view()).unwrap();
+            assert!(!Comparison::of(problem, &found, &truth, 1.0).traces.is_empty(), "{route:?}, {theta}");
         }
     }
 }

@@ -40,12 +40,12 @@ pub(super) fn given_weights(theta: ArrayView1<'_, f64>) -> f64 {
 fn narrowing<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
     values.fold(0.0, |error: f64, &value| {
         let narrow = value as f32;
-        if value != 0.0 && !narrow.is_normal() {
+        if value.abs() > 0.0 && !narrow.is_normal() || value.is_nan() {
             f64::INFINITY
-        } else if f64::from(narrow) == value {
-            error
-        } else {
+        } else if (f64::from(narrow) - value).abs() > 0.0 {
             error.max(UNIT / 2.0)
+        } else {
+            error
         }
     })
 }

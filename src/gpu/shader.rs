@@ -155,7 +155,7 @@ fn training_parts(activation: Activation) -> Vec<&'static str> {
 }
 
 /// What the other passes share: f, f' and f'' to full accuracy, and by how much they may be off.
-fn evaluation_parts<'a>(activation: Activation, constants: &'a str) -> Vec<&'a str> {
+fn evaluation_parts(activation: Activation, constants: &str) -> Vec<&str> {
     let activation = match activation {
         Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
         Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
