@@ -70,7 +70,9 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
         }
         (Backend::Cpu, _) => Ok(cpu("asked for by --backend cpu")),
         (Backend::Reference, _) => {
-            let reason = "engine: reference, f64, plain code: asked for by --backend reference".into();
+            // Its one route is exact as well, so a wish for the other is no error.
+            let pairs = if route == Route::Assembled { "; tr H^2 over pairs of samples, its only route" } else { "" };
+            let reason = format!("engine: reference, f64, plain code: asked for by --backend reference{pairs}");
             Ok(Choice { kind: Kind::Reference, route, reason })
         }
     }

@@ -1,6 +1,6 @@
 //! Files that appear whole: a reader sees the old one or the new one, and a writer that fails or is killed is in nobody's way.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::Path;
 
@@ -27,9 +27,16 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
         // As any new file: what the user's mask leaves.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
-    let mut file = builder.prefix(&prefix).tempfile_in(folder)?;
-    // A file system without locks can do without: then what was left behind stays.
-    let _ = file.as_file().try_lock();
+    builder.prefix(&prefix);
+    let mut file = loop {
+        let file = builder.tempfile_in(folder)?;
+        // A file system without locks can do without: then what was left behind stays. Until it is locked another process may take it
+        // for left behind, and then there must be a new one.
+        let taken = matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
+        if !taken && file.path().exists() {
+            break file;
+        }
+    };
     write(file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|failed| failed.error)
