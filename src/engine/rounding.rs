@@ -1,24 +1,24 @@
 //! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
-//!
-//! The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff, and a computed
-//! y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
-//! f''' nearby, those of z from the errors of r, and those of s and delta from that of z. For sample i, with
-//!
-//! - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
-//! - C, what delta multiplies, ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
-//!
-//! and d before the error of what follows, H_i = s J J^T + delta C is off by at most
-//!
-//! ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
-//!
-//! Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta| ||C||_F, is at least
-//! ||H||_F and at least what the absolute values of all products add up to, so that the rounding of a sum is at most the number of
-//! operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is further from
-//! that of H~ than the perturbation.
 
 use crate::model::Shape;
 
 /// By how much the closed forms of one network may be off those of the exact Hessian H at the recorded weights.
+///
+/// The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff, and a computed
+/// y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
+/// f''' nearby, those of z from the errors of r, and those of s and delta from that of z. For sample i, with
+///
+/// - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
+/// - C, what delta multiplies, ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
+///
+/// and d before the error of what follows, H_i = s J J^T + delta C is off by at most
+///
+/// ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
+///
+/// Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta| ||C||_F, is at least
+/// ||H||_F and at least what the absolute values of all products add up to, so that the rounding of a sum is at most the number of
+/// operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is further from
+/// that of H~ than the perturbation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rounding {
     /// A bound of ||H - H~||_F: the sums are those of H~.
@@ -29,7 +29,7 @@ pub struct Rounding {
     pub trace_sq: f64,
 }
 
-/// What an engine sums up of every network besides its closed forms; see the [module's documentation](self).
+/// What an engine sums up of every network besides its closed forms; see [`Rounding`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Spread {
     /// sum_i (s_i |J_i|^2 + |delta_i| ||C_i||_F).
