@@ -188,7 +188,7 @@ impl Engine for Cpu {
         let of_samples = (problem.data.samples() as u64).saturating_mul(inputs + 1);
         let threads = rayon::current_num_threads() as u64;
         let bytes =
-            of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(4);
+            of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
         check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.shape.hidden), bytes)?;
         // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against the whole,
         // few rounds keep a call on a large problem short.
