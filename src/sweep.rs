@@ -221,7 +221,7 @@ impl Sweep<'_> {
                 done_now += written;
                 if !records.no_spectrum.is_empty() {
                     let first = self.first_seed() + part.start;
-                    let _ = observe(Event::NoSpectrum { first, missing: records.no_spectrum });
+                    observe(Event::NoSpectrum { first, missing: records.no_spectrum });
                 }
                 let progress = Progress {
                     first: part.start,

@@ -178,7 +178,7 @@ impl Engine for Cpu {
             )));
         }
         let (inputs, lanes) = (problem.shape.inputs as u64, self.instruction_set.lanes() as u64);
-        // In f32, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
+        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
         // inputs, pair by pair for a block of at least 16 samples. The samples once for all.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
