@@ -196,7 +196,7 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
         let clean = engine.spectrum(&problem, theta.view()).unwrap();
         theta[[11, 2]] = f64::NAN;
         theta[[30, 12]] = 1e300;
-        theta[[30, 0]] = 1e300;
+        theta[[30, 2]] = 1e300;
         let found = engine.spectrum(&problem, theta.view()).unwrap();
         let rows: Vec<usize> = found.missing.iter().map(|missing| missing.row).collect();
         assert_eq!(rows, [11, 30], "{name}: {:?}", found.missing);
