@@ -51,7 +51,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
     };
     let cpu = |why: &str| {
         let cpu = Cpu::new(route).machine();
-        let reason = format!("engine: cpu, {} ({}), f32: {why}", cpu.device, cpu.driver);
+        let reason = format!("engine: cpu, {} ({}), {}: {why}", cpu.device, cpu.driver, cpu.precision);
         Choice { kind: Kind::Cpu, route, reason }
     };
     match (backend, adapter) {

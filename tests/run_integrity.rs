@@ -217,7 +217,7 @@ fn resume_holds_columns_and_state_against_what_was_begun() {
     edit(&|json| {
         json["columns"].as_array_mut().unwrap().pop();
     });
-    refused(dir.path(), &["resume", "run"], &["columns: 15 entries there, 14 here"]);
+    refused(dir.path(), &["resume", "run"], &["columns: 16 entries there, 15 here"]);
     restore();
     edit(&|json| json["state"] = "finished".into());
     refused(dir.path(), &["resume", "run"], &["run is not complete", "manifest.json says that it is finished"]);
