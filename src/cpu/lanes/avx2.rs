@@ -57,6 +57,15 @@ impl F32x8 {
         vector!(_mm256_round_ps::<0x08>(self.0))
     }
 
+    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of that number, which is
+    /// 0 from -127 down.
+    #[inline(always)]
+    fn exp2_factors(self) -> (Self, Self) {
+        let bounded = self.at_least(Self::splat(-127.0));
+        let whole = bounded.round();
+        (polynomial(bounded - whole, EXP2_CENTRED), whole.power_of_two())
+    }
+
     /// 2^self for a whole number self from -127, which gives 0, to 128, which gives infinity. NaN, which converts to an integer of low
     /// bits 0, gives 1.
     #[inline(always)]
@@ -153,10 +162,8 @@ impl Singles for F32x8 {
 
     #[inline(always)]
     fn exp2(self) -> Self {
-        let bounded = self.at_least(Self::splat(-127.0));
-        let whole = bounded.round();
-        // The power apart from the polynomial: it is 0 for the lowest whole number.
-        polynomial(bounded - whole, EXP2_CENTRED) * whole.power_of_two()
+        let (polynomial, power) = self.exp2_factors();
+        polynomial * power
     }
 
     #[inline(always)]
@@ -172,7 +179,8 @@ impl Singles for F32x8 {
     #[inline(always)]
     fn one_over_one_plus_exp2(self) -> Self {
         // 2^128 is infinity, and its reciprocal 0.
-        (self.at_most(Self::splat(128.0)).exp2() + Self::splat(1.0)).reciprocal()
+        let (polynomial, power) = self.at_most(Self::splat(128.0)).exp2_factors();
+        polynomial.mul_add(power, Self::splat(1.0)).reciprocal()
     }
 
     #[inline(always)]

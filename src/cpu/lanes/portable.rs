@@ -142,7 +142,8 @@ impl Singles for F32x8 {
     #[inline(always)]
     fn one_over_one_plus_exp2(self) -> Self {
         // 2^128 is infinity, and its reciprocal 0.
-        (self.at_most(Self::splat(128.0)).exp2() + Self::splat(1.0)).reciprocal()
+        let (fraction, scale) = self.at_most(Self::splat(128.0)).split();
+        polynomial(fraction, EXP2_CENTRED).mul_add(scale, Self::splat(1.0)).reciprocal()
     }
 
     #[inline(always)]
