@@ -131,8 +131,8 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = format!(
-        "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}} and run in f32 \
-         lanes, as do the eigenvalues; Lanczos and the central differences run in f64. Dashed: where the two exact routes to tr H^{{2}} \
+        "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}}; they and \
+         the eigenvalues run in f64 lanes, Lanczos and the central differences in plain f64. Dashed: where the two exact routes to tr H^{{2}} \
          cross. A curve lacks the sizes where its repeats would have taken more than {} s.",
         bench.repeats, bench.budget
     );
@@ -204,7 +204,7 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
         (Method::DifferencesEigenvalues, palette::INK),
     ];
     let devices = [
-        (Device::Cpu, MarkerShape::Circle, "f32, lanes"),
+        (Device::Cpu, MarkerShape::Circle, "f64, lanes"),
         (Device::Gpu, MarkerShape::Triangle, "f32, GPU"),
         (Device::Reference, MarkerShape::Square, "f64"),
     ];
