@@ -45,7 +45,7 @@ pub(crate) struct Arithmetic {
     pub(crate) unit: f64,
     /// The most additions that one sample's share of tr H goes through.
     pub(crate) trace_chain: usize,
-    /// Where the absolute error of a square may be: what underflow leaves of it.
+    /// What underflow may take from tr H^2, also where nothing is left of the sizes.
     pub(crate) underflow: f64,
 }
 
@@ -62,7 +62,7 @@ impl Arithmetic {
         Rounding {
             hessian: spread.perturbation,
             trace: self.trace(shape, spread),
-            trace_sq: relative * spread.size * spread.size + self.lost(spread),
+            trace_sq: relative * spread.size * spread.size + self.underflow,
         }
     }
 
@@ -80,7 +80,7 @@ impl Arithmetic {
         Rounding {
             hessian: spread.perturbation + entries,
             trace: self.trace(shape, spread) + (shape.hidden as f64).sqrt() * entries,
-            trace_sq: (4 + square_chain) as f64 * self.unit * trace_sq + self.lost(spread),
+            trace_sq: (4 + square_chain) as f64 * self.unit * trace_sq + self.underflow,
         }
     }
 
@@ -88,9 +88,5 @@ impl Arithmetic {
     fn trace(&self, shape: Shape, spread: Spread) -> f64 {
         let operations = shape.inputs + shape.hidden + 10 + self.trace_chain;
         operations as f64 * self.unit * (shape.hidden as f64).sqrt() * spread.size
-    }
-
-    fn lost(&self, spread: Spread) -> f64 {
-        if spread.size > 0.0 { self.underflow } else { 0.0 }
     }
 }
