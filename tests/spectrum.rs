@@ -195,12 +195,12 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
         let mut theta = random_theta(&problem, 40, 1.0);
         let clean = engine.spectrum(&problem, theta.view()).unwrap();
         theta[[11, 2]] = f64::NAN;
-        // Two units whose huge output weights cancel in z, so that nothing saturates.
+        // Two units whose huge output weights, powers of two, cancel exactly in z, so that nothing saturates.
         for m in 0..3 {
             theta[[30, 3 * m + 1]] = theta[[30, 3 * m]];
         }
-        theta[[30, 10]] = 1e200;
-        theta[[30, 11]] = -1e200;
+        theta[[30, 10]] = 2_f64.powi(700);
+        theta[[30, 11]] = -2_f64.powi(700);
         let found = engine.spectrum(&problem, theta.view()).unwrap();
         let rows: Vec<usize> = found.missing.iter().map(|missing| missing.row).collect();
         assert_eq!(rows, [11, 30], "{name}: {:?}", found.missing);
