@@ -114,7 +114,8 @@ merge=$(sbatch --parsable --chdir="$work" --dependency="afterok:$array" "$exampl
 
 # Waits until task $1 runs and some of its rows, but not all, are finished.
 await_rows() {
-    for _ in $(seq 600); do
+    # On a slow machine the shards before it take minutes.
+    for _ in $(seq 6000); do
         journal=$work/run/shard-$1/journal
         [ -e "$journal" ] && [ "$(wc -l <"$journal")" -gt 1 ] && return
         [ -e "$work/run/shard-$1/manifest.json" ] && [ ! -e "$journal" ] && die "shard $1 was too quick to be interrupted"
@@ -130,7 +131,7 @@ await_rows 6
 scancel --batch --signal=TERM "${array}_6"
 say "told task 6 that its time runs out"
 
-for _ in $(seq 1800); do
+for _ in $(seq 9000); do
     state=$(scontrol show job "$merge" | sed -n 's/.*JobState=\([A-Z_]*\).*/\1/p')
     case "$state" in
     COMPLETED) break ;;
