@@ -24,7 +24,7 @@ use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 is that of runs that record none.
+/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
 const REVISION: u32 = 2;
 
 /// Trains in f32 and evaluates in f64 on all threads of the current rayon pool.

@@ -41,7 +41,7 @@ impl Default for Tuning {
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// on the device, in what the host does with its results, or in what the processor computes beside the engine: runs of another
 /// revision are then neither gone on with nor merged with, instead of ending in columns of two kinds. The hash of the shaders' text
-/// notices a change of that text by itself. Revision 1 is that of runs that record none.
+/// notices a change of that text by itself. Revision 1 was never recorded: runs of then read as 0.
 const REVISION: u32 = 2;
 
 /// The GPU engine on one open device.

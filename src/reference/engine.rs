@@ -16,7 +16,7 @@ use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 is that of runs that record none.
+/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
 const REVISION: u32 = 2;
 
 /// The closed forms of one network.
