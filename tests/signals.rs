@@ -53,13 +53,28 @@ fn assert_stops(mut child: Child, line: &str, says: &str) -> Duration {
 
 /// Starts the program and sends it SIGTERM after `delay`.
 fn stopped(dir: &Path, line: &str, delay: Duration, says: &str) {
-    let args: Vec<&str> = line.split(' ').collect();
-    let mut command = sharpsweep(dir, &args);
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let child = command.spawn().unwrap();
+    let child = begun(dir, line);
     std::thread::sleep(delay);
     send(&child, Signal::SIGTERM);
     assert_stops(child, line, says);
+}
+
+/// Starts the program and sends it SIGTERM `delay` after `out` is there: on a busy machine that may take a while.
+fn stopped_with(dir: &Path, line: &str, out: &str, delay: Duration, says: &str) {
+    let child = begun(dir, line);
+    let start = Instant::now();
+    while !dir.join(out).exists() {
+        assert!(start.elapsed() < Duration::from_secs(60), "{line} leaves nothing in {out}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(delay);
+    send(&child, Signal::SIGTERM);
+    assert_stops(child, line, says);
+}
+
+fn begun(dir: &Path, line: &str) -> Child {
+    let args: Vec<&str> = line.split(' ').collect();
+    sharpsweep(dir, &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 #[test]
@@ -69,8 +84,9 @@ fn every_command_that_computes_stops_and_says_how_to_go_on() {
     // Inside one chunk that takes minutes on any machine.
     let long = "--samples 200000 --hidden 50 --seeds 64 --tolerance 0";
     let resume = |out: &str| format!("go on with: sharpsweep resume {out}");
-    stopped(dir.path(), &format!("sweep --backend cpu {long} --out cpu"), second, &resume("cpu"));
-    stopped(dir.path(), &format!("sweep --backend reference {long} --out reference"), second, &resume("reference"));
+    stopped_with(dir.path(), &format!("sweep --backend cpu {long} --out cpu"), "cpu", second, &resume("cpu"));
+    let reference = format!("sweep --backend reference {long} --out reference");
+    stopped_with(dir.path(), &reference, "reference", second, &resume("reference"));
     stopped(dir.path(), "resume cpu", second, &resume("cpu"));
     // Between runs that each fit one chunk.
     let widths: Vec<String> = (2..60).map(|hidden| hidden.to_string()).collect();
@@ -78,11 +94,12 @@ fn every_command_that_computes_stops_and_says_how_to_go_on() {
         "sweep --backend cpu --seeds 200 --tolerance 0 --max-steps 2000 --hidden {} --out grid",
         widths.join(",")
     );
-    stopped(dir.path(), &grid, second, &resume("grid"));
+    stopped_with(dir.path(), &grid, "grid", second / 2, &resume("grid"));
     stopped(dir.path(), "resume grid", second, &resume("grid"));
-    stopped(
+    stopped_with(
         dir.path(),
         "reproduce --backend cpu --seeds 200 --data-seeds 400 --out paper",
+        "paper",
         second,
         "runs under paper stay",
     );
@@ -112,7 +129,7 @@ fn the_graphics_engine_stops_inside_a_long_chunk() {
     }
     let dir = tempdir().unwrap();
     let line = "sweep --backend gpu --seeds 5000 --hidden 20 --samples 500 --tolerance 0 --out gpu";
-    stopped(dir.path(), line, Duration::from_secs(2), "go on with: sharpsweep resume gpu");
+    stopped_with(dir.path(), line, "gpu", Duration::from_secs(1), "go on with: sharpsweep resume gpu");
 }
 
 #[test]
@@ -135,7 +152,7 @@ fn commands_on_large_runs_stop_and_leave_them_as_they_are() {
     assert_eq!(support::command::columns(&dir.path().join("run")), before);
     let pairs = "--route pairwise --spectrum=vectors --bounds";
     let slow = format!("evaluate --backend cpu --theta theta.npy --x x.npy --q q.npy {pairs} --out slow");
-    stopped(dir.path(), &slow, soon, "slow");
+    stopped_with(dir.path(), &slow, "slow", soon, "go on with: sharpsweep resume slow");
 }
 
 #[test]
