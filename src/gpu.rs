@@ -23,7 +23,7 @@ mod shader;
 mod spectrum;
 mod train;
 
-pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};
+pub use adapter::{Adapter, AdapterSummary, adapter_of, adapters, begun_among, choose_adapter, wanted_among};
 pub use engine::{Gpu, Tuning};
 pub use plan::TrainPlan;
 pub use shader::{Pass, wgsl};
