@@ -193,13 +193,13 @@ impl DescentsArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
-    /// Where to compute [default: auto; to go on with a run, where it was begun]
+    /// Where to compute [default: auto]
     #[arg(long)]
     backend: Option<Backend>,
     /// The graphics adapter: its number, or a part of its name or id (see `sharpsweep adapters`)
     #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
-    /// How to compute tr H^2; both are exact [default: auto; to go on with a run, as it was begun]
+    /// How to compute tr H^2; both are exact [default: auto]
     #[arg(long)]
     route: Option<Route>,
     /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. Changes no result

@@ -2,6 +2,7 @@
 
 mod watched;
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::Path;
 
@@ -152,8 +153,8 @@ fn resume_command(dir: &Path) -> String {
 /// A path as a shell takes it.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |character: char| character.is_alphanumeric() || "/._-+=:,@".contains(character);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // No path holds a NUL, the one thing that cannot be quoted.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -165,6 +166,7 @@ mod tests {
     #[test]
     fn a_directory_with_a_space_can_be_pasted_into_a_shell() {
         assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
-        assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+        assert_eq!(quoted(Path::new("my runs/it's")), r#""my runs/it's""#);
+        assert_eq!(quoted(Path::new("a; rm -r $HOME")), "'a; rm -r $HOME'");
     }
 }

@@ -69,19 +69,20 @@ impl Adapter {
 pub fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let mut adapters: Vec<(u8, AdapterSummary, wgpu::Adapter)> = pollster::block_on(instance.enumerate_adapters(backends))
-        .into_iter()
-        .map(|inner| {
-            let rank = match inner.get_info().device_type {
-                wgpu::DeviceType::DiscreteGpu => 0,
-                wgpu::DeviceType::VirtualGpu => 1,
-                wgpu::DeviceType::IntegratedGpu => 2,
-                wgpu::DeviceType::Other => 3,
-                wgpu::DeviceType::Cpu => 4,
-            };
-            (rank, summary(&inner), inner)
-        })
-        .collect();
+    let mut adapters: Vec<(u8, AdapterSummary, wgpu::Adapter)> =
+        pollster::block_on(instance.enumerate_adapters(backends))
+            .into_iter()
+            .map(|inner| {
+                let rank = match inner.get_info().device_type {
+                    wgpu::DeviceType::DiscreteGpu => 0,
+                    wgpu::DeviceType::VirtualGpu => 1,
+                    wgpu::DeviceType::IntegratedGpu => 2,
+                    wgpu::DeviceType::Other => 3,
+                    wgpu::DeviceType::Cpu => 4,
+                };
+                (rank, summary(&inner), inner)
+            })
+            .collect();
     // Stable, so that the driver's own order decides among equals.
     adapters.sort_by_key(|(rank, ..)| *rank);
     let numbered = adapters.into_iter().enumerate();
@@ -138,7 +139,8 @@ pub fn wanted_among(all: &[AdapterSummary], wanted: &str) -> Result<usize, Strin
     }
     let wanted_too = wanted.to_lowercase();
     let places = |fits: &dyn Fn(&str) -> bool| -> Vec<usize> {
-        let fits = |adapter: &AdapterSummary| [&adapter.name, &adapter.id].iter().any(|text| fits(&text.to_lowercase()));
+        let fits =
+            |adapter: &AdapterSummary| [&adapter.name, &adapter.id].iter().any(|text| fits(&text.to_lowercase()));
         (0..).zip(all).filter(|(_, adapter)| fits(adapter)).map(|(place, _)| place).collect()
     };
     // A whole name is meant even where others contain it.
@@ -146,12 +148,10 @@ pub fn wanted_among(all: &[AdapterSummary], wanted: &str) -> Result<usize, Strin
     let found = if whole.is_empty() { places(&|text| text.contains(&wanted_too)) } else { whole };
     match found[..] {
         [place] => Ok(place),
-        [] => Err(format!("no adapter has the number `{wanted}`, or has `{wanted}` in its name or id; {}", listed(all))),
-        _ => Err(format!(
-            "`{wanted}` fits {} adapters: name one by its number or id; {}",
-            found.len(),
-            listed(all)
-        )),
+        [] => {
+            Err(format!("no adapter has the number `{wanted}`, or has `{wanted}` in its name or id; {}", listed(all)))
+        }
+        _ => Err(format!("`{wanted}` fits {} adapters: name one by its number or id; {}", found.len(), listed(all))),
     }
 }
 
