@@ -17,7 +17,7 @@ use crate::model::Problem;
 use crate::room::NoRoom;
 
 pub use rounding::Rounding;
-pub(crate) use rounding::{Arithmetic, Spread};
+pub(crate) use rounding::{Arithmetic, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
 pub use stop::Stop;

@@ -10,8 +10,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::closed_forms::{self, ClosedForms};
 use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop};
+use crate::fallback::{self, Completed};
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
 use crate::reference::{self, Spectrum};
 use crate::run::{Manifest, Outcome, RunError, RunWriter, Seconds};
@@ -277,7 +277,7 @@ impl Sweep<'_> {
         let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
-        let ClosedForms { evaluation, again } = closed_forms::evaluate(engine, problem, theta.view(), self.stop)?;
+        let Completed { evaluation, again } = fallback::evaluate(engine, problem, theta.view(), self.stop)?;
         let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
         self.stop.check()?;
         if let Some(test) = test {
@@ -320,7 +320,7 @@ impl Sweep<'_> {
         let problem = &self.experiment.problem;
         if wanted == SpectrumColumns::Values {
             let Spectra { lambda_max, lambda_min, missing } =
-                closed_forms::spectra(engine, problem, theta, again, self.stop)?;
+                fallback::spectra(engine, problem, theta, again, self.stop)?;
             return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
         }
         let mut spectra = Vec::with_capacity(theta.nrows());

@@ -9,9 +9,9 @@ use std::path::Path;
 use ndarray::{Array1, Array2};
 use ndarray_npy::read_npy;
 use sharpsweep::bounds::{WolkowiczStyan, widened_bounds, wolkowicz_styan};
-use sharpsweep::closed_forms::{self, ClosedForms};
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status, Stop};
+use sharpsweep::fallback::{self, Completed};
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
@@ -79,13 +79,13 @@ fn compare(
     engine: &mut dyn Engine,
     networks: &Networks,
     found: &mut Found,
-    bounds: impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64),
+    bounds: impl Fn(&Completed, usize) -> (WolkowiczStyan, f64),
 ) {
     let Networks { problem, theta, truth, .. } = networks;
     let parameters = problem.shape.parameters();
-    let forms = closed_forms::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
+    let forms = fallback::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
     let Spectra { lambda_max, lambda_min, .. } =
-        closed_forms::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
+        fallback::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
     let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
@@ -142,7 +142,7 @@ fn compare(
 }
 
 /// The bounds as they stand in a run's columns.
-fn recorded(problem: &Problem) -> impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64) {
+fn recorded(problem: &Problem) -> impl Fn(&Completed, usize) -> (WolkowiczStyan, f64) {
     let parameters = problem.shape.parameters();
     move |forms, k| {
         let evaluation = &forms.evaluation;

@@ -11,7 +11,7 @@ use super::network::{GROUP, Layout, Networks, add_products, load_lane};
 use super::pairwise::Pairwise;
 use super::route::ExactRoute;
 use super::samples::Samples;
-use super::terms::{Block, TermErrors, Terms, UNIT};
+use super::terms::{Block, TermErrors, Terms};
 use crate::engine::{Arithmetic, Rounding, Spread, Stop};
 use crate::model::{Activation, Shape};
 
@@ -260,7 +260,7 @@ impl<F: Doubles> Worker<F> {
         let spread = Spread { size: value(&found.size), perturbation: value(&found.perturbation) };
         // Within a block, and over the blocks.
         let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
-        let arithmetic = Arithmetic { unit: UNIT, trace_chain: chain, underflow: UNDERFLOW };
+        let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {
             TraceSq::Pairwise(pairwise) => {
                 arithmetic.of_pairs(task.shape, spread, pairwise.chain(task.samples.count()))
@@ -280,9 +280,6 @@ impl<F: Doubles> Worker<F> {
         }
     }
 }
-
-/// What underflow may leave of tr H^2, with room for factors of 1e60: below it the Hessian is as good as 0.
-const UNDERFLOW: f64 = 1e-240;
 
 /// Adds the block's part of tr H(w,w) and tr H(v,v) (paper, Theorem 2). `norms` are 1 + x_i.x_i.
 #[inline(always)]

@@ -3,10 +3,8 @@
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
 use super::network::{GROUP, Networks, pre_activations};
+use crate::engine::UNIT;
 use crate::model::Activation;
-
-/// u, half the distance from 1 to the next f64.
-pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
 pub(super) struct Terms<F> {
