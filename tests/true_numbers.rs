@@ -232,6 +232,36 @@ fn trained_networks_have_true_bounds() {
     assert_true(engines("trained_networks_have_true_bounds", true), &trained(100 * share()), 0.0, Some((1e-12, 2e-4)));
 }
 
+/// Pair by pair nothing but the terms moves the Hessian, and every engine finds by how much from the same derivation: in units of its
+/// own roundoff these bounds are alike.
+#[test]
+fn engines_bound_the_rounding_of_the_terms_alike() {
+    let name = "engines_bound_the_rounding_of_the_terms_alike";
+    let f64_unit = f64::EPSILON / 2.0;
+    let mut engines: Vec<(String, Box<dyn Engine>, f64, [f64; 2])> = Vec::new();
+    for set in InstructionSet::available() {
+        let cpu = Cpu::with_instruction_set(Route::Pairwise, set).expect("listed as available");
+        engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [0.5, 2.0]));
+    }
+    if let Some(gpu) = support::gpu::gpu(name, Tuning { route: Route::Pairwise, ..Tuning::default() }) {
+        // WGSL lets a device round to either neighbour, and its functions be further off than a math library's.
+        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.5, 20.0]));
+    }
+    for networks in trained(80) {
+        let Networks { name, problem, theta, .. } = &networks;
+        let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        for (engine, evaluates, unit, [least, most]) in &mut engines {
+            let found = evaluates.evaluate(problem, theta.view()).unwrap();
+            for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
+                let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
+                let what = problem.activation.name();
+                eprintln!("RATIO {engine} {what} {ratio}");
+                assert!((*least..=*most).contains(&ratio), "{engine}, {name} [{k}] {what}: {ratio} times the reference's");
+            }
+        }
+    }
+}
+
 /// 10^-15 to 10^15, evenly on a logarithmic scale.
 fn scale(draws: &mut Draws) -> f64 {
     10_f64.powf(draws.within(-15.0, 15.0))
