@@ -232,8 +232,8 @@ fn trained_networks_have_true_bounds() {
     assert_true(engines("trained_networks_have_true_bounds", true), &trained(100 * share()), 0.0, Some((1e-12, 2e-4)));
 }
 
-/// Pair by pair nothing but the terms moves the Hessian, and every engine finds by how much from the same derivation: in units of its
-/// own roundoff these bounds are alike.
+/// Pair by pair nothing but the terms moves the Hessian. The lanes find by how much from the reference's formulas; the shaders, which
+/// keep what a sum loses, find less in units of their own roundoff.
 #[test]
 fn engines_bound_the_rounding_of_the_terms_alike() {
     let name = "engines_bound_the_rounding_of_the_terms_alike";
@@ -241,11 +241,10 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
     let mut engines: Vec<(String, Box<dyn Engine>, f64, [f64; 2])> = Vec::new();
     for set in InstructionSet::available() {
         let cpu = Cpu::with_instruction_set(Route::Pairwise, set).expect("listed as available");
-        engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [0.5, 2.0]));
+        engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [1.0 - 1e-12, 1.0 + 1e-12]));
     }
     if let Some(gpu) = support::gpu::gpu(name, Tuning { route: Route::Pairwise, ..Tuning::default() }) {
-        // WGSL lets a device round to either neighbour, and its functions be further off than a math library's.
-        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.5, 20.0]));
+        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.002, 4.0]));
     }
     for networks in trained(80) {
         let Networks { name, problem, theta, .. } = &networks;
@@ -255,8 +254,10 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
             for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
                 let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
                 let what = problem.activation.name();
-                eprintln!("RATIO {engine} {what} {ratio}");
-                assert!((*least..=*most).contains(&ratio), "{engine}, {name} [{k}] {what}: {ratio} times the reference's");
+                assert!(
+                    (*least..=*most).contains(&ratio),
+                    "{engine}, {name} [{k}] {what}: {ratio} times the reference's"
+                );
             }
         }
     }

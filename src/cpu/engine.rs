@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
-use super::InstructionSet;
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
 use super::evaluate::Evaluating;
+use super::instruction_set::InstructionSet;
 use super::network::Layout;
 use super::route::ExactRoute;
 use super::samples::Samples;

@@ -1,6 +1,5 @@
 //! Loss, gradient norm, traces and their rounding of many networks, one in each lane, in f64.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
@@ -10,8 +9,8 @@ use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{GROUP, Layout, Networks, add_products, load_lane};
 use super::pairwise::Pairwise;
 use super::route::ExactRoute;
-use super::samples::Samples;
-use super::terms::{Block, TermErrors, Terms};
+use super::samples::{Inputs, Samples, longest_block};
+use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, Rounding, Spread, Stop};
 use crate::model::{Activation, Shape};
 
@@ -132,36 +131,6 @@ struct Worker<F> {
     longest_block: usize,
     exact: TraceSq<F>,
     found: Found<F>,
-}
-
-/// What all networks share of the samples, beside their values.
-pub(super) struct Inputs {
-    /// |x|.
-    magnitudes: Vec<f64>,
-    /// 1 + x_i.x_i.
-    norms: Vec<f64>,
-}
-
-impl Inputs {
-    /// Of `samples`.
-    pub(super) fn new(samples: &Samples<f64>) -> Self {
-        let norm = |row: &[f64]| row.iter().fold(1.0, |sum, x| sum + x * x);
-        Self {
-            magnitudes: samples.x.iter().map(|x| x.abs()).collect(),
-            norms: samples.x.chunks_exact(samples.inputs).map(norm).collect(),
-        }
-    }
-
-    /// The samples in `range`.
-    pub(super) fn block<'a>(&'a self, samples: &'a Samples<f64>, range: &Range<usize>) -> Block<'a> {
-        let numbers = range.start * samples.inputs..range.end * samples.inputs;
-        Block {
-            x: samples.rows(range),
-            magnitudes: &self.magnitudes[numbers],
-            sign: &samples.sign[range.clone()],
-            norms: &self.norms[range.clone()],
-        }
-    }
 }
 
 /// The working memory of the route taken.
@@ -349,13 +318,4 @@ fn add_gradient<F: Doubles>(layout: &Layout, terms: &Terms<F>, x: &[f64], room: 
             _ => add_products::<F, 1>(back, inputs, x, dw),
         }
     }
-}
-
-/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a common second-level
-/// cache.
-const BLOCK_BYTES: usize = 512 << 10;
-
-/// The longest block of samples for networks of `hidden` units.
-pub(super) fn longest_block<F>(hidden: usize, samples: usize) -> usize {
-    (BLOCK_BYTES / (9 * hidden * size_of::<F>())).clamp(16, 64).min(samples)
 }

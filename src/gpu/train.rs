@@ -6,19 +6,20 @@ use std::time::Instant;
 use ndarray::Array2;
 
 use super::device::Device;
-use super::kernel::{MAX_GROUPS, WORKGROUP};
+use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::plan::NarrowLayout;
-use super::shader::{Pass, UNIFORM_ROWS, Z_SCALE, y_scale};
-use super::{Gpu, TrainPlan};
+use super::pass::Pass;
+use super::plan::{NarrowLayout, TrainPlan};
+use super::session::Session;
+use super::shader::{Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Status, Trained};
 use crate::model::Problem;
 
 /// Trains the networks of `seeds`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
 /// a network runs and beside which others changes nothing about it.
 pub(super) fn train(
-    gpu: &Gpu,
+    gpu: &Session,
     problem: &Problem,
     descent: &Descent,
     seeds: Range<u64>,
@@ -34,8 +35,8 @@ pub(super) fn train(
     let device = &gpu.device;
     let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
-    let networks_a_group = plan.networks_a_group(problem.shape);
-    let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);
+    let networks_per_group = plan.networks_per_group(problem.shape);
+    let lanes = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
 
     let samples = sample_buffer(device, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
@@ -75,7 +76,7 @@ pub(super) fn train(
         params.unfinished = running.len() as u32;
         params.steps = pace.amount();
         let start = Instant::now();
-        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_a_group), 1])?;
+        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_per_group), 1])?;
         pace.record(start.elapsed());
         let now: Vec<u32> = device.read(&status, count)?;
         unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
@@ -91,7 +92,7 @@ pub(super) fn train(
 }
 
 /// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
-fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
+fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
     let (step, once) = plan.loop_iterations(problem);
     match u64::from(limit).saturating_sub(once) / step {
