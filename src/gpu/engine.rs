@@ -11,7 +11,7 @@ use super::kernel::{Kernels, WORKGROUP};
 use super::shader::{Pass, code_hash};
 use super::{Adapter, TrainPlan, evaluate, route, spectrum, train};
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Stop, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Stop, Tasks, Trained,
 };
 use crate::model::{MAX_PARAMETERS, Problem};
 
@@ -180,7 +180,17 @@ impl Engine for Gpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        train::train(self, problem, descent, seeds)
+        train::train(self, problem, descent, &Start::Seeds(seeds))
+    }
+
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError> {
+        train::train(self, problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
