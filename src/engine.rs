@@ -5,6 +5,7 @@
 
 mod rounding;
 mod spectra;
+mod start;
 mod stop;
 
 use std::ops::Range;
@@ -20,6 +21,7 @@ pub use rounding::Rounding;
 pub(crate) use rounding::{Arithmetic, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
+pub(crate) use start::Start;
 pub use stop::Stop;
 
 /// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
@@ -262,6 +264,20 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
+
+    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each has converged,
+    /// diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in one go.
+    ///
+    /// # Errors
+    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in `theta`, and
+    /// where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError>;
 
     /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
     fn evaluates_in_f64(&self) -> bool;

@@ -13,7 +13,7 @@ use super::session::{Session, Tuning};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Stop, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Stop, Tasks, Trained,
 };
 use crate::model::{MAX_PARAMETERS, Problem};
 
@@ -116,7 +116,17 @@ impl Engine for Gpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        train::train(&self.0, problem, descent, seeds)
+        train::train(&self.0, problem, descent, &Start::Seeds(seeds))
+    }
+
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError> {
+        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {

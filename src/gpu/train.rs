@@ -1,6 +1,5 @@
 //! Training a batch: dispatch after dispatch over the networks that are still unfinished.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::Array2;
@@ -13,19 +12,19 @@ use super::pass::Pass;
 use super::plan::{NarrowLayout, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
-use crate::engine::{Descent, EngineError, Status, Trained};
+use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
 
-/// Trains the networks of `seeds`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
+/// Trains the networks of `start`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
 /// a network runs and beside which others changes nothing about it.
 pub(super) fn train(
     gpu: &Session,
     problem: &Problem,
     descent: &Descent,
-    seeds: Range<u64>,
+    start: &Start<'_>,
 ) -> Result<Trained, EngineError> {
     let parameters = problem.shape.parameters();
-    let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
+    let count = start.count();
     if count == 0 {
         return Ok(Trained { theta: Array2::zeros((0, parameters)), status: Vec::new(), steps: Vec::new() });
     }
@@ -41,24 +40,32 @@ pub(super) fn train(
     let samples = sample_buffer(device, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
-    let steps = device.buffer_with("steps", &vec![0_u32; count])?;
+    let steps = device.buffer_with("steps", &vec![start.taken(); count])?;
     let unfinished_buffer = device.buffer("unfinished", lanes)?;
 
     let mut params = Params {
         networks: count as u32,
         samples: problem.data.samples() as u32,
         max_steps: descent.max_steps,
-        seed_low: (seeds.start & 0xFFFF_FFFF) as u32,
-        seed_high: (seeds.start >> 32) as u32,
         init_range: descent.init_range,
         step_size: descent.step_size as f32,
         tolerance: descent.tolerance_in_f32(),
         ..Params::default()
     };
 
-    let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
-    let bound = kernel.bind(device, &[&theta])?;
-    kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
+    match start {
+        Start::Seeds(seeds) => {
+            params.seed_low = (seeds.start & 0xFFFF_FFFF) as u32;
+            params.seed_high = (seeds.start >> 32) as u32;
+            let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
+            let bound = kernel.bind(device, &[&theta])?;
+            kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
+        }
+        // As the kernels leave them from one dispatch to the next.
+        Start::Theta { theta: weights, .. } => {
+            device.write(&theta, &weights.iter().copied().collect::<Vec<f32>>());
+        }
+    }
 
     let kernel = gpu.kernels.get(device, plan.pass(), problem)?;
     let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];

@@ -151,6 +151,20 @@ impl Engine for Reference {
         Ok(Trained { theta, status, steps })
     }
 
+    fn train_on(
+        &mut self,
+        _problem: &Problem,
+        _descent: &Descent,
+        _theta: ArrayView2<'_, f32>,
+        _taken: u32,
+    ) -> Result<Trained, EngineError> {
+        Err(EngineError::Limit(
+            "the reference engine trains in f64, and what is recorded of its networks is rounded to float32: from there they would \
+             end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be trained on"
+                .into(),
+        ))
+    }
+
     fn evaluates_in_f64(&self) -> bool {
         true
     }
