@@ -150,6 +150,10 @@ pub struct Machine {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
+    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs that were
+    /// begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
 }
 
 /// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest stores it.

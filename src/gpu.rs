@@ -26,7 +26,7 @@ mod shader;
 mod spectrum;
 mod train;
 
-pub use adapter::{Adapter, AdapterSummary, adapters, choose_adapter};
+pub use adapter::{Adapter, AdapterSummary, adapter_of, adapters, begun_among, choose_adapter, wanted_among};
 pub use engine::Gpu;
 pub use pass::Pass;
 pub use plan::TrainPlan;

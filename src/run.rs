@@ -33,7 +33,7 @@ pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};
 use crate::input::{GivenTheta, InputError, read_dataset};
-use crate::npy::{self, Element, NpyError, NpyFile};
+use crate::npy::{self, Element, NpyError, NpyFile, shown_shape};
 use crate::records::{Column, Dtype, columns};
 use crate::room::{NoRoom, check_memory};
 use crate::spec::{Experiment, Keep, Work};
@@ -630,7 +630,10 @@ impl Run {
         if found == expected {
             return Ok(());
         }
-        Err(self.damaged(&column.name, format!("the column has the shape {found:?}, the manifest says {expected:?}")))
+        Err(self.damaged(
+            &column.name,
+            format!("the column has the shape {}, the manifest says {}", shown_shape(found), shown_shape(expected)),
+        ))
     }
 
     fn damaged(&self, name: &str, problem: String) -> RunError {

@@ -17,6 +17,8 @@ use crate::sweep::{Networks, Sweep};
 /// byte as without the interruption. A finished run is left as it is, so this may be repeated at will. DIR may also be a grid
 /// (a sweep over several --hidden, --activation or --step-size): its finished runs are kept, the others finished.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("backend", |arg| arg.help("Where to compute [default: where the run was begun]")))]
+#[command(mut_arg("route", |arg| arg.help("How to compute tr H^2; both are exact [default: as the run was begun]")))]
 pub(super) struct Args {
     /// The run directory
     #[arg(value_name = "DIR")]

@@ -171,6 +171,7 @@ impl Engine for Cpu {
             precision: "f32, closed forms f64".into(),
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: self.instruction_set.to_string(),
+            id: String::new(),
         }
     }
 

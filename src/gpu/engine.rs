@@ -79,8 +79,9 @@ impl Engine for Gpu {
         Machine {
             engine: "gpu".into(),
             precision: "f32".into(),
-            device: format!("{} ({}, {})", summary.name, summary.kind, summary.backend),
+            device: summary.label(),
             driver: summary.driver.clone(),
+            id: summary.id.clone(),
         }
     }
 

@@ -114,6 +114,7 @@ impl Engine for Reference {
             precision: "f64".into(),
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: String::new(),
+            id: String::new(),
         }
     }
 

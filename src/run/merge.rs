@@ -144,6 +144,7 @@ fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Descrip
             precision: field(|engine| &engine.machine.precision),
             device: field(|engine| &engine.machine.device),
             driver: field(|engine| &engine.machine.driver),
+            id: field(|engine| &engine.machine.id),
         },
         revision: common(engines.clone().map(|engine| engine.revision)).unwrap_or_default(),
         code_hash: field(|engine| &engine.code_hash),
