@@ -24,7 +24,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
 pub use grid::{Grid, GridRun, NewRun, number};
-pub use manifest::{Manifest, Outcome, Part, Seconds, State};
+pub use manifest::{Derived, Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
 pub use space::check_space;
@@ -535,12 +535,23 @@ impl Run {
         ColumnFile::open(&self.dir, self.column(name)?, self.manifest.spec.rows(), Access::Read)
     }
 
-    /// Puts a column that was computed from the run beside its own; the manifest does not list it.
+    /// Puts a column that was made of the finished run beside its own, and into the manifest what it is.
+    ///
+    /// At no moment does the manifest say of the file what is not so: it says nothing while the file is replaced.
     ///
     /// # Errors
     /// [`RunError::Io`] if the disk refuses.
-    pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
-        let path = column::path(&self.dir, name);
+    pub fn write_derived(&self, mut derived: Derived, values: &[i64]) -> Result<PathBuf, RunError> {
+        // JSON has no others, and a manifest that holds one could not be read again.
+        derived.numbers.retain(|_, number| number.is_finite());
+        // As it is now: another command may have added to it.
+        let mut manifest = Manifest::read(&self.dir)?;
+        let others = manifest.derived.len();
+        manifest.derived.retain(|other| other.name != derived.name);
+        if manifest.derived.len() < others {
+            manifest.write(&self.dir, || Ok(()))?;
+        }
+        let path = column::path(&self.dir, &derived.name);
         let write = |file: &mut File| {
             let mut file = BufWriter::new(file);
             match ArrayView1::from(values).write_npy(&mut file) {
@@ -550,6 +561,8 @@ impl Run {
             file.flush()
         };
         whole::replace(&path, write).map_err(|error| RunError::io(&path, error))?;
+        manifest.derived.push(derived);
+        manifest.write(&self.dir, || Ok(()))?;
         Ok(path)
     }
 
