@@ -9,6 +9,7 @@ use super::{Failure, print};
 use crate::analysis::{PairStatistics, duplicates};
 use crate::room::check_memory;
 use crate::run::{Run, State};
+use crate::spec::Work;
 
 /// Finds the networks of a run that stand for the same critical point
 ///
@@ -55,7 +56,9 @@ impl Args {
                 "column": path,
             }))?)
         } else {
-            print(&format!("{} of {networks} networks converged", rows.len()))?;
+            let judged = !matches!(run.manifest().spec.work, Work::Evaluate { tolerance: None, .. });
+            let ended = if judged { "converged" } else { "are finite" };
+            print(&format!("{} of {networks} networks {ended}", rows.len()))?;
             print(&found.to_string())?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
         }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
+use super::place::announce_size;
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::OutputArgs;
+use super::summary::SummaryArgs;
 use super::{Failure, interruption};
-use crate::engine::Descent;
 use crate::input::read_theta;
 use crate::records::{Theta, columns};
 use crate::run::{RunWriter, check_free};
@@ -16,8 +16,9 @@ use crate::sweep::{Networks, Sweep, admit};
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
 /// theta is a .npy array (S, D), f32 or f64, one network a row: D = (M+1)N + N+1 weights, first W (N x (M+1)) column by column,
-/// biases first, then v_0 .. v_N. The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 0
-/// where g.g is below the tolerance. After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
+/// biases first, then v_0 .. v_N. The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 3:
+/// evaluated, no verdict (2 where g.g is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the
+/// file.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The networks: a .npy array (S, D)
@@ -26,9 +27,9 @@ pub(super) struct Args {
     /// The directory for the columns; it must not hold anything yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Counts as converged if the squared gradient norm g.g is below this
-    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
-    tolerance: f64,
+    /// Judge the networks: `status` is 0, converged, where the squared gradient norm g.g is below this, else 1 [default: no verdict]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    tolerance: Option<f64>,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -40,7 +41,7 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 impl Args {
@@ -48,6 +49,7 @@ impl Args {
         check_free(&self.out)?;
         // The data come first: they say how many inputs theta must have been trained for.
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
+        self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
         let theta = read_theta(&self.theta, experiment.problem.shape)?;
         experiment.spec.work =
@@ -65,6 +67,7 @@ impl Args {
         }
         let columns = columns(&experiment.spec, theta.dtype());
         let writer = RunWriter::create_evaluation(&self.out, &experiment, description, columns, theta.view())?;
+        announce_size(std::iter::once((experiment.spec.rows(), writer.manifest().columns.as_slice())), None);
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
         let sweep =
             Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
