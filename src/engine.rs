@@ -71,16 +71,18 @@ pub enum Route {
     Assembled,
 }
 
-/// How a network's training ended. The number is what the `status` column holds.
+/// How a network's training ended, or that it was only evaluated. The number is what the `status` column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
     /// g.g fell below the tolerance.
     Converged = 0,
-    /// The most steps were taken before that.
+    /// The most steps were taken before that; of a network trained elsewhere: g.g is not below the tolerance.
     StepLimit = 1,
     /// g.g or a weight left the range of the engine's numbers, or became NaN; with f32 that is 3.4e38.
     NonFinite = 2,
+    /// Trained elsewhere and evaluated; no rule was given that would judge it.
+    Evaluated = 3,
     /// Not trained yet: only seen in a run directory that is still being written.
     Pending = 255,
 }
@@ -97,12 +99,19 @@ impl Status {
         }
     }
 
+    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no rule
+    /// judges it.
+    pub fn is_critical_point(self) -> bool {
+        matches!(self, Self::Converged | Self::Evaluated)
+    }
+
     /// The status that a column holds as `number`.
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::Converged),
             1 => Some(Self::StepLimit),
             2 => Some(Self::NonFinite),
+            3 => Some(Self::Evaluated),
             255 => Some(Self::Pending),
             _ => None,
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
-use crate::spec::{Keep, Spec, SpectrumColumns};
+use crate::spec::{Keep, Spec, SpectrumColumns, Work};
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -143,7 +143,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
             width: Some(shape.parameters()),
             meaning: "weights [w; v]: w[m N + n] = W[n, m] with m = 0 the bias, then v_0 .. v_N".into(),
         },
-        plain("status", Dtype::Uint8, "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)"),
+        plain("status", Dtype::Uint8, status_meaning(&spec.work)),
         plain("steps", Dtype::Uint32, "steps of gradient descent taken"),
         float("loss", "L, the cross-entropy summed over the training samples"),
         float("gradient_sq", "g.g, the squared norm of dL/dtheta"),
@@ -178,6 +178,19 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         }
     }
     spec.keep.columns(columns)
+}
+
+/// What the numbers of the `status` column say.
+fn status_meaning(work: &Work) -> &'static str {
+    match work {
+        Work::Sweep { .. } => "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)",
+        Work::Evaluate { tolerance: Some(_), .. } => {
+            "0 converged (g.g below the tolerance), 1 not converged, 2 non-finite (255 while a row is not written yet)"
+        }
+        Work::Evaluate { tolerance: None, .. } => {
+            "3 evaluated, no verdict; 2 non-finite (255 while a row is not written yet)"
+        }
+    }
 }
 
 /// How many eigenvectors a run records (the paper's Figs. 3 and 4).
@@ -233,7 +246,7 @@ impl Keep {
 fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
     let width = theta.len() / status.len().max(1);
     for (row, status) in theta.chunks_mut(width.max(1)).zip(status) {
-        if *status != Status::Converged {
+        if !status.is_critical_point() {
             row.fill(nan);
         }
     }

@@ -10,6 +10,7 @@ mod journal;
 mod manifest;
 mod merge;
 mod output;
+mod population;
 mod space;
 mod staging;
 mod whole;
@@ -27,7 +28,8 @@ pub use grid::{Grid, GridRun, NewRun, number};
 pub use manifest::{Derived, Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
-pub use space::check_space;
+pub use population::Population;
+pub use space::{check_space, size};
 pub use staging::Staging;
 pub use writer::{RunWriter, check_free};
 
@@ -431,7 +433,8 @@ impl Run {
         Ok(theta)
     }
 
-    /// Row numbers and weights of the converged networks, (S', D) in f32, read in blocks.
+    /// Row numbers and weights of the networks that stand for critical points ([`Status::is_critical_point`]), (S', D) in f32, read
+    /// in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -440,17 +443,17 @@ impl Run {
         let status = self.status()?;
         // First of all: a width that its file does not have is no width.
         let file = self.open_column("theta")?;
-        let converged = |row: &usize| status[*row] == Status::Converged as u8;
-        let rows: Vec<usize> = (0..status.len()).filter(converged).collect();
+        let critical = |row: &usize| Status::from_number(status[*row]).is_some_and(Status::is_critical_point);
+        let rows: Vec<usize> = (0..status.len()).filter(critical).collect();
         let width = column.width.unwrap_or(1);
         let numbers = rows.len().saturating_mul(width);
-        check_memory("the weights of the converged networks", (numbers as u64).saturating_mul(4))?;
+        check_memory("the weights of the critical points", (numbers as u64).saturating_mul(4))?;
         let mut points = Vec::with_capacity(numbers);
         for start in (0..status.len()).step_by(BLOCK_ROWS) {
             let end = status.len().min(start + BLOCK_ROWS);
             let bytes = file.read(&(start as u64..end as u64))?;
             let size = bytes.len() / (end - start);
-            for row in (start..end).filter(converged) {
+            for row in (start..end).filter(critical) {
                 let row = &bytes[(row - start) * size..(row - start + 1) * size];
                 match column.dtype {
                     Dtype::Float64 => {
@@ -465,7 +468,30 @@ impl Run {
         Ok((rows, points))
     }
 
-    /// How the networks ended, read in blocks from the `status` column.
+    /// The rows that are written and durable, in order: all of a finished run, of another those in its journal.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`] or [`RunError::JournalMissing`] for an unfinished run without a sound journal.
+    pub fn written(&self) -> Result<Vec<Range<u64>>, RunError> {
+        let rows = self.manifest.spec.rows();
+        if self.manifest.state == State::Finished {
+            return Ok(vec![0..rows]);
+        }
+        let written = match Journal::read(&self.dir) {
+            // Another process may have finished the run since its manifest was read.
+            Err(RunError::JournalMissing(_)) if Manifest::read(&self.dir)?.state == State::Finished => vec![0..rows],
+            contents => union(contents?.finished()),
+        };
+        match written.last() {
+            Some(last) if last.end > rows => {
+                let problem = format!("the journal names rows up to {}, the run has {rows}", last.end);
+                Err(RunError::Manifest { path: self.dir.join(manifest::FILE), problem })
+            }
+            _ => Ok(written),
+        }
+    }
+
+    /// How the networks of the written rows ended, read in blocks from the `status` column.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -479,11 +505,11 @@ impl Run {
         Ok(outcome)
     }
 
-    /// Hands the value of column `name` of every network that ended as `status` to `take`, in seed order and read in blocks.
+    /// Hands the value of column `name` of every network of the population `over` to `take`, in seed order and read in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`], and for a column that is not one number a row.
-    pub fn each_value(&self, name: &str, status: Status, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
+    pub fn each_value(&self, name: &str, over: Population, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
         let column = self.column(name)?;
         let value: fn(&[u8]) -> f64 = match (column.width, column.dtype) {
             (None, Dtype::Float64) => |bytes| f64::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 8])),
@@ -495,7 +521,7 @@ impl Run {
             let (bytes, ended) = (values.read(rows)?, ended.read(rows)?);
             let size = bytes.len() / ended.len().max(1);
             for (bytes, ended) in bytes.chunks_exact(size.max(1)).zip(ended) {
-                if ended == status as u8 {
+                if over.holds(ended) {
                     take(value(bytes));
                 }
             }
@@ -503,7 +529,7 @@ impl Run {
         })
     }
 
-    /// Hands the values of the float64 columns `names` of every network to `take`, in seed order and read in blocks.
+    /// Hands the values of the float64 columns `names` of every written row to `take`, in seed order and read in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`], and for a column that is not one f64 a row.
@@ -526,9 +552,12 @@ impl Run {
         })
     }
 
+    /// Hands the written rows to `block`, not too many at once.
     fn each_block(&self, mut block: impl FnMut(&Range<u64>) -> Result<(), RunError>) -> Result<(), RunError> {
-        let rows = self.manifest.spec.rows();
-        (0..rows).step_by(BLOCK_ROWS).try_for_each(|start| block(&(start..rows.min(start + BLOCK_ROWS as u64))))
+        self.written()?.into_iter().try_for_each(|rows| {
+            let starts = rows.clone().step_by(BLOCK_ROWS);
+            starts.into_iter().try_for_each(|start| block(&(start..rows.end.min(start + BLOCK_ROWS as u64))))
+        })
     }
 
     fn open_column(&self, name: &str) -> Result<ColumnFile, RunError> {

@@ -105,8 +105,8 @@ pub enum Networks<'a> {
     Given {
         /// The networks, (S, D).
         theta: Theta<'a>,
-        /// g.g below this counts as converged.
-        tolerance: f64,
+        /// g.g below this counts as converged; without it no network is judged.
+        tolerance: Option<f64>,
     },
 }
 
@@ -264,7 +264,10 @@ impl Sweep<'_> {
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
                 let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
-                let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(Status::StepLimit);
+                // g.g is a sum of squares: it is never below 0.
+                let (tolerance, otherwise) =
+                    tolerance.map_or((0.0, Status::Evaluated), |tolerance| (tolerance, Status::StepLimit));
+                let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(otherwise);
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(verdict).collect();
                 let steps = vec![0; status.len()];
                 let keep = self.experiment.spec.keep;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::experiment::EngineArgs;
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::{self, OutputArgs};
+use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
 use crate::run::{Grid, Run, RunError, RunWriter, State};
@@ -28,7 +28,7 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 impl Args {
@@ -42,7 +42,7 @@ impl Args {
             let Some(unfinished) = runs.iter().find(|run| run.manifest().state != State::Finished) else {
                 runs.iter().try_for_each(Run::tidy)?;
                 notice(&format!("{} is finished: nothing to do", dir.display()));
-                return grid::show(dir, &grid, &self.output);
+                return grid::leave(dir, &grid, &self.output);
             };
             let choice = self.engine.choose_as(&unfinished.manifest().engine)?;
             return grid::carry_out(dir, &grid, &choice, &self.progress, &self.output);

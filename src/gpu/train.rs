@@ -163,5 +163,6 @@ fn status_of(number: u32) -> Result<Status, EngineError> {
     u8::try_from(number)
         .ok()
         .and_then(Status::from_number)
+        .filter(|status| *status != Status::Evaluated)
         .ok_or_else(|| EngineError::Device(format!("the training pass left the status {number}, which does not exist")))
 }
