@@ -162,8 +162,11 @@ impl Command {
 /// Prints a line of results; a reader that went away (`| head`) is no error, results that cannot be written are one.
 fn print(text: &str) -> Result<(), Failure> {
     use std::io::{ErrorKind, Write};
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{}", visible(text)).and_then(|()| out.flush()) {
+    let write = || {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", visible(text)).and_then(|()| out.flush())
+    };
+    match progress::beside_the_bar(write) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Failed(anyhow::anyhow!("cannot write the results to stdout: {error}")))
         }
@@ -175,7 +178,7 @@ fn print(text: &str) -> Result<(), Failure> {
 fn notice(text: &str) {
     use std::io::Write;
     // Nothing can be done for a terminal that has gone.
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+    let _ = progress::beside_the_bar(|| writeln!(std::io::stderr().lock(), "{}", visible(text)));
 }
 
 /// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON writes them.

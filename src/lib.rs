@@ -5,7 +5,7 @@
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
-//! - [`room`]: what this machine has room for;
+//! - [`room`]: what this machine has room for, and [`watch`]: how far long work is;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
@@ -45,3 +45,4 @@ pub mod room;
 pub mod run;
 pub mod spec;
 pub mod sweep;
+pub mod watch;

@@ -62,6 +62,13 @@ pub struct Progress {
 /// What a run tells while it works.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
+    /// The first chunk is about to be computed.
+    Begun {
+        /// Rows that earlier sittings wrote.
+        done: u64,
+        /// Rows of the whole run.
+        rows: u64,
+    },
     /// A chunk was written.
     Progress(Progress),
     /// Something went wrong and was mended.
@@ -163,6 +170,7 @@ impl Sweep<'_> {
         let rows = self.experiment.spec.rows();
         let mut done = rows - missing.iter().map(|range| range.end - range.start).sum::<u64>();
         let mut done_now = 0;
+        observe(Event::Begun { done, rows });
         for mut range in missing {
             while !range.is_empty() {
                 if self.stop.is_requested() {

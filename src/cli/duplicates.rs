@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use super::progress::Watched;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::analysis::{PairStatistics, duplicates};
@@ -35,8 +36,10 @@ impl Args {
             return Err(Failure::Failed(anyhow!("{dir} is unfinished; go on with: sharpsweep resume {dir}")));
         }
         run.check_complete()?;
+        let watched = Watched::start("comparing networks");
         let (rows, points) = run.critical_points()?;
         let found = duplicates(points.view())?;
+        drop(watched);
         let networks = run.manifest().spec.rows();
         check_memory("the column", networks.saturating_mul(8))?;
         let mut column = vec![-1; usize::try_from(networks)?];

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::progress::go_on_with;
+use super::progress::{Watched, go_on_with};
 use super::summary::{self, OutputArgs};
 use super::{Failure, grid, interruption};
 use crate::run::{Grid, Run, merge};
@@ -30,7 +30,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let watched = Watched::start("joining columns");
         merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
+        drop(watched);
         let show = go_on_with(&self.out);
         interruption::leaves(format!("{} is whole; for its summary, {show}", self.out.display()));
         if Grid::is_in(&self.out) {
