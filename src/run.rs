@@ -107,13 +107,14 @@ pub enum RunError {
     #[error("there is nothing to merge")]
     NothingToMerge,
     /// Parts of a merge that are not of one experiment.
-    #[error("{} and {} are not parts of one experiment ({differences}; there: the first, here: the second)", first.display(), other.display())]
+    #[error("{} and {} are not parts of one experiment:\n  {differences}\ncompute one of them again as the other was, or leave it out",
+             first.display(), other.display())]
     Unlike {
         /// One part.
         first: PathBuf,
         /// Another.
         other: PathBuf,
-        /// What differs.
+        /// What differs, with the values of both in a line.
         differences: String,
     },
     /// Parts of a merge that were computed by different engines.
