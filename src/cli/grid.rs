@@ -57,18 +57,29 @@ pub(super) fn carry_out(
 /// Leaves the table over the finished grid in `dir` beside its runs and prints it.
 pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), Failure> {
     let rows: Vec<Row<'_>> = grid.runs.iter().map(|run| row(dir, run)).collect::<Result<_, _>>()?;
-    let cells: Vec<[String; 12]> = rows.iter().map(cells).collect();
-    let mut csv = HEADS.join(",") + "\n";
-    for row in &cells {
-        csv += &(row.join(",") + "\n");
-    }
-    let written = leave_table(&dir.join(TABLE), &csv)?;
+    let written = leave_table(&dir.join(TABLE), &csv(&rows))?;
     if output.json() {
         return print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
     }
     print(&text(&rows))?;
     let table = if written { format!("this table in {TABLE}; ") } else { String::new() };
     print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()))
+}
+
+/// Takes the table over the finished grid in `dir` away where it is as [`show`] leaves it: of the extended grid there is another one.
+pub(super) fn take_away_table(dir: &Path, grid: &Grid) -> Result<(), Failure> {
+    let rows: Vec<Row<'_>> = grid.runs.iter().map(|run| row(dir, run)).collect::<Result<_, _>>()?;
+    let path = dir.join(TABLE);
+    if !path.is_symlink() && std::fs::read(&path).is_ok_and(|found| found == csv(&rows).as_bytes()) {
+        std::fs::remove_file(&path).map_err(|error| anyhow!("cannot replace {}: {error}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The file of the table.
+fn csv(rows: &[Row<'_>]) -> String {
+    let lines = std::iter::once(HEADS.join(",")).chain(rows.iter().map(|row| cells(row).join(",")));
+    lines.map(|line| line + "\n").collect()
 }
 
 /// Leaves `csv` in the file `path` unless something else is there, which is said. Whether it is there now.

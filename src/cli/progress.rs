@@ -152,7 +152,7 @@ pub(super) fn go_on_with(dir: &Path) -> String {
     format!("go on with: {}", resume_command(dir))
 }
 
-fn resume_command(dir: &Path) -> String {
+pub(super) fn resume_command(dir: &Path) -> String {
     format!("sharpsweep resume {}", quoted(dir))
 }
 
