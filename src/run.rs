@@ -5,6 +5,8 @@
 
 mod column;
 mod differences;
+mod earlier;
+mod extension;
 mod grid;
 mod journal;
 mod manifest;
@@ -24,6 +26,8 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
+pub use earlier::Earlier;
+pub use extension::{Extension, Longer, More, Published};
 pub use grid::{Grid, GridRun, NewRun, number};
 pub use manifest::{Derived, Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
@@ -46,7 +50,7 @@ use journal::{Journal, uncovered, union};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The directory for a new run is not empty.
-    #[error("{} already holds {what}: choose another --out, or remove it first; nothing was changed", dir.display())]
+    #[error("{} already holds {what}: choose another --out, or remove it first{}; nothing was changed", dir.display(), going_on(dir, what))]
     Exists {
         /// The directory.
         dir: PathBuf,
@@ -199,6 +203,25 @@ pub enum RunError {
         /// What does not fit.
         problem: String,
     },
+    /// A run that cannot be given more seeds or steps as if it had been asked for them from the start.
+    #[error("{} cannot be extended: {reason}. Nothing was changed", dir.display())]
+    NoExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// Why, and what to do instead.
+        reason: String,
+    },
+    /// Another extension of the run was begun.
+    #[error("{} holds another extension of {} that was begun ({differences}; there: what was begun, here: what is asked for): finish that \
+             one, or remove {} to give it up", folder.display(), dir.display(), folder.display())]
+    OtherExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// What holds the extension.
+        folder: PathBuf,
+        /// What differs.
+        differences: String,
+    },
     /// More than the disk or memory has room for.
     #[error(transparent)]
     Room(#[from] NoRoom),
@@ -219,6 +242,19 @@ impl RunError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
+}
+
+/// What a run in `dir` is and a grid is called, where a directory is not free.
+const A_RUN: &str = "a run";
+const A_GRID: &str = "a grid of runs";
+
+/// How to go on with what `dir` holds, where it is of this program.
+fn going_on(dir: &Path, what: &str) -> String {
+    if ![A_RUN, A_GRID].contains(&what) {
+        return String::new();
+    }
+    let resume = format!("sharpsweep resume {}", dir.display());
+    format!("; to finish it: {resume}; for more seeds or more steps: {resume} --seeds S or --max-steps T")
 }
 
 /// Fails if `path` is a symbolic link.
@@ -317,7 +353,7 @@ impl Run {
     }
 
     /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
-    fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+    pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
         let mut differences = self.manifest.engine.differences(engine);
         if then != now {

@@ -51,7 +51,7 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![0.0, f64::NAN, 1.0], "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
         (array![0.0, 0.2, 0.9, 1.0], "as probabilities do: save (q > 0.5).astype(np.uint8)"),
         (Array1::range(0.0, 30.0, 1.0), "q holds 30 classes (0, 1, 2, 3, 4, ..)"),
-        (Array1::linspace(0.5..=30.2, 40), "as a quantity does, where two classes are needed"),
+        (Array1::linspace(0.5, 30.2, 40), "as a quantity does, where two classes are needed"),
     ] {
         let said = said(labels.clone());
         assert!(

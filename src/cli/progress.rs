@@ -154,6 +154,10 @@ pub(super) fn show_with(dir: &Path) -> String {
     format!("show it with: sharpsweep show {}", quoted(dir))
 }
 
+pub(super) fn resume_command(dir: &Path) -> String {
+    format!("sharpsweep resume {}", quoted(dir))
+}
+
 /// A path as a shell takes it.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
