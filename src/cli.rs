@@ -16,6 +16,7 @@ mod report;
 mod reproduce;
 mod resume;
 mod shader;
+mod show;
 mod summary;
 mod sweep;
 mod threads;
@@ -51,6 +52,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
   sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run a combination, and a table
   sharpsweep resume runs/wide                        go on after an interruption
+  sharpsweep show runs/wide                          its summary again, also while it runs
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
@@ -65,6 +67,7 @@ enum Command {
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Resume(resume::Args),
+    Show(show::Args),
     Reproduce(reproduce::Args),
     Report(report::Args),
     Replay(replay::Args),
@@ -169,6 +172,7 @@ impl Command {
             Self::Sweep(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Resume(args) => args.run(),
+            Self::Show(args) => args.run(),
             Self::Reproduce(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Replay(args) => args.run(),

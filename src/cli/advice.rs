@@ -6,9 +6,9 @@ use super::{Failure, notice};
 use crate::analysis::median;
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, Route, Status};
+use crate::engine::{Descent, Engine, Route};
 use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::run::{Outcome, Run};
+use crate::run::{Outcome, Population, Run};
 use crate::spec::{DataSource, Experiment, Work};
 
 /// The most networks that advice is taken from, so that it costs little.
@@ -52,11 +52,11 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
     let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
     let outcome = run.outcome()?;
-    let Outcome { converged, step_limit, non_finite } = outcome;
+    let Outcome { converged, step_limit, non_finite, .. } = outcome;
     let rows = run.manifest().spec.rows();
     let constant = experiment.problem.data.loss_of_constant();
     if constant > 0.0 {
-        let losses = values(run, "loss", Status::Converged)?;
+        let losses = values(run, "loss", Population::Converged)?;
         let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
         if alike > 0 && 2 * alike >= losses.len() {
             notice(&format!(
@@ -88,12 +88,12 @@ pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), F
     } else {
         ("lambda_sup", "lambda_sup, which is at least lambda_max,")
     };
-    let found = values(run, column, Status::StepLimit)?;
+    let found = values(run, column, Population::All)?;
     let positive: Vec<f64> = found.into_iter().filter(|&value| value > 0.0).collect();
     let Ok(middle) = median(&positive) else { return Ok(()) };
     let step = 2.0 / middle;
-    let over = counted(positive.len(), step_limit);
-    let stands = format!("2 / {sharpness} is {step:.2e} in the median over {over} networks at the step limit");
+    let over = counted(positive.len(), converged + step_limit);
+    let stands = format!("2 / {sharpness} is {step:.2e} in the median over {over} networks");
     notice(&if step < descent.step_size {
         format!(
             "{stands}, below --step-size {}: descent cannot settle where lambda_max is above 2 / step size. Try a --step-size below \
@@ -114,10 +114,10 @@ fn counted(asked: usize, all: u64) -> String {
     if asked as u64 == all { all.to_string() } else { format!("the first {asked} of {all}") }
 }
 
-/// The finite values of a column of the first networks that ended as `status`.
-fn values(run: &Run, column: &str, status: Status) -> Result<Vec<f64>, Failure> {
+/// The finite values of a column of the first networks of `over`.
+fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure> {
     let mut found = Vec::new();
-    run.each_value(column, status, &mut |value| {
+    run.each_value(column, over, &mut |value| {
         if value.is_finite() && found.len() < ASKED {
             found.push(value);
         }

@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
-use super::place::placed;
+use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::OutputArgs;
+use super::summary::SummaryArgs;
 use super::{Failure, advice, interruption};
-use crate::engine::Descent;
 use crate::input::read_theta;
 use crate::records::{Theta, columns};
 use crate::run::{RunWriter, check_free};
@@ -20,8 +19,8 @@ use crate::sweep::{Networks, Sweep, admit};
 /// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. A network in another order has
 /// the right D as well, so compare `loss` with yours first.
 ///
-/// The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 0
-/// where g.g is below the tolerance. After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
+/// The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g is not
+/// finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = ELSEWHERE)]
 pub(super) struct Args {
@@ -31,9 +30,9 @@ pub(super) struct Args {
     /// The directory for the columns; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Counts as converged if the squared gradient norm g.g is below this
-    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
-    tolerance: f64,
+    /// Judge the networks: `status` is 0, converged, where the squared gradient norm g.g is below this, else 1 [default: no verdict]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    tolerance: Option<f64>,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -45,7 +44,7 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 const ELSEWHERE: &str = "One row of theta from elsewhere (import numpy as np):
@@ -66,6 +65,7 @@ impl Args {
         }
         // The data come first: they say how many inputs theta must have been trained for.
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
+        self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
         let theta = read_theta(&self.theta, experiment.problem.shape)?;
         experiment.spec.work =
@@ -88,6 +88,7 @@ impl Args {
         let writer = placed(self.out.as_deref(), &name, |dir| {
             RunWriter::create_evaluation(dir, &experiment, description.clone(), columns.clone(), theta.view())
         })?;
+        announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
         let go_on = go_on_with(writer.dir());
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
         let sweep =

@@ -8,9 +8,9 @@ use anyhow::anyhow;
 use super::experiment::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
 };
-use super::place::placed;
+use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::OutputArgs;
+use super::summary::SummaryArgs;
 use super::{Failure, advice, grid, interruption};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
@@ -60,7 +60,7 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 /// One combination of parameters.
@@ -100,6 +100,7 @@ impl Args {
             })?;
             let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
             let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+            announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
             let dir = writer.dir().to_owned();
             self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)?;
@@ -113,8 +114,15 @@ impl Args {
             })
             .collect();
         drop(engine);
+        let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
+        announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
         grid::carry_out(&dir, &grid, &choice, &self.progress, &self.output)
+    }
+
+    /// The value of --keep that would write less.
+    fn summary_only(&self) -> Option<&'static str> {
+        (self.keep != Keep::Summary).then_some("summary")
     }
 
     fn combinations(&self) -> Result<Vec<Combination>, Failure> {
