@@ -59,10 +59,13 @@ impl GridRun {
     }
 }
 
+/// How many characters a number may take before an exponent is looked at.
+const PLAIN: usize = 12;
+
 /// `value` in as few digits as tell it from every other, with an exponent where there would be long rows of zeros.
 pub fn number(value: f64) -> String {
-    let plain = value.to_string();
-    if plain.len() <= 24 { plain } else { format!("{value:e}") }
+    let (plain, exponent) = (value.to_string(), format!("{value:e}"));
+    if plain.len() <= PLAIN || plain.len() <= exponent.len() { plain } else { exponent }
 }
 
 impl Grid {
@@ -121,6 +124,8 @@ mod tests {
         assert_eq!(name(0.1), "tanh-n3-eta0.1");
         assert_eq!(name(1e-7), "tanh-n3-eta0.0000001");
         assert_eq!(name(1e-300), "tanh-n3-eta1e-300");
+        assert_eq!(name(1e18), "tanh-n3-eta1e18");
+        assert_eq!(name(0.1 + 0.2), "tanh-n3-eta0.30000000000000004");
         assert_ne!(name(0.1 + 0.2), name(0.3));
         for step_size in [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1.0 / 3.0, 1e23 / 7.0] {
             assert!(name(step_size).len() < 40, "{}", name(step_size));
