@@ -1,6 +1,7 @@
 //! The command line: what was typed, and what a person gets to read. One file a command.
 
 mod adapters;
+mod advice;
 mod bench;
 mod duplicates;
 mod evaluate;
@@ -19,15 +20,19 @@ mod show;
 mod summary;
 mod sweep;
 mod threads;
+mod unknown;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::engine::EngineError;
 use crate::run::RunError;
 
 /// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+///
+/// A network has one hidden layer and tells two classes apart; it is trained by full-batch gradient descent on the cross-entropy summed
+/// over the samples.
 ///
 /// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only tr H and
 /// tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026, arXiv 2604.10202).
@@ -78,6 +83,8 @@ enum Command {
 pub enum Failure {
     /// The command line makes no sense: exit code 2.
     Usage(anyhow::Error),
+    /// The command line has an option that is none: exit code 2. The text says what there is instead.
+    Unknown(String),
     /// Everything else: exit code 1.
     Failed(anyhow::Error),
     /// Stopped by Ctrl-C: exit code 130. The text says how to go on.
@@ -94,7 +101,7 @@ impl Failure {
     /// The exit code: 2 for a command line that makes no sense, 130 after Ctrl-C, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Unknown(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
             Self::Interrupted(_) => ExitCode::from(interruption::EXIT_CODE),
         }
@@ -104,12 +111,27 @@ impl Failure {
     pub fn message(&self) -> String {
         match self {
             Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {}", with_causes(error))),
-            Self::Interrupted(how_to_go_on) => visible(how_to_go_on),
+            Self::Unknown(text) | Self::Interrupted(text) => visible(text),
         }
     }
 }
 
 impl Cli {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] that says what there is instead, where an option is not one but it is known what was meant. Any other command
+    /// line that makes no sense, and `--help`, is answered by clap, which ends the program.
+    pub fn typed() -> Result<Self, Failure> {
+        Self::try_parse().map_err(|error| {
+            let typed: Vec<String> = std::env::args().skip(1).collect();
+            match unknown::explained(&error, &Self::command(), &typed) {
+                Some(said) => Failure::Unknown(said),
+                None => error.exit(),
+            }
+        })
+    }
+
     /// Carries out the command.
     ///
     /// # Errors
@@ -166,8 +188,11 @@ impl Command {
 /// Prints a line of results; a reader that went away (`| head`) is no error, results that cannot be written are one.
 fn print(text: &str) -> Result<(), Failure> {
     use std::io::{ErrorKind, Write};
-    let mut out = std::io::stdout().lock();
-    match writeln!(out, "{}", visible(text)).and_then(|()| out.flush()) {
+    let write = || {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{}", visible(text)).and_then(|()| out.flush())
+    };
+    match progress::beside_the_bar(write) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::Failed(anyhow::anyhow!("cannot write the results to stdout: {error}")))
         }
@@ -179,7 +204,7 @@ fn print(text: &str) -> Result<(), Failure> {
 fn notice(text: &str) {
     use std::io::Write;
     // Nothing can be done for a terminal that has gone.
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible(text));
+    let _ = progress::beside_the_bar(|| writeln!(std::io::stderr().lock(), "{}", visible(text)));
 }
 
 /// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON writes them.

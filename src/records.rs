@@ -54,6 +54,35 @@ pub enum Values {
 }
 
 impl Values {
+    /// The values of type `dtype` that stand in `bytes` as [`Self::bytes`] gives them.
+    pub fn of(dtype: Dtype, bytes: &[u8]) -> Self {
+        match dtype {
+            Dtype::Uint8 => Self::Uint8(bytes.to_vec()),
+            Dtype::Uint32 => Self::Uint32(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Uint64 => Self::Uint64(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Float32 => Self::Float32(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Float64 => Self::Float64(bytemuck::pod_collect_to_vec(bytes)),
+        }
+    }
+
+    /// Puts the rows of `from`, values of the same type, in place of those of `count` that are `rows`, in order.
+    fn put(&mut self, rows: &[usize], count: usize, from: &Self) {
+        fn put<T: Copy>(to: &mut [T], rows: &[usize], count: usize, from: &[T]) {
+            let width = to.len() / count.max(1);
+            for (&row, from) in rows.iter().zip(from.chunks_exact(width.max(1))) {
+                to[row * width..(row + 1) * width].copy_from_slice(from);
+            }
+        }
+        match (self, from) {
+            (Self::Uint8(to), Self::Uint8(from)) => put(to, rows, count, from),
+            (Self::Uint32(to), Self::Uint32(from)) => put(to, rows, count, from),
+            (Self::Uint64(to), Self::Uint64(from)) => put(to, rows, count, from),
+            (Self::Float32(to), Self::Float32(from)) => put(to, rows, count, from),
+            (Self::Float64(to), Self::Float64(from)) => put(to, rows, count, from),
+            _ => {}
+        }
+    }
+
     /// The values' element type.
     pub fn dtype(&self) -> Dtype {
         match self {
@@ -256,6 +285,13 @@ fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
 const THETA: usize = 1;
 
 impl Records {
+    /// Puts the rows of `more`, records of the same columns, in place of `rows`, in order. Every row keeps its seed.
+    pub(crate) fn replace(&mut self, rows: &[usize], more: &Self) {
+        for (to, from) in self.values.iter_mut().zip(&more.values).skip(1) {
+            to.put(rows, self.rows, from);
+        }
+    }
+
     /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the run has, as far
     /// as `keep` keeps them.
     pub fn new(

@@ -5,6 +5,8 @@
 
 mod column;
 mod differences;
+mod earlier;
+mod extension;
 mod grid;
 mod journal;
 mod manifest;
@@ -24,8 +26,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
+pub use earlier::Earlier;
+pub use extension::{Extension, Longer, More, Published};
 pub use grid::{Grid, GridRun, NewRun, number};
-pub use manifest::{Manifest, Outcome, Part, Seconds, State};
+pub use manifest::{Derived, Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
 pub use population::Population;
@@ -35,7 +39,7 @@ pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};
 use crate::input::{GivenTheta, InputError, read_dataset};
-use crate::npy::{self, Element, NpyError, NpyFile};
+use crate::npy::{self, Element, NpyError, NpyFile, shown_shape};
 use crate::records::{Column, Dtype, columns};
 use crate::room::{NoRoom, check_memory};
 use crate::spec::{Experiment, Keep, Work};
@@ -46,7 +50,7 @@ use journal::{Journal, uncovered, union};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The directory for a new run is not empty.
-    #[error("{} already holds {what}: choose another --out, or remove it first; nothing was changed", dir.display())]
+    #[error("{} already holds {what}: choose another --out, or remove it first{}; nothing was changed", dir.display(), going_on(dir, what))]
     Exists {
         /// The directory.
         dir: PathBuf,
@@ -107,13 +111,14 @@ pub enum RunError {
     #[error("there is nothing to merge")]
     NothingToMerge,
     /// Parts of a merge that are not of one experiment.
-    #[error("{} and {} are not parts of one experiment ({differences}; there: the first, here: the second)", first.display(), other.display())]
+    #[error("{} and {} are not parts of one experiment:\n  {differences}\ncompute one of them again as the other was, or leave it out",
+             first.display(), other.display())]
     Unlike {
         /// One part.
         first: PathBuf,
         /// Another.
         other: PathBuf,
-        /// What differs.
+        /// What differs, with the values of both in a line.
         differences: String,
     },
     /// Parts of a merge that were computed by different engines.
@@ -198,6 +203,25 @@ pub enum RunError {
         /// What does not fit.
         problem: String,
     },
+    /// A run that cannot be given more seeds or steps as if it had been asked for them from the start.
+    #[error("{} cannot be extended: {reason}. Nothing was changed", dir.display())]
+    NoExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// Why, and what to do instead.
+        reason: String,
+    },
+    /// Another extension of the run was begun.
+    #[error("{} holds another extension of {} that was begun ({differences}; there: what was begun, here: what is asked for): finish that \
+             one, or remove {} to give it up", folder.display(), dir.display(), folder.display())]
+    OtherExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// What holds the extension.
+        folder: PathBuf,
+        /// What differs.
+        differences: String,
+    },
     /// More than the disk or memory has room for.
     #[error(transparent)]
     Room(#[from] NoRoom),
@@ -218,6 +242,19 @@ impl RunError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
+}
+
+/// What a run in `dir` is and a grid is called, where a directory is not free.
+const A_RUN: &str = "a run";
+const A_GRID: &str = "a grid of runs";
+
+/// How to go on with what `dir` holds, where it is of this program.
+fn going_on(dir: &Path, what: &str) -> String {
+    if ![A_RUN, A_GRID].contains(&what) {
+        return String::new();
+    }
+    let resume = format!("sharpsweep resume {}", dir.display());
+    format!("; to finish it: {resume}; for more seeds or more steps: {resume} --seeds S or --max-steps T")
 }
 
 /// Fails if `path` is a symbolic link.
@@ -316,7 +353,7 @@ impl Run {
     }
 
     /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
-    fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+    pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
         let mut differences = self.manifest.engine.differences(engine);
         if then != now {
@@ -564,12 +601,23 @@ impl Run {
         ColumnFile::open(&self.dir, self.column(name)?, self.manifest.spec.rows(), Access::Read)
     }
 
-    /// Puts a column that was computed from the run beside its own; the manifest does not list it.
+    /// Puts a column that was made of the finished run beside its own, and into the manifest what it is.
+    ///
+    /// At no moment does the manifest say of the file what is not so: it says nothing while the file is replaced.
     ///
     /// # Errors
     /// [`RunError::Io`] if the disk refuses.
-    pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
-        let path = column::path(&self.dir, name);
+    pub fn write_derived(&self, mut derived: Derived, values: &[i64]) -> Result<PathBuf, RunError> {
+        // JSON has no others, and a manifest that holds one could not be read again.
+        derived.numbers.retain(|_, number| number.is_finite());
+        // As it is now: another command may have added to it.
+        let mut manifest = Manifest::read(&self.dir)?;
+        let others = manifest.derived.len();
+        manifest.derived.retain(|other| other.name != derived.name);
+        if manifest.derived.len() < others {
+            manifest.write(&self.dir, || Ok(()))?;
+        }
+        let path = column::path(&self.dir, &derived.name);
         let write = |file: &mut File| {
             let mut file = BufWriter::new(file);
             match ArrayView1::from(values).write_npy(&mut file) {
@@ -579,6 +627,8 @@ impl Run {
             file.flush()
         };
         whole::replace(&path, write).map_err(|error| RunError::io(&path, error))?;
+        manifest.derived.push(derived);
+        manifest.write(&self.dir, || Ok(()))?;
         Ok(path)
     }
 
@@ -659,7 +709,10 @@ impl Run {
         if found == expected {
             return Ok(());
         }
-        Err(self.damaged(&column.name, format!("the column has the shape {found:?}, the manifest says {expected:?}")))
+        Err(self.damaged(
+            &column.name,
+            format!("the column has the shape {}, the manifest says {}", shown_shape(found), shown_shape(expected)),
+        ))
     }
 
     fn damaged(&self, name: &str, problem: String) -> RunError {

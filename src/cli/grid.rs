@@ -71,14 +71,14 @@ pub(super) fn carry_out(
 
 /// Leaves the table over the finished grid in `dir` beside its runs and prints it.
 pub(super) fn leave(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    let rows = rows(dir, grid, args)?;
+    let rows = checked_rows(dir, grid, args)?;
     let written = leave_table(&dir.join(TABLE), &csv(&rows)?, &rows)?;
     print_rows(dir, &rows, written, args)
 }
 
 /// Prints the table over the grid in `dir`, of which some runs may not be finished.
 pub(super) fn show(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    print_rows(dir, &rows(dir, grid, args)?, false, args)
+    print_rows(dir, &checked_rows(dir, grid, args)?, false, args)
 }
 
 fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -> Result<(), Failure> {
@@ -93,6 +93,22 @@ fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -
         (written, seeds) if written < seeds => print(&unfinished(written, seeds, dir)),
         _ => Ok(()),
     }
+}
+
+/// Takes the table over the finished grid in `dir` away where it is as [`leave`] leaves it: of the extended grid there is another one.
+pub(super) fn take_away_table(dir: &Path, grid: &Grid) -> Result<(), Failure> {
+    let path = dir.join(TABLE);
+    if path.is_symlink() {
+        return Ok(());
+    }
+    let Ok(found) = std::fs::read(&path) else { return Ok(()) };
+    for over in [Population::Converged, Population::All] {
+        if found == csv(&rows(dir, grid, Some(over))?)? {
+            return std::fs::remove_file(&path)
+                .map_err(|error| anyhow!("cannot replace {}: {error}", path.display()).into());
+        }
+    }
+    Ok(())
 }
 
 /// Leaves `csv`, the table of `rows`, in the file `path` unless something else is there, which is said. Whether it is there now.
@@ -139,12 +155,20 @@ fn networks_of(over: Population) -> &'static str {
     }
 }
 
-fn rows<'a>(dir: &Path, grid: &'a Grid, args: &SummaryArgs) -> Result<Vec<Row<'a>>, Failure> {
+/// The rows that `args` asks for.
+fn checked_rows<'a>(dir: &Path, grid: &'a Grid, args: &SummaryArgs) -> Result<Vec<Row<'a>>, Failure> {
+    for entry in &grid.runs {
+        args.check(&Run::open(&dir.join(&entry.name))?.manifest().spec.work)?;
+    }
+    rows(dir, grid, args.over())
+}
+
+/// A row for each run, over the population asked for, or else over the converged networks if every run has some.
+fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<Row<'a>>, Failure> {
     let mut runs = Vec::with_capacity(grid.runs.len());
     for entry in &grid.runs {
         let run = Run::open(&dir.join(&entry.name))?;
         run.check_complete()?;
-        args.check(&run.manifest().spec.work)?;
         let outcome = run.outcome()?;
         runs.push((entry, run, outcome));
     }
@@ -154,7 +178,7 @@ fn rows<'a>(dir: &Path, grid: &'a Grid, args: &SummaryArgs) -> Result<Vec<Row<'a
         begun.all(|outcome| outcome.converged > 0)
     };
     let default = || if every_run_converged() { Population::Converged } else { Population::All };
-    let over = args.over().unwrap_or_else(default);
+    let over = over.unwrap_or_else(default);
     runs.iter().map(|(entry, run, outcome)| row(entry, run, *outcome, over)).collect()
 }
 

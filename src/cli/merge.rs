@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::progress::show_with;
+use super::progress::{Watched, show_with};
 use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption};
 use crate::run::{Grid, Run, merge};
@@ -30,7 +30,9 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
+        let watched = Watched::start("joining columns");
         merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
+        drop(watched);
         interruption::leaves(format!("{} is whole; {}", self.out.display(), show_with(&self.out)));
         if Grid::is_in(&self.out) {
             return grid::leave(&self.out, &Grid::open(&self.out)?, &self.output);

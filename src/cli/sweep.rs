@@ -11,14 +11,18 @@ use super::experiment::{
 use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
 use super::summary::SummaryArgs;
-use super::{Failure, grid, interruption};
+use super::{Failure, advice, grid, interruption};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
+use crate::run::{Grid, GridRun, NewRun, Run, RunWriter, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
 use crate::sweep::{Networks, Sweep, admit};
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
+///
+/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed over the I samples. In
+/// terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large, and g.g, which --tolerance is held
+/// against, I^2 times.
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
 /// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
@@ -84,6 +88,10 @@ impl Args {
         {
             name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
         }
+        if let Some(Combination { experiment, .. }) = combinations.first() {
+            advice::name_single_class(experiment);
+            advice::name_scaled_inputs(experiment);
+        }
         let name = name(&combinations);
         if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
@@ -94,7 +102,9 @@ impl Args {
             let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
             announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
-            return self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output);
+            let dir = writer.dir().to_owned();
+            self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)?;
+            return advice::after_training(&Run::open(&dir)?, experiment);
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()

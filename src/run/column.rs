@@ -173,6 +173,11 @@ impl ColumnFile {
         self.file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(&self.path, error))
     }
 
+    /// The type of its values.
+    pub(super) fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+
     /// Where the file stands.
     pub(super) fn path(&self) -> &Path {
         &self.path
