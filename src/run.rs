@@ -511,12 +511,13 @@ impl Run {
     /// [`RunError::Journal`] or [`RunError::JournalMissing`] for an unfinished run without a sound journal.
     pub fn written(&self) -> Result<Vec<Range<u64>>, RunError> {
         let rows = self.manifest.spec.rows();
+        let all = || uncovered(rows, &[]);
         if self.manifest.state == State::Finished {
-            return Ok(vec![0..rows]);
+            return Ok(all());
         }
         let written = match Journal::read(&self.dir) {
             // Another process may have finished the run since its manifest was read.
-            Err(RunError::JournalMissing(_)) if Manifest::read(&self.dir)?.state == State::Finished => vec![0..rows],
+            Err(RunError::JournalMissing(_)) if Manifest::read(&self.dir)?.state == State::Finished => all(),
             contents => union(contents?.finished()),
         };
         match written.last() {

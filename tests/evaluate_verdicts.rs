@@ -155,7 +155,7 @@ fn a_wrong_order_of_theta_is_hinted_at() {
         assert!(wrong.contains(part), "{part}: {wrong}");
     }
     let summary: Value = serde_json::from_slice(&succeed(dir.path(), &["show", "wrong", "--json"]).stdout).unwrap();
-    assert!(summary["hints"][0].as_str().unwrap().contains("wrong order"));
+    assert!(summary["hints"].to_string().contains("wrong order"));
     // A sweep knows its own order.
     let sweep = String::from_utf8(succeed(dir.path(), &["show", "trained"]).stdout).unwrap();
     assert!(!sweep.contains("wrong order"), "{sweep}");

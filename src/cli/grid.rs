@@ -294,7 +294,7 @@ fn text(rows: &[Row<'_>]) -> String {
         ("macro_f1", &|row| row.macro_f1.map(short)),
         ("lambda_max", &|row| row.lambda_max.map(short)),
         ("lambda_min", &|row| row.lambda_min.map(short)),
-        ("below 0", &below_zero),
+        ("lambda_min < 0", &below_zero),
     ];
     let mut lines = vec![String::new(); rows.len() + 1];
     for (head, cell) in columns {
@@ -313,7 +313,7 @@ fn text(rows: &[Row<'_>]) -> String {
     }
     let over = rows.first().map_or(Population::All, |row| row.over);
     lines.push(format!(
-        "\nQuantiles are over {} of each run, as many as `networks` says; of loss and what follows it stands the median",
+        "\nQuantiles are over {} of each run, as many as `networks` says; loss and what follows it are medians",
         networks_of(over)
     ));
     let left_out = rows.iter().map(|row| row.outcome.non_finite).sum();

@@ -40,7 +40,7 @@ pub(super) struct SummaryArgs {
     output: OutputArgs,
     /// Over which networks the quantiles are [default: those that converged, where some did (in a grid: in every run), else all; of
     /// networks from a file all]
-    #[arg(long)]
+    #[arg(long, value_name = "NETWORKS")]
     over: Option<Population>,
 }
 
@@ -91,7 +91,7 @@ struct Summary<'a> {
     lambda_min_below_zero: Option<Share>,
     /// The values that are NaN.
     missing: Vec<Missing>,
-    /// What may be wrong with the networks or the data.
+    /// What may be wrong with the networks or the data, a sentence each.
     hints: Vec<String>,
 }
 
@@ -246,7 +246,7 @@ pub(super) fn show(run: &Run, args: &SummaryArgs) -> Result<(), Failure> {
         networks,
         left_out: outcome.non_finite,
         levels: LEVELS,
-        hints: wrong_order(run, &quantiles)?.into_iter().collect(),
+        hints: wrong_order(run, &quantiles)?,
         quantiles,
         lambda_min_below_zero: lambda_min_below_zero(run, over)?,
         missing: missing(run)?,
@@ -274,14 +274,14 @@ const NOTHING_LEARNT: f64 = 0.9;
 
 /// A hint, for networks that were trained elsewhere, that they do no better than an answer which does not look at the inputs: where theta
 /// holds other weights than its writer thinks, that is what comes out.
-fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Option<String>, Failure> {
+fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failure> {
     if !matches!(run.manifest().spec.work, Work::Evaluate { .. }) {
-        return Ok(None);
+        return Ok(Vec::new());
     }
     let experiment = match run.experiment() {
         Ok(experiment) => experiment,
         // The columns can be shown without the data.
-        Err(RunError::Data(_) | RunError::Experiment { .. }) => return Ok(None),
+        Err(RunError::Data(_) | RunError::Experiment { .. }) => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),
     };
     let median = |column: &str| quantiles.iter().find(|found| found.column == column)?.value(2);
@@ -297,13 +297,13 @@ fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Option<String>, Fai
         signs.push(format!("the median macro F1 is {}, and a constant answer has {}", short(score), short(constant)));
     }
     if signs.is_empty() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    Ok(Some(format!(
-        "{}: compare `loss` with yours first. Other data or another activation can be the reason, and a wrong order of theta looks like \
-         this: the order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias",
-        signs.join("; ")
-    )))
+    Ok(vec![
+        format!("{}: compare `loss` with yours first.", signs.join("; ")),
+        "Other data or another activation can be the reason, and a wrong order of theta looks like this.".into(),
+        "The order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias.".into(),
+    ])
 }
 
 /// The least loss that an output z which is the same for every sample can have: I times the entropy of the labels, in nats.
@@ -335,7 +335,10 @@ fn text(summary: &Summary<'_>) -> String {
         ));
     }
     if matches!(spec.work, Work::Sweep { .. }) && written > 0 && outcome.converged == 0 {
-        lines.push("no network converged: try more --max-steps or another --step-size".into());
+        lines.push(match outcome.step_limit {
+            0 => "every network diverged: try a smaller --step-size".into(),
+            _ => "no network converged: try more --max-steps or another --step-size".into(),
+        });
     }
     if networks > 0 {
         lines.push(table(summary));
@@ -346,7 +349,7 @@ fn text(summary: &Summary<'_>) -> String {
             Some(share @ Share { networks, of }) => {
                 format!("lambda_min is below zero for {networks} of the {of} networks ({:.1} %)", 100.0 * share.part())
             }
-            None => "the smallest eigenvalue of a converged network can be below zero".into(),
+            None => "the smallest eigenvalue can be below zero (--spectrum computes it)".into(),
         };
         lines.push(format!(
             "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient does not make\n\
@@ -356,7 +359,13 @@ fn text(summary: &Summary<'_>) -> String {
         let wanted = if over == Population::Converged { "converged" } else { "is finite" };
         lines.push(format!("no network {wanted}, so there is nothing to show of their columns"));
     }
-    lines.extend(summary.hints.iter().map(|hint| format!("hint: {hint}")));
+    lines.extend(
+        summary
+            .hints
+            .iter()
+            .zip(["hint: "].into_iter().chain(std::iter::repeat("")))
+            .map(|(hint, mark)| format!("{mark}{hint}")),
+    );
     lines.extend(summary.missing.iter().map(|Missing { column, networks, reason }| {
         format!("{column} is NaN for {networks} of {written} networks: {reason}")
     }));

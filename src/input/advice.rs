@@ -16,7 +16,7 @@ pub(super) fn of_labels(labels: &[f64]) -> String {
     let mut classes = labels.to_vec();
     classes.sort_by(f64::total_cmp);
     // 0 and -0 are one label, too.
-    classes.dedup_by(|a, b| *a == *b);
+    classes.dedup();
     let between = labels.iter().all(|label| (0.0..=1.0).contains(label));
     let whole = labels.iter().all(|label| label.fract() == 0.0);
     let many = classes.len() > MOST_CLASSES;

@@ -285,7 +285,7 @@ impl Take<'_> {
                     .into(),
             );
         }
-        let written = self.value(run.written()).unwrap_or_else(|| vec![0..manifest.spec.rows()]);
+        let written = self.value(run.written()).unwrap_or_else(|| std::iter::once(0..manifest.spec.rows()).collect());
         let written = || written.iter().flat_map(|rows| rows.start as usize..rows.end as usize);
         if let Some(status) = self.value(run.status()) {
             let ended: Vec<(usize, Status)> = written()
