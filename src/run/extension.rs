@@ -349,20 +349,27 @@ fn folder(dir: &Path) -> PathBuf {
     parent(dir).join(format!(".{name}.extended"))
 }
 
-/// Fails where the directory `dir` cannot be renamed, since a disk of its own stands there.
+/// Fails where the directory `dir` cannot be renamed, since a disk of its own stands there, or should not be: whoever is in it would be
+/// left in the one that goes.
 fn check_movable(dir: &Path) -> Result<(), RunError> {
+    let refused = |reason: &str| Err(RunError::NoExtension { dir: dir.to_owned(), reason: reason.into() });
+    if std::env::current_dir().is_ok_and(|current| current.starts_with(dir)) {
+        return refused(
+            "it is the directory that you are in, and the extended run takes its place. Go to another one, as with cd .., and name it \
+             from there",
+        );
+    }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
         let disk =
             |path: &Path| path.metadata().map(|metadata| metadata.dev()).map_err(|error| RunError::io(path, error));
         if dir.parent().is_none() || disk(dir)? != disk(parent(dir))? {
-            let reason = "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it into a folder";
-            return Err(RunError::NoExtension { dir: dir.to_owned(), reason: reason.into() });
+            return refused(
+                "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it into a folder",
+            );
         }
     }
-    #[cfg(not(unix))]
-    let _ = dir;
     Ok(())
 }
 
@@ -432,5 +439,47 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
         #[cfg(unix)]
         Err(_) if kind.is_symlink() => std::os::unix::fs::symlink(fs::read_link(from)?, to),
         linked => linked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Extension, exchange, folder, replace};
+
+    #[test]
+    fn two_steps_do_what_one_does_and_are_undone_where_the_second_fails() {
+        let root = tempfile::tempdir().unwrap();
+        let [new, dir, old] = ["new", "dir", "old"].map(|name| root.path().join(name));
+        for (folder, text) in [(&new, "longer"), (&dir, "shorter")] {
+            fs::create_dir(folder).unwrap();
+            fs::write(folder.join("file"), text).unwrap();
+        }
+        assert!(replace(&root.path().join("missing"), &dir, &old).is_err());
+        assert_eq!(fs::read_to_string(dir.join("file")).unwrap(), "shorter");
+        replace(&new, &dir, &old).unwrap();
+        let text = |folder: &std::path::Path| fs::read_to_string(folder.join("file")).unwrap();
+        assert_eq!((text(&dir), text(&old), new.exists()), ("longer".into(), "shorter".into(), false));
+        if cfg!(any(target_os = "linux", target_vendor = "apple")) {
+            exchange(&old, &dir).unwrap();
+            assert_eq!((text(&dir), text(&old)), ("shorter".into(), "longer".into()));
+        }
+    }
+
+    #[test]
+    fn a_place_is_for_one_at_a_time_and_goes_with_the_last() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("run");
+        fs::create_dir(&dir).unwrap();
+        let place = Extension::of(&dir).unwrap();
+        assert!(matches!(Extension::of(&dir), Err(crate::run::RunError::Locked(_))));
+        drop(place);
+        assert!(!folder(&dir).exists());
+        let place = Extension::of(&dir).unwrap();
+        // What is begun stays.
+        fs::create_dir(place.folder.join(super::RUN)).unwrap();
+        drop(place);
+        assert!(folder(&dir).join(super::RUN).exists());
     }
 }
