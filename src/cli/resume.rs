@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::experiment::{EngineArgs, parse_seeds};
-use super::progress::{ProgressArgs, go_on_with, resume_command};
+use super::progress::{ProgressArgs, go_on_with, resume_command, show_with};
 use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
@@ -88,7 +88,7 @@ impl Args {
             }
             let choice = self.engine.choose_as(&run.manifest().engine)?;
             self.extend_run(dir, more, &choice, &go_on)?;
-            interruption::leaves(format!("the run is extended; show it with: {}", resume_command(dir)));
+            interruption::leaves(format!("the run is extended; {}", show_with(dir)));
             return summary::show(&Run::open(dir)?, &self.output);
         }
         let go_on = format!("each run is whole, extended or as it was; go on with: {}", extend_command(dir, more));
@@ -109,7 +109,7 @@ impl Args {
         let Some(choice) = choice else {
             runs.iter().try_for_each(tidy)?;
             notice(&format!("{} holds that already: nothing to do", dir.display()));
-            return grid::show(dir, &grid, &self.output);
+            return grid::leave(dir, &grid, &self.output);
         };
         grid::take_away_table(dir, &grid)?;
         for (k, (entry, run)) in grid.runs.iter().zip(&runs).enumerate() {
@@ -123,7 +123,7 @@ impl Args {
             self.extend_run(run.dir(), more, &choice, &go_on)?;
         }
         interruption::leaves(format!("every run is extended; for the table, {}", go_on_with(dir)));
-        grid::show(dir, &grid, &self.output)
+        grid::leave(dir, &grid, &self.output)
     }
 
     /// Extends the run in `dir` by `more`; `go_on` says what there is and what to do where that is cut off.
