@@ -5,7 +5,7 @@
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
-//! - [`room`]: what this machine has room for;
+//! - [`room`]: what this machine has room for, and [`watch`]: how far long work is;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
@@ -16,7 +16,7 @@
 //! - [`spec`]: a validated experiment, and [`input`]: users' files, of which `npy` makes arrays;
 //! - [`records`]: the columns of a run, and [`run`](mod@run): the directory that holds them;
 //! - [`backend`]: which engine to take;
-//! - [`closed_forms`]: the closed forms of a batch, in f64 where an engine's f32 is not enough;
+//! - [`fallback`]: the closed forms and spectra of a batch, in f64 where the f32 of an engine is not enough;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`analysis`]: what a finished run is asked;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
@@ -29,9 +29,9 @@ pub mod backend;
 pub mod bench;
 pub mod bounds;
 pub mod cli;
-pub mod closed_forms;
 pub mod cpu;
 pub mod engine;
+pub mod fallback;
 pub mod gpu;
 pub mod input;
 pub mod model;
@@ -45,3 +45,4 @@ pub mod room;
 pub mod run;
 pub mod spec;
 pub mod sweep;
+pub mod watch;

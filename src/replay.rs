@@ -1,15 +1,19 @@
 //! One seed trained again in f64, with everything that changes on the way.
 
+use ndarray::Array2;
+
 use crate::bounds::widened_bounds;
 use crate::engine::{Descent, Status};
 use crate::model::{Problem, initial_theta};
 use crate::reference::{closed_forms, hessian, spectrum, train};
 
-/// One descent, recorded every few steps; all arrays have the length of `steps`.
+/// One descent, recorded at some of its steps; all arrays have the length of `steps`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trajectory {
     /// The seed it started from.
     pub seed: u64,
+    /// eta, the step size. A direction of curvature above 2 / eta is one along which gradient descent moves away.
+    pub step_size: f64,
     /// t, the steps taken when a record was made, ascending from 0; the last one is the end.
     pub steps: Vec<u32>,
     /// L.
@@ -33,6 +37,8 @@ pub struct Replay {
     pub status: Status,
     /// Where it ended, (D,).
     pub theta: Vec<f64>,
+    /// Where it was at each of the recorded steps, (records, D); the last row is `theta`.
+    pub theta_trajectory: Array2<f64>,
 }
 
 /// Trains `seed` as the reference engine does and records it at the start, every `every` steps (at least 1), and at the end.
@@ -40,20 +46,30 @@ pub struct Replay {
 /// Long float32 runs need not end at the same point: a seed that starts above 2 / lambda_1 oscillates, and rounding decides where
 /// to.
 pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Replay {
+    replay_with(problem, descent, seed, |taken| taken.saturating_add(every.max(1)))
+}
+
+/// As [`replay`], but `next` is asked after each record, with the steps taken, after how many steps in all the next one is wanted. One
+/// step more is taken at least.
+pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: impl FnMut(u32) -> u32) -> Replay {
     let start = initial_theta(problem.shape, seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
-    let mut trajectory = Trajectory { seed, ..Trajectory::default() };
-    let mut taken = 0;
+    let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };
+    let (mut taken, mut along) = (0, theta.clone());
     trajectory.record(problem, &theta, taken);
     loop {
-        let max_steps = every.max(1).min(descent.max_steps - taken);
+        let wanted = next(taken).saturating_sub(taken).max(1);
+        let max_steps = wanted.min(descent.max_steps - taken);
         let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
         if outcome.steps > 0 {
             taken += outcome.steps;
             trajectory.record(problem, &theta, taken);
+            along.extend_from_slice(&theta);
         }
         if outcome.status != Status::StepLimit || taken == descent.max_steps {
-            return Replay { trajectory, status: outcome.status, theta };
+            let shape = (trajectory.steps.len(), theta.len());
+            let theta_trajectory = Array2::from_shape_vec(shape, along).unwrap_or_default();
+            return Replay { trajectory, status: outcome.status, theta, theta_trajectory };
         }
     }
 }
@@ -78,7 +94,7 @@ impl Trajectory {
 
 #[cfg(test)]
 mod tests {
-    use super::replay;
+    use super::{replay, replay_with};
     use crate::engine::{Descent, Engine, Status};
     use crate::model::{Activation, Problem, Stream, appendix_c};
     use crate::reference::Reference;
@@ -100,6 +116,25 @@ mod tests {
             // The bound holds on the whole way, as it stands.
             assert!(sup.iter().zip(max).all(|(sup, max)| sup >= max));
         }
+    }
+
+    #[test]
+    fn the_weights_on_the_way_are_those_that_the_records_are_of() {
+        let problem = Problem::new(3, Activation::Tanh, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let descent = Descent { max_steps: 90, ..Descent::default() };
+        let wanted = [1, 2, 50];
+        let found = replay_with(&problem, &descent, 4, |taken| {
+            wanted.into_iter().find(|&step| step > taken).unwrap_or(u32::MAX)
+        });
+        assert_eq!(found.trajectory.steps, [0, 1, 2, 50, 90]);
+        assert_eq!(found.theta_trajectory.dim(), (5, 13));
+        assert_eq!(found.theta_trajectory.row(4).to_vec(), found.theta);
+        for (row, loss) in found.theta_trajectory.rows().into_iter().zip(&found.trajectory.loss) {
+            assert_eq!(crate::reference::closed_forms(&problem, &row.to_vec()).loss.to_bits(), loss.to_bits());
+        }
+        // Where the descent is cut off earlier it has come as far.
+        let shorter = replay(&problem, &Descent { max_steps: 50, ..descent }, 4, u32::MAX);
+        assert_eq!(found.theta_trajectory.row(3).to_vec(), shorter.theta);
     }
 
     #[test]

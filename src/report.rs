@@ -4,6 +4,7 @@
 //! behind it. The numbers of the figures are those of the paper.
 
 mod activations;
+mod axis;
 mod canvas;
 mod cost;
 mod critical_points;

@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use ndarray_npy::WriteNpyExt;
 
 use super::experiment::check_distinct;
+use super::progress::Watched;
 use super::{Failure, interruption, notice, print};
 use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
 use crate::cpu::Cpu;
@@ -16,6 +17,7 @@ use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
 use crate::run::Output;
+use crate::watch::Pieces;
 
 /// Measures what each route to sharpness costs on this machine, and how far each is from the truth
 ///
@@ -46,8 +48,8 @@ pub(super) struct Args {
     /// longer, the route is skipped there
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     budget: f64,
-    /// The graphics adapter whose name contains this
-    #[arg(long, value_name = "NAME")]
+    /// The graphics adapter: its number, or a part of its name or id (see `sharpsweep adapters`)
+    #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
     /// The directory for bench.json and the figures; it must not hold anything yet
     #[arg(long, value_name = "DIR")]
@@ -82,6 +84,8 @@ impl Args {
         let mut engines =
             Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
         let mut bench = self.bench(&settings, adapter.clone())?;
+        let watched = Watched::start("sizes");
+        let measured = Pieces::new(&watched, "sizes", self.sizes().len());
         for size in self.sizes() {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
             // After every size, so that an interrupted bench leaves what it has.
@@ -90,7 +94,9 @@ impl Args {
             bench.table().write_npy(&mut table)?;
             output.write(&[("bench.json".into(), json), ("bench.npy".into(), table)])?;
             interruption::leaves(format!("what was measured is in {}", self.out.display()));
+            measured.one();
         }
+        drop(watched);
         self.draw(&bench, &mut output)
     }
 

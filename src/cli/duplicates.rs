@@ -8,11 +8,13 @@ use clap::ValueEnum;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
+use super::progress::Watched;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
+use crate::spec::Work;
 
 /// The column that this leaves.
 const COLUMN: &str = "duplicate_of";
@@ -20,8 +22,8 @@ const COLUMN: &str = "duplicate_of";
 /// Finds the networks of a run that are the same
 ///
 /// Leaves DIR/duplicate_of.npy, int64, one row a network: the row of the network that is kept for it (its own row if it is kept
-/// itself), -1 where it did not converge. Of networks that are the same the first is kept. manifest.json says under "derived"
-/// which rule wrote the column.
+/// itself), -1 where it is no critical point, as it did not converge or is not finite. Of networks that are the same the first
+/// is kept. manifest.json says under "derived" which rule wrote the column.
 ///
 /// symmetry and function: theta of one, mapped as near to the other's as can be, lies within 10 % of its length, and loss (by
 /// symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are not equal, and no
@@ -91,8 +93,10 @@ impl Args {
             return Err(Failure::Failed(anyhow!("{dir} is unfinished; go on with: sharpsweep resume {dir}")));
         }
         run.check_complete()?;
+        let watched = Watched::start("comparing networks");
         let (rows, points) = run.critical_points()?;
         let found = self.by.find(&run, &rows, points.view())?;
+        drop(watched);
         let networks = run.manifest().spec.rows();
         check_memory("the column", networks.saturating_mul(8))?;
         let mut column = vec![-1; usize::try_from(networks)?];
@@ -102,7 +106,7 @@ impl Args {
         let derived = Derived {
             name: COLUMN.into(),
             meaning:
-                "the row of the network that is kept for each, its own for a kept one; -1 where it did not converge"
+                "the row of the network that is kept for each, its own for a kept one; -1 where it is no critical point"
                     .into(),
             rule: self.by.name().into(),
             numbers: found.numbers,
@@ -119,7 +123,9 @@ impl Args {
             }
             print(&serde_json::to_string_pretty(&told)?)
         } else {
-            print(&format!("{} of {networks} networks converged", rows.len()))?;
+            let judged = !matches!(run.manifest().spec.work, Work::Evaluate { tolerance: None, .. });
+            let ended = if judged { "converged" } else { "are finite" };
+            print(&format!("{} of {networks} networks {ended}", rows.len()))?;
             print(&found.told)?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
         }

@@ -1,23 +1,27 @@
 //! Carrying out a run while someone watches: progress, and the summary at the end.
 
-use std::io::{ErrorKind, IsTerminal};
+mod watched;
+
+use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
-use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use super::summary::{self, OutputArgs};
+use super::summary::{self, SummaryArgs};
 use super::{Failure, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
 use crate::run::{Run, RunError, RunWriter};
 use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
+use crate::watch::Watch;
+pub(super) use watched::{Watched, beside_the_bar};
 
 /// How progress is shown, on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Show {
-    /// A bar on a terminal, nothing elsewhere
+    /// A bar on a terminal, a line every 30 s elsewhere
     Auto,
     /// One JSON object a line after every chunk
     Json,
@@ -51,10 +55,10 @@ impl ProgressArgs {
         choice: &Choice,
         writer: RunWriter,
         go_on: &str,
-        output: &OutputArgs,
+        output: &SummaryArgs,
     ) -> Result<(), Failure> {
         let run = self.carry_out(sweep, engine, choice, writer, go_on)?;
-        interruption::leaves(format!("the run is finished; show it with: {}", resume_command(run.dir())));
+        interruption::leaves(format!("the run is finished; {}", show_with(run.dir())));
         summary::show(&run, output)
     }
 
@@ -69,14 +73,15 @@ impl ProgressArgs {
     ) -> Result<Run, Failure> {
         let dir = writer.dir().to_owned();
         interruption::leaves(format!("finished rows are kept; {go_on}"));
-        let bar = self.bar();
+        let watched = self.watch("the first networks");
         let mut named = 0;
         let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| match event {
-            Event::Progress(progress) => self.show(&bar, &progress),
-            Event::Mended(what) => bar.suspend(|| notice(&what)),
-            Event::NoSpectrum { first, missing } => bar.suspend(|| name_missing(first, &missing, &mut named)),
+            Event::Begun { done, rows } => watched.at("networks", done, rows),
+            Event::Progress(progress) => self.show(&watched, &progress),
+            Event::Mended(what) => notice(&what),
+            Event::NoSpectrum { first, missing } => name_missing(first, &missing, &mut named),
         });
-        bar.finish_and_clear();
+        drop(watched);
         match ended {
             Ok(Ended::Finished(manifest)) => {
                 let run = Run::open(&dir)?;
@@ -93,37 +98,29 @@ impl ProgressArgs {
         }
     }
 
-    fn bar(&self) -> ProgressBar {
-        if self.progress != Show::Auto || !std::io::stderr().is_terminal() {
-            return ProgressBar::hidden();
-        }
-        let bar = ProgressBar::new(0);
-        let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} seeds  {msg}");
-        // The template is a constant; a bar without style would still count.
-        if let Ok(style) = style {
-            bar.set_style(style);
-        }
-        bar
+    /// Shows work, the first part of which is called `what`, unless progress is not to be shown or is for a program.
+    pub(super) fn watch(&self, what: &str) -> Watched {
+        if self.progress == Show::Auto { Watched::start(what) } else { Watched::silent() }
     }
 
-    fn show(&self, bar: &ProgressBar, progress: &Progress) {
+    fn show(&self, watched: &Watched, progress: &Progress) {
         let Progress { first, done, rows, done_now, outcome, chunk, elapsed } = *progress;
         let seconds = elapsed.as_secs_f64().max(1e-9);
         let rate = done_now as f64 / seconds;
-        let left = (rows - done) as f64 / rate.max(1e-9);
         if self.progress == Show::Json {
+            let left = (rows - done) as f64 / rate.max(1e-9);
             let line = serde_json::json!({
                 "done": done, "rows": rows, "first_row": first, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
-                "non_finite": outcome.non_finite, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
+                "non_finite": outcome.non_finite, "evaluated": outcome.evaluated, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
             });
             notice(&line.to_string());
             return;
         }
-        let share = 100.0 * outcome.converged as f64 / done as f64;
-        let left = HumanDuration(std::time::Duration::from_secs_f64(left.min(1e9)));
-        bar.set_length(rows);
-        bar.set_position(done);
-        bar.set_message(format!("{share:.1} % converged, {rate:.0} seeds/s, {left} left"));
+        let converged = match outcome.evaluated {
+            0 => format!("{:.1} % converged, ", 100.0 * outcome.converged as f64 / done as f64),
+            _ => String::new(),
+        };
+        watched.at_with("networks", done, rows, format!("{converged}{rate:.0} a second"));
     }
 }
 
@@ -149,18 +146,23 @@ fn no_room(error: &SweepError) -> bool {
 
 /// What to do with an unfinished run or grid in `dir`.
 pub(super) fn go_on_with(dir: &Path) -> String {
-    format!("go on with: {}", resume_command(dir))
+    format!("go on with: sharpsweep resume {}", quoted(dir))
 }
 
-fn resume_command(dir: &Path) -> String {
+/// How to see what the finished run or grid in `dir` came to.
+pub(super) fn show_with(dir: &Path) -> String {
+    format!("show it with: sharpsweep show {}", quoted(dir))
+}
+
+pub(super) fn resume_command(dir: &Path) -> String {
     format!("sharpsweep resume {}", quoted(dir))
 }
 
 /// A path as a shell takes it.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |character: char| character.is_alphanumeric() || "/._-+=:,@".contains(character);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // No path holds a NUL, the one thing that cannot be quoted.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -172,6 +174,7 @@ mod tests {
     #[test]
     fn a_directory_with_a_space_can_be_pasted_into_a_shell() {
         assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
-        assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+        assert_eq!(quoted(Path::new("my runs/it's")), r#""my runs/it's""#);
+        assert_eq!(quoted(Path::new("a; rm -r $HOME")), "'a; rm -r $HOME'");
     }
 }

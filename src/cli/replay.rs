@@ -62,7 +62,7 @@ impl Args {
         let ended = match replay.status {
             Status::Converged => "converged",
             Status::NonFinite => "diverged",
-            Status::StepLimit | Status::Pending => "reached the step limit",
+            Status::StepLimit | Status::Evaluated | Status::Pending => "reached the step limit",
         };
         let summary = serde_json::json!({
             "seed": self.seed,

@@ -37,9 +37,9 @@ enum Over {
     /// Of those that converged, one of each that are the same by `duplicates --by symmetry`
     #[default]
     Unique,
-    /// All that converged
+    /// All that converged, or were evaluated without a verdict
     Converged,
-    /// All that were computed
+    /// All that are computed and finite
     All,
 }
 

@@ -19,14 +19,14 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
         ("f ″(y)", "second", (-0.9, 0.95), |f| f.second),
     ];
     let y: Vec<f64> = (0..POINTS).map(|k| REACH * (2.0 * k as f64 / (POINTS - 1) as f64 - 1.0)).collect();
-    let axes = parts.map(|(label, _, range, _)| Axis::linear(label, range).with_ticks(4));
+    let axes = parts.map(|(label, _, range, _)| Axis::linear(label, range).with_ticks(5));
     let left = axes.iter().map(Axis::room).fold(0.0, f64::max);
     let (top, height, between) = (50.0, 128.0, 12.0);
     let width = WIDTH - left - 14.0;
     let mut canvas = Canvas::new(top + 3.0 * (height + between) - between + X_AXIS_ROOM);
     for (row, ((_, _, _, part), axis)) in parts.iter().zip(axes).enumerate() {
         let is_last = row + 1 == parts.len();
-        let x = Axis::linear(if is_last { "pre-activation y" } else { "" }, (-REACH, REACH)).with_ticks(8);
+        let x = Axis::linear(if is_last { "pre-activation y" } else { "" }, (-REACH, REACH)).with_ticks(9);
         let area = Area { left, top: top + row as f64 * (height + between), width, height };
         let mut panel = Panel::new(area, if is_last { x } else { x.bare() }, axis).with_label_at_the_edge();
         for (k, activation) in Activation::ALL.into_iter().enumerate() {
@@ -46,7 +46,7 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's SmoothReLU, GELU the exact \
-                   form y Φ(y) with the normal distribution function Φ.";
+                   form y Φ(y) with the normal distribution function Φ. All axes are linear.";
     let mut figure =
         Figure::new("figure-13", "Figure 13 · Activation functions", caption.into(), canvas)?.with_column("y", &y);
     for activation in Activation::ALL {

@@ -3,17 +3,16 @@
 //! kuva draws axes, series and contours of a panel; this module places panels side by side, sets labels with subscripts, and adds
 //! what kuva has no plot for.
 
-use std::sync::Arc;
-
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
-use kuva::plot::legend::LegendPosition;
 use kuva::plot::line::{LinePlot, LineStyle};
 use kuva::plot::scatter::{MarkerShape, ScatterPlot};
-use kuva::render::layout::{AxisLabelOverlap, ComputedLayout, Layout, TickFormat};
+use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
 
+use super::axis::Tick;
+pub(super) use super::axis::{Axis, Scale};
 use super::{lettering, palette, raster};
 
 /// Width of every figure in pixels: one column of a journal, [`WIDTH_MM`] on paper.
@@ -27,7 +26,7 @@ pub(super) const LABEL_SIZE: u32 = 14;
 /// Tick labels, legends and panel titles.
 pub(super) const TEXT_SIZE: u32 = 13;
 /// Length of a tick mark.
-const TICK_LENGTH: f64 = 4.0;
+pub(super) const TICK_LENGTH: f64 = 4.0;
 /// Room below a panel for ticks and the label of its x axis.
 pub(super) const X_AXIS_ROOM: f64 = 42.0;
 
@@ -50,142 +49,8 @@ impl Area {
     }
 }
 
-/// One axis of a panel.
-#[derive(Debug, Clone)]
-pub(super) struct Axis {
-    pub(super) label: String,
-    pub(super) range: (f64, f64),
-    pub(super) log: bool,
-    /// Whether tick labels are drawn; a panel that shares the axis of its neighbour has none.
-    pub(super) ticks: bool,
-    /// About how many ticks a linear axis has.
-    pub(super) target: usize,
-}
-
-impl Axis {
-    /// A linear axis over exactly `range`.
-    pub(super) fn linear(label: &str, range: (f64, f64)) -> Self {
-        Self { label: label.into(), range: widen_point(range), log: false, ticks: true, target: 5 }
-    }
-
-    /// A logarithmic axis over exactly `range`; kuva's scale ends at 1e-10.
-    pub(super) fn logarithmic(label: &str, range: (f64, f64)) -> Self {
-        let low = range.0.max(1e-10);
-        Self { label: label.into(), range: (low, range.1.max(2.0 * low)), log: true, ticks: true, target: 5 }
-    }
-
-    /// An axis around `values`: logarithmic where all are positive and span more than a factor of 30, else linear.
-    pub(super) fn around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
-        let (low, high) = extremes(values);
-        if low > 0.0 && high / low > 30.0 {
-            Self::log_around(label, &[low, high])
-        } else {
-            Self::linear_around(label, &[low, high])
-        }
-    }
-
-    /// A linear axis with a margin of 4 % around `values`.
-    pub(super) fn linear_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
-        let (low, high) = extremes(values);
-        let margin = 0.04 * (high - low);
-        Self::linear(label, (low - margin, high + margin))
-    }
-
-    /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
-    pub(super) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
-        let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
-        // Without a positive value there is nothing to show, but still a panel.
-        let (low, high) = if low > 0.0 { (low, high) } else { (0.1, 10.0) };
-        let margin = (high / low).powf(0.04).max(1.05);
-        Self::logarithmic(label, (low / margin, high * margin))
-    }
-
-    /// The same axis without tick labels and label.
-    pub(super) fn bare(mut self) -> Self {
-        self.ticks = false;
-        self.label.clear();
-        self
-    }
-
-    /// The same axis with about `target` ticks.
-    pub(super) fn with_ticks(mut self, target: usize) -> Self {
-        self.target = target;
-        self
-    }
-
-    /// The largest step of one or two digits that gives about `target` ticks, and never fewer than two.
-    fn step(&self) -> f64 {
-        let (low, high) = self.range;
-        let power = 10_f64.powf((high - low).log10().floor());
-        let nice = [10.0, 5.0, 2.5, 2.0, 1.0, 0.5, 0.25, 0.2, 0.1];
-        let ticks = |step: f64| (high / step + 1e-9).floor() - (low / step - 1e-9).ceil() + 1.0;
-        let enough = (self.target as f64 - 1.0).max(2.0);
-        let steps = nice.into_iter().map(|nice| nice * power);
-        steps.into_iter().find(|&step| ticks(step) >= enough).unwrap_or(0.1 * power)
-    }
-
-    /// Every how many powers of ten a logarithmic axis has a label, so that they do not crowd.
-    fn decade_stride(&self) -> i32 {
-        let decades = (self.range.1 / self.range.0).log10();
-        (decades / 6.0).ceil().max(1.0) as i32
-    }
-
-    /// Whether a logarithmic axis labels powers of ten only: where there are two, and no room for more labels.
-    fn powers_only(&self) -> bool {
-        let powers = self.range.1.log10().floor() - self.range.0.log10().ceil() + 1.0;
-        self.target < 5 && powers >= 2.0
-    }
-
-    fn format(&self) -> TickFormat {
-        if !self.log {
-            let step = self.step();
-            return TickFormat::Custom(Arc::new(move |value| lettering::tick(value, step)));
-        }
-        let (stride, powers_only) = (self.decade_stride(), self.powers_only());
-        TickFormat::Custom(Arc::new(move |value| {
-            let exponent = value.log10();
-            let is_power = (exponent - exponent.round()).abs() < 1e-6;
-            let hidden = (powers_only && !is_power) || (exponent.round() as i32).rem_euclid(stride) != 0;
-            if hidden { String::new() } else { lettering::log_tick(value) }
-        }))
-    }
-
-    fn tick_labels(&self) -> Vec<String> {
-        let format = self.format();
-        let values = if self.log {
-            kuva::render::render_utils::generate_ticks_log(self.range.0, self.range.1)
-        } else {
-            kuva::render::render_utils::generate_ticks_with_step(self.range.0, self.range.1, self.step())
-        };
-        values.into_iter().map(|value| format.format(value)).collect()
-    }
-
-    /// Room that tick labels and label take left of a panel, in pixels.
-    pub(super) fn room(&self) -> f64 {
-        let ticks = if self.ticks { self.tick_width() + TICK_LENGTH + 6.0 } else { 4.0 };
-        let label = if self.label.is_empty() { 0.0 } else { f64::from(LABEL_SIZE) + 9.0 };
-        ticks + label
-    }
-
-    fn tick_width(&self) -> f64 {
-        let widths = self.tick_labels().into_iter().map(|label| lettering::width(&label, f64::from(TEXT_SIZE)));
-        widths.fold(0.0, f64::max)
-    }
-}
-
-fn widen_point((low, high): (f64, f64)) -> (f64, f64) {
-    if high > low {
-        return (low, high);
-    }
-    let margin = if low.abs() > 0.0 { 0.5 * low.abs() } else { 1.0 };
-    (low - margin, low + margin)
-}
-
-fn extremes<'a>(values: impl IntoIterator<Item = &'a f64>) -> (f64, f64) {
-    let finite = values.into_iter().copied().filter(|v| v.is_finite());
-    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
-    if low <= high { (low, high) } else { (0.0, 1.0) }
-}
+/// Ticks by their place along the axis, with their labels.
+type Placed = Vec<(f64, String)>;
 
 /// A panel being drawn: a rectangle with two axes.
 pub(super) struct Panel {
@@ -232,6 +97,25 @@ impl Panel {
         let scatter =
             ScatterPlot::new().with_data(points.to_vec()).with_color(color).with_marker(shape).with_size(size);
         self.plots.push(Plot::Scatter(scatter.with_marker_opacity(opacity)));
+    }
+
+    /// The ticks of both axes that fit, at their place along the axis in canvas coordinates.
+    fn ticks(&self) -> (Placed, Placed) {
+        /// Between the labels of neighbouring ticks, in pixels.
+        const APART: f64 = 7.0;
+        let size = f64::from(TEXT_SIZE);
+        let x = |tick: &Tick| self.at(tick.at, self.y.range.0).0;
+        let y = |tick: &Tick| self.at(self.x.range.0, tick.at).1;
+        let wide = |ticks: &[Tick]| {
+            let half = |tick: &Tick| lettering::width(&tick.label, size) / 2.0;
+            ticks.windows(2).all(|pair| x(&pair[1]) - x(&pair[0]) >= half(&pair[0]) + half(&pair[1]) + APART)
+        };
+        let high = |ticks: &[Tick]| ticks.windows(2).all(|pair| y(&pair[0]) - y(&pair[1]) >= size + 2.0);
+        let (x_ticks, y_ticks) = (self.x.ticks(wide), self.y.ticks(high));
+        (
+            x_ticks.into_iter().map(|tick| (x(&tick), tick.label)).collect(),
+            y_ticks.into_iter().map(|tick| (y(&tick), tick.label)).collect(),
+        )
     }
 
     /// Any other plot of kuva.
@@ -284,29 +168,20 @@ fn layout(area: Area, x: &Axis, y: &Axis) -> Layout {
         .with_force_margins_y(area.top, height - area.bottom())
         .with_show_grid(false)
         .with_box_axes()
-        .with_tick_length(TICK_LENGTH)
-        .with_tick_size(TEXT_SIZE)
-        .with_label_size(LABEL_SIZE)
         .with_x_axis_min(x.range.0)
         .with_x_axis_max(x.range.1)
         .with_y_axis_min(y.range.0)
-        .with_y_axis_max(y.range.1)
-        .with_x_tick_format(x.format())
-        .with_y_tick_format(y.format())
-        .with_x_tick_step(x.step())
-        .with_y_tick_step(y.step())
-        .with_x_label_overlap(AxisLabelOverlap::Thin)
-        .with_legend_position(LegendPosition::InsideTopRight);
-    if x.log {
+        .with_y_axis_max(y.range.1);
+    let log = |axis: &Axis| matches!(axis.scale, Scale::Logarithmic | Scale::Steps);
+    if log(x) {
         layout = layout.with_log_x();
-        layout.x_tick_step = None;
     }
-    if y.log {
+    if log(y) {
         layout = layout.with_log_y();
-        layout.y_tick_step = None;
     }
-    layout.suppress_x_ticks = !x.ticks;
-    layout.suppress_y_ticks = !y.ticks;
+    // Drawn by the canvas, in one style and only as many as fit.
+    layout.suppress_x_ticks = true;
+    layout.suppress_y_ticks = true;
     layout.show_legend = false;
     layout.show_colorbar = false;
     layout
@@ -340,6 +215,7 @@ impl Canvas {
 
     /// Draws `panel` with its axes.
     pub(super) fn place(&mut self, panel: Panel) {
+        let (x_ticks, y_ticks) = panel.ticks();
         let Panel { area, x, y, label_at, under, mut plots, over, .. } = panel;
         // Without any plot kuva would leave out the axes too.
         plots.push(Plot::Line(LinePlot::new()));
@@ -356,13 +232,30 @@ impl Canvas {
             self.scene.add(primitive);
         }
         over.into_iter().for_each(|primitive| self.scene.add(primitive));
-        let middle = left + width / 2.0;
-        if !x.label.is_empty() {
-            self.text(middle, area.bottom() + X_AXIS_ROOM - 6.0, &x.label, LABEL_SIZE, TextAnchor::Middle);
+        for (at, label) in x_ticks {
+            self.tick((at, area.bottom()), (at, area.bottom() + TICK_LENGTH));
+            // The label of a tick at the edge of the sheet stays on it.
+            let half = lettering::width(&label, f64::from(TEXT_SIZE)) / 2.0;
+            let middle = at.clamp(half + 1.0, WIDTH - half - 1.0);
+            self.text(middle, area.bottom() + TICK_LENGTH + 13.0, &label, TEXT_SIZE, TextAnchor::Middle);
         }
-        if !y.label.is_empty() {
-            self.scene.add(label(label_at, top + height / 2.0, &y.label, LABEL_SIZE, TextAnchor::Middle, Some(-90.0)));
+        for (at, label) in y_ticks {
+            self.tick((left, at), (left - TICK_LENGTH, at));
+            self.text(left - TICK_LENGTH - 3.0, at + 4.5, &label, TEXT_SIZE, TextAnchor::End);
         }
+        let (middle, x_label, y_label) = (left + width / 2.0, x.full_label(), y.full_label());
+        if !x_label.is_empty() {
+            self.text(middle, area.bottom() + X_AXIS_ROOM - 6.0, &x_label, LABEL_SIZE, TextAnchor::Middle);
+        }
+        if !y_label.is_empty() {
+            self.scene.add(label(label_at, top + height / 2.0, &y_label, LABEL_SIZE, TextAnchor::Middle, Some(-90.0)));
+        }
+    }
+
+    fn tick(&mut self, from: (f64, f64), to: (f64, f64)) {
+        let ((x1, y1), (x2, y2)) = (from, to);
+        let stroke = palette::INK.into();
+        self.scene.add(Primitive::Line { x1, y1, x2, y2, stroke, stroke_width: 1.0, stroke_dasharray: None });
     }
 
     /// A text in canvas coordinates; `y` is its baseline.

@@ -86,7 +86,7 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
         });
     }
     let microseconds: Vec<f64> = found.iter().map(|&(.., time)| time).collect();
-    let y_axis = Axis::log_around("time a network (µs)", &microseconds).with_ticks(4);
+    let y_axis = Axis::log_around("time a network (µs)", &microseconds).with_ticks(6);
     let (left, top, height, between) = (y_axis.room(), 64.0, 150.0, 26.0);
     let width = WIDTH - left - 14.0;
     let mut canvas = Canvas::new(top + panels.len() as f64 * (height + between) - between + X_AXIS_ROOM);
@@ -133,7 +133,7 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
     let caption = format!(
         "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}}; they and \
          the eigenvalues run in f64 lanes, Lanczos and the central differences in plain f64. Dashed: where the two exact routes to tr H^{{2}} \
-         cross. A curve lacks the sizes where its repeats would have taken more than {} s.",
+         cross. A curve lacks the sizes where its repeats would have taken more than {} s. All axes are logarithmic.",
         bench.repeats, bench.budget
     );
     let name = format!("{}-m{inputs}", layout.name);
@@ -229,7 +229,7 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     let Size { hidden, samples, inputs } = size;
     let caption = format!(
         "Wall time a network and median distance from λ_{{1}} at N = {hidden}, I = {samples}, M = {inputs}. Routes that bound λ_{{1}} end \
-         above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there."
+         above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there. Both axes are logarithmic."
     );
     let figure = Figure::new("cost-against-error", TITLE, caption, canvas)?
         .with_column("microseconds", &found.iter().map(|f| f.1).collect::<Vec<_>>())

@@ -7,12 +7,12 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::lettering::number;
-use crate::analysis::{Maps, Networks, duplicates, same_networks};
+use crate::analysis::{Maps, Networks, duplicates, median, same_networks};
 use crate::bounds::network_bounds_of_each;
-use crate::engine::Status;
+use crate::engine::{Descent, Status};
 use crate::model::Problem;
 use crate::reference::{self, central_difference_hessian, hessian, spectrum};
-use crate::run::{Run, State};
+use crate::run::{Population, Run, State};
 use crate::spec::{DataSource, Experiment, Spec, Work};
 
 /// Half the distance between the two gradients of a central difference.
@@ -32,9 +32,9 @@ pub enum Over {
     Unique,
     /// The same by the paper's rule, [`duplicates`](fn@duplicates).
     UniqueByDistance,
-    /// All that converged.
+    /// All that converged, or were evaluated without a verdict.
     Converged,
-    /// All that were computed. What is not finite in them is left out of each figure, and counted.
+    /// All that are computed and finite ([`Population::All`]).
     All,
 }
 
@@ -43,8 +43,8 @@ impl Over {
     pub fn noun(self) -> &'static str {
         match self {
             Self::Unique | Self::UniqueByDistance => "unique critical points",
-            Self::Converged => "converged networks",
-            Self::All => "networks, converged or not",
+            Self::Converged => "critical points, unique or not",
+            Self::All => "networks that are finite, converged or not",
         }
     }
 }
@@ -56,9 +56,9 @@ pub struct CriticalPoints {
     pub spec: Spec,
     /// The problem and data, unless the run's copy of the data is damaged.
     pub experiment: Option<Experiment>,
-    /// S, the networks of the run.
+    /// The networks that are computed: S, the networks of the run, once it is finished.
     pub networks: usize,
-    /// Networks that converged.
+    /// Networks that converged, or that were evaluated without a verdict.
     pub converged: usize,
     /// Which networks are shown.
     pub over: Over,
@@ -108,10 +108,9 @@ impl CriticalPoints {
     /// `notices` say so.
     pub fn of(run: &Run, over: Over, notices: &mut Vec<String>) -> Self {
         let spec = run.manifest().spec.clone();
-        let networks = usize::try_from(spec.rows()).unwrap_or(usize::MAX);
         let mut take = Take { notices };
         let experiment = take.value(run.experiment());
-        let converged = take.converged(run);
+        let (networks, converged) = take.converged(run, over);
         let theta = take.value(run.theta());
         let (rows, duplicates) = match over {
             Over::Converged => (converged.clone(), None),
@@ -212,6 +211,13 @@ impl CriticalPoints {
         Ok((vec![first], passed))
     }
 
+    /// The median of the critical points' finite `lambda_sup`.
+    pub fn median_lambda_sup(&self) -> Option<f64> {
+        let finite: Vec<f64> =
+            self.lambda_sup.as_ref()?.iter().copied().filter(|lambda_sup| lambda_sup.is_finite()).collect();
+        median(&finite).ok()
+    }
+
     /// Which critical points have a smallest eigenvalue below -1e-3, as (how many, of how many).
     pub fn saddles(&self) -> Option<(usize, usize)> {
         let known: Vec<f64> =
@@ -253,14 +259,18 @@ impl CriticalPoints {
             DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
             DataSource::Files { x, .. } => x.clone(),
         };
+        let networks = match self.networks {
+            all if self.spec.rows() == all as u64 => all.to_string(),
+            computed => format!("the {computed} that are computed"),
+        };
+        let ended = if self.is_judged() { "converged" } else { "are finite" };
         format!(
-            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {} converged{}",
+            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
             activation.name(),
             self.spec.shape().parameters(),
             data.samples,
             data.inputs,
             self.converged,
-            self.networks,
             self.shown()
         )
     }
@@ -271,16 +281,23 @@ impl CriticalPoints {
             Over::Unique => format!(", {} of them are unique by symmetry.", self.rows.len()),
             Over::UniqueByDistance => format!(", {} of them are unique by the paper's rule.", self.rows.len()),
             Over::Converged => "; they are shown, whether unique or not.".into(),
-            Over::All => format!("; all {} that were computed are shown.", self.rows.len()),
+            Over::All => format!("; all {} that are finite are shown.", self.rows.len()),
         }
+    }
+
+    /// Whether some rule says which networks converged.
+    fn is_judged(&self) -> bool {
+        !matches!(self.spec.work, Work::Evaluate { tolerance: None, .. })
     }
 
     /// What a table of one run says, as (what, value).
     pub fn facts(&self) -> Vec<(String, String)> {
-        let mut facts = vec![
-            ("networks".into(), self.networks.to_string()),
-            ("converged (g·g below the tolerance)".into(), share(self.converged, self.networks)),
-        ];
+        let ended = if self.is_judged() { "converged (g·g below the tolerance)" } else { "evaluated and finite" };
+        let networks = match self.spec.rows() {
+            all if all == self.networks as u64 => self.networks.to_string(),
+            all => format!("{} computed, of {all} asked for", self.networks),
+        };
+        let mut facts = vec![("networks".into(), networks), (ended.into(), share(self.converged, self.networks))];
         if matches!(self.over, Over::Unique | Over::UniqueByDistance) {
             facts.push((self.over.noun().into(), share(self.rows.len(), self.converged)));
         }
@@ -289,7 +306,7 @@ impl CriticalPoints {
         }
         let order = self.by_sharpness();
         if let (Some(lambda_sup), Some(&flattest), Some(&sharpest)) = (&self.lambda_sup, order.last(), order.first()) {
-            let middle = lambda_sup[order[order.len() / 2]];
+            let middle = self.median_lambda_sup().unwrap_or(f64::NAN);
             facts.push((
                 "λ_{sup}: smallest, median, largest".into(),
                 [lambda_sup[flattest], middle, lambda_sup[sharpest]].map(number).join(", "),
@@ -361,48 +378,80 @@ impl Take<'_> {
         (converged.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&row, _)| row).collect(), Some(told))
     }
 
-    /// The rows that are computed: all but those that their status says are pending.
+    /// The rows of all networks that are computed and finite; of all that are computed where their status is damaged.
     fn computed(&mut self, run: &Run) -> Vec<usize> {
-        let status = self.value(run.status()).unwrap_or_default();
-        (0..status.len())
-            .filter(|&row| Status::from_number(status[row]).is_some_and(|s| s != Status::Pending))
-            .collect()
+        let rows = run.written().unwrap_or_else(|_| std::iter::once(0..run.manifest().spec.rows()).collect());
+        let rows = rows.into_iter().flat_map(|rows| rows.start as usize..rows.end as usize);
+        // Whoever counts what converged says what is wrong with the status.
+        let status = run.status().ok();
+        rows.filter(|&row| {
+            status.as_ref().is_none_or(|status| status.get(row).is_some_and(|&status| Population::All.holds(status)))
+        })
+        .collect()
     }
 
-    /// The rows that converged: by the status column, or where that is damaged by the definition it follows.
-    fn converged(&mut self, run: &Run) -> Vec<usize> {
+    /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or
+    /// where that is damaged by the definition it follows.
+    fn converged(&mut self, run: &Run, over: Over) -> (usize, Vec<usize>) {
         let manifest = run.manifest();
+        let work = &manifest.spec.work;
         if manifest.state == State::Running {
             self.notices.push(
                 "The run is not finished: rows that are not written yet are left out. Go on with `sharpsweep resume`."
                     .into(),
             );
         }
+        let written = self.value(run.written()).unwrap_or_else(|| std::iter::once(0..manifest.spec.rows()).collect());
+        let written = || written.iter().flat_map(|rows| rows.start as usize..rows.end as usize);
         if let Some(status) = self.value(run.status()) {
-            let count = |wanted: Status| status.iter().filter(|&&found| found == wanted as u8).count();
-            let (limit, diverged) = (count(Status::StepLimit), count(Status::NonFinite));
-            if diverged == status.len() && diverged > 0 {
-                self.notices.push(format!(
-                    "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
-                ));
-            } else if limit + diverged == status.len() && limit > 0 {
-                self.notices.push(format!(
-                    "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to \
-                     show: try more --max-steps or another --step-size."
-                ));
+            let ended: Vec<(usize, Status)> = written()
+                .filter_map(|row| Some((row, Status::from_number(*status.get(row)?)?)))
+                .filter(|(_, status)| *status != Status::Pending)
+                .collect();
+            let critical: Vec<usize> =
+                ended.iter().filter(|(_, status)| status.is_critical_point()).map(|(row, _)| *row).collect();
+            let diverged = ended.iter().filter(|(_, status)| *status == Status::NonFinite).count();
+            let none = if over == Over::All { diverged == ended.len() } else { critical.is_empty() };
+            if none && !ended.is_empty() {
+                self.notices.push(no_critical_point(work, ended.len(), diverged));
             }
-            return (0..status.len()).filter(|&row| status[row] == Status::Converged as u8).collect();
+            return (ended.len(), critical);
         }
-        let tolerance = match manifest.spec.work {
-            Work::Sweep { descent, .. } => descent.tolerance,
-            Work::Evaluate { tolerance, .. } => tolerance,
+        let (tolerance, told) = match *work {
+            Work::Sweep { descent: Descent { tolerance, .. }, .. }
+            | Work::Evaluate { tolerance: Some(tolerance), .. } => {
+                (tolerance, format!("networks with g·g below {tolerance} count as converged"))
+            }
+            Work::Evaluate { tolerance: None, .. } => (f64::INFINITY, "every network with a finite g·g counts".into()),
         };
-        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return Vec::new() };
-        self.notices
-            .push(format!("Without the status column, networks with g·g below {tolerance} count as converged."));
+        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return (written().count(), Vec::new()) };
+        self.notices.push(format!("Without the status column, {told}."));
         // Rows that were never written are all zero; in a finished run there are none.
-        let written = |value: f64| manifest.state == State::Finished || value > 0.0;
-        (0..gradient_sq.len()).filter(|&row| gradient_sq[row] < tolerance && written(gradient_sq[row])).collect()
+        let there = |value: f64| manifest.state == State::Finished || value > 0.0;
+        let below = |row: &usize| gradient_sq.get(*row).is_some_and(|&value| value < tolerance && there(value));
+        (written().count(), written().filter(below).collect())
+    }
+}
+
+/// Why there is no critical point among `networks`, of which `diverged` are not finite, and what to do.
+fn no_critical_point(work: &Work, networks: usize, diverged: usize) -> String {
+    let limit = networks - diverged;
+    match work {
+        Work::Sweep { .. } if limit == 0 => format!(
+            "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
+        ),
+        Work::Sweep { .. } => format!(
+            "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to show: try more \
+             --max-steps or another --step-size."
+        ),
+        Work::Evaluate { tolerance: Some(tolerance), .. } if limit > 0 => format!(
+            "No network has g·g below the tolerance {tolerance}, so there is no critical point to show: evaluate them with another \
+             --tolerance, or without one, which judges none."
+        ),
+        Work::Evaluate { .. } => {
+            "No network is finite (its g·g leaves the range of the engine's numbers), so there is nothing to show."
+                .into()
+        }
     }
 }
 

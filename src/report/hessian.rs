@@ -3,18 +3,20 @@
 use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array2, ArrayView2};
 
-use super::canvas::{Area, Canvas, TEXT_SIZE, WIDTH};
+use super::canvas::{Area, Canvas, TEXT_SIZE};
 use super::figure::{Figure, FigureError};
-use super::lettering::{number, tick, width};
+use super::lettering::{number, one_notation, power_of_ten};
 use super::palette::{GREY, INK, diverging};
 
 /// Side of a matrix in pixels.
 const SIDE: f64 = 158.0;
+/// Magnitudes down to this share of the largest have a colour of their own; below, the scale of colours is linear.
+const LINEAR_BELOW: f64 = 1e-3;
 /// Larger matrices are pooled to at most this many cells a side.
 const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
-/// difference on its own. `hidden_weights` = (M+1)N is where v follows w: lines mark the blocks.
+/// difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` = (M+1)N is where v follows w: lines mark the blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.
@@ -79,8 +81,10 @@ pub fn hessian_against_numeric(
     };
     let caption = format!(
         "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central differences of the \
-         gradient, on one scale, and (c) their difference, on its own. Lines part the blocks of the hidden weights w and the output \
-         weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}"
+         gradient, on one scale of colours, and (c) their difference, on its own. Both scales are logarithmic on either side of 0 and \
+         linear below {} of their end. Lines part the blocks of the hidden weights w and the output \
+         weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
+        power_of_ten(-3)
     );
     let figure = Figure::new("figure-08", "Figure 8 · The Hessian, closed form against numeric", caption, canvas)?;
     Ok(figure
@@ -112,7 +116,7 @@ fn matrix(canvas: &mut Canvas, area: Area, values: ArrayView2<'_, f64>, scale: f
     for ((row, column), &value) in values.indexed_iter() {
         x.push(area.left + column as f64 * side);
         y.push(area.top + row as f64 * side);
-        fills.push(color(if scale > 0.0 { value / scale } else { 0.0 }));
+        fills.push(color(place(value, scale)));
     }
     // Cells overlap their right and lower neighbours by a hair, so that no seam shows; the frame covers the last ones.
     let sides = vec![side + 0.35; fills.len()];
@@ -150,6 +154,12 @@ fn frame(canvas: &mut Canvas, area: Area) {
     });
 }
 
+/// Where `value` stands on the scale of colours from -1 to 1 whose ends are `scale`.
+fn place(value: f64, scale: f64) -> f64 {
+    let share = if scale > 0.0 { value / scale } else { 0.0 };
+    share.signum() * (share.abs() / LINEAR_BELOW).ln_1p() / (1.0 / LINEAR_BELOW).ln_1p()
+}
+
 /// The scale of a matrix from -`scale` to `scale`, 0 in its middle.
 fn bar(canvas: &mut Canvas, left: f64, top: f64, scale: f64) {
     const STEPS: usize = 64;
@@ -161,24 +171,19 @@ fn bar(canvas: &mut Canvas, left: f64, top: f64, scale: f64) {
     let (w, h) = (vec![WIDE; STEPS], vec![height + 0.35; STEPS]);
     canvas.draw(Primitive::RectBatch { x: vec![left; STEPS], y, w, h, fills });
     frame(canvas, area);
-    // A step of one significant digit, at most `scale`: ticks at -step, 0 and step.
-    let power = if scale > 0.0 { 10_f64.powf(scale.log10().floor()) } else { 1.0 };
-    let step = (scale / power).floor().max(1.0) * power;
-    for value in [-step, 0.0, step] {
-        let share = if scale > 0.0 { value / scale } else { 0.0 };
-        let y1 = top + (1.0 - share) / 2.0 * SIDE;
+    // Powers of ten down to where the scale becomes linear, on both sides of 0.
+    let highest = if scale > 0.0 { (scale.log10() + 1e-9).floor() as i32 } else { 0 };
+    let powers: Vec<f64> = (0..3).map(|k| 10_f64.powi(highest - k)).collect();
+    let labels = one_notation(&powers);
+    let mut ticks = vec![(0.0, "0".to_owned())];
+    for (&power, label) in powers.iter().zip(&labels).filter(|_| scale > 0.0) {
+        ticks.extend([(power, label.clone()), (-power, format!("\u{2212}{label}"))]);
+    }
+    for (value, text) in ticks {
+        let y1 = top + (1.0 - place(value, scale)) / 2.0 * SIDE;
         let (x1, x2) = (left + WIDE, left + WIDE + 4.0);
-        canvas.draw(Primitive::Line {
-            x1,
-            y1,
-            x2,
-            y2: y1,
-            stroke: GREY.into(),
-            stroke_width: 1.0,
-            stroke_dasharray: None,
-        });
-        let text = tick(value, step);
-        let fits = x2 + 3.0 + width(&text, f64::from(TEXT_SIZE)) <= WIDTH;
-        canvas.text(x2 + 3.0, y1 + 4.5, &text, if fits { TEXT_SIZE } else { TEXT_SIZE - 3 }, TextAnchor::Start);
+        let stroke = GREY.into();
+        canvas.draw(Primitive::Line { x1, y1, x2, y2: y1, stroke, stroke_width: 1.0, stroke_dasharray: None });
+        canvas.text(x2 + 3.0, y1 + 4.0, &text, TEXT_SIZE - 2, TextAnchor::Start);
     }
 }

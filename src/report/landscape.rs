@@ -120,12 +120,12 @@ fn landscapes(
     let plane = networks[0].decision.as_ref().map(|decision| {
         let ends = |x: &[f64]| (x[0], x[x.len() - 1]);
         (
-            Axis::linear("x_{1}", ends(&decision.x1)).with_ticks(4),
-            Axis::linear("x_{2}", ends(&decision.x2)).with_ticks(4),
+            Axis::linear("x_{1}", ends(&decision.x1)).with_ticks(5),
+            Axis::linear("x_{2}", ends(&decision.x2)).with_ticks(5),
         )
     });
     let left = plane.iter().map(|(_, x2)| x2.room()).fold(losses.room(), f64::max);
-    let gap = 18.0;
+    let gap = 30.0;
     let width = (WIDTH - left - gap - 12.0) / 2.0;
     let mut top = 26.0;
     let decision_height = if with_decision { width + X_AXIS_ROOM + 10.0 } else { 0.0 };
@@ -174,6 +174,9 @@ fn landscapes(
                     samples (circles class 0, triangles class 1). Bottom: ";
     }
     caption += "Loss L(θ* + a u_{k}) along the eigenvectors of the largest eigenvalues of the Hessian at θ*.";
+    if !with_decision {
+        caption += &format!(" With {} inputs there is no plane to show decisions in.", samples.x().ncols());
+    }
     for (network, part) in networks.iter().zip(["(a)", "(b)"]) {
         let eigenvalues: Vec<String> = network.eigenvalues.iter().map(|&value| number(value)).collect();
         caption += &format!(
@@ -183,6 +186,7 @@ fn landscapes(
             eigenvalues.join(", ")
         );
     }
+    caption += " All axes are linear.";
     let mut drawn = Figure::new(name, title, caption, canvas)?
         .with_array("samples_x", samples.x().to_owned().into_dyn())
         .with_array("samples_q", samples.q().to_owned().into_dyn());

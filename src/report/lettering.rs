@@ -152,38 +152,36 @@ pub(super) fn plain(text: &str) -> String {
     runs(text).into_iter().map(mark).collect()
 }
 
-/// `value` as a tick label: decimals as `step` needs them, a proper minus sign, powers of ten outside 10^-3 to 10^5.
-pub(super) fn tick(value: f64, step: f64) -> String {
-    if value.abs() < step * 1e-6 {
-        return "0".into();
+/// Positive values and 0 in one notation: decimals where none is long, else powers of ten, else multiples of these.
+pub(super) fn one_notation(values: &[f64]) -> Vec<String> {
+    let exponent = |value: f64| (value.abs().log10() + 1e-9).floor() as i32;
+    let mantissa = |value: f64| value / 10_f64.powi(exponent(value));
+    let each = |write: &dyn Fn(f64) -> String| {
+        values.iter().map(|&value| if value.abs() > 0.0 { write(value) } else { "0".into() }).collect()
+    };
+    let other = || values.iter().copied().filter(|value| value.abs() > 0.0);
+    if other().all(|value| (1e-3 * (1.0 - 1e-9)..1e5).contains(&value.abs())) {
+        // Ten digits, so that 0.30000000000000004 is 0.3.
+        return each(&|value| {
+            minus(&format!("{:.10e}", value).parse().map_or(String::new(), |value: f64| value.to_string()))
+        });
     }
-    let exponent = value.abs().log10().floor();
-    if value.abs() >= 1e5 || step < 1e-3 {
-        let mantissa = value / 10_f64.powf(exponent);
-        let digits = (exponent - step.log10().floor()).clamp(0.0, 3.0) as usize;
-        let mantissa = format!("{mantissa:.digits$}");
-        return format!("{}×10^{{{}}}", minus(&mantissa), minus(&format!("{exponent:.0}")));
+    if other().all(|value| (mantissa(value) - 1.0).abs() < 1e-6) {
+        return each(&|value| power_of_ten(exponent(value)));
     }
-    // 2.5 needs one digit more than its power of ten.
-    let digits =
-        (0..6).find(|&d| ((step * 10_f64.powi(d)) % 1.0).abs() < 1e-9 || ((step * 10_f64.powi(d)) % 1.0) > 1.0 - 1e-9);
-    minus(&format!("{value:.*}", digits.unwrap_or(6) as usize))
+    each(&|value| {
+        let digits = format!("{:.4}", mantissa(value));
+        format!("{}×{}", minus(digits.trim_end_matches('0').trim_end_matches('.')), power_of_ten(exponent(value)))
+    })
 }
 
-/// A tick of a logarithmic axis: 10^n, or plain numbers between 0.1 and 1000.
-pub(super) fn log_tick(value: f64) -> String {
-    let exponent = value.log10().floor();
-    let is_power = (value.log10() - value.log10().round()).abs() < 1e-6;
-    if (0.1..=1000.0).contains(&value) {
-        return format!("{}", (value * 10.0).round() / 10.0);
-    }
-    if is_power {
-        return format!("10^{{{}}}", minus(&format!("{:.0}", value.log10().round())));
-    }
-    format!("{:.0}×10^{{{}}}", value / 10_f64.powf(exponent), minus(&format!("{exponent:.0}")))
+/// 10^n.
+pub(super) fn power_of_ten(exponent: i32) -> String {
+    format!("10^{{{}}}", minus(&exponent.to_string()))
 }
 
-fn minus(number: &str) -> String {
+/// `number` with a proper minus sign.
+pub(super) fn minus(number: &str) -> String {
     number.replace('-', "\u{2212}")
 }
 
@@ -206,7 +204,7 @@ pub(super) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{log_tick, mark_up, runs, tick, width};
+    use super::{mark_up, one_notation, runs, width};
 
     #[test]
     fn a_label_splits_into_runs_and_loses_no_text() {
@@ -234,16 +232,10 @@ mod tests {
     }
 
     #[test]
-    fn ticks_carry_as_many_digits_as_the_step_needs() {
-        assert_eq!(tick(2.5, 0.5), "2.5");
-        assert_eq!(tick(-2.0, 1.0), "\u{2212}2");
-        assert_eq!(tick(0.25, 0.25), "0.25");
-        assert_eq!(tick(1e-18, 0.1), "0");
-        assert_eq!(tick(2e5, 1e5), "2×10^{5}");
-        assert_eq!(tick(1.5e-4, 5e-5), "1.5×10^{\u{2212}4}");
-        assert_eq!(log_tick(1e-4), "10^{\u{2212}4}");
-        assert_eq!(log_tick(20.0), "20");
-        assert_eq!(log_tick(0.5), "0.5");
-        assert_eq!(log_tick(2e4), "2×10^{4}");
+    fn values_side_by_side_are_in_one_notation() {
+        assert_eq!(one_notation(&[0.1, 0.2, 1.0, 500.0, 20_000.0]), ["0.1", "0.2", "1", "500", "20000"]);
+        assert_eq!(one_notation(&[0.0, 1e-4, 1.0]), ["0", "10^{\u{2212}4}", "10^{0}"]);
+        assert_eq!(one_notation(&[5e4, 1e5, 2.5e5]), ["5×10^{4}", "1×10^{5}", "2.5×10^{5}"]);
+        assert_eq!(one_notation(&[0.1 + 0.2]), ["0.3"]);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn series(k: usize) -> (&'static str, Option<&'static str>) {
         (VERMILLION, Some("7 3")),
         (GREEN, Some("2 2.5")),
         (PURPLE, Some("8 3 2 3")),
-        (ORANGE, Some("4 2")),
+        (ORANGE, Some("8 2.5 2 2.5 2 2.5")),
     ];
     SERIES[k % SERIES.len()]
 }

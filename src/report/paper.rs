@@ -266,7 +266,7 @@ fn figure_8(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
     let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.shape.hidden_weights())
         .map_err(|error| error.to_string())?;
-    figure.caption += &format!(" Shown is {}, the one of median λ_{{sup}}.", points.label(k));
+    figure.caption += &format!(" Shown is {}, the middle one in the order of λ_{{sup}}.", points.label(k));
     Ok(figure)
 }
 

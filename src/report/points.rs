@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use kuva::plot::scatter::MarkerShape;
+use kuva::render::render::TextAnchor;
 
+use super::axis::scales;
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError};
 use super::lettering::number;
 use super::palette::{BLUE, GREY, VERMILLION};
+use crate::analysis::median;
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -80,6 +83,21 @@ fn dropped_note(groups: &[Points<'_>], kept: &[Vec<(f64, f64)>]) -> String {
     }
 }
 
+/// The points that have a place on two logarithmic axes.
+fn positive(groups: &[Vec<(f64, f64)>]) -> Vec<Vec<(f64, f64)>> {
+    let positive = |point: &&(f64, f64)| point.0 > 0.0 && point.1 > 0.0;
+    groups.iter().map(|points| points.iter().filter(positive).copied().collect()).collect()
+}
+
+fn unplaced_note(all: &[Vec<(f64, f64)>], placed: &[Vec<(f64, f64)>]) -> String {
+    let unplaced = all.iter().map(Vec::len).sum::<usize>() - placed.iter().map(Vec::len).sum::<usize>();
+    match unplaced {
+        0 => String::new(),
+        1 => " One point with a value that is not positive has no place on them.".into(),
+        _ => format!(" {unplaced} points with values that are not positive have no place on them."),
+    }
+}
+
 /// Marker and colour of the k-th group.
 fn style(k: usize) -> (&'static str, MarkerShape) {
     if k == 0 { (BLUE, MarkerShape::Circle) } else { (VERMILLION, MarkerShape::Triangle) }
@@ -101,6 +119,13 @@ fn draw(panel: &mut Panel, groups: &[Vec<(f64, f64)>]) -> usize {
         drawn += thinned.len();
     }
     drawn
+}
+
+/// The line where both coordinates are equal, with its name below it.
+fn diagonal(panel: &mut Panel, (low, high): (f64, f64), log: bool, name: &str) {
+    panel.curve(&[(low, low), (high, high)], GREY, None, 1.2);
+    let at = if log { low * (high / low).powf(0.62) } else { low + 0.62 * (high - low) };
+    panel.note((at, at), (7.0, 14.0), name, TextAnchor::Start);
 }
 
 fn legend(canvas: &mut Canvas, middle: f64, groups: &[Points<'_>]) {
@@ -132,16 +157,19 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     const FIGURE: &str = "Figure 2";
     let points = checked(FIGURE, groups)?;
     let values: Vec<f64> = points.iter().flatten().flat_map(|&(x, y)| [x, y]).collect();
-    let x = Axis::around("largest eigenvalue λ_{1} (numeric)", &values);
+    // Equal distances above the diagonal are equal ratios, so the looseness of the bound can be read off.
+    let x = Axis::log_around("largest eigenvalue λ_{1} (numeric)", &values);
     let y = Axis { label: "upper bound λ_{sup} (closed form)".into(), ..x.clone() };
     let left = y.room();
     let side = WIDTH - left - 14.0;
     let area = Area { left, top: 28.0, width: side, height: 0.82 * side };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
-    let (low, high) = x.range;
+    let said = scales(&x, &y);
+    let range = x.range;
     let mut panel = Panel::new(area, x, y);
-    panel.curve(&[(low, low), (high, high)], GREY, None, 1.2);
-    let drawn = draw(&mut panel, &points);
+    diagonal(&mut panel, range, true, "λ_{sup} = λ_{1}");
+    let shown = positive(&points);
+    let drawn = draw(&mut panel, &shown);
     canvas.place(panel);
     legend(&mut canvas, area.left + side / 2.0, groups);
 
@@ -160,9 +188,8 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
         );
     }
     for (group, points) in groups.iter().zip(&points) {
-        let mut ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
-        ratios.sort_by(f64::total_cmp);
-        if let (Some(worst), Some(median)) = (ratios.last(), ratios.get(ratios.len() / 2)) {
+        let ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
+        if let (Some(worst), Ok(median)) = (ratios.iter().copied().reduce(f64::max), median(&ratios)) {
             caption += &format!(
                 " {}: {} networks, λ_{{sup}}/λ_{{1}} {median:.3} in the median, {worst:.3} at worst.",
                 group.label,
@@ -170,7 +197,9 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
             );
         }
     }
-    caption += &thinning_note(drawn, points.iter().map(Vec::len).sum());
+    caption += said;
+    caption += &unplaced_note(&points, &shown);
+    caption += &thinning_note(drawn, shown.iter().map(Vec::len).sum());
     caption += &dropped_note(groups, &points);
     let figure = Figure::new("figure-02", "Figure 2 · The bound against the largest eigenvalue", caption, canvas)?;
     Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
@@ -201,25 +230,34 @@ pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result
         .iter()
         .map(|(symbol, points)| {
             let values: Vec<f64> = points.iter().flat_map(|&(x, y)| [x, y]).collect();
-            let x = Axis::around(&format!("{symbol} (numeric)"), &values).with_ticks(3);
+            let x = Axis::around(&format!("{symbol} (numeric)"), &values).with_ticks(4);
             let y = Axis { label: format!("{symbol} (closed form)"), ..x.clone() };
             (x, y)
         })
         .collect();
+    let both = match axes.as_slice() {
+        [(x, _), (other, _)] if x.is_log() != other.is_log() => {
+            let logarithmic = if x.is_log() { "tr H" } else { "tr H^{2}" };
+            format!(" The axes of {logarithmic} are logarithmic, the others linear.")
+        }
+        [(x, _), ..] => format!(" All axes are {}.", if x.is_log() { "logarithmic" } else { "linear" }),
+        [] => String::new(),
+    };
     let rooms: f64 = axes.iter().map(|(_, y)| y.room()).sum();
     let side = (WIDTH - rooms - 2.0 * 12.0) / 2.0;
     let mut canvas = Canvas::new(14.0 + side + X_AXIS_ROOM);
     let (mut left, mut drawn, mut of) = (0.0, 0, 0);
     for ((_, points), (x, y)) in panels.iter().zip(axes) {
         left += y.room();
-        let range = x.range;
+        let (range, log) = (x.range, x.is_log());
         let mut panel = Panel::new(Area { left, top: 14.0, width: side, height: side }, x, y);
-        panel.curve(&[(range.0, range.0), (range.1, range.1)], GREY, None, 1.2);
+        diagonal(&mut panel, range, log, "equal");
         drawn += draw(&mut panel, std::slice::from_ref(points));
         of += points.len();
         canvas.place(panel);
         left += side + 12.0;
     }
+    caption += &both;
     caption += &thinning_note(drawn, of);
     let figure = Figure::new("figure-09", "Figure 9 · Traces, closed form against numeric", caption, canvas)?;
     let figure = with_columns(figure, ("trace_numeric", "trace"), &[trace]);
@@ -241,24 +279,26 @@ pub fn bound_against_weight_norms(
         Points { label: "‖W‖^{2}_{F}", x: w_norm_sq, y: lambda_sup },
     ];
     let points = checked(FIGURE, &groups)?;
-    let y = Axis::around("λ_{sup}", lambda_sup);
+    let y = Axis::log_around("λ_{sup}", lambda_sup);
     let left = y.room();
-    let (gap, top) = (16.0, 14.0);
+    let (gap, top) = (24.0, 14.0);
     let width = (WIDTH - left - gap - 14.0) / 2.0;
     let mut canvas = Canvas::new(top + width + X_AXIS_ROOM);
     let mut drawn = 0;
-    for (k, (group, points)) in groups.iter().zip(&points).enumerate() {
+    let placed = positive(&points);
+    for (k, (group, points)) in groups.iter().zip(&placed).enumerate() {
         let area = Area { left: left + k as f64 * (width + gap), top, width, height: width };
-        let x = Axis::around(group.label, points.iter().map(|p| &p.0)).with_ticks(4);
+        let x = Axis::log_around(group.label, points.iter().map(|p| &p.0)).with_ticks(5);
         let y = if k == 0 { y.clone() } else { y.clone().bare() };
         let mut panel = Panel::new(area, x, y);
         drawn += draw(&mut panel, std::slice::from_ref(points));
         canvas.place(panel);
     }
     let caption = format!(
-        "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks.{}{}",
+        "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks. All axes are logarithmic.{}{}{}",
         points[0].len(),
-        thinning_note(drawn, points.iter().map(Vec::len).sum()),
+        unplaced_note(&points, &placed),
+        thinning_note(drawn, placed.iter().map(Vec::len).sum()),
         dropped_note(&groups[..1], &points[..1])
     );
     let figure = Figure::new("figure-10", "Figure 10 · The bound against the norms of the weights", caption, canvas)?;
@@ -284,7 +324,7 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
     let close: Vec<(f64, f64)> = points.iter().filter(|p| p.1 <= enlarged_to).copied().collect();
     let parts = [(&points, "(a) all"), (&close, "(b) the lower 90 %")];
     let axes = parts.map(|(points, _)| {
-        let x = Axis::linear_around(group.label, points.iter().map(|p| &p.0)).with_ticks(3);
+        let x = Axis::linear_around(group.label, points.iter().map(|p| &p.0)).with_ticks(5);
         (x, Axis::linear_around("λ_{sup}", points.iter().map(|p| &p.1)))
     });
     let rooms: f64 = axes.iter().map(|(_, y)| y.room()).sum();
@@ -300,16 +340,17 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
         drawn += draw(&mut panel, std::slice::from_ref(points));
         if k == 0 {
             panel.rectangle((frame.0.0, frame.1.0), (frame.0.1, frame.1.1), "none", Some(VERMILLION));
+            panel.note((frame.0.1, frame.1.1), (-5.0, 15.0), "(b)", TextAnchor::End);
         }
         canvas.place(panel);
-        let anchor = kuva::render::render::TextAnchor::Middle;
-        canvas.text(area.left + width / 2.0, top - 8.0, title, TEXT_SIZE, anchor);
+        canvas.text(area.left + width / 2.0, top - 8.0, title, TEXT_SIZE, TextAnchor::Middle);
         left += width + 14.0;
     }
     let caption = format!(
         "λ_{{sup}} against the squared Frobenius norm of the hidden layer's Gram matrix R^{{⊤}}R of {} networks: (a) all, (b) the \
-         frame of (a) enlarged, which holds the networks with λ_{{sup}} up to its 90 % quantile, {}.{}{}",
+         frame of (a) enlarged, which holds the {} networks with λ_{{sup}} up to its 90 % quantile, {}. All axes are linear.{}{}",
         points.len(),
+        close.len(),
         number(enlarged_to),
         thinning_note(drawn, points.len() + close.len()),
         dropped_note(&[group], std::slice::from_ref(&points))

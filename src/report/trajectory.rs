@@ -1,11 +1,12 @@
-//! Figure 5 and the figure of one replayed seed: loss and sharpness over the epochs.
+//! Figure 5 and the figure of one replayed seed: loss and sharpness over the steps of training.
 
+use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError};
 use super::lettering::number;
-use super::palette::{BLUE, INK, VERMILLION};
+use super::palette::{BLUE, GREY, INK, VERMILLION};
 use crate::replay::Trajectory;
 
 impl Trajectory {
@@ -29,7 +30,7 @@ impl Trajectory {
         Ok(())
     }
 
-    /// Points (t + 1, value) with a positive value, which a logarithmic axis can show.
+    /// Points (t + 1, value) with a positive value: the coordinates of an axis of steps and a logarithmic one.
     fn points(&self, values: &[f64]) -> Vec<(f64, f64)> {
         let points = self.steps.iter().zip(values).map(|(&t, &value)| (f64::from(t) + 1.0, value));
         points.filter(|p| p.1 > 0.0 && p.1.is_finite()).collect()
@@ -47,7 +48,7 @@ impl Trajectory {
     }
 }
 
-/// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the epochs for the sharpest (left) and the flattest network (right).
+/// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the steps for the sharpest (left) and the flattest network (right).
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or a trajectory has no record.
@@ -55,7 +56,7 @@ pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajector
     let both = [sharpest, flattest];
     let canvas = draw("Figure 5", &both, &["(a) sharpest", "(b) flattest"], false)?;
     let mut caption =
-        "Loss L, bound λ_{sup} and largest eigenvalue λ_{1} over the epochs of gradient descent.".to_owned();
+        format!("Loss L, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of gradient descent. {SCALES}");
     for (trajectory, part) in both.iter().zip(["(a) sharpest", "(b) flattest"]) {
         caption += &format!(" {part}: seed {}{}.", trajectory.seed, end_of(trajectory));
     }
@@ -70,7 +71,7 @@ pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajector
 pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     let canvas = draw("The replay", &[trajectory], &[""], true)?;
     let caption = format!(
-        "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the epochs of seed {}{}.",
+        "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of seed {}{}. {SCALES}",
         trajectory.seed,
         end_of(trajectory)
     );
@@ -78,13 +79,17 @@ pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     Ok(trajectory.with_columns(figure, ""))
 }
 
+/// How the trajectories are read.
+const SCALES: &str = "All axes are logarithmic, that of the steps t by t + 1. Dotted: 2/η, above which gradient descent of step size η moves away \
+                      along the direction of largest curvature. Where records are far apart a dot marks each.";
+
 fn end_of(trajectory: &Trajectory) -> String {
     let (Some(steps), Some(&sup), Some(&max)) =
         (trajectory.steps.last(), trajectory.lambda_sup.last(), trajectory.lambda_max.last())
     else {
         return String::new();
     };
-    format!(", {steps} epochs, at the end λ_{{sup}} = {} and λ_{{1}} = {}", number(sup), number(max))
+    format!(", {steps} steps, at the end λ_{{sup}} = {} and λ_{{1}} = {}", number(sup), number(max))
 }
 
 /// Of the points in each half pixel across, the first, the lowest, the highest and the last: what a longer curve would look like.
@@ -103,6 +108,18 @@ fn envelope(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     drawn
 }
 
+/// The dashes of the line at 2 / eta.
+const EDGE: &str = "2 2.5";
+
+/// The points of a curve with no other near: between these it is a straight line that nothing was recorded on.
+fn far_apart(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    const NEAR: f64 = 6.0;
+    let at = |k: usize| points.get(k).map(|point| panel.at(point.0, point.1).0);
+    let far = |a: Option<f64>, b: Option<f64>| a.zip(b).is_none_or(|(a, b)| (a - b).abs() > NEAR);
+    let alone = |&k: &usize| far(at(k), at(k + 1)) && k.checked_sub(1).is_none_or(|before| far(at(before), at(k)));
+    (0..points.len()).filter(alone).map(|k| points[k]).collect()
+}
+
 fn draw(
     figure: &'static str,
     trajectories: &[&Trajectory],
@@ -114,7 +131,7 @@ fn draw(
     }
     let around = |label: &str, columns: &dyn Fn(&Trajectory) -> Vec<f64>| {
         let values: Vec<f64> = trajectories.iter().flat_map(|trajectory| columns(trajectory)).collect();
-        Axis::log_around(label, &values)
+        Axis::log_around(label, &values).with_ticks(6)
     };
     type Column = fn(&Trajectory) -> &Vec<f64>;
     let mut rows: Vec<(Axis, Vec<(Column, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
@@ -122,11 +139,11 @@ fn draw(
         rows.push((around("g·g", &|t| t.gradient_sq.clone()), vec![(|t| &t.gradient_sq, INK)]));
     }
     rows.push((
-        around("λ", &|t| [t.lambda_sup.as_slice(), &t.lambda_max].concat()),
+        around("λ", &|t| [t.lambda_sup.as_slice(), &t.lambda_max, &[2.0 / t.step_size]].concat()),
         vec![(|t| &t.lambda_sup, BLUE), (|t| &t.lambda_max, VERMILLION)],
     ));
     let left = rows.iter().map(|(axis, _)| axis.room()).fold(0.0, f64::max);
-    let (gap, between, height) = (20.0, 14.0, if gradient { 130.0 } else { 150.0 });
+    let (gap, between, height) = (26.0, 14.0, if gradient { 130.0 } else { 150.0 });
     let parts = trajectories.len() as f64;
     let width = (WIDTH - left - 14.0 - gap * (parts - 1.0)) / parts;
     let top = if titles.iter().any(|title| !title.is_empty()) { 26.0 } else { 12.0 };
@@ -135,11 +152,11 @@ fn draw(
     for (k, (trajectory, title)) in trajectories.iter().zip(titles).enumerate() {
         let left = left + k as f64 * (width + gap);
         canvas.text(left + width / 2.0, top - 9.0, title, TEXT_SIZE, TextAnchor::Middle);
-        let last = trajectory.steps.last().copied().map_or(1.0, f64::from);
+        let last = trajectory.steps.last().copied().unwrap_or(1);
         for (row, (axis, curves)) in rows.iter().enumerate() {
             let area = Area { left, top: top + row as f64 * (height + between), width, height };
             let is_last = row + 1 == rows.len();
-            let x = Axis::logarithmic(if is_last { "epoch t + 1" } else { "" }, (1.0, last + 1.0)).with_ticks(4);
+            let x = Axis::steps(if is_last { "step t" } else { "" }, last);
             let x = if is_last { x } else { x.bare() };
             let y = if k == 0 { axis.clone() } else { axis.clone().bare() };
             let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
@@ -147,13 +164,24 @@ fn draw(
                 let dash = (color == VERMILLION).then_some("6 3");
                 let points = envelope(&panel, &trajectory.points(column(trajectory)));
                 panel.curve(&points, color, dash, 1.8);
+                let alone = far_apart(&panel, &points);
+                panel.markers(&alone, color, MarkerShape::Circle, 1.9, 1.0);
+            }
+            let edge = 2.0 / trajectory.step_size;
+            if is_last && edge.is_finite() {
+                let ends = (1.0, f64::from(last) + 1.0);
+                panel.segment((ends.0, edge), (ends.1, edge), GREY, 1.4, Some(EDGE));
             }
             canvas.place(panel);
         }
     }
+    let edges: Vec<f64> = trajectories.iter().map(|trajectory| 2.0 / trajectory.step_size).collect();
+    let alike = edges.windows(2).all(|pair| pair[0].total_cmp(&pair[1]).is_eq());
+    let edge = if alike { format!("2/η = {}", number(edges[0])) } else { "2/η".into() };
     let keys = [
         (Key::Line { color: BLUE, dash: None }, "λ_{sup}"),
         (Key::Line { color: VERMILLION, dash: Some("6 3") }, "λ_{1}"),
+        (Key::Line { color: GREY, dash: Some(EDGE) }, edge.as_str()),
     ];
     canvas.legend(left + (WIDTH - left - 14.0) / 2.0, bottom + X_AXIS_ROOM + 14.0, &keys);
     Ok(canvas)

@@ -114,10 +114,13 @@ pub struct Seconds {
 pub struct Outcome {
     /// g.g fell below the tolerance.
     pub converged: u64,
-    /// The most steps were taken before that.
+    /// The most steps were taken before that; of networks trained elsewhere: g.g is not below the tolerance.
     pub step_limit: u64,
     /// g.g overflowed or became NaN.
     pub non_finite: u64,
+    /// Trained elsewhere and evaluated, without a rule that would judge them.
+    #[serde(default)]
+    pub evaluated: u64,
 }
 
 impl Seconds {
@@ -137,14 +140,15 @@ impl Outcome {
                 Some(Status::Converged) => self.converged += 1,
                 Some(Status::StepLimit) => self.step_limit += 1,
                 Some(Status::NonFinite) => self.non_finite += 1,
+                Some(Status::Evaluated) => self.evaluated += 1,
                 Some(Status::Pending) | None => {}
             }
         }
     }
 
-    /// Networks that have ended.
-    pub(super) fn ended(&self) -> u64 {
-        self.converged + self.step_limit + self.non_finite
+    /// The networks that are counted: those whose rows are written.
+    pub fn ended(&self) -> u64 {
+        self.converged + self.step_limit + self.non_finite + self.evaluated
     }
 }
 

@@ -1,0 +1,327 @@
+//! One axis of a panel: its scale, and the ticks that fit on it.
+//!
+//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. A linear axis
+//! with large or small numbers has their power of ten in its label.
+
+use super::canvas::{LABEL_SIZE, TEXT_SIZE, TICK_LENGTH};
+use super::lettering::{self, power_of_ten};
+
+/// Where values stand on an axis.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Scale {
+    Linear,
+    Logarithmic,
+    /// Steps t of training. The position of t is that of t + 1 on a logarithmic axis, so that the start has a place.
+    Steps,
+    /// Names at 1, 2, ..
+    Names(Vec<String>),
+}
+
+/// One axis of a panel.
+#[derive(Debug, Clone)]
+pub(super) struct Axis {
+    pub(super) label: String,
+    /// The ends, in the coordinates of [`Tick::at`].
+    pub(super) range: (f64, f64),
+    pub(super) scale: Scale,
+    /// Whether ticks are drawn; a panel that shares the axis of its neighbour has none.
+    pub(super) ticks: bool,
+    /// The most ticks there may be.
+    pub(super) most: usize,
+}
+
+/// A mark with its label.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Tick {
+    /// The coordinate: the value, on an axis of steps one more.
+    pub(super) at: f64,
+    pub(super) label: String,
+}
+
+impl Axis {
+    fn new(label: &str, range: (f64, f64), scale: Scale) -> Self {
+        Self { label: label.into(), range, scale, ticks: true, most: 7 }
+    }
+
+    /// A linear axis over exactly `range`.
+    pub(super) fn linear(label: &str, range: (f64, f64)) -> Self {
+        Self::new(label, widen_point(range), Scale::Linear)
+    }
+
+    /// A logarithmic axis over exactly `range`; kuva's scale ends at 1e-10.
+    pub(super) fn logarithmic(label: &str, range: (f64, f64)) -> Self {
+        let low = range.0.max(1e-10);
+        Self::new(label, (low, range.1.max(2.0 * low)), Scale::Logarithmic)
+    }
+
+    /// The steps 0 to `last` of training.
+    pub(super) fn steps(label: &str, last: u32) -> Self {
+        Self::new(label, (1.0, (f64::from(last) + 1.0).max(2.0)), Scale::Steps)
+    }
+
+    /// One place for each of `names`, at 1, 2, ..
+    pub(super) fn names(label: &str, names: Vec<String>) -> Self {
+        let count = names.len();
+        Self { most: count, ..Self::new(label, (0.5, count as f64 + 0.5), Scale::Names(names)) }
+    }
+
+    /// An axis around `values`: logarithmic where all are positive and span more than a factor of 30, else linear.
+    pub(super) fn around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values);
+        if low > 0.0 && high / low > 30.0 {
+            Self::log_around(label, &[low, high])
+        } else {
+            Self::linear_around(label, &[low, high])
+        }
+    }
+
+    /// A linear axis with a margin of 4 % around `values`.
+    pub(super) fn linear_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values);
+        let margin = 0.04 * (high - low);
+        Self::linear(label, (low - margin, high + margin))
+    }
+
+    /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
+    pub(super) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+        let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
+        // Without a positive value there is nothing to show, but still a panel.
+        let (low, high) = if low > 0.0 { (low, high) } else { (0.1, 10.0) };
+        let margin = (high / low).powf(0.04).max(1.05);
+        Self::logarithmic(label, (low / margin, high * margin))
+    }
+
+    /// The same axis without ticks and label.
+    pub(super) fn bare(mut self) -> Self {
+        self.ticks = false;
+        self.label.clear();
+        self
+    }
+
+    /// The same axis with at most `most` ticks.
+    pub(super) fn with_ticks(mut self, most: usize) -> Self {
+        self.most = most;
+        self
+    }
+
+    /// Whether equal distances are equal ratios.
+    pub(super) fn is_log(&self) -> bool {
+        self.scale == Scale::Logarithmic
+    }
+
+    /// The label, with the power of ten that the numbers of a linear axis are divided by.
+    pub(super) fn full_label(&self) -> String {
+        match self.exponent() {
+            0 => self.label.clone(),
+            _ if self.label.is_empty() || !self.ticks => self.label.clone(),
+            exponent => format!("{} / {}", self.label, power_of_ten(exponent)),
+        }
+    }
+
+    /// The power of ten that the numbers of a linear axis are divided by: 0 where they are neither long nor small.
+    fn exponent(&self) -> i32 {
+        let largest = self.range.0.abs().max(self.range.1.abs());
+        if self.scale != Scale::Linear || (0.01..1e4).contains(&largest) || largest <= 0.0 {
+            return 0;
+        }
+        exponent_of(largest)
+    }
+
+    /// The ticks: the most that there may be and for which `fits` holds, where there are any.
+    pub(super) fn ticks(&self, fits: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
+        if !self.ticks {
+            return Vec::new();
+        }
+        let mut sparsest = Vec::new();
+        for values in self.candidates() {
+            if values.len() < 2 || values.len() > self.most {
+                continue;
+            }
+            let ticks = self.label_each(&values);
+            if fits(&ticks) {
+                return ticks;
+            }
+            sparsest = ticks;
+        }
+        sparsest
+    }
+
+    fn label_each(&self, values: &[f64]) -> Vec<Tick> {
+        let labels = match &self.scale {
+            Scale::Linear => {
+                let unit = 10_f64.powi(self.exponent());
+                let step = values.windows(2).map(|pair| pair[1] - pair[0]).next().unwrap_or(1.0);
+                values.iter().map(|&value| decimal(value / unit, step / unit)).collect()
+            }
+            Scale::Logarithmic | Scale::Steps => lettering::one_notation(values),
+            Scale::Names(names) => names.clone(),
+        };
+        let at = |value: f64| if self.scale == Scale::Steps { value + 1.0 } else { value };
+        values.iter().zip(labels).map(|(&value, label)| Tick { at: at(value), label }).collect()
+    }
+
+    /// Sets of values that ticks may stand at, the densest first.
+    fn candidates(&self) -> Vec<Vec<f64>> {
+        let (low, high) = self.range;
+        match &self.scale {
+            Scale::Linear => linear_candidates(low, high),
+            Scale::Logarithmic => {
+                // Less than a decade holds too few of 1, 2, 5.
+                let linear = if high / low < 5.0 { linear_candidates(low, high) } else { Vec::new() };
+                linear.into_iter().chain(log_candidates(low, high)).collect()
+            }
+            Scale::Steps => {
+                let last = high - 1.0;
+                let whole = linear_candidates(0.0, last.min(9.0)).into_iter().filter(|_| last < 10.0);
+                let whole = whole.filter(|values| values.iter().all(|value| value.fract() <= 0.0));
+                // From 1 on, or from where there is room beside 0.
+                let from = |first: f64| {
+                    log_candidates(first, last.max(first)).into_iter().map(|values| [vec![0.0], values].concat())
+                };
+                whole.chain(from(1.0)).chain(from(9.0)).chain(from(99.0)).collect()
+            }
+            Scale::Names(names) => vec![(1..=names.len()).map(|k| k as f64).collect()],
+        }
+    }
+
+    /// Room that ticks and label take left of a panel, in pixels.
+    pub(super) fn room(&self) -> f64 {
+        let ticks = self.ticks(|_| true);
+        let widest = ticks.iter().map(|tick| lettering::width(&tick.label, f64::from(TEXT_SIZE))).fold(0.0, f64::max);
+        let ticks = if self.ticks { widest + TICK_LENGTH + 6.0 } else { 4.0 };
+        let label = if self.label.is_empty() { 0.0 } else { f64::from(LABEL_SIZE) + 9.0 };
+        ticks + label
+    }
+}
+
+/// What a caption says of the scales of `x` and `y`.
+pub(super) fn scales(x: &Axis, y: &Axis) -> &'static str {
+    let log = |axis: &Axis| matches!(axis.scale, Scale::Logarithmic | Scale::Steps);
+    match (log(x), log(y)) {
+        (false, false) => " Both axes are linear.",
+        (true, true) => " Both axes are logarithmic.",
+        (true, false) => " The x axis is logarithmic, the y axis linear.",
+        (false, true) => " The x axis is linear, the y axis logarithmic.",
+    }
+}
+
+/// The multiples of 1, 2 or 5 times a power of ten between `low` and `high`.
+fn linear_candidates(low: f64, high: f64) -> Vec<Vec<f64>> {
+    let span = high - low;
+    if !(span > 0.0 && span.is_finite()) {
+        return Vec::new();
+    }
+    let first = exponent_of(span) - 2;
+    let steps = (first..first + 4).flat_map(|exponent| [1.0, 2.0, 5.0].map(|nice| nice * 10_f64.powi(exponent)));
+    steps
+        .map(|step| {
+            let (from, to) = ((low / step - 1e-9).ceil() as i64, (high / step + 1e-9).floor() as i64);
+            (from..=to).map(|k| k as f64 * step).collect()
+        })
+        .collect()
+}
+
+/// The multiples of powers of ten between `low` and `high`: by 1, 2 and 5, by 1 and 3, by 1, and every few powers.
+fn log_candidates(low: f64, high: f64) -> Vec<Vec<f64>> {
+    let exponents = exponent_of(low)..=exponent_of(high);
+    let within = |value: &f64| *value >= low * (1.0 - 1e-9) && *value <= high * (1.0 + 1e-9);
+    let multiples = |factors: &[f64]| -> Vec<f64> {
+        let all = exponents.clone().flat_map(|e| factors.iter().map(move |factor| factor * 10_f64.powi(e)));
+        all.filter(within).collect()
+    };
+    let mut sets = vec![multiples(&[1.0, 2.0, 5.0]), multiples(&[1.0, 3.0]), multiples(&[1.0])];
+    for stride in 2..=exponents.clone().count() as i32 {
+        let powers = exponents.clone().filter(|e| e.rem_euclid(stride) == 0).map(|e| 10_f64.powi(e));
+        sets.push(powers.filter(within).collect());
+    }
+    sets
+}
+
+/// The power of ten of the first digit of `value` > 0.
+fn exponent_of(value: f64) -> i32 {
+    (value.log10() + 1e-9).floor() as i32
+}
+
+/// `value` with as many decimals as a `step` of one digit has.
+fn decimal(value: f64, step: f64) -> String {
+    if value.abs() < 1e-6 * step {
+        return "0".into();
+    }
+    lettering::minus(&format!("{value:.*}", usize::try_from(-exponent_of(step)).unwrap_or(0)))
+}
+
+fn widen_point((low, high): (f64, f64)) -> (f64, f64) {
+    if high > low {
+        return (low, high);
+    }
+    let margin = if low.abs() > 0.0 { 0.5 * low.abs() } else { 1.0 };
+    (low - margin, low + margin)
+}
+
+fn extremes<'a>(values: impl IntoIterator<Item = &'a f64>) -> (f64, f64) {
+    let finite = values.into_iter().copied().filter(|v| v.is_finite());
+    let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(v), high.max(v)));
+    if low <= high { (low, high) } else { (0.0, 1.0) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Axis, Tick};
+
+    fn labels(axis: &Axis) -> Vec<String> {
+        axis.ticks(|_| true).into_iter().map(|tick| tick.label).collect()
+    }
+
+    #[test]
+    fn the_labels_of_an_axis_are_in_one_notation() {
+        assert_eq!(labels(&Axis::logarithmic("", (0.02, 300.0)).with_ticks(5)), ["0.1", "1", "10", "100"]);
+        let wide = labels(&Axis::logarithmic("", (2e-5, 300.0)));
+        assert_eq!(
+            wide,
+            ["10^{\u{2212}4}", "10^{\u{2212}3}", "10^{\u{2212}2}", "10^{\u{2212}1}", "10^{0}", "10^{1}", "10^{2}"]
+        );
+        assert_eq!(labels(&Axis::logarithmic("", (1.5, 70.0))), ["2", "5", "10", "20", "50"]);
+        assert_eq!(labels(&Axis::logarithmic("", (1.2e6, 9e6)).with_ticks(3)), ["2×10^{6}", "5×10^{6}"]);
+        assert_eq!(labels(&Axis::linear("", (-1.0, 1.0)).with_ticks(3)), ["\u{2212}1", "0", "1"]);
+        assert_eq!(labels(&Axis::linear("", (0.87, 1.03))), ["0.90", "0.95", "1.00"]);
+    }
+
+    #[test]
+    fn long_numbers_leave_their_power_of_ten_to_the_label() {
+        let axis = Axis::linear("‖R‖", (0.9e6, 4.4e6)).with_ticks(4);
+        assert_eq!(
+            (labels(&axis), axis.full_label()),
+            (vec!["1".into(), "2".into(), "3".into(), "4".into()], "‖R‖ / 10^{6}".into())
+        );
+        let small = Axis::linear("L", (0.0, 2.5e-4)).with_ticks(6);
+        assert_eq!((labels(&small)[1].as_str(), small.full_label().as_str()), ("0.5", "L / 10^{\u{2212}4}"));
+        assert_eq!(Axis::linear("L", (0.0, 40.0)).full_label(), "L");
+    }
+
+    #[test]
+    fn steps_begin_at_0() {
+        let axis = Axis::steps("step", 3000);
+        assert_eq!(labels(&axis.clone().with_ticks(5)), ["0", "1", "10", "100", "1000"]);
+        assert_eq!(axis.with_ticks(5).ticks(|_| true)[0], Tick { at: 1.0, label: "0".into() });
+        assert_eq!(labels(&Axis::steps("step", 4)), ["0", "1", "2", "3", "4"]);
+        assert_eq!(labels(&Axis::steps("step", 0)), ["0", "1"]);
+    }
+
+    #[test]
+    fn of_ticks_that_do_not_fit_there_are_fewer() {
+        let axis = Axis::logarithmic("", (0.5, 2000.0)).with_ticks(12);
+        let few = axis.ticks(|ticks| ticks.len() <= 4);
+        assert_eq!(few.iter().map(|tick| tick.label.as_str()).collect::<Vec<&str>>(), ["1", "10", "100", "1000"]);
+        assert!(axis.clone().bare().ticks(|_| true).is_empty());
+        // Whatever the range, there are at least two.
+        for k in 0..400 {
+            let low = 10_f64.powf(f64::from(k) * 0.037 - 7.0);
+            for factor in [1.02, 1.5, 3.0, 9.0, 40.0, 1e4, 1e9] {
+                for axis in [Axis::logarithmic("", (low, low * factor)), Axis::linear("", (low, low * factor))] {
+                    let ticks = axis.with_ticks(4).ticks(|_| true);
+                    assert!((2..=4).contains(&ticks.len()), "{low} {factor}: {ticks:?}");
+                }
+            }
+        }
+    }
+}
