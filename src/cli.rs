@@ -59,7 +59,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep bench --out bench                       what each route to sharpness costs on this machine
   sharpsweep sweep --seeds 100000 --shard 2/8 --out part-2     one eighth, for another machine
   sharpsweep merge part-* --out runs/whole           the eighths in one run
-  sharpsweep duplicates runs/wide                    which networks are the same critical point
+  sharpsweep duplicates runs/wide                    which networks are the same
   sharpsweep adapters                                what this machine offers";
 
 #[derive(Debug, Subcommand)]

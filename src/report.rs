@@ -24,7 +24,7 @@ mod trajectory;
 
 pub use activations::activation_functions;
 pub use cost::{cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
-pub use critical_points::{CriticalPoints, Measured};
+pub use critical_points::{CriticalPoints, Measured, Over};
 pub use distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
 pub use figure::{Figure, FigureError};
 pub use hessian::hessian_against_numeric;

@@ -284,7 +284,7 @@ fn a_grid_that_was_killed_is_resumed_and_one_in_shards_merged() {
 fn duplicates_names_the_network_that_is_kept_for_each() {
     let dir = tempdir().unwrap();
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "300", "--out", "run"]);
-    let output = succeed(dir.path(), &["duplicates", "run", "--json"]);
+    let output = succeed(dir.path(), &["duplicates", "run", "--by", "distance", "--json"]);
     let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let of: Array1<i64> = read_npy(dir.path().join("run/duplicate_of.npy")).unwrap();
     let status: Array1<u8> = read_npy(dir.path().join("run/status.npy")).unwrap();
@@ -300,7 +300,7 @@ fn duplicates_names_the_network_that_is_kept_for_each() {
         let square: f64 = theta.row(k).iter().zip(theta.row(first)).map(|(a, b)| f64::from(a - b).powi(2)).sum();
         assert!(square.sqrt() < threshold, "row {k}");
     }
-    let output = succeed(dir.path(), &["duplicates", "run"]);
+    let output = succeed(dir.path(), &["duplicates", "run", "--by", "distance"]);
     assert!(String::from_utf8(output.stdout).unwrap().contains("pairwise distances"));
     assert!(
         manifest(&dir.path().join("run"))["columns"].as_array().unwrap().iter().all(|c| c["name"] != "duplicate_of")

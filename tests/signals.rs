@@ -147,7 +147,7 @@ fn commands_on_large_runs_stop_and_leave_them_as_they_are() {
     succeed(dir.path(), &evaluate.split(' ').collect::<Vec<_>>());
     let before = support::command::columns(&dir.path().join("run"));
     let soon = Duration::from_millis(500);
-    stopped(dir.path(), "duplicates run", soon, "start again");
+    stopped(dir.path(), "duplicates run --by distance", soon, "start again");
     stopped(dir.path(), "report run --out report", soon, "start again");
     assert_eq!(support::command::columns(&dir.path().join("run")), before);
     let pairs = "--route pairwise --spectrum=vectors --bounds";

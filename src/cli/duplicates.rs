@@ -22,8 +22,8 @@ const COLUMN: &str = "duplicate_of";
 /// Finds the networks of a run that are the same
 ///
 /// Leaves DIR/duplicate_of.npy, int64, one row a network: the row of the network that is kept for it (its own row if it is kept
-/// itself), -1 where it did not converge. Of networks that are the same the first is kept. manifest.json says under "derived"
-/// which rule wrote the column.
+/// itself), -1 where it is no critical point, as it did not converge or is not finite. Of networks that are the same the first
+/// is kept. manifest.json says under "derived" which rule wrote the column.
 ///
 /// symmetry and function: theta of one, mapped as near to the other's as can be, lies within 10 % of its length, and loss (by
 /// symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are not equal, and no
@@ -106,7 +106,7 @@ impl Args {
         let derived = Derived {
             name: COLUMN.into(),
             meaning:
-                "the row of the network that is kept for each, its own for a kept one; -1 where it did not converge"
+                "the row of the network that is kept for each, its own for a kept one; -1 where it is no critical point"
                     .into(),
             rule: self.by.name().into(),
             numbers: found.numbers,

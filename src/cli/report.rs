@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
+
 use super::{Failure, interruption, notice, print};
-use crate::report::{Report, report_of_run};
+use crate::report::{self, Report, report_of_run};
 use crate::run::{Output, Run, RunError, check_free};
 
 /// The page's name in a report directory.
@@ -24,6 +26,31 @@ pub(super) struct Args {
     /// Where to write; an earlier report there is replaced where nobody has changed it [default: RUN/report]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Which networks are shown
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
+    over: Over,
+}
+
+/// Which networks a report shows.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum Over {
+    /// Of those that converged, one of each that are the same by `duplicates --by symmetry`
+    #[default]
+    Unique,
+    /// All that converged, or were evaluated without a verdict
+    Converged,
+    /// All that are computed and finite
+    All,
+}
+
+impl From<Over> for report::Over {
+    fn from(over: Over) -> Self {
+        match over {
+            Over::Unique => Self::Unique,
+            Over::Converged => Self::Converged,
+            Over::All => Self::All,
+        }
+    }
 }
 
 impl Args {
@@ -43,7 +70,7 @@ impl Args {
             check_free(&out)?;
         }
         output.check(PAGE)?;
-        let report = report_of_run(&run);
+        let report = report_of_run(&run, self.over.into());
         save(&report, &out, &mut output)?;
         report.tables.iter().try_for_each(|table| print(&table.to_text()))
     }

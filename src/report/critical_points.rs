@@ -1,4 +1,4 @@
-//! What the figures need of one run: its unique critical points, the columns that the run recorded of them, and what f64 computes
+//! What the figures need of one run: its unique critical points, or all of them, the columns that the run recorded of them, and what f64 computes
 //! from theta.
 //!
 //! A damaged column costs the figures that need it and a notice, not the report.
@@ -7,12 +7,12 @@ use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
 
 use super::lettering::number;
-use crate::analysis::{Duplicates, duplicates, median};
+use crate::analysis::{Maps, Networks, duplicates, median, same_networks};
 use crate::bounds::network_bounds_of_each;
 use crate::engine::{Descent, Status};
 use crate::model::Problem;
-use crate::reference::{central_difference_hessian, hessian, spectrum};
-use crate::run::{Run, State};
+use crate::reference::{self, central_difference_hessian, hessian, spectrum};
+use crate::run::{Population, Run, State};
 use crate::spec::{DataSource, Experiment, Spec, Work};
 
 /// Half the distance between the two gradients of a central difference.
@@ -24,7 +24,32 @@ pub(super) const MOST_MEASURED: usize = 5000;
 /// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
 pub(super) const SADDLE: f64 = -1e-3;
 
-/// The unique critical points of one run. Columns have one value for each of `rows`.
+/// Which networks of a run are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Over {
+    /// One of each that are the same by [`Maps::Symmetry`], of those that converged.
+    #[default]
+    Unique,
+    /// The same by the paper's rule, [`duplicates`](fn@duplicates).
+    UniqueByDistance,
+    /// All that converged, or were evaluated without a verdict.
+    Converged,
+    /// All that are computed and finite ([`Population::All`]).
+    All,
+}
+
+impl Over {
+    /// What its networks are called.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Unique | Self::UniqueByDistance => "unique critical points",
+            Self::Converged => "critical points, unique or not",
+            Self::All => "networks that are finite, converged or not",
+        }
+    }
+}
+
+/// The networks of one run that are shown, as a rule its unique critical points. Columns have one value for each of `rows`.
 #[derive(Debug, Clone)]
 pub struct CriticalPoints {
     /// What was run.
@@ -35,10 +60,12 @@ pub struct CriticalPoints {
     pub networks: usize,
     /// Networks that converged, or that were evaluated without a verdict.
     pub converged: usize,
-    /// Rows of these networks that are kept as unique, ascending.
+    /// Which networks are shown.
+    pub over: Over,
+    /// Their rows, ascending.
     pub rows: Vec<usize>,
-    /// How duplicates were told.
-    pub duplicates: Option<Duplicates>,
+    /// How duplicates were told, in words.
+    pub duplicates: Option<String>,
     /// Column `lambda_sup`.
     pub lambda_sup: Option<Vec<f64>>,
     /// Column `macro_f1`.
@@ -77,24 +104,19 @@ pub struct Measured {
 }
 
 impl CriticalPoints {
-    /// Reads `run` and computes what the figures need; what is damaged is left out, and `notices` say so.
-    pub fn of(run: &Run, notices: &mut Vec<String>) -> Self {
+    /// Reads `run` and computes what the figures need of the networks that it is `over`; what is damaged is left out, and
+    /// `notices` say so.
+    pub fn of(run: &Run, over: Over, notices: &mut Vec<String>) -> Self {
         let spec = run.manifest().spec.clone();
         let mut take = Take { notices };
         let experiment = take.value(run.experiment());
-        let (networks, converged) = take.converged(run);
+        let (networks, converged) = take.converged(run, over);
         let theta = take.value(run.theta());
-        let mut rows = converged.clone();
-        let found = theta.as_ref().filter(|_| rows.len() >= 2).map(|theta| {
-            let points = theta.select(Axis(0), &converged).mapv(|value| value as f32);
-            duplicates(points.view())
-        });
-        let duplicates = found.and_then(|found| take.value(found));
-        if let Some(duplicates) = &duplicates {
-            rows = converged.iter().zip(&duplicates.kept).filter(|(_, kept)| **kept).map(|(&row, _)| row).collect();
-        } else if theta.is_none() {
-            take.notices.push("without theta no duplicates can be found: every converged network counts".into());
-        }
+        let (rows, duplicates) = match over {
+            Over::Converged => (converged.clone(), None),
+            Over::All => (take.computed(run), None),
+            Over::Unique | Over::UniqueByDistance => take.unique(run, over, &converged, theta.as_ref()),
+        };
         let mut column = |name: &str| {
             let values = take.value(run.floats(name))?;
             Some(rows.iter().map(|&row| values[row]).collect::<Vec<f64>>())
@@ -109,9 +131,10 @@ impl CriticalPoints {
         };
         if let Some(measured) = measured.as_ref().filter(|measured| measured.index.len() < rows.len()) {
             take.notices.push(format!(
-                "Spectra, differences and norms are those of {} of {} critical points, evenly spaced in the order of rows.",
+                "Spectra, differences and norms are those of {} of {} {}, evenly spaced in the order of rows.",
                 measured.index.len(),
-                rows.len()
+                rows.len(),
+                over.noun()
             ));
         }
         let converged = converged.len();
@@ -120,6 +143,7 @@ impl CriticalPoints {
             experiment,
             networks,
             converged,
+            over,
             rows,
             duplicates,
             lambda_sup,
@@ -155,6 +179,38 @@ impl CriticalPoints {
         order
     }
 
+    /// Of `order`, positions of critical points, the first and the next that is not the same network by its function
+    /// ([`Maps::Function`]), with those passed over in between.
+    ///
+    /// # Errors
+    /// What is missing, in words.
+    pub(super) fn two_by_function(&self, order: &[usize]) -> Result<(Vec<usize>, Vec<usize>), String> {
+        let needs = "it needs theta and the run's data";
+        let problem = &self.experiment.as_ref().ok_or(needs)?.problem;
+        let theta = self.theta.as_ref().ok_or(needs)?;
+        let Some((&first, others)) = order.split_first() else { return Ok((Vec::new(), Vec::new())) };
+        let mut passed = Vec::new();
+        for &other in others {
+            let pair = theta.select(Axis(0), &[first, other]);
+            let rounded = pair.mapv(|value| value as f32);
+            let loss: Vec<f64> = pair.rows().into_iter().map(|row| reference::loss(problem, &row.to_vec())).collect();
+            let networks = Networks {
+                shape: problem.shape,
+                activation: problem.activation,
+                theta: rounded.view(),
+                loss: &loss,
+                // By function it may differ.
+                lambda_sup: &[0.0; 2],
+            };
+            // Networks too wide to be matched are shown as they are.
+            if same_networks(&networks, Maps::Function).map_or(2, |same| same.unique()) == 2 {
+                return Ok((vec![first, other], passed));
+            }
+            passed.push(other);
+        }
+        Ok((vec![first], passed))
+    }
+
     /// The median of the critical points' finite `lambda_sup`.
     pub fn median_lambda_sup(&self) -> Option<f64> {
         let finite: Vec<f64> =
@@ -173,8 +229,9 @@ impl CriticalPoints {
     pub fn saddle_note(&self) -> Option<String> {
         let (saddles, known) = self.saddles().filter(|(_, known)| *known > 0)?;
         Some(format!(
-            "A small gradient does not make a minimum: {saddles} of {known} critical points at N = {} ({:.0}\u{a0}%) have a smallest \
+            "A small gradient does not make a minimum: {saddles} of {known} {} at N = {} ({:.0}\u{a0}%) have a smallest \
              eigenvalue λ_{{D}} below −10^{{−3}}.",
+            self.over.noun(),
             self.spec.hidden,
             100.0 * saddles as f64 / known as f64
         ))
@@ -208,14 +265,24 @@ impl CriticalPoints {
         };
         let ended = if self.is_judged() { "converged" } else { "are finite" };
         format!(
-            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}, {} of them are unique.",
+            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
             activation.name(),
             self.spec.shape().parameters(),
             data.samples,
             data.inputs,
             self.converged,
-            self.rows.len()
+            self.shown()
         )
+    }
+
+    /// The end of a sentence that begins with how many networks converged: how many are shown.
+    pub(super) fn shown(&self) -> String {
+        match self.over {
+            Over::Unique => format!(", {} of them are unique by symmetry.", self.rows.len()),
+            Over::UniqueByDistance => format!(", {} of them are unique by the paper's rule.", self.rows.len()),
+            Over::Converged => "; they are shown, whether unique or not.".into(),
+            Over::All => format!("; all {} that are finite are shown.", self.rows.len()),
+        }
     }
 
     /// Whether some rule says which networks converged.
@@ -230,13 +297,12 @@ impl CriticalPoints {
             all if all == self.networks as u64 => self.networks.to_string(),
             all => format!("{} computed, of {all} asked for", self.networks),
         };
-        let mut facts = vec![
-            ("networks".into(), networks),
-            (ended.into(), share(self.converged, self.networks)),
-            ("unique critical points".into(), share(self.rows.len(), self.converged)),
-        ];
+        let mut facts = vec![("networks".into(), networks), (ended.into(), share(self.converged, self.networks))];
+        if matches!(self.over, Over::Unique | Over::UniqueByDistance) {
+            facts.push((self.over.noun().into(), share(self.rows.len(), self.converged)));
+        }
         if let Some(duplicates) = &self.duplicates {
-            facts.push(("duplicates".into(), duplicates.to_string()));
+            facts.push(("duplicates".into(), duplicates.clone()));
         }
         let order = self.by_sharpness();
         if let (Some(lambda_sup), Some(&flattest), Some(&sharpest)) = (&self.lambda_sup, order.last(), order.first()) {
@@ -274,9 +340,59 @@ impl Take<'_> {
         result.map_err(|error| self.notices.push(error.to_string())).ok()
     }
 
+    /// The rows of `converged` that are kept as unique, and how that was told; all of them where it cannot be told.
+    fn unique(
+        &mut self,
+        run: &Run,
+        over: Over,
+        converged: &[usize],
+        theta: Option<&Array2<f64>>,
+    ) -> (Vec<usize>, Option<String>) {
+        let all = converged.to_vec();
+        let Some(theta) = theta else {
+            self.notices.push("without theta no duplicates can be found: every converged network counts".into());
+            return (all, None);
+        };
+        if converged.len() < 2 {
+            return (all, None);
+        }
+        let points = theta.select(Axis(0), converged).mapv(|value| value as f32);
+        let found = if over == Over::UniqueByDistance {
+            duplicates(points.view()).map(|found| (found.to_string(), found.kept))
+        } else {
+            let columns = ["loss", "lambda_sup"].map(|name| run.floats(name));
+            let [Ok(loss), Ok(lambda_sup)] = columns else {
+                self.notices.push(
+                    "without loss and lambda_sup no duplicates can be found: every converged network counts".into(),
+                );
+                return (all, None);
+            };
+            let of = |column: Vec<f64>| converged.iter().map(|&row| column[row]).collect::<Vec<f64>>();
+            let (loss, lambda_sup) = (of(loss), of(lambda_sup));
+            let Spec { activation, .. } = run.manifest().spec;
+            let shape = run.manifest().spec.shape();
+            let networks = Networks { shape, activation, theta: points.view(), loss: &loss, lambda_sup: &lambda_sup };
+            same_networks(&networks, Maps::Symmetry).map(|found| (found.to_string(), found.kept))
+        };
+        let Some((told, kept)) = self.value(found) else { return (all, None) };
+        (converged.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&row, _)| row).collect(), Some(told))
+    }
+
+    /// The rows of all networks that are computed and finite; of all that are computed where their status is damaged.
+    fn computed(&mut self, run: &Run) -> Vec<usize> {
+        let rows = run.written().unwrap_or_else(|_| std::iter::once(0..run.manifest().spec.rows()).collect());
+        let rows = rows.into_iter().flat_map(|rows| rows.start as usize..rows.end as usize);
+        // Whoever counts what converged says what is wrong with the status.
+        let status = run.status().ok();
+        rows.filter(|&row| {
+            status.as_ref().is_none_or(|status| status.get(row).is_some_and(|&status| Population::All.holds(status)))
+        })
+        .collect()
+    }
+
     /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or
     /// where that is damaged by the definition it follows.
-    fn converged(&mut self, run: &Run) -> (usize, Vec<usize>) {
+    fn converged(&mut self, run: &Run, over: Over) -> (usize, Vec<usize>) {
         let manifest = run.manifest();
         let work = &manifest.spec.work;
         if manifest.state == State::Running {
@@ -294,8 +410,9 @@ impl Take<'_> {
                 .collect();
             let critical: Vec<usize> =
                 ended.iter().filter(|(_, status)| status.is_critical_point()).map(|(row, _)| *row).collect();
-            if critical.is_empty() && !ended.is_empty() {
-                let diverged = ended.iter().filter(|(_, status)| *status == Status::NonFinite).count();
+            let diverged = ended.iter().filter(|(_, status)| *status == Status::NonFinite).count();
+            let none = if over == Over::All { diverged == ended.len() } else { critical.is_empty() };
+            if none && !ended.is_empty() {
                 self.notices.push(no_critical_point(work, ended.len(), diverged));
             }
             return (ended.len(), critical);

@@ -3,7 +3,7 @@
 use ndarray::ArrayView1;
 
 use super::activations::activation_functions;
-use super::critical_points::{CriticalPoints, DIFFERENCE_STEP, Measured};
+use super::critical_points::{CriticalPoints, DIFFERENCE_STEP, Measured, Over};
 use super::distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
 use super::figure::Figure;
 use super::hessian::hessian_against_numeric;
@@ -29,6 +29,8 @@ pub(super) const LOW: f64 = 0.9;
 const REACH: f64 = 1.0;
 /// Records of a replayed trajectory for Figure 5, at most about this many.
 const RECORDS: u32 = 10_000;
+/// Networks that a caption names of those that are passed over.
+const MOST_LISTED: usize = 5;
 /// Replays for Figure 5 that would take more than this many multiplications are left to `sharpsweep replay`.
 const MOST_REPLAY_WORK: f64 = 2e10;
 
@@ -108,10 +110,10 @@ pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, notices:
     drawn
 }
 
-/// The report of one run: its figures, a table of what was found, specification and manifest.
-pub fn report_of_run(run: &Run) -> Report {
+/// The report of the networks of one run that it is `over`: its figures, a table of what was found, specification and manifest.
+pub fn report_of_run(run: &Run, over: Over) -> Report {
     let mut notices = Vec::new();
-    let points = CriticalPoints::of(run, &mut notices);
+    let points = CriticalPoints::of(run, over, &mut notices);
     let figures = figures(&points, None, &mut notices);
     notices.extend(points.saddle_note());
     let rows = points.facts().into_iter().map(|(what, value)| Row::new([what, value])).collect();
@@ -119,7 +121,7 @@ pub fn report_of_run(run: &Run) -> Report {
         title: "The run".into(),
         header: vec!["what".into(), "found".into()],
         rows,
-        note: "Unless it says otherwise, everything below is over the unique critical points.".into(),
+        note: format!("Unless it says otherwise, everything below is over the {} {}.", points.rows.len(), over.noun()),
     };
     Report {
         title: format!("Sharpness report · {}", run.dir().display()),
@@ -169,16 +171,30 @@ type Draw = fn(&[Landscape], &crate::model::Dataset) -> Result<Figure, super::Fi
 fn landscapes(points: &CriticalPoints, order: &[usize], draw: Draw) -> Result<Figure, String> {
     let (problem, _) = parts(points)?;
     let lambda_sup = points.lambda_sup.as_ref().ok_or("it needs the column lambda_sup")?;
-    let networks: Vec<Landscape> = order
-        .iter()
-        .take(2)
-        .map(|&k| {
+    let (two, passed) = points.two_by_function(order)?;
+    let networks: Vec<Landscape> = two
+        .into_iter()
+        .map(|k| {
             let theta = row(points, k)?;
             let spectrum = spectrum(hessian(problem, &theta).view(), 4).map_err(|error| error.to_string())?;
             Ok(Landscape::around(problem, points.label(k), &theta, lambda_sup[k], &spectrum, REACH))
         })
         .collect::<Result<_, String>>()?;
-    draw(&networks, &problem.data).map_err(|error| error.to_string())
+    let mut figure = draw(&networks, &problem.data).map_err(|error| error.to_string())?;
+    if let (Some(first), false) = (networks.first(), passed.is_empty()) {
+        let listed: Vec<String> = passed.iter().take(MOST_LISTED).map(|&k| points.label(k)).collect();
+        let more = if passed.len() > listed.len() {
+            format!(" and {} more", passed.len() - listed.len())
+        } else {
+            String::new()
+        };
+        figure.caption += &format!(
+            " Not shown, as the same network by its function as {}: {}{more}.",
+            first.label,
+            listed.join(", ")
+        );
+    }
+    Ok(figure)
 }
 
 fn parts(points: &CriticalPoints) -> Result<(&Problem, &ndarray::Array2<f64>), String> {

@@ -238,7 +238,7 @@ pub fn by_draw(draws: &[Draw]) -> Table {
         title: "Every draw of the data".into(),
         header: header.map(Into::into).into(),
         rows,
-        note: "Medians, tests and shares are over the unique critical points.".into(),
+        note: "Medians, tests and shares are over the unique critical points, by the paper's rule.".into(),
     }
 }
 
@@ -254,13 +254,13 @@ pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<
     Report {
         title: "The paper's experiment, published against here".into(),
         summary: format!(
-            "{} On the same data with N = {}: {} of {} converged, {} of them are unique. The figures show this draw; unless the \
-             caption says otherwise they are at N = {}.",
+            "{} On the same data with N = {}: {} of {} converged{} The figures show this draw; unless the caption says otherwise \
+             they are at N = {}.",
             first.narrow.summary(),
             first.wide.spec.hidden,
             first.wide.converged,
             first.wide.networks,
-            first.wide.rows.len(),
+            first.wide.shown(),
             first.narrow.spec.hidden
         ),
         notices,
