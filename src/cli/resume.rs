@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use super::experiment::{EngineArgs, parse_seeds};
 use super::progress::{ProgressArgs, go_on_with, resume_command, show_with};
 use super::summary::{self, SummaryArgs};
@@ -149,7 +151,11 @@ impl Args {
             self.progress.carry_out(&sweep, engine, &choice, *writer, go_on)?;
         }
         drop(earlier);
-        let published = place.publish(&run)?;
+        let published = place.publish(&run).map_err(|error| match error {
+            // What is there now is not the run that was extended: the error says what to do.
+            RunError::Replaced(_) => Failure::from(error),
+            error => Failure::Failed(anyhow!("{error}\nthe extended run is whole, but not in its place; {go_on}")),
+        })?;
         if !published.kept.is_empty() {
             let kept = published.kept.join(", ");
             notice(&format!("kept as they are, of the run before it was extended: {kept}"));
