@@ -4,6 +4,7 @@
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
+//! - [`rank_correlation`]: whether one value of a network rises with another;
 //! - [`quantiles`]: quantiles as NumPy's default.
 //!
 //! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
@@ -13,11 +14,13 @@ mod duplicates;
 mod f1;
 mod mann_whitney;
 mod quantiles;
+mod spearman;
 
 pub use duplicates::{Duplicates, EXACT_POINTS, PairStatistics, SAMPLED_PAIRS, duplicates};
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};
+pub use spearman::{RankCorrelation, rank_correlation};
 
 /// Why values cannot be analysed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -51,6 +54,14 @@ pub enum AnalysisError {
         predictions: usize,
         /// Labels given.
         labels: usize,
+    },
+    /// Two lists are to be taken in pairs and differ in length.
+    #[error("{first} values cannot be paired with {second}")]
+    Unpaired {
+        /// Values in the first.
+        first: usize,
+        /// Values in the second.
+        second: usize,
     },
     /// A quantile's level lies outside 0 to 1.
     #[error("{level} is no quantile level: it must be between 0 and 1")]

@@ -1,8 +1,9 @@
 //! The report: one HTML file that needs nothing else.
 
 use askama::Template;
+use base64::prelude::{BASE64_STANDARD, Engine};
 
-use super::figure::Figure;
+use super::figure::{Figure, Gap};
 use super::lettering::{html, plain};
 use super::table::{Row, Table};
 
@@ -19,6 +20,8 @@ pub struct Report {
     pub tables: Vec<Table>,
     /// Figures in reading order.
     pub figures: Vec<Figure>,
+    /// Figures that a reader would look for and that could not be drawn.
+    pub gaps: Vec<Gap>,
     /// Named texts at the end, such as specification and manifest, shown as they are; all but the first are folded away.
     pub listings: Vec<(String, String)>,
 }
@@ -36,7 +39,7 @@ impl Page<'_> {
 
     /// The drawing as the address of an image: an image of its own keeps its clip paths apart from those of other figures.
     fn address(&self, figure: &Figure) -> String {
-        format!("data:image/svg+xml;base64,{}", base64(figure.svg.as_bytes()))
+        format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(&figure.svg))
     }
 
     /// Whether a cell is running text that may wrap; numbers stay on one line.
@@ -44,9 +47,20 @@ impl Page<'_> {
         cell.chars().count() > 26
     }
 
-    /// `Figure 2` of `Figure 2 · The bound against ..`: what a list of links shows on a phone too.
-    fn short_title<'a>(&self, figure: &'a Figure) -> &'a str {
-        figure.title.split(" · ").next().unwrap_or(&figure.title)
+    /// The list of the figures in the order of their numbers: name, title, and why it is not there if it is not.
+    fn contents(&self) -> Vec<(&str, &str, Option<&str>)> {
+        let Report { figures, gaps, .. } = self.report;
+        let drawn = figures.iter().map(|figure| (figure.name.as_str(), figure.title.as_str(), None));
+        let missing = gaps.iter().map(|gap| (gap.name.as_str(), gap.title.as_str(), Some(gap.why.as_str())));
+        let mut all: Vec<_> = drawn.chain(missing).collect();
+        // Stable, so what has no number stays in the order of the figures.
+        all.sort_by_key(|(name, ..)| if name.starts_with("figure-") { *name } else { "figure-99" });
+        all
+    }
+
+    /// Whether the figures are those of the paper.
+    fn has_numbers(&self) -> bool {
+        self.contents().iter().any(|(name, ..)| name.starts_with("figure-"))
     }
 
     fn verdict(&self, row: &Row) -> &'static str {
@@ -59,9 +73,13 @@ impl Page<'_> {
 }
 
 impl Report {
-    /// The notices for a terminal.
+    /// The notices for a terminal, with the figures that are missing.
     pub fn plain_notices(&self) -> Vec<String> {
-        self.notices.iter().map(|notice| plain(notice)).collect()
+        let missing = self.gaps.iter().map(|gap| {
+            let name = gap.title.split(" · ").next().unwrap_or(&gap.title);
+            format!("{name} is not drawn: {}.", gap.why)
+        });
+        missing.chain(self.notices.iter().cloned()).map(|notice| plain(&notice)).collect()
     }
 
     /// The page. It loads nothing: figures are inside as SVG, and there is no script.
@@ -70,33 +88,5 @@ impl Report {
     /// A message if the template fails.
     pub fn to_html(&self) -> Result<String, String> {
         Page { report: self }.render().map_err(|error| format!("the report could not be written: {error}"))
-    }
-}
-
-/// Base64 with padding (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for k in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * k) & 63) as usize];
-            out.push(if k <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    /// The test vectors of RFC 4648, section 10.
-    #[test]
-    fn base64_matches_its_standard() {
-        for (plain, coded) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
     }
 }
