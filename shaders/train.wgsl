@@ -115,6 +115,6 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
 
 // Value k of the samples of a tile: the scaled x_1 .. x_M, then the label.
 fn values(tile: u32, k: u32) -> PerSample {
-    const VALUES_A_ROW = 4u / TILE;
-    return value_of(samples[tile * SAMPLE_ROWS + k / VALUES_A_ROW], k % VALUES_A_ROW);
+    const VALUES_PER_ROW = 4u / TILE;
+    return value_of(samples[tile * SAMPLE_ROWS + k / VALUES_PER_ROW], k % VALUES_PER_ROW);
 }

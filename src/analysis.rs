@@ -2,6 +2,7 @@
 //! groups of them differ.
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
+//! - [`same_networks`]: networks that are the same but for the order and the signs of their hidden units;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`rank_correlation`]: whether one value of a network rises with another;
@@ -16,7 +17,10 @@ mod mann_whitney;
 mod quantiles;
 mod spearman;
 
-pub use duplicates::{Duplicates, EXACT_POINTS, PairStatistics, SAMPLED_PAIRS, duplicates};
+pub use duplicates::{
+    Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Networks, PairStatistics, SAMPLED_PAIRS, Same,
+    VALUES_WITHIN, WITHIN, duplicates, same_networks,
+};
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};
@@ -83,6 +87,27 @@ pub enum AnalysisError {
         sample_inputs: usize,
         /// Columns of theta.
         columns: usize,
+    },
+    /// Columns of networks that do not fit each other.
+    #[error("there are {found} {what} where there must be {expected}")]
+    Columns {
+        /// What there are too few or too many of.
+        what: &'static str,
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// More hidden units than are matched with each other.
+    #[error(
+        "networks with {hidden} hidden units are too wide: hidden units are matched up to {most}; compare weights as they \
+         stand, with --by distance"
+    )]
+    TooWide {
+        /// N of the networks.
+        hidden: usize,
+        /// The most there may be.
+        most: usize,
     },
     /// More points than an index of 32 bits can name.
     #[error("{found} points are more than the {most} that duplicates can be looked for among at once")]

@@ -4,8 +4,8 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Cpu;
-use crate::engine::{Description, Engine, EngineError, Route};
-use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
+use crate::engine::{Description, Engine, EngineError, Machine, Route};
+use crate::gpu::{Adapter, Gpu, Tuning, adapter_of, adapters, choose_adapter};
 use crate::reference::Reference;
 
 /// The user's choice of an engine.
@@ -39,16 +39,12 @@ enum Kind {
     Reference,
 }
 
-/// Resolves `backend`; `adapter` narrows the choice to adapters whose name contains it.
+/// Resolves `backend`; `adapter` names the graphics adapter, as [`choose_adapter`] takes it.
 ///
 /// # Errors
 /// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and there is none that fits.
 pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
-    let gpu = |adapter: Adapter, why: &str| {
-        let summary = adapter.summary();
-        let reason = format!("engine: gpu, {} ({}, {}), f32: {why}", summary.name, summary.kind, summary.backend);
-        Choice { kind: Kind::Gpu { adapter, tuning }, route, reason }
-    };
+    let gpu = |adapter: Adapter, why: &str| Choice::gpu(adapter, route, tuning, why);
     let cpu = |why: &str| {
         let cpu = Cpu::new(route).machine();
         let reason = format!("engine: cpu, {} ({}), {}: {why}", cpu.device, cpu.driver, cpu.precision);
@@ -78,7 +74,20 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
     }
 }
 
+/// The engine on the graphics adapter that a run was begun on, which `begun` describes.
+///
+/// # Errors
+/// [`EngineError::NoAdapter`] if it is not there.
+pub fn choose_begun(begun: &Machine, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
+    Ok(Choice::gpu(adapter_of(begun)?, route, tuning, "the run was begun on it"))
+}
+
 impl Choice {
+    fn gpu(adapter: Adapter, route: Route, tuning: Tuning, why: &str) -> Self {
+        let reason = format!("engine: gpu, {}, f32: {why}", adapter.summary().label());
+        Self { kind: Kind::Gpu { adapter, tuning }, route, reason }
+    }
+
     /// The same engine by the route that a run of `begun` took, unless a route was asked for.
     #[must_use]
     pub fn as_begun(&self, begun: &Description) -> Self {

@@ -1,6 +1,7 @@
 //! The command line: what was typed, and what a person gets to read. One file a command.
 
 mod adapters;
+mod advice;
 mod bench;
 mod duplicates;
 mod evaluate;
@@ -15,18 +16,23 @@ mod report;
 mod reproduce;
 mod resume;
 mod shader;
+mod show;
 mod summary;
 mod sweep;
 mod threads;
+mod unknown;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::engine::EngineError;
 use crate::run::RunError;
 
 /// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+///
+/// A network has one hidden layer and tells two classes apart; it is trained by full-batch gradient descent on the cross-entropy summed
+/// over the samples.
 ///
 /// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only tr H and
 /// tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026, arXiv 2604.10202).
@@ -46,6 +52,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
   sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run a combination, and a table
   sharpsweep resume runs/wide                        go on after an interruption
+  sharpsweep show runs/wide                          its summary again, also while it runs
   sharpsweep reproduce                               the paper whole: every published number and figure
   sharpsweep report runs/wide                        its figures and one HTML page
   sharpsweep replay 7                                one seed in f64, with its whole trajectory
@@ -60,6 +67,7 @@ enum Command {
     Sweep(sweep::Args),
     Evaluate(evaluate::Args),
     Resume(resume::Args),
+    Show(show::Args),
     Reproduce(reproduce::Args),
     Report(report::Args),
     Replay(replay::Args),
@@ -75,6 +83,8 @@ enum Command {
 pub enum Failure {
     /// The command line makes no sense: exit code 2.
     Usage(anyhow::Error),
+    /// The command line has an option that is none: exit code 2. The text says what there is instead.
+    Unknown(String),
     /// Everything else: exit code 1.
     Failed(anyhow::Error),
     /// Stopped by Ctrl-C: exit code 130. The text says how to go on.
@@ -91,7 +101,7 @@ impl Failure {
     /// The exit code: 2 for a command line that makes no sense, 130 after Ctrl-C, 1 for the rest.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Usage(_) => ExitCode::from(2),
+            Self::Usage(_) | Self::Unknown(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
             Self::Interrupted(_) => ExitCode::from(interruption::EXIT_CODE),
         }
@@ -101,12 +111,27 @@ impl Failure {
     pub fn message(&self) -> String {
         match self {
             Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {}", with_causes(error))),
-            Self::Interrupted(how_to_go_on) => visible(how_to_go_on),
+            Self::Unknown(text) | Self::Interrupted(text) => visible(text),
         }
     }
 }
 
 impl Cli {
+    /// What was typed.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] that says what there is instead, where an option is not one but it is known what was meant. Any other command
+    /// line that makes no sense, and `--help`, is answered by clap, which ends the program.
+    pub fn typed() -> Result<Self, Failure> {
+        Self::try_parse().map_err(|error| {
+            let typed: Vec<String> = std::env::args().skip(1).collect();
+            match unknown::explained(&error, &Self::command(), &typed) {
+                Some(said) => Failure::Unknown(said),
+                None => error.exit(),
+            }
+        })
+    }
+
     /// Carries out the command.
     ///
     /// # Errors
@@ -147,6 +172,7 @@ impl Command {
             Self::Sweep(args) => args.run(),
             Self::Evaluate(args) => args.run(),
             Self::Resume(args) => args.run(),
+            Self::Show(args) => args.run(),
             Self::Reproduce(args) => args.run(),
             Self::Report(args) => args.run(),
             Self::Replay(args) => args.run(),

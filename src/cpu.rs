@@ -13,6 +13,7 @@ mod derivatives;
 mod eigenvalues;
 mod engine;
 mod evaluate;
+mod instruction_set;
 mod lanes;
 mod network;
 mod pairwise;
@@ -23,4 +24,4 @@ mod terms;
 mod train;
 
 pub use engine::Cpu;
-pub use lanes::InstructionSet;
+pub use instruction_set::InstructionSet;

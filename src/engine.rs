@@ -5,6 +5,7 @@
 
 mod rounding;
 mod spectra;
+mod start;
 mod stop;
 
 use std::ops::Range;
@@ -17,9 +18,10 @@ use crate::model::Problem;
 use crate::room::NoRoom;
 
 pub use rounding::Rounding;
-pub(crate) use rounding::{Arithmetic, Spread};
+pub(crate) use rounding::{Arithmetic, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
+pub(crate) use start::Start;
 pub use stop::Stop;
 
 /// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
@@ -69,16 +71,18 @@ pub enum Route {
     Assembled,
 }
 
-/// How a network's training ended. The number is what the `status` column holds.
+/// How a network's training ended, or that it was only evaluated. The number is what the `status` column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Status {
     /// g.g fell below the tolerance.
     Converged = 0,
-    /// The most steps were taken before that.
+    /// The most steps were taken before that; of a network trained elsewhere: g.g is not below the tolerance.
     StepLimit = 1,
     /// g.g or a weight left the range of the engine's numbers, or became NaN; with f32 that is 3.4e38.
     NonFinite = 2,
+    /// Trained elsewhere and evaluated; no rule was given that would judge it.
+    Evaluated = 3,
     /// Not trained yet: only seen in a run directory that is still being written.
     Pending = 255,
 }
@@ -95,12 +99,19 @@ impl Status {
         }
     }
 
+    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no rule
+    /// judges it.
+    pub fn is_critical_point(self) -> bool {
+        matches!(self, Self::Converged | Self::Evaluated)
+    }
+
     /// The status that a column holds as `number`.
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::Converged),
             1 => Some(Self::StepLimit),
             2 => Some(Self::NonFinite),
+            3 => Some(Self::Evaluated),
             255 => Some(Self::Pending),
             _ => None,
         }
@@ -148,6 +159,10 @@ pub struct Machine {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
+    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs that were
+    /// begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub id: String,
 }
 
 /// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest stores it.
@@ -262,6 +277,20 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
+
+    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each has converged,
+    /// diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in one go.
+    ///
+    /// # Errors
+    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in `theta`, and
+    /// where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError>;
 
     /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
     fn evaluates_in_f64(&self) -> bool;

@@ -1,12 +1,14 @@
 //! Arrays from users' `.npy` files, in any of the types that NumPy is likely to have written.
 
+mod advice;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
-use crate::model::{DataError, Dataset, Shape};
-use crate::npy::{NpyError, NpyFile};
+use crate::model::{DataError, Dataset, Shape, is_label};
+use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::{Dtype, Theta};
 
 /// A file that cannot be used, and why.
@@ -31,21 +33,43 @@ impl InputError {
 /// [`InputError`] names the file and the first thing wrong with it.
 pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     let samples =
-        read_matrix(x, "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
-    let labels = read(q)?;
-    let labels: Array1<f64> = match labels.shape() {
+        read_matrix(x, "x", "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
+    let labels = read_labels(q)?;
+    let (rows, columns) = samples.dim();
+    let advice = match labels.as_slice() {
+        // Only looked at where a label cannot be used.
+        Some(labels) if !labels.iter().all(|&label| is_label(label)) => advice::of_labels(labels),
+        _ => String::new(),
+    };
+    let count = labels.len();
+    Dataset::new(samples, labels).map_err(|error| match error {
+        DataError::Label { .. } => InputError::new(q, format!("{error}; {advice}")),
+        DataError::Lengths { .. } if count == columns && rows != columns => {
+            InputError::new(x, format!("{error}; x has a sample a column: save x.T"))
+        }
+        DataError::Lengths { .. } => InputError::new(q, error.to_string()),
+        _ => InputError::new(x, error.to_string()),
+    })
+}
+
+/// Labels from `path`, (I,) or (I, 1).
+fn read_labels(path: &Path) -> Result<Array1<f64>, InputError> {
+    let file = open(path, |found| advice::of_label_type(found).into())?;
+    let labels = read(path, file)?;
+    let labels = match labels.shape() {
         [_] => labels.into_dimensionality::<Ix1>(),
         [_, 1] => labels.into_dimensionality::<Ix2>().map(|column| column.column(0).to_owned()),
-        other => {
-            let problem = format!("q has the shape {other:?}, but labels must be one-dimensional, (samples,)");
-            return Err(InputError::new(q, problem));
+        shape => {
+            let advice = match shape {
+                &[_, columns] => advice::of_label_columns(columns, &labels.iter().copied().collect::<Vec<f64>>()),
+                _ => "save one label a sample".into(),
+            };
+            let shape = shown_shape(shape);
+            let problem = format!("q has the shape {shape}, but labels must be one-dimensional, (samples,): {advice}");
+            return Err(InputError::new(path, problem));
         }
-    }
-    .map_err(|error| InputError::new(q, error.to_string()))?;
-    Dataset::new(samples, labels).map_err(|error| {
-        let file = if matches!(error, DataError::Label { .. } | DataError::Lengths { .. }) { q } else { x };
-        InputError::new(file, error.to_string())
-    })
+    };
+    labels.map_err(|error| InputError::new(path, error.to_string()))
 }
 
 /// Networks from a file, in the file's own precision.
@@ -100,13 +124,18 @@ impl GivenTheta {
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
 pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
     let failed = |error: NpyError| InputError::new(path, error.to_string());
-    let file = open(path)?;
+    let file = open(path, |found| advice::of_number_type(found, "theta"))?;
     let parameters = shape.parameters();
     // Before the file is read: with other columns it may be any file.
     let columns = match file.shape() {
         [0, _] => return Err(InputError::new(path, "theta holds no networks")),
         [_, columns] => *columns,
-        other => return Err(InputError::new(path, format!("the array has the shape {other:?}, but {THETA_MUST}"))),
+        other => {
+            return Err(InputError::new(
+                path,
+                format!("the array has the shape {}, but {THETA_MUST}", shown_shape(other)),
+            ));
+        }
     };
     if columns != parameters {
         return Err(InputError::new(
@@ -120,7 +149,7 @@ pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
     }
     let theta = match file.read::<f32>().map_err(failed)? {
         Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
-        None => GivenTheta::Float64(read_matrix(path, THETA_MUST)?),
+        None => GivenTheta::Float64(read_matrix(path, "theta", THETA_MUST)?),
     };
     let unusable = |value: f64| !value.is_finite() || value.abs() > f64::from(f32::MAX);
     let mut values =
@@ -136,25 +165,28 @@ pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
 
 const THETA_MUST: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
 
-fn read_matrix(path: &Path, must: &str) -> Result<Array2<f64>, InputError> {
-    matrix(path, read(path)?, must)
+fn read_matrix(path: &Path, name: &str, must: &str) -> Result<Array2<f64>, InputError> {
+    let file = open(path, |found| advice::of_number_type(found, name))?;
+    matrix(path, read(path, file)?, must)
 }
 
 fn matrix<T>(path: &Path, array: ArrayD<T>, must: &str) -> Result<Array2<T>, InputError> {
     let shape = array.shape().to_vec();
     array
         .into_dimensionality::<Ix2>()
-        .map_err(|_| InputError::new(path, format!("the array has the shape {shape:?}, but {must}")))
+        .map_err(|_| InputError::new(path, format!("the array has the shape {}, but {must}", shown_shape(&shape))))
 }
 
-/// The array in `path` as f64, whatever number type it has.
-fn read(path: &Path) -> Result<ArrayD<f64>, InputError> {
-    let array = open(path)?.read().map_err(|error| InputError::new(path, error.to_string()))?;
+/// The array in the `file` at `path` as f64, whatever number type it has.
+fn read(path: &Path, file: NpyFile) -> Result<ArrayD<f64>, InputError> {
+    let array = file.read().map_err(|error| InputError::new(path, error.to_string()))?;
     array.ok_or_else(|| InputError::new(path, "the array holds no numbers"))
 }
 
-fn open(path: &Path) -> Result<NpyFile, InputError> {
+/// Opens the array in `path`; `advice` says what to do with a type that is not read.
+fn open(path: &Path, advice: impl Fn(&ForeignType) -> String) -> Result<NpyFile, InputError> {
     NpyFile::open(path).map_err(|error| match error {
+        NpyError::Type(ref found) => InputError::new(path, format!("{error}: {}", advice(found))),
         NpyError::Io(error) if error.kind() == ErrorKind::NotFound => InputError::new(path, "there is no such file"),
         error => InputError::new(path, error.to_string()),
     })

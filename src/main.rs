@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::Parser;
 use sharpsweep::cli::Cli;
 
 fn main() -> ExitCode {
@@ -12,7 +11,7 @@ fn main() -> ExitCode {
         // SAFETY: this is the first statement of the program, so no other thread reads or writes the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };
     }
-    match Cli::parse().run() {
+    match Cli::typed().and_then(Cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nothing can be done for a terminal that has gone; the exit code still tells.

@@ -3,6 +3,7 @@
 //! The format is that of NumPy (versions 1 to 3): a magic string, a header with type, order and shape as a Python dictionary, the
 //! data. The header's shape is held against the file's length, so memory is bounded by what the file really has.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -33,10 +34,8 @@ pub(crate) enum NpyError {
     #[error("not a .npy file ({0}): save it with numpy.save")]
     Header(&'static str),
     /// The elements have a type that is not read here.
-    #[error(
-        "the array's type {0} is none of float32, float64, integer or bool: convert it with array.astype(\"float32\")"
-    )]
-    Type(String),
+    #[error("the array's type {0} is none of float32, float64, integer or bool")]
+    Type(ForeignType),
     /// The file ends before its data.
     #[error("the file ends before all its data ({found} of {expected} bytes): it was cut off, copy or save it again")]
     Short {
@@ -54,6 +53,64 @@ pub(crate) enum NpyError {
     /// The array does not fit memory.
     #[error(transparent)]
     Room(#[from] room::NoRoom),
+}
+
+/// A type of elements that is not read here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForeignType {
+    /// As a person reads it.
+    shown: String,
+    /// What it holds.
+    pub(crate) kind: Foreign,
+}
+
+/// What elements of a type that is not read hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Foreign {
+    /// Text of a fixed length.
+    Text,
+    /// Python objects, text among them.
+    Objects,
+    /// Several fields each, as records of a table.
+    Fields,
+    /// Floating-point numbers of another size.
+    Number,
+    /// Complex numbers.
+    Complex,
+    /// Dates or lengths of time.
+    Time,
+    /// Anything else.
+    Other,
+}
+
+impl ForeignType {
+    /// The type that NumPy writes as `name`, of which no more is shown than a type takes, and nothing that a terminal acts on: it comes
+    /// from a foreign file.
+    fn named(name: &str) -> Self {
+        let shown = name.chars().take(16).collect::<String>().escape_debug().to_string();
+        let (kind, what) = match name.trim_start_matches(['<', '>', '|', '=']).as_bytes().first() {
+            Some(b'U' | b'S' | b'a') => (Foreign::Text, "text"),
+            Some(b'O') => (Foreign::Objects, "objects"),
+            Some(b'f' | b'e' | b'g') => (Foreign::Number, "a float of another size"),
+            Some(b'c') => (Foreign::Complex, "complex numbers"),
+            Some(b'M' | b'm') => (Foreign::Time, "times"),
+            _ => (Foreign::Other, ""),
+        };
+        let shown = if what.is_empty() { shown } else { format!("{shown} ({what})") };
+        Self { shown, kind }
+    }
+}
+
+impl fmt::Display for ForeignType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+/// A shape as NumPy prints it: `(5,)`, `(398, 2)`.
+pub(crate) fn shown_shape(shape: &[usize]) -> String {
+    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    if let [axis] = axes.as_slice() { format!("({axis},)") } else { format!("({})", axes.join(", ")) }
 }
 
 /// The type of an array's elements, and the order of their bytes.
@@ -187,7 +244,7 @@ impl NpyFile {
             .try_fold(header.element.size as u64, |product, &axis| product.checked_mul(axis as u64))
             .ok_or_else(|| NpyError::Short {
                 found: length - header.offset,
-                expected: format!("{:?} elements of {}", header.shape, header.element.size),
+                expected: format!("{} elements of {}", shown_shape(&header.shape), header.element.size),
             })?;
         let found = length - header.offset;
         if found < expected {
@@ -331,10 +388,9 @@ impl<'a> Dictionary<'a> {
 
     fn element(&mut self) -> Result<ElementType, NpyError> {
         // What is no string is a list: a type with fields.
-        let name = self.string().ok_or_else(|| NpyError::Type("with fields".into()))?;
-        // A name from a foreign file: no more of it than a type takes, and nothing that a terminal acts on.
-        let shown = || NpyError::Type(name.chars().take(16).collect::<String>().escape_debug().to_string());
-        ElementType::parse(name).ok_or_else(shown)
+        let fields = || ForeignType { shown: "with fields".into(), kind: Foreign::Fields };
+        let name = self.string().ok_or_else(|| NpyError::Type(fields()))?;
+        ElementType::parse(name).ok_or_else(|| NpyError::Type(ForeignType::named(name)))
     }
 
     fn boolean(&mut self) -> Option<bool> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
-use crate::spec::{Keep, Spec, SpectrumColumns};
+use crate::spec::{Keep, Spec, SpectrumColumns, Work};
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +54,35 @@ pub enum Values {
 }
 
 impl Values {
+    /// The values of type `dtype` that stand in `bytes` as [`Self::bytes`] gives them.
+    pub fn of(dtype: Dtype, bytes: &[u8]) -> Self {
+        match dtype {
+            Dtype::Uint8 => Self::Uint8(bytes.to_vec()),
+            Dtype::Uint32 => Self::Uint32(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Uint64 => Self::Uint64(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Float32 => Self::Float32(bytemuck::pod_collect_to_vec(bytes)),
+            Dtype::Float64 => Self::Float64(bytemuck::pod_collect_to_vec(bytes)),
+        }
+    }
+
+    /// Puts the rows of `from`, values of the same type, in place of those of `count` that are `rows`, in order.
+    fn put(&mut self, rows: &[usize], count: usize, from: &Self) {
+        fn put<T: Copy>(to: &mut [T], rows: &[usize], count: usize, from: &[T]) {
+            let width = to.len() / count.max(1);
+            for (&row, from) in rows.iter().zip(from.chunks_exact(width.max(1))) {
+                to[row * width..(row + 1) * width].copy_from_slice(from);
+            }
+        }
+        match (self, from) {
+            (Self::Uint8(to), Self::Uint8(from)) => put(to, rows, count, from),
+            (Self::Uint32(to), Self::Uint32(from)) => put(to, rows, count, from),
+            (Self::Uint64(to), Self::Uint64(from)) => put(to, rows, count, from),
+            (Self::Float32(to), Self::Float32(from)) => put(to, rows, count, from),
+            (Self::Float64(to), Self::Float64(from)) => put(to, rows, count, from),
+            _ => {}
+        }
+    }
+
     /// The values' element type.
     pub fn dtype(&self) -> Dtype {
         match self {
@@ -143,7 +172,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
             width: Some(shape.parameters()),
             meaning: "weights [w; v]: w[m N + n] = W[n, m] with m = 0 the bias, then v_0 .. v_N".into(),
         },
-        plain("status", Dtype::Uint8, "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)"),
+        plain("status", Dtype::Uint8, status_meaning(&spec.work)),
         plain("steps", Dtype::Uint32, "steps of gradient descent taken"),
         float("loss", "L, the cross-entropy summed over the training samples"),
         float("gradient_sq", "g.g, the squared norm of dL/dtheta"),
@@ -178,6 +207,19 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         }
     }
     spec.keep.columns(columns)
+}
+
+/// What the numbers of the `status` column say.
+fn status_meaning(work: &Work) -> &'static str {
+    match work {
+        Work::Sweep { .. } => "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)",
+        Work::Evaluate { tolerance: Some(_), .. } => {
+            "0 converged (g.g below the tolerance), 1 not converged, 2 non-finite (255 while a row is not written yet)"
+        }
+        Work::Evaluate { tolerance: None, .. } => {
+            "3 evaluated, no verdict; 2 non-finite (255 while a row is not written yet)"
+        }
+    }
 }
 
 /// How many eigenvectors a run records (the paper's Figs. 3 and 4).
@@ -233,7 +275,7 @@ impl Keep {
 fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
     let width = theta.len() / status.len().max(1);
     for (row, status) in theta.chunks_mut(width.max(1)).zip(status) {
-        if *status != Status::Converged {
+        if !status.is_critical_point() {
             row.fill(nan);
         }
     }
@@ -243,6 +285,13 @@ fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
 const THETA: usize = 1;
 
 impl Records {
+    /// Puts the rows of `more`, records of the same columns, in place of `rows`, in order. Every row keeps its seed.
+    pub(crate) fn replace(&mut self, rows: &[usize], more: &Self) {
+        for (to, from) in self.values.iter_mut().zip(&more.values).skip(1) {
+            to.put(rows, self.rows, from);
+        }
+    }
+
     /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the run has, as far
     /// as `keep` keeps them.
     pub fn new(

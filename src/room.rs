@@ -92,7 +92,7 @@ fn address_space() -> u64 {
 }
 
 /// A number of bytes for a person.
-struct Bytes(u64);
+pub(crate) struct Bytes(pub(crate) u64);
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

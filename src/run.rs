@@ -5,11 +5,14 @@
 
 mod column;
 mod differences;
+mod earlier;
+mod extension;
 mod grid;
 mod journal;
 mod manifest;
 mod merge;
 mod output;
+mod population;
 mod space;
 mod staging;
 mod whole;
@@ -23,17 +26,20 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{WriteNpyError, WriteNpyExt};
 
+pub use earlier::Earlier;
+pub use extension::{Extension, Longer, More, Published};
 pub use grid::{Grid, GridRun, NewRun, number};
-pub use manifest::{Manifest, Outcome, Part, Seconds, State};
+pub use manifest::{Derived, Manifest, Outcome, Part, Seconds, State};
 pub use merge::merge;
 pub use output::{Output, create_file};
-pub use space::check_space;
+pub use population::Population;
+pub use space::{check_space, size};
 pub use staging::Staging;
 pub use writer::{RunWriter, check_free};
 
 use crate::engine::{Description, Status};
 use crate::input::{GivenTheta, InputError, read_dataset};
-use crate::npy::{self, Element, NpyError, NpyFile};
+use crate::npy::{self, Element, NpyError, NpyFile, shown_shape};
 use crate::records::{Column, Dtype, columns};
 use crate::room::{NoRoom, check_memory};
 use crate::spec::{Experiment, Keep, Work};
@@ -44,7 +50,7 @@ use journal::{Journal, uncovered, union};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The directory for a new run is not empty.
-    #[error("{} already holds {what}: choose another --out, or remove it first; nothing was changed", dir.display())]
+    #[error("{} already holds {what}: choose another --out, or remove it first{}; nothing was changed", dir.display(), going_on(dir, what))]
     Exists {
         /// The directory.
         dir: PathBuf,
@@ -105,13 +111,14 @@ pub enum RunError {
     #[error("there is nothing to merge")]
     NothingToMerge,
     /// Parts of a merge that are not of one experiment.
-    #[error("{} and {} are not parts of one experiment ({differences}; there: the first, here: the second)", first.display(), other.display())]
+    #[error("{} and {} are not parts of one experiment:\n  {differences}\ncompute one of them again as the other was, or leave it out",
+             first.display(), other.display())]
     Unlike {
         /// One part.
         first: PathBuf,
         /// Another.
         other: PathBuf,
-        /// What differs.
+        /// What differs, with the values of both in a line.
         differences: String,
     },
     /// Parts of a merge that were computed by different engines.
@@ -196,6 +203,25 @@ pub enum RunError {
         /// What does not fit.
         problem: String,
     },
+    /// A run that cannot be given more seeds or steps as if it had been asked for them from the start.
+    #[error("{} cannot be extended: {reason}. Nothing was changed", dir.display())]
+    NoExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// Why, and what to do instead.
+        reason: String,
+    },
+    /// Another extension of the run was begun.
+    #[error("{} holds another extension of {} that was begun ({differences}; there: what was begun, here: what is asked for): finish that \
+             one, or remove {} to give it up", folder.display(), dir.display(), folder.display())]
+    OtherExtension {
+        /// The directory.
+        dir: PathBuf,
+        /// What holds the extension.
+        folder: PathBuf,
+        /// What differs.
+        differences: String,
+    },
     /// More than the disk or memory has room for.
     #[error(transparent)]
     Room(#[from] NoRoom),
@@ -216,6 +242,19 @@ impl RunError {
     pub(crate) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_owned(), source }
     }
+}
+
+/// What a run in `dir` is and a grid is called, where a directory is not free.
+const A_RUN: &str = "a run";
+const A_GRID: &str = "a grid of runs";
+
+/// How to go on with what `dir` holds, where it is of this program.
+fn going_on(dir: &Path, what: &str) -> String {
+    if ![A_RUN, A_GRID].contains(&what) {
+        return String::new();
+    }
+    let resume = format!("sharpsweep resume {}", dir.display());
+    format!("; to finish it: {resume}; for more seeds or more steps: {resume} --seeds S or --max-steps T")
 }
 
 /// Fails if `path` is a symbolic link.
@@ -314,7 +353,7 @@ impl Run {
     }
 
     /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
-    fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+    pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
         let mut differences = self.manifest.engine.differences(engine);
         if then != now {
@@ -431,7 +470,8 @@ impl Run {
         Ok(theta)
     }
 
-    /// Row numbers and weights of the converged networks, (S', D) in f32, read in blocks.
+    /// Row numbers and weights of the networks that stand for critical points ([`Status::is_critical_point`]), (S', D) in f32, read
+    /// in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -440,17 +480,17 @@ impl Run {
         let status = self.status()?;
         // First of all: a width that its file does not have is no width.
         let file = self.open_column("theta")?;
-        let converged = |row: &usize| status[*row] == Status::Converged as u8;
-        let rows: Vec<usize> = (0..status.len()).filter(converged).collect();
+        let critical = |row: &usize| Status::from_number(status[*row]).is_some_and(Status::is_critical_point);
+        let rows: Vec<usize> = (0..status.len()).filter(critical).collect();
         let width = column.width.unwrap_or(1);
         let numbers = rows.len().saturating_mul(width);
-        check_memory("the weights of the converged networks", (numbers as u64).saturating_mul(4))?;
+        check_memory("the weights of the critical points", (numbers as u64).saturating_mul(4))?;
         let mut points = Vec::with_capacity(numbers);
         for start in (0..status.len()).step_by(BLOCK_ROWS) {
             let end = status.len().min(start + BLOCK_ROWS);
             let bytes = file.read(&(start as u64..end as u64))?;
             let size = bytes.len() / (end - start);
-            for row in (start..end).filter(converged) {
+            for row in (start..end).filter(critical) {
                 let row = &bytes[(row - start) * size..(row - start + 1) * size];
                 match column.dtype {
                     Dtype::Float64 => {
@@ -477,7 +517,31 @@ impl Run {
         Ok(bytes.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)).collect())
     }
 
-    /// How the networks ended, read in blocks from the `status` column.
+    /// The rows that are written and durable, in order: all of a finished run, of another those in its journal.
+    ///
+    /// # Errors
+    /// [`RunError::Journal`] or [`RunError::JournalMissing`] for an unfinished run without a sound journal.
+    pub fn written(&self) -> Result<Vec<Range<u64>>, RunError> {
+        let rows = self.manifest.spec.rows();
+        let all = || uncovered(rows, &[]);
+        if self.manifest.state == State::Finished {
+            return Ok(all());
+        }
+        let written = match Journal::read(&self.dir) {
+            // Another process may have finished the run since its manifest was read.
+            Err(RunError::JournalMissing(_)) if Manifest::read(&self.dir)?.state == State::Finished => all(),
+            contents => union(contents?.finished()),
+        };
+        match written.last() {
+            Some(last) if last.end > rows => {
+                let problem = format!("the journal names rows up to {}, the run has {rows}", last.end);
+                Err(RunError::Manifest { path: self.dir.join(manifest::FILE), problem })
+            }
+            _ => Ok(written),
+        }
+    }
+
+    /// How the networks of the written rows ended, read in blocks from the `status` column.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -491,11 +555,11 @@ impl Run {
         Ok(outcome)
     }
 
-    /// Hands the value of column `name` of every network that ended as `status` to `take`, in seed order and read in blocks.
+    /// Hands the value of column `name` of every network of the population `over` to `take`, in seed order and read in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`], and for a column that is not one number a row.
-    pub fn each_value(&self, name: &str, status: Status, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
+    pub fn each_value(&self, name: &str, over: Population, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
         let column = self.column(name)?;
         let value: fn(&[u8]) -> f64 = match (column.width, column.dtype) {
             (None, Dtype::Float64) => |bytes| f64::from_le_bytes(*bytes.as_array().unwrap_or(&[0; 8])),
@@ -507,7 +571,7 @@ impl Run {
             let (bytes, ended) = (values.read(rows)?, ended.read(rows)?);
             let size = bytes.len() / ended.len().max(1);
             for (bytes, ended) in bytes.chunks_exact(size.max(1)).zip(ended) {
-                if ended == status as u8 {
+                if over.holds(ended) {
                     take(value(bytes));
                 }
             }
@@ -515,7 +579,7 @@ impl Run {
         })
     }
 
-    /// Hands the values of the float64 columns `names` of every network to `take`, in seed order and read in blocks.
+    /// Hands the values of the float64 columns `names` of every written row to `take`, in seed order and read in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`], and for a column that is not one f64 a row.
@@ -538,21 +602,35 @@ impl Run {
         })
     }
 
+    /// Hands the written rows to `block`, not too many at once.
     fn each_block(&self, mut block: impl FnMut(&Range<u64>) -> Result<(), RunError>) -> Result<(), RunError> {
-        let rows = self.manifest.spec.rows();
-        (0..rows).step_by(BLOCK_ROWS).try_for_each(|start| block(&(start..rows.min(start + BLOCK_ROWS as u64))))
+        self.written()?.into_iter().try_for_each(|rows| {
+            let starts = rows.clone().step_by(BLOCK_ROWS);
+            starts.into_iter().try_for_each(|start| block(&(start..rows.end.min(start + BLOCK_ROWS as u64))))
+        })
     }
 
     fn open_column(&self, name: &str) -> Result<ColumnFile, RunError> {
         ColumnFile::open(&self.dir, self.column(name)?, self.manifest.spec.rows(), Access::Read)
     }
 
-    /// Puts a column that was computed from the run beside its own; the manifest does not list it.
+    /// Puts a column that was made of the finished run beside its own, and into the manifest what it is.
+    ///
+    /// At no moment does the manifest say of the file what is not so: it says nothing while the file is replaced.
     ///
     /// # Errors
     /// [`RunError::Io`] if the disk refuses.
-    pub fn write_derived(&self, name: &str, values: &[i64]) -> Result<PathBuf, RunError> {
-        let path = column::path(&self.dir, name);
+    pub fn write_derived(&self, mut derived: Derived, values: &[i64]) -> Result<PathBuf, RunError> {
+        // JSON has no others, and a manifest that holds one could not be read again.
+        derived.numbers.retain(|_, number| number.is_finite());
+        // As it is now: another command may have added to it.
+        let mut manifest = Manifest::read(&self.dir)?;
+        let others = manifest.derived.len();
+        manifest.derived.retain(|other| other.name != derived.name);
+        if manifest.derived.len() < others {
+            manifest.write(&self.dir, || Ok(()))?;
+        }
+        let path = column::path(&self.dir, &derived.name);
         let write = |file: &mut File| {
             let mut file = BufWriter::new(file);
             match ArrayView1::from(values).write_npy(&mut file) {
@@ -562,6 +640,8 @@ impl Run {
             file.flush()
         };
         whole::replace(&path, write).map_err(|error| RunError::io(&path, error))?;
+        manifest.derived.push(derived);
+        manifest.write(&self.dir, || Ok(()))?;
         Ok(path)
     }
 
@@ -642,7 +722,10 @@ impl Run {
         if found == expected {
             return Ok(());
         }
-        Err(self.damaged(&column.name, format!("the column has the shape {found:?}, the manifest says {expected:?}")))
+        Err(self.damaged(
+            &column.name,
+            format!("the column has the shape {}, the manifest says {}", shown_shape(found), shown_shape(expected)),
+        ))
     }
 
     fn damaged(&self, name: &str, problem: String) -> RunError {

@@ -126,8 +126,9 @@ pub enum Work {
         networks: u64,
         /// Hash of the theta file's values.
         theta_hash: String,
-        /// g.g below this counts as converged in `status`.
-        tolerance: f64,
+        /// g.g below this counts as converged in `status`; without it no network is judged.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tolerance: Option<f64>,
     },
 }
 
@@ -366,14 +367,14 @@ impl Work {
                     let must = "at least 1.9721523e-31, or the float32 numbers between 0 and it are too few for initial weights";
                     return Err(SpecError::Value { what: "the initial range", value, must });
                 }
-                (*seeds, descent.tolerance)
+                (*seeds, Some(descent.tolerance))
             }
             Self::Evaluate { networks, tolerance, .. } => (*networks, *tolerance),
         };
         if rows == 0 {
             return Err(SpecError::Value { what: "the number of networks", value: "0".into(), must: "at least 1" });
         }
-        if !(tolerance.is_finite() && tolerance >= 0.0) {
+        if let Some(tolerance) = tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0)) {
             let value = tolerance.to_string();
             return Err(SpecError::Value { what: "the tolerance", value, must: "finite and not negative" });
         }

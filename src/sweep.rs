@@ -10,11 +10,11 @@ use ndarray::{Array2, ArrayView2, Axis};
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::closed_forms::{self, ClosedForms};
-use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop};
+use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop, Trained};
+use crate::fallback::{self, Completed};
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
 use crate::reference::{self, Spectrum};
-use crate::run::{Manifest, Outcome, RunError, RunWriter, Seconds};
+use crate::run::{Earlier, Manifest, Outcome, RunError, RunWriter, Seconds};
 use crate::spec::{Experiment, SpectrumColumns};
 
 /// The time that a chunk should take: what Ctrl-C waits for and what a crash costs.
@@ -49,7 +49,7 @@ pub struct Progress {
     pub done: u64,
     /// Rows of the whole run.
     pub rows: u64,
-    /// Rows that this sitting has written.
+    /// Rows that this sitting has written, but for chunks that an extension took over as they were.
     pub done_now: u64,
     /// How the networks of the written rows ended.
     pub outcome: Outcome,
@@ -101,12 +101,21 @@ pub enum Networks<'a> {
         /// How it is trained.
         descent: Descent,
     },
+    /// Row k is trained from seed `first_seed` + k; the first rows are there already, and some of their networks trained on.
+    Extended {
+        /// The rows that are there.
+        earlier: &'a Earlier,
+        /// The seed of row 0.
+        first_seed: u64,
+        /// How all are trained.
+        descent: Descent,
+    },
     /// Row k is row k of an array of networks trained elsewhere.
     Given {
         /// The networks, (S, D).
         theta: Theta<'a>,
-        /// g.g below this counts as converged.
-        tolerance: f64,
+        /// g.g below this counts as converged; without it no network is judged.
+        tolerance: Option<f64>,
     },
 }
 
@@ -177,7 +186,7 @@ impl Sweep<'_> {
                     writer.checkpoint()?;
                     return Ok(Ended::Stopped);
                 }
-                let part = range.start..range.end.min(range.start + chunk.rows as u64);
+                let part = self.part(&range, chunk.rows)?;
                 let chunk_start = Instant::now();
                 let mut spent = Seconds::default();
                 let records = match self.chunk(engine.as_mut(), &part, &mut spent) {
@@ -222,11 +231,14 @@ impl Sweep<'_> {
                     let _ = writer.checkpoint();
                     return Err(error.into());
                 }
-                chunk.learn(chunk_start.elapsed());
                 range.start = part.end;
                 let written = part.end - part.start;
                 done += written;
-                done_now += written;
+                // What took no work says nothing about work.
+                if records.computed > 0 {
+                    chunk.learn(chunk_start.elapsed());
+                    done_now += written;
+                }
                 if !records.no_spectrum.is_empty() {
                     let first = self.first_seed() + part.start;
                     observe(Event::NoSpectrum { first, missing: records.no_spectrum });
@@ -246,32 +258,74 @@ impl Sweep<'_> {
         Ok(Ended::Finished(Box::new(writer.finish()?)))
     }
 
+    /// The first of the `missing` rows: as many as hold at most `most` networks to compute.
+    fn part(&self, missing: &Range<u64>, most: usize) -> Result<Range<u64>, RunError> {
+        if let Networks::Extended { earlier, .. } = self.networks
+            && missing.start < earlier.rows()
+        {
+            let in_memory = missing.start.saturating_add(self.rows_in_memory() as u64);
+            return earlier.part(missing.start..missing.end.min(earlier.rows()).min(in_memory), most);
+        }
+        Ok(missing.start..missing.end.min(missing.start + most as u64))
+    }
+
     /// Trains, where the run trains, and evaluates the networks of `rows`.
     fn chunk(&self, engine: &mut dyn Engine, rows: &Range<u64>, seconds: &mut Seconds) -> Result<Finished, SweepError> {
         match self.networks {
-            Networks::Seeds { first_seed, descent } => {
+            Networks::Extended { earlier, descent, .. } if rows.start < earlier.rows() => {
+                let mut records = earlier.read(rows)?;
+                let stopped = earlier.stopped(rows)?;
+                let mut no_spectrum = Vec::new();
+                if let Some(taken) = earlier.stopped_at().filter(|_| !stopped.is_empty()) {
+                    let start = Instant::now();
+                    let theta = earlier.theta(&records, &stopped);
+                    let trained = engine.train_on(&self.experiment.problem, &descent, theta.view(), taken)?;
+                    seconds.train += start.elapsed().as_secs_f64();
+                    let (more, missing) = self.records(engine, 0, trained, seconds)?;
+                    records.replace(&stopped, &more);
+                    let missing = missing.into_iter();
+                    no_spectrum.extend(missing.map(|found| MissingSpectrum { row: stopped[found.row], ..found }));
+                }
+                Ok(Finished { status: earlier.status(&records), records, no_spectrum, computed: stopped.len() })
+            }
+            Networks::Seeds { first_seed, descent } | Networks::Extended { first_seed, descent, .. } => {
                 let seeds = first_seed + rows.start..first_seed + rows.end;
                 let start = Instant::now();
-                let trained = engine.train(&self.experiment.problem, &descent, seeds)?;
+                let trained = engine.train(&self.experiment.problem, &descent, seeds.clone())?;
                 seconds.train += start.elapsed().as_secs_f64();
-                let theta = Theta::Float32(trained.theta.view());
-                let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
-                let seed = first_seed + rows.start;
-                let keep = self.experiment.spec.keep;
-                let records = Records::new(keep, seed, theta, &trained.status, trained.steps, evaluation, further);
-                Ok(Finished { records, status: numbers(&trained.status), no_spectrum })
+                let status = numbers(&trained.status);
+                let (records, no_spectrum) = self.records(engine, seeds.start, trained, seconds)?;
+                Ok(Finished { records, computed: status.len(), status, no_spectrum })
             }
             Networks::Given { theta, tolerance } => {
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
                 let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
-                let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(Status::StepLimit);
+                // g.g is a sum of squares: it is never below 0.
+                let (tolerance, otherwise) =
+                    tolerance.map_or((0.0, Status::Evaluated), |tolerance| (tolerance, Status::StepLimit));
+                let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(otherwise);
                 let status: Vec<Status> = evaluation.gradient_sq.iter().map(verdict).collect();
                 let steps = vec![0; status.len()];
                 let keep = self.experiment.spec.keep;
                 let records = Records::new(keep, rows.start, theta, &status, steps, evaluation, further);
-                Ok(Finished { records, status: numbers(&status), no_spectrum })
+                Ok(Finished { records, computed: status.len(), status: numbers(&status), no_spectrum })
             }
         }
+    }
+
+    /// The records of `trained` networks, of seeds from `first_seed` on, and those of them that have no spectrum.
+    fn records(
+        &self,
+        engine: &mut dyn Engine,
+        first_seed: u64,
+        trained: Trained,
+        seconds: &mut Seconds,
+    ) -> Result<(Records, Vec<MissingSpectrum>), SweepError> {
+        let theta = Theta::Float32(trained.theta.view());
+        let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
+        let keep = self.experiment.spec.keep;
+        let records = Records::new(keep, first_seed, theta, &trained.status, trained.steps, evaluation, further);
+        Ok((records, no_spectrum))
     }
 
     /// The closed forms and the run's further columns, at the weights as they are recorded: they can be computed again from the run
@@ -285,7 +339,7 @@ impl Sweep<'_> {
         let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
         let theta = theta.widened();
-        let ClosedForms { evaluation, again } = closed_forms::evaluate(engine, problem, theta.view(), self.stop)?;
+        let Completed { evaluation, again } = fallback::evaluate(engine, problem, theta.view(), self.stop)?;
         let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
         self.stop.check()?;
         if let Some(test) = test {
@@ -311,7 +365,7 @@ impl Sweep<'_> {
     /// The seed of row 0, or 0 for networks from a file.
     fn first_seed(&self) -> u64 {
         match self.networks {
-            Networks::Seeds { first_seed, .. } => first_seed,
+            Networks::Seeds { first_seed, .. } | Networks::Extended { first_seed, .. } => first_seed,
             Networks::Given { .. } => 0,
         }
     }
@@ -328,7 +382,7 @@ impl Sweep<'_> {
         let problem = &self.experiment.problem;
         if wanted == SpectrumColumns::Values {
             let Spectra { lambda_max, lambda_min, missing } =
-                closed_forms::spectra(engine, problem, theta, again, self.stop)?;
+                fallback::spectra(engine, problem, theta, again, self.stop)?;
             return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
         }
         let mut spectra = Vec::with_capacity(theta.nrows());
@@ -387,6 +441,8 @@ struct Finished {
     status: Vec<u8>,
     /// The networks whose spectrum is NaN.
     no_spectrum: Vec<MissingSpectrum>,
+    /// How many networks were trained or evaluated for it.
+    computed: usize,
 }
 
 fn numbers(status: &[Status]) -> Vec<u8> {

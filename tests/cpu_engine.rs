@@ -6,7 +6,7 @@ mod support;
 use ndarray::{Array2, Axis, concatenate, s};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::cpu::{Cpu, InstructionSet};
-use sharpsweep::engine::{Descent, Engine, Evaluation, Route, Status, Trained};
+use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, terms, trace_vv, trace_ww};
 use support::{GoldenCase, golden_cases, without_the_last};
@@ -253,6 +253,38 @@ fn short_descents_end_where_the_reference_ends() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn training_on_from_where_it_stopped_is_training_in_one_go() {
+    for (activation, inputs, hidden) in
+        [(Activation::Sigmoid, 2, 3), (Activation::Tanh, 2, 10), (Activation::Softplus, 5, 6), (Activation::Gelu, 3, 5)]
+    {
+        let problem = Problem::new(hidden, activation, random_data(30, inputs));
+        let until = |max_steps| Descent { max_steps, tolerance: 1.0, init_range: 3.0, ..Descent::default() };
+        for set in InstructionSet::available() {
+            let mut cpu = cpu(Route::Auto, set);
+            let whole = cpu.train(&problem, &until(90), 4..75).unwrap();
+            let mut part = cpu.train(&problem, &until(0), 4..75).unwrap();
+            for (taken, most) in [(0, 1), (1, 37), (37, 90)] {
+                let stopped: Vec<usize> = (0..71).filter(|&k| part.status[k] == Status::StepLimit).collect();
+                let theta = part.theta.select(Axis(0), &stopped);
+                let more = cpu.train_on(&problem, &until(most), theta.view(), taken).unwrap();
+                for (from, &to) in stopped.iter().enumerate() {
+                    part.theta.row_mut(to).assign(&more.theta.row(from));
+                    (part.status[to], part.steps[to]) = (more.status[from], more.steps[from]);
+                }
+            }
+            assert_eq!(part, whole, "{activation:?} {set}");
+            assert!(whole.steps.iter().any(|&steps| steps > 37), "{activation:?}");
+        }
+        let mut cpu = Cpu::default();
+        let theta = Array2::zeros((1, problem.shape.parameters()));
+        let refused = |result: Result<_, EngineError>| matches!(result, Err(EngineError::Limit(_)));
+        assert!(refused(cpu.train_on(&problem, &until(9), theta.view(), 10)));
+        assert!(refused(cpu.train_on(&problem, &until(9), theta.slice(s![.., 1..]), 3)));
+        assert!(refused(Reference::default().train_on(&problem, &until(9), theta.view(), 3)));
     }
 }
 

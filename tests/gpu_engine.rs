@@ -475,6 +475,28 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
     }
 }
 
+#[test]
+fn training_on_from_where_it_stopped_is_training_in_one_go() {
+    for tuning in plans() {
+        let Some(mut gpu) = gpu("training_on_from_where_it_stopped_is_training_in_one_go", tuning) else { return };
+        let problem = appendix_c_problem(3, 0);
+        let until = |max_steps| Descent { max_steps, tolerance: 1.0, ..Descent::default() };
+        let whole = gpu.train(&problem, &until(120), 4..75).unwrap();
+        let mut part = gpu.train(&problem, &until(0), 4..75).unwrap();
+        for (taken, most) in [(0, 1), (1, 37), (37, 120)] {
+            let stopped: Vec<usize> = (0..71).filter(|&k| part.status[k] == Status::StepLimit).collect();
+            let theta = part.theta.select(Axis(0), &stopped);
+            let more = gpu.train_on(&problem, &until(most), theta.view(), taken).unwrap();
+            for (from, &to) in stopped.iter().enumerate() {
+                part.theta.row_mut(to).assign(&more.theta.row(from));
+                (part.status[to], part.steps[to]) = (more.status[from], more.steps[from]);
+            }
+        }
+        assert_eq!(part, whole, "{tuning:?}");
+        assert!(whole.steps.iter().any(|&steps| steps > 37));
+    }
+}
+
 /// Kernels are kept for the latest problem only, and told apart by all that they are compiled for.
 #[test]
 fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {

@@ -346,6 +346,17 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.train(problem, descent, seeds)
     }
 
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.train_on(problem, descent, theta, taken)
+    }
+
     fn evaluates_in_f64(&self) -> bool {
         self.inner.evaluates_in_f64()
     }

@@ -15,10 +15,10 @@ use ndarray::{Array2, array};
 use ndarray_npy::write_npy;
 use rayon::prelude::*;
 use sharpsweep::analysis::duplicates;
-use sharpsweep::engine::{Status, Stop};
+use sharpsweep::engine::Stop;
 use sharpsweep::input::{read_dataset, read_theta};
 use sharpsweep::model::{Shape, philox4x32_10};
-use sharpsweep::run::{Grid, Run, RunWriter, merge};
+use sharpsweep::run::{Grid, Population, Run, RunWriter, merge};
 use support::command::{ended_within, sharpsweep, succeed};
 use tempfile::{TempDir, tempdir, tempdir_in};
 
@@ -331,7 +331,7 @@ fn read_everything(dir: &Path, out: &Path, merged: bool) {
     let _ = (run.experiment(), run.outcome(), run.seeds(), run.status(), run.steps(), run.theta());
     for column in ["loss", "lambda_sup", "lambda_max", "phi_max", "macro_f1"] {
         let _ = run.floats(column);
-        let _ = run.each_value(column, Status::Converged, &mut |_| {});
+        let _ = run.each_value(column, Population::Converged, &mut |_| {});
     }
     if let Ok((_, points)) = run.critical_points() {
         let _ = duplicates(points.view());

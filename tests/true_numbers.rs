@@ -9,9 +9,9 @@ use std::path::Path;
 use ndarray::{Array1, Array2};
 use ndarray_npy::read_npy;
 use sharpsweep::bounds::{WolkowiczStyan, widened_bounds, wolkowicz_styan};
-use sharpsweep::closed_forms::{self, ClosedForms};
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status, Stop};
+use sharpsweep::fallback::{self, Completed};
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
@@ -79,13 +79,13 @@ fn compare(
     engine: &mut dyn Engine,
     networks: &Networks,
     found: &mut Found,
-    bounds: impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64),
+    bounds: impl Fn(&Completed, usize) -> (WolkowiczStyan, f64),
 ) {
     let Networks { problem, theta, truth, .. } = networks;
     let parameters = problem.shape.parameters();
-    let forms = closed_forms::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
+    let forms = fallback::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
     let Spectra { lambda_max, lambda_min, .. } =
-        closed_forms::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
+        fallback::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
     let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
@@ -142,7 +142,7 @@ fn compare(
 }
 
 /// The bounds as they stand in a run's columns.
-fn recorded(problem: &Problem) -> impl Fn(&ClosedForms, usize) -> (WolkowiczStyan, f64) {
+fn recorded(problem: &Problem) -> impl Fn(&Completed, usize) -> (WolkowiczStyan, f64) {
     let parameters = problem.shape.parameters();
     move |forms, k| {
         let evaluation = &forms.evaluation;
@@ -230,6 +230,37 @@ fn trained(networks: usize) -> Vec<Networks> {
 #[test]
 fn trained_networks_have_true_bounds() {
     assert_true(engines("trained_networks_have_true_bounds", true), &trained(100 * share()), 0.0, Some((1e-12, 2e-4)));
+}
+
+/// Pair by pair nothing but the terms moves the Hessian. The lanes find by how much from the reference's formulas; the shaders, which
+/// keep what a sum loses, find less in units of their own roundoff.
+#[test]
+fn engines_bound_the_rounding_of_the_terms_alike() {
+    let name = "engines_bound_the_rounding_of_the_terms_alike";
+    let f64_unit = f64::EPSILON / 2.0;
+    let mut engines: Vec<(String, Box<dyn Engine>, f64, [f64; 2])> = Vec::new();
+    for set in InstructionSet::available() {
+        let cpu = Cpu::with_instruction_set(Route::Pairwise, set).expect("listed as available");
+        engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [1.0 - 1e-12, 1.0 + 1e-12]));
+    }
+    if let Some(gpu) = support::gpu::gpu(name, Tuning { route: Route::Pairwise, ..Tuning::default() }) {
+        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.002, 4.0]));
+    }
+    for networks in trained(80) {
+        let Networks { name, problem, theta, .. } = &networks;
+        let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        for (engine, evaluates, unit, [least, most]) in &mut engines {
+            let found = evaluates.evaluate(problem, theta.view()).unwrap();
+            for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
+                let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
+                let what = problem.activation.name();
+                assert!(
+                    (*least..=*most).contains(&ratio),
+                    "{engine}, {name} [{k}] {what}: {ratio} times the reference's"
+                );
+            }
+        }
+    }
 }
 
 /// 10^-15 to 10^15, evenly on a logarithmic scale.

@@ -1,12 +1,15 @@
-//! Critical points that stand for the same minimum, by the paper's rule (Appendix C).
+//! Critical points that stand for the same minimum: by the paper's rule (Appendix C), or by what leaves a network the same
+//! ([`same_networks`]).
 //!
-//! Of all pairwise Euclidean distances between the points take mean - 3 std, the standard deviation being the
+//! The paper's rule: of all pairwise Euclidean distances between the points take mean - 3 std, the standard deviation being the
 //! population's (divided by the number of pairs, NumPy's default); of points nearer to each other than that keep one,
 //! the first. Exactly: in order, a point is dropped if an earlier kept point is nearer than the threshold, and kept
 //! otherwise.
 
 mod distances;
 mod forest;
+mod matching;
+mod symmetry;
 
 use std::fmt;
 
@@ -16,6 +19,8 @@ use rayon::prelude::*;
 use super::AnalysisError;
 use distances::{Blocks, all_pairs, sampled_pairs};
 use forest::Forest;
+
+pub use symmetry::{LambdaRatio, MOST_MATCHED, Maps, Networks, Same, VALUES_WITHIN, WITHIN, same_networks};
 
 /// Up to this many points mean and standard deviation are those of all pairs; beyond, of [`SAMPLED_PAIRS`].
 pub const EXACT_POINTS: usize = 100_000;
@@ -127,7 +132,8 @@ fn with_limits(points: ArrayView2<'_, f32>, exact_points: usize, sampled: u64) -
         (sample.mean, sample.std, PairStatistics::Sample { pairs: sample.pairs, threshold_error })
     };
     let threshold = mean - 3.0 * std;
-    let duplicate_of = if threshold > 0.0 { first_of_each(rows, count, threshold) } else { (0..count).collect() };
+    let duplicate_of =
+        if threshold > 0.0 { first_of_each(rows, count, &Nearer(threshold)) } else { (0..count).collect() };
     let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
     Ok(Duplicates { kept, duplicate_of, mean, std, threshold, statistics })
 }
@@ -145,17 +151,41 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// The first earlier kept point nearer than `threshold` to each point; the point itself, which is then kept, where there is none.
+/// What makes one point a duplicate of another.
+trait Sameness: Sync {
+    /// The distance of rows below which all duplicates of point `i` lie.
+    fn radius(&self, i: u32) -> f64;
+
+    /// Whether `j`, which is nearer to `i` than that, is a duplicate of it.
+    fn holds(&self, i: u32, j: u32) -> bool;
+}
+
+/// The paper's: nearer than this.
+struct Nearer(f64);
+
+impl Sameness for Nearer {
+    fn radius(&self, _: u32) -> f64 {
+        self.0
+    }
+
+    fn holds(&self, _: u32, _: u32) -> bool {
+        true
+    }
+}
+
+/// The first earlier kept point that each point is a duplicate of; the point itself, which is then kept, where there is none.
 ///
 /// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other. The
 /// decisions are those of going through the points one by one.
-fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<usize> {
+fn first_of_each(rows: Rows<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
     let mut first_of: Vec<usize> = (0..count).collect();
-    let mut forest = Forest::new(rows, threshold);
+    let mut forest = Forest::new(rows);
     for start in (0..count).step_by(BATCH) {
         let batch: Vec<u32> = (start..count.min(start + BATCH)).map(|i| i as u32).collect();
-        let neighbours: Vec<Option<u32>> =
-            batch.par_iter().map(|&i| forest.first_neighbour(rows.row(i as usize))).collect();
+        let neighbours: Vec<Option<u32>> = batch
+            .par_iter()
+            .map(|&i| forest.first_neighbour(rows.row(i as usize), same.radius(i), |j| same.holds(i, j)))
+            .collect();
         let mut left = Vec::new();
         for (i, neighbour) in batch.into_iter().zip(neighbours) {
             match neighbour {
@@ -163,11 +193,14 @@ fn first_of_each(rows: Rows<'_>, count: usize, threshold: f64) -> Vec<usize> {
                 None => left.push(i),
             }
         }
-        // For each point left, the earlier ones left that are nearer than the threshold.
+        // For each point left, the earlier ones left that it may be a duplicate of.
         let blocks = Blocks::new(rows, &left);
         let nearer: Vec<Vec<usize>> = (0..left.len())
             .into_par_iter()
-            .map(|k| blocks.nearer_than(rows.row(left[k] as usize), k, threshold))
+            .map(|k| {
+                let near = blocks.nearer_than(rows.row(left[k] as usize), k, same.radius(left[k]));
+                near.into_iter().filter(|&earlier| same.holds(left[k], left[earlier])).collect()
+            })
             .collect();
         let mut new = Vec::new();
         for (k, &i) in left.iter().enumerate() {
@@ -187,7 +220,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::distances::euclidean;
-    use super::{Duplicates, PairStatistics, Rows, duplicates, first_of_each, with_limits};
+    use super::{Duplicates, Nearer, PairStatistics, Rows, duplicates, first_of_each, with_limits};
     use crate::model::philox4x32_10;
 
     /// `count` points in `clusters` clusters of the given spread, in `dimensions` dimensions.
@@ -250,7 +283,7 @@ mod tests {
     fn a_point_near_a_dropped_one_only_is_kept() {
         let points = array![[0.0_f32, 0.0], [0.9, 0.0], [1.8, 0.0]];
         let rows = Rows { values: points.as_slice().unwrap(), dimensions: 2 };
-        assert_eq!(first_of_each(rows, 3, 1.0), [0, 0, 2]);
+        assert_eq!(first_of_each(rows, 3, &Nearer(1.0)), [0, 0, 2]);
     }
 
     #[test]
@@ -263,7 +296,7 @@ mod tests {
                 let near = |&i: &usize| expected[i] == i && euclidean(rows.row(i), rows.row(j)) < threshold;
                 expected.push((0..j).find(near).unwrap_or(j));
             }
-            assert_eq!(first_of_each(rows, 3000, threshold), expected, "{threshold}");
+            assert_eq!(first_of_each(rows, 3000, &Nearer(threshold)), expected, "{threshold}");
         }
     }
 

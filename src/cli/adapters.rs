@@ -6,6 +6,8 @@ use crate::engine::Route;
 use crate::gpu::{AdapterSummary, Tuning, adapters};
 
 /// Lists the graphics adapters of this machine, and which engine `--backend auto` takes
+///
+/// `--adapter` takes the number, or a part of the name or id that no other adapter has; two equal adapters differ in number and id.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Print JSON
@@ -24,7 +26,8 @@ impl Args {
             notice("no Vulkan, Metal or DX12 adapter was found");
         }
         for adapter in &summaries {
-            print(&format!("{} ({}, {})", adapter.name, adapter.kind, adapter.backend))?;
+            print(&format!("{}: {}", adapter.index, adapter.label()))?;
+            print(&format!("  id                    {}", adapter.id))?;
             print(&format!("  driver                {}", adapter.driver))?;
             print(&format!("  largest binding       {} MiB", adapter.max_storage_buffer_binding_size >> 20))?;
             print(&format!("  largest buffer        {} MiB", adapter.max_buffer_size >> 20))?;

@@ -48,8 +48,8 @@ pub(super) struct Args {
     /// longer, the route is skipped there
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     budget: f64,
-    /// The graphics adapter whose name contains this
-    #[arg(long, value_name = "NAME")]
+    /// The graphics adapter: its number, or a part of its name or id (see `sharpsweep adapters`)
+    #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
     /// The directory for bench.json and the figures; it must not hold anything yet
     #[arg(long, value_name = "DIR")]

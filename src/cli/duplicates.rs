@@ -1,31 +1,88 @@
 //! `sharpsweep duplicates`.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
+use clap::ValueEnum;
+use ndarray::ArrayView2;
+use serde_json::{Value, json};
 
 use super::progress::Watched;
 use super::summary::OutputArgs;
 use super::{Failure, print};
-use crate::analysis::{PairStatistics, duplicates};
+use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::room::check_memory;
-use crate::run::{Run, State};
+use crate::run::{Derived, Run, State};
+use crate::spec::Work;
 
-/// Finds the networks of a run that stand for the same critical point
+/// The column that this leaves.
+const COLUMN: &str = "duplicate_of";
+
+/// Finds the networks of a run that are the same
 ///
-/// By the paper's rule (Appendix C): of all pairwise distances between the converged networks' weights take mean - 3 std; of
-/// networks nearer to each other than that keep the first. Leaves DIR/duplicate_of.npy, int64, one row a network: the row of the
-/// network that is kept for it (its own row if it is kept itself), -1 where it did not converge.
+/// Leaves DIR/duplicate_of.npy, int64, one row a network: the row of the network that is kept for it (its own row if it is kept
+/// itself), -1 where it did not converge. Of networks that are the same the first is kept. manifest.json says under "derived"
+/// which rule wrote the column.
 ///
-/// Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the output says so with
-/// the error that this leaves. The neighbours are exact either way.
+/// symmetry and function: theta of one, mapped as near to the other's as can be, lies within 10 % of its length, and loss (by
+/// symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are not equal, and no
+/// tolerance parts them from networks that are merely alike; this one leaves pairs together that went on towards each other
+/// when they were trained further. Other weights that happen to give the same outputs are not looked for.
+///
+/// distance: of all pairwise distances between the weights as they stand take mean - 3 std; networks nearer to each other than that
+/// are the same. Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the
+/// output says so with the error that this leaves. The neighbours are exact either way.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The run directory
     #[arg(value_name = "DIR")]
     dir: PathBuf,
+    /// When two networks are the same
+    #[arg(long, value_name = "RULE", value_enum, default_value_t)]
+    by: By,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// When two networks are the same.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum By {
+    /// Equal but for what keeps the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
+    #[default]
+    Symmetry,
+    /// Equal but for what keeps the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any map (linear)
+    Function,
+    /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
+    Distance,
+}
+
+/// What was found by one rule.
+struct Found {
+    duplicate_of: Vec<usize>,
+    told: String,
+    /// The rule's numbers for the manifest.
+    numbers: BTreeMap<String, f64>,
+    /// What the rule adds to the JSON.
+    details: Value,
+}
+
+impl By {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Symmetry => "symmetry",
+            Self::Function => "function",
+            Self::Distance => "distance",
+        }
+    }
+
+    fn find(self, run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Found, Failure> {
+        match self {
+            Self::Symmetry => same(run, rows, theta, Maps::Symmetry),
+            Self::Function => same(run, rows, theta, Maps::Function),
+            Self::Distance => by_distance(theta),
+        }
+    }
 }
 
 impl Args {
@@ -38,7 +95,7 @@ impl Args {
         run.check_complete()?;
         let watched = Watched::start("comparing networks");
         let (rows, points) = run.critical_points()?;
-        let found = duplicates(points.view())?;
+        let found = self.by.find(&run, &rows, points.view())?;
         drop(watched);
         let networks = run.manifest().spec.rows();
         check_memory("the column", networks.saturating_mul(8))?;
@@ -46,21 +103,78 @@ impl Args {
         for (&row, &kept) in rows.iter().zip(&found.duplicate_of) {
             column[row] = i64::try_from(rows[kept])?;
         }
-        let path = run.write_derived("duplicate_of", &column)?;
+        let derived = Derived {
+            name: COLUMN.into(),
+            meaning:
+                "the row of the network that is kept for each, its own for a kept one; -1 where it did not converge"
+                    .into(),
+            rule: self.by.name().into(),
+            numbers: found.numbers,
+            version: env!("CARGO_PKG_VERSION").into(),
+        };
+        let path = run.write_derived(derived, &column)?;
         if self.output.json() {
-            let (statistics, pairs, error) = match found.statistics {
-                PairStatistics::All { pairs } => ("all pairs", pairs, None),
-                PairStatistics::Sample { pairs, threshold_error } => ("sampled pairs", pairs, Some(threshold_error)),
-            };
-            print(&serde_json::to_string_pretty(&serde_json::json!({
-                "networks": networks, "converged": rows.len(), "unique": found.unique(), "threshold": found.threshold,
-                "mean": found.mean, "std": found.std, "statistics": statistics, "pairs": pairs, "threshold_error": error,
-                "column": path,
-            }))?)
+            let unique = found.duplicate_of.iter().enumerate().filter(|(i, first)| i == *first).count();
+            let mut told = json!({
+                "networks": networks, "converged": rows.len(), "unique": unique, "by": self.by.name(), "column": path,
+            });
+            if let (Some(told), Value::Object(details)) = (told.as_object_mut(), found.details) {
+                told.extend(details);
+            }
+            print(&serde_json::to_string_pretty(&told)?)
         } else {
-            print(&format!("{} of {networks} networks converged", rows.len()))?;
-            print(&found.to_string())?;
+            let judged = !matches!(run.manifest().spec.work, Work::Evaluate { tolerance: None, .. });
+            let ended = if judged { "converged" } else { "are finite" };
+            print(&format!("{} of {networks} networks {ended}", rows.len()))?;
+            print(&found.told)?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
         }
     }
+}
+
+fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Found, Failure> {
+    let found = duplicates(theta)?;
+    let (statistics, pairs, error) = match found.statistics {
+        PairStatistics::All { pairs } => ("all pairs", pairs, None),
+        PairStatistics::Sample { pairs, threshold_error } => ("sampled pairs", pairs, Some(threshold_error)),
+    };
+    let numbers = [("threshold", found.threshold), ("mean", found.mean), ("std", found.std)];
+    let details = json!({
+        "threshold": found.threshold, "mean": found.mean, "std": found.std, "statistics": statistics, "pairs": pairs,
+        "threshold_error": error,
+    });
+    Ok(Found {
+        told: found.to_string(),
+        numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+        details,
+        duplicate_of: found.duplicate_of,
+    })
+}
+
+fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Result<Found, Failure> {
+    let spec = &run.manifest().spec;
+    // The index, and those of it that are kept once more.
+    check_memory("the index of the networks", (theta.len() as u64).saturating_mul(8))?;
+    let column = |name: &str| -> Result<Vec<f64>, Failure> {
+        let values = run.floats(name)?;
+        Ok(rows.iter().map(|&row| values[row]).collect())
+    };
+    let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
+    let (shape, activation) = (spec.shape(), spec.activation);
+    let networks = Networks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+    let found = same_networks(&networks, maps)?;
+    let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];
+    if maps == Maps::Symmetry {
+        numbers.push(("lambda_sup_within", VALUES_WITHIN));
+    }
+    let numbers: BTreeMap<String, f64> = numbers.into_iter().map(|(name, number)| (name.to_owned(), number)).collect();
+    let mut details = json!({ "within": numbers });
+    if let Some(ratio) = found.lambda_ratio {
+        let (smallest, largest) = ratio.range;
+        details["classes"] = json!(ratio.classes);
+        details["lambda_sup_ratio"] = json!({
+            "median": ratio.median, "largest": ratio.largest, "at": rows[ratio.at], "from": smallest, "to": largest,
+        });
+    }
+    Ok(Found { told: found.to_string(), numbers, details, duplicate_of: found.duplicate_of })
 }

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
+use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::OutputArgs;
-use super::{Failure, interruption};
-use crate::engine::Descent;
+use super::summary::SummaryArgs;
+use super::{Failure, advice, interruption};
 use crate::input::read_theta;
 use crate::records::{Theta, columns};
 use crate::run::{RunWriter, check_free};
@@ -15,20 +15,24 @@ use crate::sweep::{Networks, Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
-/// theta is a .npy array (S, D), f32 or f64, one network a row: D = (M+1)N + N+1 weights, first W (N x (M+1)) column by column,
-/// biases first, then v_0 .. v_N. The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 0
-/// where g.g is below the tolerance. After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
+/// theta is a .npy array (S, D), f32 or f64, one network a row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n, m] for hidden unit n
+/// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. A network in another order has
+/// the right D as well, so compare `loss` with yours first.
+///
+/// The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g is not
+/// finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
 #[derive(Debug, clap::Args)]
+#[command(after_long_help = ELSEWHERE)]
 pub(super) struct Args {
     /// The networks: a .npy array (S, D)
     #[arg(long, value_name = "T.npy")]
     theta: PathBuf,
-    /// The directory for the columns; it must not hold anything yet
+    /// The directory for the columns; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// Counts as converged if the squared gradient norm g.g is below this
-    #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
-    tolerance: f64,
+    out: Option<PathBuf>,
+    /// Judge the networks: `status` is 0, converged, where the squared gradient norm g.g is below this, else 1 [default: no verdict]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
+    tolerance: Option<f64>,
     #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
@@ -40,14 +44,28 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
+
+const ELSEWHERE: &str = "One row of theta from elsewhere (import numpy as np):
+  scikit-learn   (W1, w2), (b1, b2) = mlp.coefs_, mlp.intercepts_
+                 np.r_[np.c_[b1, W1.T].ravel(\"F\"), b2, w2.ravel()]
+  torch          W1, b1, w2, b2 = [p.detach().numpy() for p in model.parameters()]    (Linear, activation, Linear)
+                 np.r_[np.c_[b1, W1].ravel(\"F\"), b2, w2.ravel()]
+Their names: logistic is sigmoid, identity is linear. `loss` is summed over the I samples: I times a mean loss, and so is every lambda.
+A network with two logits has the outputs and the loss of the one whose output weights are v(1) - v(0), but another Hessian: lambda differs.
+
+Example:
+  sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6 --activation tanh";
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        check_free(&self.out)?;
+        if let Some(dir) = &self.out {
+            check_free(dir)?;
+        }
         // The data come first: they say how many inputs theta must have been trained for.
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
+        self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
         let theta = read_theta(&self.theta, experiment.problem.shape)?;
         experiment.spec.work =
@@ -60,14 +78,21 @@ impl Args {
         if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
             super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
         }
+        advice::name_single_class(&experiment);
         if !engine.evaluates_in_f64() {
             name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
         }
-        let columns = columns(&experiment.spec, theta.dtype());
-        let writer = RunWriter::create_evaluation(&self.out, &experiment, description, columns, theta.view())?;
+        let spec = &experiment.spec;
+        let columns = columns(spec, theta.dtype());
+        let name = format!("evaluate-{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden);
+        let writer = placed(self.out.as_deref(), &name, |dir| {
+            RunWriter::create_evaluation(dir, &experiment, description.clone(), columns.clone(), theta.view())
+        })?;
+        announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
+        let go_on = go_on_with(writer.dir());
         let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
         let sweep =
             Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
-        self.progress.run(&sweep, engine, &choice, writer, &go_on_with(&self.out), &self.output)
+        self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 
 use super::Failure;
-use crate::backend::{Backend, Choice, choose};
+use crate::backend::{Backend, Choice, choose, choose_begun};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
@@ -193,13 +193,13 @@ impl DescentsArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
-    /// Where to compute [default: auto; to go on with a run, where it was begun]
+    /// Where to compute [default: auto]
     #[arg(long)]
     backend: Option<Backend>,
-    /// The graphics adapter whose name contains NAME (see `sharpsweep adapters`)
-    #[arg(long, value_name = "NAME")]
+    /// The graphics adapter: its number, or a part of its name or id (see `sharpsweep adapters`)
+    #[arg(long, value_name = "WHICH")]
     adapter: Option<String>,
-    /// How to compute tr H^2; both are exact [default: auto; to go on with a run, as it was begun]
+    /// How to compute tr H^2; both are exact [default: auto]
     #[arg(long)]
     route: Option<Route>,
     /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. Changes no result
@@ -216,8 +216,7 @@ impl EngineArgs {
                 "--adapter names a graphics adapter: use it with --backend gpu or auto"
             )));
         }
-        let tuning = Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() };
-        let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), tuning)?;
+        let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), self.tuning())?;
         super::notice(&choice.reason);
         Ok(choice)
     }
@@ -225,15 +224,20 @@ impl EngineArgs {
     /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. Its route is that run's
     /// own affair: see [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
-        let mut args = self.clone();
-        if args.backend.is_none() && args.adapter.is_none() {
-            args.backend = Backend::from_str(&begun.machine.engine, true).ok();
-            if args.backend == Some(Backend::Gpu) {
-                // The device reads `NAME (kind, interface)`.
-                args.adapter = begun.machine.device.rsplit_once(" (").map(|(name, _)| name.to_owned());
-            }
+        if self.backend.is_some() || self.adapter.is_some() {
+            return self.choose();
         }
-        args.choose()
+        let backend = Backend::from_str(&begun.machine.engine, true).ok();
+        if backend != Some(Backend::Gpu) {
+            return Self { backend, ..self.clone() }.choose();
+        }
+        let choice = choose_begun(&begun.machine, self.route.unwrap_or_default(), self.tuning())?;
+        super::notice(&choice.reason);
+        Ok(choice)
+    }
+
+    fn tuning(&self) -> Tuning {
+        Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() }
     }
 }
 

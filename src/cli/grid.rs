@@ -7,13 +7,17 @@ use serde::Serialize;
 
 use super::progress::{ProgressArgs, go_on_with};
 use super::resume::finish;
-use super::summary::{OutputArgs, ended, quantiles_of, short};
+use super::summary::{Share, SummaryArgs, lambda_min_below_zero, left_out_in_words, quantiles_of, short, unfinished};
 use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
-use crate::run::{self, Grid, GridRun, Outcome, Run, State, create_file};
+use crate::run::{self, Grid, GridRun, Outcome, Population, Run, State, create_file};
 
 /// The table's name in a grid's directory.
 const TABLE: &str = "table.csv";
+
+/// The heads of the table as version 0.1.0 wrote it, which did not say over which networks a row was.
+const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,\
+                         lambda_sup_90,macro_f1_50";
 
 /// What the table shows of one run.
 #[derive(Debug, Serialize)]
@@ -21,23 +25,34 @@ struct Row<'a> {
     #[serde(flatten)]
     run: &'a GridRun,
     seeds: u64,
+    /// How many of them are written: all of a finished run.
+    written: u64,
     #[serde(flatten)]
     outcome: Outcome,
-    /// 10 %, 50 % and 90 % quantile over the converged networks, or where none converged over those at the step limit.
+    /// Which networks the numbers below are over: the same in every row.
+    over: Population,
+    /// How many these are.
+    networks: u64,
+    /// 10 %, 50 % and 90 % quantile.
     lambda_sup: Vec<f64>,
-    /// The median over the same networks.
+    /// The medians of columns.
     loss: Option<f64>,
+    steps: Option<f64>,
     macro_f1: Option<f64>,
+    lambda_max: Option<f64>,
+    lambda_min: Option<f64>,
+    /// How many of the networks have `lambda_min` < 0.
+    lambda_min_below_zero: Option<Share>,
     seconds: Option<f64>,
 }
 
-/// Finishes every run of the grid in `dir` that is not finished and prints the table.
+/// Finishes every run of the grid in `dir` that is not finished, leaves the table and prints it.
 pub(super) fn carry_out(
     dir: &Path,
     grid: &Grid,
     choice: &Choice,
     progress: &ProgressArgs,
-    output: &OutputArgs,
+    args: &SummaryArgs,
 ) -> Result<(), Failure> {
     for (k, entry) in grid.runs.iter().enumerate() {
         interruption::leaves(format!("finished rows are kept; {}", go_on_with(dir)));
@@ -50,65 +65,151 @@ pub(super) fn carry_out(
         notice(&format!("run {} of {}: {}", k + 1, grid.runs.len(), entry.name));
         finish(dir, &run, choice, progress)?;
     }
-    interruption::leaves(format!("every run is finished; for the table, {}", go_on_with(dir)));
-    show(dir, grid, output)
+    interruption::leaves(format!("every run is finished; for {TABLE}, {}", go_on_with(dir)));
+    leave(dir, grid, args)
 }
 
 /// Leaves the table over the finished grid in `dir` beside its runs and prints it.
-pub(super) fn show(dir: &Path, grid: &Grid, output: &OutputArgs) -> Result<(), Failure> {
-    let rows: Vec<Row<'_>> = grid.runs.iter().map(|run| row(dir, run)).collect::<Result<_, _>>()?;
-    let cells: Vec<[String; 12]> = rows.iter().map(cells).collect();
-    let mut csv = HEADS.join(",") + "\n";
-    for row in &cells {
-        csv += &(row.join(",") + "\n");
-    }
-    let written = leave_table(&dir.join(TABLE), &csv)?;
-    if output.json() {
+pub(super) fn leave(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
+    let rows = checked_rows(dir, grid, args)?;
+    let written = leave_table(&dir.join(TABLE), &csv(&rows)?, &rows)?;
+    print_rows(dir, &rows, written, args)
+}
+
+/// Prints the table over the grid in `dir`, of which some runs may not be finished.
+pub(super) fn show(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
+    print_rows(dir, &checked_rows(dir, grid, args)?, false, args)
+}
+
+fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -> Result<(), Failure> {
+    if args.json() {
         return print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
     }
-    print(&text(&rows))?;
-    let table = if written { format!("this table in {TABLE}; ") } else { String::new() };
-    print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()))
+    print(&text(rows))?;
+    let table = if in_file { format!("this table in {TABLE}; ") } else { String::new() };
+    print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()))?;
+    let sum = |of: fn(&Row<'_>) -> u64| rows.iter().map(of).sum::<u64>();
+    match (sum(|row| row.written), sum(|row| row.seeds)) {
+        (written, seeds) if written < seeds => print(&unfinished(written, seeds, dir)),
+        _ => Ok(()),
+    }
 }
 
-/// Leaves `csv` in the file `path` unless something else is there, which is said. Whether it is there now.
-fn leave_table(path: &Path, csv: &str) -> Result<bool, Failure> {
+/// Takes the table over the finished grid in `dir` away where it is as [`leave`] leaves it: of the extended grid there is another one.
+pub(super) fn take_away_table(dir: &Path, grid: &Grid) -> Result<(), Failure> {
+    let path = dir.join(TABLE);
+    if path.is_symlink() {
+        return Ok(());
+    }
+    let Ok(found) = std::fs::read(&path) else { return Ok(()) };
+    for over in [Population::Converged, Population::All] {
+        if found == csv(&rows(dir, grid, Some(over))?)? {
+            return std::fs::remove_file(&path)
+                .map_err(|error| anyhow!("cannot replace {}: {error}", path.display()).into());
+        }
+    }
+    Ok(())
+}
+
+/// Leaves `csv`, the table of `rows`, in the file `path` unless something else is there, which is said. Whether it is there now.
+fn leave_table(path: &Path, csv: &[u8], rows: &[Row<'_>]) -> Result<bool, Failure> {
     if path.symlink_metadata().is_err() {
-        create_file(path, csv.as_bytes()).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
+        create_file(path, csv).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
         return Ok(true);
     }
-    let same = std::fs::read(path).is_ok_and(|found| found == csv.as_bytes());
-    if !same {
-        notice(&format!(
-            "{} holds something else than this table and stays as it is: move it away and repeat `sharpsweep resume` to have the table \
-             written",
-            path.display()
-        ));
+    let found = std::fs::read(path).unwrap_or_default();
+    if found == csv {
+        return Ok(true);
     }
-    Ok(same)
+    let other = match rows.first().map(|row| row.over) {
+        Some(Population::All) => Population::Converged,
+        _ => Population::All,
+    };
+    let what = if found.starts_with(OLD_HEADS.as_bytes()) {
+        "was left by an older version of sharpsweep, which did not say over which networks a row is,".into()
+    } else if over_of(&found).as_deref() == Some(other.name()) {
+        format!("holds this table over {}", networks_of(other))
+    } else {
+        "holds something else than this table".into()
+    };
+    notice(&format!(
+        "{} {what} and stays as it is: move it away and repeat `sharpsweep resume` to have the table written",
+        path.display()
+    ));
+    Ok(false)
 }
 
-fn row<'a>(dir: &Path, run: &'a GridRun) -> Result<Row<'a>, Failure> {
-    let found = Run::open(&dir.join(&run.name))?;
-    let (outcome, over) = ended(&found)?;
+/// Over which networks a file of this table is, by its first row.
+fn over_of(csv: &[u8]) -> Option<String> {
+    let mut reader = csv::Reader::from_reader(csv);
+    let heads = reader.headers().ok()?;
+    let column = heads.iter().eq(HEADS).then(|| HEADS.iter().position(|&head| head == "over"))??;
+    Some(reader.records().next()?.ok()?.get(column)?.to_owned())
+}
+
+/// The populations in words.
+fn networks_of(over: Population) -> &'static str {
+    match over {
+        Population::Converged => "the converged networks",
+        Population::All => "all networks",
+    }
+}
+
+/// The rows that `args` asks for.
+fn checked_rows<'a>(dir: &Path, grid: &'a Grid, args: &SummaryArgs) -> Result<Vec<Row<'a>>, Failure> {
+    for entry in &grid.runs {
+        args.check(&Run::open(&dir.join(&entry.name))?.manifest().spec.work)?;
+    }
+    rows(dir, grid, args.over())
+}
+
+/// A row for each run, over the population asked for, or else over the converged networks if every run has some.
+fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<Row<'a>>, Failure> {
+    let mut runs = Vec::with_capacity(grid.runs.len());
+    for entry in &grid.runs {
+        let run = Run::open(&dir.join(&entry.name))?;
+        run.check_complete()?;
+        let outcome = run.outcome()?;
+        runs.push((entry, run, outcome));
+    }
+    // One kind for all, so that rows can be compared.
+    let every_run_converged = || {
+        let mut begun = runs.iter().map(|(_, _, outcome)| outcome).filter(|outcome| outcome.ended() > 0);
+        begun.all(|outcome| outcome.converged > 0)
+    };
+    let default = || if every_run_converged() { Population::Converged } else { Population::All };
+    let over = over.unwrap_or_else(default);
+    runs.iter().map(|(entry, run, outcome)| row(entry, run, *outcome, over)).collect()
+}
+
+fn row<'a>(entry: &'a GridRun, run: &Run, outcome: Outcome, over: Population) -> Result<Row<'a>, Failure> {
     let median = |column: &'static str| -> Result<Option<f64>, Failure> {
-        if !found.has(column) {
+        if !run.has(column) {
             return Ok(None);
         }
-        Ok(quantiles_of(&found, column, over, &[0.5])?.values.first().copied())
+        Ok(quantiles_of(run, column, over, &[0.5])?.value(0))
     };
     Ok(Row {
-        run,
-        seeds: found.manifest().spec.rows(),
+        run: entry,
+        seeds: run.manifest().spec.rows(),
+        written: outcome.ended(),
         outcome,
-        lambda_sup: quantiles_of(&found, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values,
+        over,
+        networks: over.size(&outcome),
+        lambda_sup: quantiles_of(run, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values(),
         loss: median("loss")?,
+        steps: median("steps")?,
         macro_f1: median("macro_f1")?,
-        seconds: found.manifest().seconds.map(|seconds| seconds.total),
+        lambda_max: median("lambda_max")?,
+        lambda_min: median("lambda_min")?,
+        lambda_min_below_zero: lambda_min_below_zero(run, over)?,
+        seconds: run.manifest().seconds.map(|seconds| seconds.total),
     })
 }
 
-const HEADS: [&str; 12] = [
+/// The heads of the file. The name of a column with 10, 50 or 90 is its quantile at that many percent; `lambda_min_below_zero` is a
+/// part, 0 to 1. What was not computed is empty.
+const HEADS: [&str; 19] = [
     "name",
     "activation",
     "hidden",
@@ -117,15 +218,32 @@ const HEADS: [&str; 12] = [
     "converged",
     "step_limit",
     "non_finite",
+    "over",
+    "networks",
     "lambda_sup_10",
     "lambda_sup_50",
     "lambda_sup_90",
+    "loss_50",
+    "steps_50",
     "macro_f1_50",
+    "lambda_max_50",
+    "lambda_min_50",
+    "lambda_min_below_zero",
 ];
 
-/// The row of the file, numbers in full.
-fn cells(row: &Row<'_>) -> [String; 12] {
-    let quantile = |k: usize| row.lambda_sup.get(k).map_or_else(String::new, f64::to_string);
+/// The file, numbers in full.
+fn csv(rows: &[Row<'_>]) -> Result<Vec<u8>, Failure> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(HEADS)?;
+    for row in rows {
+        writer.write_record(cells(row))?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+fn cells(row: &Row<'_>) -> [String; 19] {
+    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
+    let quantile = |k: usize| number(row.lambda_sup.get(k).copied());
     let GridRun { name, hidden, activation, step_size } = row.run;
     [
         name.clone(),
@@ -136,36 +254,71 @@ fn cells(row: &Row<'_>) -> [String; 12] {
         row.outcome.converged.to_string(),
         row.outcome.step_limit.to_string(),
         row.outcome.non_finite.to_string(),
+        row.over.name().into(),
+        row.networks.to_string(),
         quantile(0),
         quantile(1),
         quantile(2),
-        row.macro_f1.map_or_else(String::new, |value| value.to_string()),
+        number(row.loss),
+        number(row.steps),
+        number(row.macro_f1),
+        number(row.lambda_max),
+        number(row.lambda_min),
+        number(row.lambda_min_below_zero.map(Share::part)),
     ]
 }
 
-/// The table for a person.
+/// A column of the table for a person: its head, and the cell of a row, `None` where there is nothing to show.
+type Shown<'a> = (&'static str, &'a dyn Fn(&Row<'_>) -> Option<String>);
+
+/// The table for a person, with the columns that some run has.
 fn text(rows: &[Row<'_>]) -> String {
-    let mut lines = vec![format!(
-        "{:10}{:>4}{:>10}{:>10}{:>12}{:>11}{:>27}{:>11}{:>11}",
-        "f", "N", "eta", "seeds", "converged", "diverged", "lambda_sup 10 %, median", "90 %", "macro F1"
-    )];
-    for row in rows {
-        let GridRun { hidden, activation, step_size, .. } = row.run;
-        let share = |count: u64| format!("{:.1} %", 100.0 * count as f64 / row.seeds as f64);
-        let number = |value: Option<f64>| value.map_or_else(|| "-".into(), short);
-        let quantile = |k: usize| number(row.lambda_sup.get(k).copied());
-        lines.push(format!(
-            "{:10}{hidden:>4}{:>10}{:>10}{:>12}{:>11}{:>13}, {:>12}{:>11}{:>11}",
-            activation.name(),
-            run::number(*step_size),
-            row.seeds,
-            share(row.outcome.converged),
-            share(row.outcome.non_finite),
-            quantile(0),
-            quantile(1),
-            quantile(2),
-            number(row.macro_f1)
-        ));
+    let share = |count: u64, of: u64| (of > 0).then(|| format!("{:.1} %", 100.0 * count as f64 / of as f64));
+    let quantile = |row: &Row<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
+    let below_zero = |row: &Row<'_>| row.lambda_min_below_zero.map(|share| format!("{:.1} %", 100.0 * share.part()));
+    let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
+    let columns: [Shown<'_>; 17] = [
+        ("activation", &|row| Some(row.run.activation.name().into())),
+        ("hidden", &|row| Some(row.run.hidden.to_string())),
+        ("step_size", &|row| Some(run::number(row.run.step_size))),
+        ("seeds", &|row| Some(row.seeds.to_string())),
+        ("written", &|row| is_unfinished.then(|| row.written.to_string())),
+        ("converged", &|row| share(row.outcome.converged, row.written)),
+        ("non-finite", &|row| share(row.outcome.non_finite, row.written)),
+        ("networks", &|row| Some(row.networks.to_string())),
+        ("lambda_sup 10 %", &|row| quantile(row, 0)),
+        ("median", &|row| quantile(row, 1)),
+        ("90 %", &|row| quantile(row, 2)),
+        ("loss", &|row| row.loss.map(short)),
+        ("steps", &|row| row.steps.map(short)),
+        ("macro_f1", &|row| row.macro_f1.map(short)),
+        ("lambda_max", &|row| row.lambda_max.map(short)),
+        ("lambda_min", &|row| row.lambda_min.map(short)),
+        ("lambda_min < 0", &below_zero),
+    ];
+    let mut lines = vec![String::new(); rows.len() + 1];
+    for (head, cell) in columns {
+        let cells: Vec<Option<String>> = rows.iter().map(cell).collect();
+        if cells.iter().all(Option::is_none) {
+            continue;
+        }
+        let cells: Vec<String> = std::iter::once(head.to_owned())
+            .chain(cells.into_iter().map(|cell| cell.unwrap_or_else(|| "-".into())))
+            .collect();
+        let width = cells.iter().map(String::len).max().unwrap_or(0);
+        for (line, cell) in lines.iter_mut().zip(cells) {
+            // Names stand left, numbers right.
+            *line += &if line.is_empty() { format!("{cell:width$}") } else { format!("  {cell:>width$}") };
+        }
+    }
+    let over = rows.first().map_or(Population::All, |row| row.over);
+    lines.push(format!(
+        "\nQuantiles are over {} of each run, as many as `networks` says; loss and what follows it are medians",
+        networks_of(over)
+    ));
+    let left_out = rows.iter().map(|row| row.outcome.non_finite).sum();
+    if over == Population::All && left_out > 0 {
+        lines.push(left_out_in_words(left_out));
     }
     lines.join("\n")
 }

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::progress::{Watched, go_on_with};
-use super::summary::{self, OutputArgs};
+use super::progress::{Watched, show_with};
+use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption};
 use crate::run::{Grid, Run, merge};
 
@@ -25,7 +25,7 @@ pub(super) struct Args {
     #[arg(long)]
     allow_mixed_engines: bool,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 impl Args {
@@ -33,10 +33,9 @@ impl Args {
         let watched = Watched::start("joining columns");
         merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
         drop(watched);
-        let show = go_on_with(&self.out);
-        interruption::leaves(format!("{} is whole; for its summary, {show}", self.out.display()));
+        interruption::leaves(format!("{} is whole; {}", self.out.display(), show_with(&self.out)));
         if Grid::is_in(&self.out) {
-            return grid::show(&self.out, &Grid::open(&self.out)?, &self.output);
+            return grid::leave(&self.out, &Grid::open(&self.out)?, &self.output);
         }
         summary::show(&Run::open(&self.out)?, &self.output)
     }

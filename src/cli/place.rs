@@ -1,8 +1,29 @@
-//! Where a command puts what it leaves when it is not told.
+//! Where a command puts what it leaves when it is not told, and how much that will be.
 
 use std::path::{Path, PathBuf};
 
-use crate::run::RunError;
+use super::notice;
+use crate::records::Column;
+use crate::room::Bytes;
+use crate::run::{RunError, size};
+
+/// Columns above this many bytes are announced before they are computed.
+const LARGE: u64 = 1 << 30;
+
+/// Says what the columns of runs with these rows and columns will take of the disk, where that is much; with `keep`, the value of
+/// `--keep` that would leave the weights out.
+pub(super) fn announce_size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])> + Clone, keep: Option<&str>) {
+    let bytes = size(runs.clone());
+    if bytes <= LARGE {
+        return;
+    }
+    let networks = runs.clone().map(|(rows, _)| rows).sum::<u64>();
+    let weights = |column: &&Column| column.name == "theta";
+    let theta = runs.map(|(rows, columns)| (rows, columns.iter().find(weights).map_or(&[][..], std::slice::from_ref)));
+    let without = bytes - size(theta);
+    let keep = keep.map_or_else(String::new, |keep| format!(", with --keep {keep} {}", Bytes(without)));
+    notice(&format!("the columns of {networks} networks will take {} of the disk{keep}", Bytes(bytes)));
+}
 
 /// Makes something at `out`, or without that at the first of runs/NAME-001, runs/NAME-002, .. that is free. A name that another process
 /// takes meanwhile is not: then the next one is tried.

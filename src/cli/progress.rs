@@ -2,13 +2,14 @@
 
 mod watched;
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::anyhow;
 use clap::ValueEnum;
 
-use super::summary::{self, OutputArgs};
+use super::summary::{self, SummaryArgs};
 use super::{Failure, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
@@ -54,10 +55,10 @@ impl ProgressArgs {
         choice: &Choice,
         writer: RunWriter,
         go_on: &str,
-        output: &OutputArgs,
+        output: &SummaryArgs,
     ) -> Result<(), Failure> {
         let run = self.carry_out(sweep, engine, choice, writer, go_on)?;
-        interruption::leaves(format!("the run is finished; show it with: {}", resume_command(run.dir())));
+        interruption::leaves(format!("the run is finished; {}", show_with(run.dir())));
         summary::show(&run, output)
     }
 
@@ -110,13 +111,16 @@ impl ProgressArgs {
             let left = (rows - done) as f64 / rate.max(1e-9);
             let line = serde_json::json!({
                 "done": done, "rows": rows, "first_row": first, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
-                "non_finite": outcome.non_finite, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
+                "non_finite": outcome.non_finite, "evaluated": outcome.evaluated, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
             });
             notice(&line.to_string());
             return;
         }
-        let share = 100.0 * outcome.converged as f64 / done as f64;
-        watched.at_with("networks", done, rows, format!("{share:.1} % converged, {rate:.0} a second"));
+        let converged = match outcome.evaluated {
+            0 => format!("{:.1} % converged, ", 100.0 * outcome.converged as f64 / done as f64),
+            _ => String::new(),
+        };
+        watched.at_with("networks", done, rows, format!("{converged}{rate:.0} a second"));
     }
 }
 
@@ -142,18 +146,23 @@ fn no_room(error: &SweepError) -> bool {
 
 /// What to do with an unfinished run or grid in `dir`.
 pub(super) fn go_on_with(dir: &Path) -> String {
-    format!("go on with: {}", resume_command(dir))
+    format!("go on with: sharpsweep resume {}", quoted(dir))
 }
 
-fn resume_command(dir: &Path) -> String {
+/// How to see what the finished run or grid in `dir` came to.
+pub(super) fn show_with(dir: &Path) -> String {
+    format!("show it with: sharpsweep show {}", quoted(dir))
+}
+
+pub(super) fn resume_command(dir: &Path) -> String {
     format!("sharpsweep resume {}", quoted(dir))
 }
 
 /// A path as a shell takes it.
 pub(super) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
-    let plain = |character: char| character.is_alphanumeric() || "/._-+=:,@".contains(character);
-    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    // No path holds a NUL, the one thing that cannot be quoted.
+    shlex::try_quote(&text).map_or_else(|_| text.clone(), Cow::into_owned)
 }
 
 #[cfg(test)]
@@ -165,6 +174,7 @@ mod tests {
     #[test]
     fn a_directory_with_a_space_can_be_pasted_into_a_shell() {
         assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
-        assert_eq!(quoted(Path::new("my runs/it's")), r"'my runs/it'\''s'");
+        assert_eq!(quoted(Path::new("my runs/it's")), r#""my runs/it's""#);
+        assert_eq!(quoted(Path::new("a; rm -r $HOME")), "'a; rm -r $HOME'");
     }
 }

@@ -202,7 +202,7 @@ fn ended(status: Status) -> &'static str {
     match status {
         Status::Converged => "converged",
         Status::NonFinite => "diverged",
-        Status::StepLimit | Status::Pending => "reached the step limit",
+        Status::StepLimit | Status::Evaluated | Status::Pending => "reached the step limit",
     }
 }
 

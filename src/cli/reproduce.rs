@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::experiment::{EngineArgs, parse_seeds};
+use super::place::announce_size;
 use super::progress::ProgressArgs;
 use super::report::{FILES, save};
 use super::summary::OutputArgs;
@@ -54,6 +55,7 @@ impl Args {
         let runs = runs.into_iter().collect::<Result<Vec<_>, _>>()?;
         let columns: Vec<Vec<Column>> = runs.iter().map(|run| columns(&run.spec, Dtype::Float32)).collect();
         check_space(&self.out, columns.iter().map(|columns| (rows, columns.as_slice())))?;
+        announce_size(columns.iter().map(|columns| (rows, columns.as_slice())), None);
         let choice = self.engine.choose()?;
         let mut notices = Vec::new();
         let (mut draws, mut shown) = (Vec::new(), Vec::new());

@@ -1,22 +1,26 @@
 //! What a run came to, for a person or as JSON.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::Path;
 
+use anyhow::anyhow;
 use serde::Serialize;
 
+use super::progress::go_on_with;
 use super::{Failure, print};
-use crate::analysis::streamed_quantiles;
+use crate::analysis::{macro_f1, streamed_quantiles};
 use crate::bounds::no_bound;
-use crate::engine::Status;
+use crate::model::Dataset;
 use crate::records::Dtype;
-use crate::run::{Manifest, Outcome, Run};
+use crate::run::{Manifest, Outcome, Population, Run, RunError, State};
 use crate::spec::{DataSource, Spec, Work};
 
 /// How results are printed.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Run")]
 pub(super) struct OutputArgs {
-    /// Print the summary as JSON
+    /// Print the results as JSON
     #[arg(long)]
     json: bool,
 }
@@ -28,6 +32,40 @@ impl OutputArgs {
     }
 }
 
+/// How summaries and tables of runs are printed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct SummaryArgs {
+    #[command(flatten)]
+    output: OutputArgs,
+    /// Over which networks the quantiles are [default: those that converged, where some did (in a grid: in every run), else all; of
+    /// networks from a file all]
+    #[arg(long, value_name = "NETWORKS")]
+    over: Option<Population>,
+}
+
+impl SummaryArgs {
+    /// Whether a program reads the results.
+    pub(super) fn json(&self) -> bool {
+        self.output.json()
+    }
+
+    /// The population that was asked for.
+    pub(super) fn over(&self) -> Option<Population> {
+        self.over
+    }
+
+    /// Fails if the converged networks of `work` are asked for and nothing says which these are.
+    pub(super) fn check(&self, work: &Work) -> Result<(), Failure> {
+        match (self.over, work) {
+            (Some(Population::Converged), Work::Evaluate { tolerance: None, .. }) => Err(Failure::Usage(anyhow!(
+                "no network is known to have converged: it was evaluated without --tolerance. Use --over all, or evaluate with --tolerance G"
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The quantiles of a summary, as levels and as column heads.
 const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 const HEADS: [&str; 5] = ["10 %", "25 %", "median", "75 %", "90 %"];
@@ -36,14 +74,25 @@ const HEADS: [&str; 5] = ["10 %", "25 %", "median", "75 %", "90 %"];
 struct Summary<'a> {
     directory: String,
     manifest: &'a Manifest,
+    /// How many rows are written: all of a finished run.
+    written: u64,
+    /// How the networks of the written rows ended.
     outcome: Outcome,
     /// Which networks the quantiles are over.
-    over: &'static str,
+    over: Population,
+    /// How many these are.
+    networks: u64,
+    /// How many of the written rows' networks are not finite, and so in no population.
+    left_out: u64,
     /// The levels of the quantiles below.
     levels: [f64; 5],
     quantiles: Vec<Quantiles>,
+    /// Of the same networks, where eigenvalues were computed.
+    lambda_min_below_zero: Option<Share>,
     /// The values that are NaN.
     missing: Vec<Missing>,
+    /// What may be wrong with the networks or the data, a sentence each.
+    hints: Vec<String>,
 }
 
 /// Networks whose value in some column is NaN for one reason.
@@ -52,6 +101,21 @@ struct Missing {
     column: String,
     networks: u64,
     reason: &'static str,
+}
+
+/// A part of the networks of a population.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Share {
+    networks: u64,
+    /// The networks of the population that have the value asked about.
+    of: u64,
+}
+
+impl Share {
+    /// The part, 0 to 1; NaN of none.
+    pub(super) fn part(self) -> f64 {
+        self.networks as f64 / self.of as f64
+    }
 }
 
 /// The bounds that have a reason of their own to be NaN, all four at once.
@@ -84,106 +148,275 @@ fn missing(run: &Run) -> Result<Vec<Missing>, Failure> {
     Ok(missing.collect())
 }
 
+/// The column of which the part below zero is told.
+const LAMBDA_MIN: &str = "lambda_min";
+
+/// Quantiles of one column.
 #[derive(Debug, Serialize)]
 pub(super) struct Quantiles {
-    pub(super) column: &'static str,
-    pub(super) values: Vec<f64>,
+    column: &'static str,
+    /// How many networks they are over: those of the population whose value is finite.
+    networks: u64,
+    values: Vec<f64>,
 }
 
-/// How the networks of a finished run ended, and which of them a summary is over.
-pub(super) fn ended(run: &Run) -> Result<(Outcome, Status), Failure> {
-    let outcome = run.outcome()?;
-    // Where nothing converged, the finite networks are better than no word at all.
-    Ok((outcome, if outcome.converged > 0 { Status::Converged } else { Status::StepLimit }))
+impl Quantiles {
+    /// The value at the `k`-th level, if there are networks.
+    pub(super) fn value(&self, k: usize) -> Option<f64> {
+        self.values.get(k).copied()
+    }
+
+    /// The values at all levels; none without networks.
+    pub(super) fn values(self) -> Vec<f64> {
+        self.values
+    }
 }
 
-/// The quantiles of a column at `levels` over the networks that ended as `over`; none where none did. Memory does not grow with
-/// the run.
+/// The quantiles of a column at `levels` over the networks of `over` whose value is finite; none where there are none. Memory does not
+/// grow with the run.
 pub(super) fn quantiles_of(
     run: &Run,
     column: &'static str,
-    over: Status,
+    over: Population,
     levels: &[f64],
 ) -> Result<Quantiles, Failure> {
+    let networks = Cell::new(0);
     let each = |take: &mut dyn FnMut(f64)| -> anyhow::Result<()> {
-        // An f32 engine can overflow to NaN in one column of a network whose gradient is still finite.
+        // Every pass is over the same values.
+        networks.set(0);
+        // An f32 engine can overflow in one column of a network whose gradient is still finite.
         let mut numbers = |value: f64| {
-            if !value.is_nan() {
+            if value.is_finite() {
+                networks.set(networks.get() + 1);
                 take(value)
             }
         };
         Ok(run.each_value(column, over, &mut numbers)?)
     };
-    Ok(Quantiles { column, values: streamed_quantiles(each, levels)? })
+    let values = streamed_quantiles(each, levels)?;
+    Ok(Quantiles { column, networks: networks.get(), values })
 }
 
-/// Prints the summary of a finished `run` to stdout.
-pub(super) fn show(run: &Run, output: &OutputArgs) -> Result<(), Failure> {
-    let (outcome, status) = ended(run)?;
-    let mut columns = vec!["lambda_sup", "lambda_max_lower", "trace", "loss", "gradient_sq"];
-    if matches!(run.manifest().spec.work, Work::Sweep { .. }) {
-        columns.push("steps");
+/// How many networks of `over` have a smallest eigenvalue below zero, as it was computed; `None` where none was.
+pub(super) fn lambda_min_below_zero(run: &Run, over: Population) -> Result<Option<Share>, Failure> {
+    if !run.has(LAMBDA_MIN) {
+        return Ok(None);
     }
-    columns.extend(run.has("macro_f1").then_some("macro_f1"));
-    let shown = outcome.converged > 0 || outcome.step_limit > 0;
-    let table = columns
+    let mut share = Share { networks: 0, of: 0 };
+    run.each_value(LAMBDA_MIN, over, &mut |value| {
+        share.of += u64::from(value.is_finite());
+        share.networks += u64::from(value < 0.0 && value.is_finite());
+    })?;
+    Ok((share.of > 0).then_some(share))
+}
+
+/// Prints the summary of `run` to stdout: that of its written rows, if it is not finished.
+pub(super) fn show(run: &Run, args: &SummaryArgs) -> Result<(), Failure> {
+    let spec = &run.manifest().spec;
+    args.check(&spec.work)?;
+    let outcome = run.outcome()?;
+    let over = args.over().unwrap_or(match spec.work {
+        Work::Sweep { .. } if outcome.converged > 0 => Population::Converged,
+        _ => Population::All,
+    });
+    let networks = over.size(&outcome);
+    let columns = [
+        "lambda_sup",
+        "lambda_max",
+        "lambda_max_lower",
+        LAMBDA_MIN,
+        "trace",
+        "loss",
+        "gradient_sq",
+        "steps",
+        "macro_f1",
+    ];
+    let is_trained = matches!(spec.work, Work::Sweep { .. });
+    let quantiles = columns
         .into_iter()
-        .filter(|_| shown)
-        .map(|column| quantiles_of(run, column, status, &LEVELS))
-        .collect::<Result<_, _>>()?;
-    let over = if status == Status::Converged { "converged" } else { "step limit" };
-    let directory = run.dir().display().to_string();
-    let missing = missing(run)?;
-    let summary =
-        Summary { directory, manifest: run.manifest(), outcome, over, levels: LEVELS, quantiles: table, missing };
-    if output.json { print(&serde_json::to_string_pretty(&summary)?) } else { print(&text(&summary)) }
+        .filter(|&column| networks > 0 && run.has(column) && (is_trained || column != "steps"))
+        .map(|column| quantiles_of(run, column, over, &LEVELS))
+        .collect::<Result<Vec<_>, _>>()?;
+    let summary = Summary {
+        directory: run.dir().display().to_string(),
+        manifest: run.manifest(),
+        written: outcome.ended(),
+        outcome,
+        over,
+        networks,
+        left_out: outcome.non_finite,
+        levels: LEVELS,
+        hints: wrong_order(run, &quantiles)?,
+        quantiles,
+        lambda_min_below_zero: lambda_min_below_zero(run, over)?,
+        missing: missing(run)?,
+    };
+    if args.json() {
+        return print(&serde_json::to_string_pretty(&summary)?);
+    }
+    print(&text(&summary))?;
+    match run.manifest().state {
+        State::Finished => Ok(()),
+        State::Running => print(&unfinished(outcome.ended(), spec.rows(), run.dir())),
+    }
+}
+
+/// That the run or grid in `dir` is not finished, and what to do with it.
+pub(super) fn unfinished(written: u64, rows: u64, dir: &Path) -> String {
+    format!(
+        "not finished: {written} of {rows} rows are written, and nothing above counts the others; {}",
+        go_on_with(dir)
+    )
+}
+
+/// Networks whose median loss is above this part of the loss that a constant answer has may as well have learnt nothing.
+const NOTHING_LEARNT: f64 = 0.9;
+
+/// A hint, for networks that were trained elsewhere, that they do no better than an answer which does not look at the inputs: where theta
+/// holds other weights than its writer thinks, that is what comes out.
+fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failure> {
+    if !matches!(run.manifest().spec.work, Work::Evaluate { .. }) {
+        return Ok(Vec::new());
+    }
+    let experiment = match run.experiment() {
+        Ok(experiment) => experiment,
+        // The columns can be shown without the data.
+        Err(RunError::Data(_) | RunError::Experiment { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let median = |column: &str| quantiles.iter().find(|found| found.column == column)?.value(2);
+    let constant = loss_of_a_constant(&experiment.problem.data);
+    let mut signs = Vec::new();
+    if let Some(loss) = median("loss").filter(|&loss| constant > 0.0 && loss > NOTHING_LEARNT * constant) {
+        signs.push(format!("the median loss is {}, and the best constant answer has {}", short(loss), short(constant)));
+    }
+    if let Some(test) = &experiment.test
+        && let Some(score) = median("macro_f1")
+        && let Some(constant) = macro_f1_of_a_constant(test).filter(|&constant| score <= constant && constant < 1.0)
+    {
+        signs.push(format!("the median macro F1 is {}, and a constant answer has {}", short(score), short(constant)));
+    }
+    if signs.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![
+        format!("{}: compare `loss` with yours first.", signs.join("; ")),
+        "Other data or another activation can be the reason, and a wrong order of theta looks like this.".into(),
+        "The order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias.".into(),
+    ])
+}
+
+/// The least loss that an output z which is the same for every sample can have: I times the entropy of the labels, in nats.
+fn loss_of_a_constant(data: &Dataset) -> f64 {
+    let samples = data.samples() as f64;
+    let ones = data.q().iter().filter(|&&q| q > 0.5).count() as f64;
+    let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
+    part(ones) + part(samples - ones)
+}
+
+/// The higher macro F1 of the two answers that are the same for every sample.
+fn macro_f1_of_a_constant(test: &Dataset) -> Option<f64> {
+    let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
+    let score = |answer: bool| macro_f1(&vec![answer; labels.len()], &labels).ok();
+    Some(score(false)?.max(score(true)?))
 }
 
 fn text(summary: &Summary<'_>) -> String {
-    let spec = &summary.manifest.spec;
-    let rows = spec.rows();
-    let share = |count: u64| 100.0 * count as f64 / rows as f64;
-    let Outcome { converged, step_limit, non_finite } = summary.outcome;
-    let mut lines = vec![
-        describe(spec),
-        format!(
-            "converged {converged} ({:.1} %)   step limit {step_limit} ({:.1} %)   non-finite {non_finite} ({:.1} %)",
-            share(converged),
-            share(step_limit),
-            share(non_finite)
-        ),
-    ];
-    if let Some(seconds) = summary.manifest.seconds {
+    let &Summary { manifest, written, over, networks, left_out, ref outcome, .. } = summary;
+    let spec = &manifest.spec;
+    let mut lines = vec![describe(spec), ends(&spec.work, outcome)];
+    if let Some(seconds) = manifest.seconds {
         lines.push(format!(
             "{:.2} s: training {:.2} s, closed forms {:.2} s   ({:.0} networks a second)",
             seconds.total,
             seconds.train,
             seconds.evaluate,
-            rows as f64 / seconds.total.max(1e-9)
+            written as f64 / seconds.total.max(1e-9)
         ));
     }
-    if converged == 0 {
-        lines.push("no network converged: try more --max-steps or another --step-size".into());
+    if matches!(spec.work, Work::Sweep { .. }) && written > 0 && outcome.converged == 0 {
+        lines.push(match outcome.step_limit {
+            0 => "every network diverged: try a smaller --step-size".into(),
+            _ => "no network converged: try more --max-steps or another --step-size".into(),
+        });
     }
-    if !summary.quantiles.is_empty() {
-        lines.push(format!("\n{:18}{}", summary.over, HEADS.map(|head| format!("{head:>12}")).concat()));
-        for row in &summary.quantiles {
-            let values: String = row.values.iter().map(|&value| format!("{:>12}", short(value))).collect();
-            lines.push(format!("{:18}{values}", row.column));
+    if networks > 0 {
+        lines.push(table(summary));
+        if over == Population::All && left_out > 0 {
+            lines.push(left_out_in_words(left_out));
         }
-        lines.push(
-            "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient does not \
-             make\na minimum: the smallest eigenvalue of a converged network can be below zero."
-                .into(),
-        );
+        let is_no_minimum = match summary.lambda_min_below_zero {
+            Some(share @ Share { networks, of }) => {
+                format!("lambda_min is below zero for {networks} of the {of} networks ({:.1} %)", 100.0 * share.part())
+            }
+            None => "the smallest eigenvalue can be below zero (--spectrum computes it)".into(),
+        };
+        lines.push(format!(
+            "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient does not make\n\
+             a minimum: {is_no_minimum}."
+        ));
+    } else if written > 0 {
+        let wanted = if over == Population::Converged { "converged" } else { "is finite" };
+        lines.push(format!("no network {wanted}, so there is nothing to show of their columns"));
     }
+    lines.extend(
+        summary
+            .hints
+            .iter()
+            .zip(["hint: "].into_iter().chain(std::iter::repeat("")))
+            .map(|(hint, mark)| format!("{mark}{hint}")),
+    );
     lines.extend(summary.missing.iter().map(|Missing { column, networks, reason }| {
-        format!("{column} is NaN for {networks} of {rows} networks: {reason}")
+        format!("{column} is NaN for {networks} of {written} networks: {reason}")
     }));
-    let columns = summary.manifest.columns.len();
+    let (columns, rows) = (manifest.columns.len(), spec.rows());
     lines
         .push(format!("{columns} columns of {rows} rows in {}: numpy.load(\"{0}/lambda_sup.npy\")", summary.directory));
     lines.join("\n")
+}
+
+/// The quantiles, with the population as their head.
+fn table(summary: &Summary<'_>) -> String {
+    let &Summary { over, networks, ref quantiles, .. } = summary;
+    let population = match over {
+        Population::Converged => format!("{networks} converged"),
+        Population::All => format!("all {networks}"),
+    };
+    let mut lines = vec![format!("\n{population:18}{}", HEADS.map(|head| format!("{head:>12}")).concat())];
+    for row in quantiles {
+        let values: String = row.values.iter().map(|&value| format!("{:>12}", short(value))).collect();
+        // The others have none.
+        let fewer = if row.networks == networks { String::new() } else { format!("   over {}", row.networks) };
+        lines.push(format!("{:18}{values}{fewer}", row.column));
+    }
+    lines.join("\n")
+}
+
+/// That networks are in no population.
+pub(super) fn left_out_in_words(networks: u64) -> String {
+    match networks {
+        1 => "1 non-finite network is left out".into(),
+        _ => format!("{networks} non-finite networks are left out"),
+    }
+}
+
+/// How many networks ended in which way, and their part of those that are written.
+fn ends(work: &Work, outcome: &Outcome) -> String {
+    let &Outcome { converged, step_limit, non_finite, evaluated } = outcome;
+    let ways = match work {
+        Work::Sweep { .. } => vec![("converged", converged), ("step limit", step_limit), ("non-finite", non_finite)],
+        Work::Evaluate { tolerance: Some(_), .. } => {
+            vec![("converged", converged), ("not converged", step_limit), ("non-finite", non_finite)]
+        }
+        Work::Evaluate { tolerance: None, .. } => vec![("evaluated", evaluated), ("non-finite", non_finite)],
+    };
+    let all = outcome.ended().max(1) as f64;
+    let told = |(way, count): (&str, u64)| format!("{way} {count} ({:.1} %)", 100.0 * count as f64 / all);
+    let told = ways.into_iter().map(told).collect::<Vec<_>>().join("   ");
+    match work {
+        Work::Evaluate { tolerance: Some(tolerance), .. } => format!("{told}   (converged: g.g < {tolerance})"),
+        _ => told,
+    }
 }
 
 /// One line on what was run.

@@ -8,17 +8,21 @@ use anyhow::anyhow;
 use super::experiment::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
 };
-use super::place::placed;
+use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
-use super::summary::OutputArgs;
-use super::{Failure, grid, interruption};
+use super::summary::SummaryArgs;
+use super::{Failure, advice, grid, interruption};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
+use crate::run::{Grid, GridRun, NewRun, Run, RunWriter, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
 use crate::sweep::{Networks, Sweep, admit};
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
+///
+/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed over the I samples. In
+/// terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large, and g.g, which --tolerance is held
+/// against, I^2 times.
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
 /// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
@@ -56,7 +60,7 @@ pub(super) struct Args {
     #[command(flatten)]
     progress: ProgressArgs,
     #[command(flatten)]
-    output: OutputArgs,
+    output: SummaryArgs,
 }
 
 /// One combination of parameters.
@@ -84,6 +88,10 @@ impl Args {
         {
             name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
         }
+        if let Some(Combination { experiment, .. }) = combinations.first() {
+            advice::name_single_class(experiment);
+            advice::name_scaled_inputs(experiment);
+        }
         let name = name(&combinations);
         if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
@@ -92,8 +100,11 @@ impl Args {
             })?;
             let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
             let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+            announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
-            return self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output);
+            let dir = writer.dir().to_owned();
+            self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)?;
+            return advice::after_training(&Run::open(&dir)?, experiment);
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()
@@ -103,8 +114,15 @@ impl Args {
             })
             .collect();
         drop(engine);
+        let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
+        announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
         grid::carry_out(&dir, &grid, &choice, &self.progress, &self.output)
+    }
+
+    /// The value of --keep that would write less.
+    fn summary_only(&self) -> Option<&'static str> {
+        (self.keep != Keep::Summary).then_some("summary")
     }
 
     fn combinations(&self) -> Result<Vec<Combination>, Failure> {

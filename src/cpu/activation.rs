@@ -147,7 +147,7 @@ const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.
 
 #[cfg(test)]
 mod tests {
-    use super::super::InstructionSet;
+    use super::super::instruction_set::InstructionSet;
     use super::super::lanes::{Kernel, Lanes, Singles, Vectors};
     use super::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
     use crate::model::{Activation, sigmoid_both};

@@ -264,7 +264,7 @@ pub(super) fn exp_and_minus_one<F: Doubles>(x: F) -> (F, F) {
 mod tests {
     use std::marker::PhantomData;
 
-    use super::super::InstructionSet;
+    use super::super::instruction_set::InstructionSet;
     use super::super::lanes::{Kernel, Lanes, Vectors};
     use super::{Gelu, Linear, Sigmoid, Smooth, Softplus, Tanh, exp_and_minus_one};
     use crate::model::Activation;

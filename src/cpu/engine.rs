@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
-use super::InstructionSet;
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
 use super::evaluate::Evaluating;
+use super::instruction_set::InstructionSet;
 use super::network::Layout;
 use super::route::ExactRoute;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop, Tasks,
-    Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Start, Status, Stop,
+    Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Problem};
 use crate::room::check_memory;
@@ -63,22 +63,32 @@ impl Cpu {
         }
     }
 
+    fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        match problem.activation {
+            Activation::Linear => self.train_as::<Linear>(problem, descent, start),
+            Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
+            Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
+            Activation::Softplus => self.train_as::<Softplus>(problem, descent, start),
+            Activation::Gelu => self.train_as::<Gelu>(problem, descent, start),
+        }
+    }
+
     fn train_as<A: UnitFunction + Sync>(
         &self,
         problem: &Problem,
         descent: &Descent,
-        seeds: Range<u64>,
+        start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
-        let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
+        let count = start.count();
         let workers = self.workers(count).map(|_| {
             self.instruction_set.dispatch(Training::<A> {
                 shape: problem.shape,
                 layout: &layout,
                 samples: &samples,
                 descent,
-                seeds: seeds.clone(),
+                start: start.view(),
                 next: &next,
                 stop: &self.stop,
                 activation: PhantomData,
@@ -161,6 +171,7 @@ impl Engine for Cpu {
             precision: "f32, closed forms f64".into(),
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: self.instruction_set.to_string(),
+            id: String::new(),
         }
     }
 
@@ -206,13 +217,17 @@ impl Engine for Cpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        match problem.activation {
-            Activation::Linear => self.train_as::<Linear>(problem, descent, seeds),
-            Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, seeds),
-            Activation::Tanh => self.train_as::<Tanh>(problem, descent, seeds),
-            Activation::Softplus => self.train_as::<Softplus>(problem, descent, seeds),
-            Activation::Gelu => self.train_as::<Gelu>(problem, descent, seeds),
-        }
+        self.train_from(problem, descent, &Start::Seeds(seeds))
+    }
+
+    fn train_on(
+        &mut self,
+        problem: &Problem,
+        descent: &Descent,
+        theta: ArrayView2<'_, f32>,
+        taken: u32,
+    ) -> Result<Trained, EngineError> {
+        self.train_from(problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {

@@ -1,6 +1,5 @@
 //! Loss, gradient norm, traces and their rounding of many networks, one in each lane, in f64.
 
-use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::ArrayView2;
@@ -10,8 +9,8 @@ use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{GROUP, Layout, Networks, add_products, load_lane};
 use super::pairwise::Pairwise;
 use super::route::ExactRoute;
-use super::samples::Samples;
-use super::terms::{Block, TermErrors, Terms, UNIT};
+use super::samples::{Inputs, Samples, longest_block};
+use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, Rounding, Spread, Stop};
 use crate::model::{Activation, Shape};
 
@@ -134,36 +133,6 @@ struct Worker<F> {
     found: Found<F>,
 }
 
-/// What all networks share of the samples, beside their values.
-pub(super) struct Inputs {
-    /// |x|.
-    magnitudes: Vec<f64>,
-    /// 1 + x_i.x_i.
-    norms: Vec<f64>,
-}
-
-impl Inputs {
-    /// Of `samples`.
-    pub(super) fn new(samples: &Samples<f64>) -> Self {
-        let norm = |row: &[f64]| row.iter().fold(1.0, |sum, x| sum + x * x);
-        Self {
-            magnitudes: samples.x.iter().map(|x| x.abs()).collect(),
-            norms: samples.x.chunks_exact(samples.inputs).map(norm).collect(),
-        }
-    }
-
-    /// The samples in `range`.
-    pub(super) fn block<'a>(&'a self, samples: &'a Samples<f64>, range: &Range<usize>) -> Block<'a> {
-        let numbers = range.start * samples.inputs..range.end * samples.inputs;
-        Block {
-            x: samples.rows(range),
-            magnitudes: &self.magnitudes[numbers],
-            sign: &samples.sign[range.clone()],
-            norms: &self.norms[range.clone()],
-        }
-    }
-}
-
 /// The working memory of the route taken.
 enum TraceSq<F> {
     Pairwise(Pairwise<F>),
@@ -260,7 +229,7 @@ impl<F: Doubles> Worker<F> {
         let spread = Spread { size: value(&found.size), perturbation: value(&found.perturbation) };
         // Within a block, and over the blocks.
         let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
-        let arithmetic = Arithmetic { unit: UNIT, trace_chain: chain, underflow: UNDERFLOW };
+        let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {
             TraceSq::Pairwise(pairwise) => {
                 arithmetic.of_pairs(task.shape, spread, pairwise.chain(task.samples.count()))
@@ -280,9 +249,6 @@ impl<F: Doubles> Worker<F> {
         }
     }
 }
-
-/// What underflow may leave of tr H^2, with room for factors of 1e60: below it the Hessian is as good as 0.
-const UNDERFLOW: f64 = 1e-240;
 
 /// Adds the block's part of tr H(w,w) and tr H(v,v) (paper, Theorem 2). `norms` are 1 + x_i.x_i.
 #[inline(always)]
@@ -352,13 +318,4 @@ fn add_gradient<F: Doubles>(layout: &Layout, terms: &Terms<F>, x: &[f64], room: 
             _ => add_products::<F, 1>(back, inputs, x, dw),
         }
     }
-}
-
-/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a common second-level
-/// cache.
-const BLOCK_BYTES: usize = 512 << 10;
-
-/// The longest block of samples for networks of `hidden` units.
-pub(super) fn longest_block<F>(hidden: usize, samples: usize) -> usize {
-    (BLOCK_BYTES / (9 * hidden * size_of::<F>())).clamp(16, 64).min(samples)
 }

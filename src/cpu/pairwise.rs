@@ -10,10 +10,9 @@
 
 use std::ops::Range;
 
-use super::evaluate::Inputs;
 use super::lanes::Doubles;
 use super::network::Networks;
-use super::samples::Samples;
+use super::samples::{Inputs, Samples};
 use super::terms::Terms;
 
 /// Factors a sample and unit: a, r, alpha, beta, epsilon, eta.

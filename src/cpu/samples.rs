@@ -40,3 +40,55 @@ impl<T> Samples<T> {
         (0..blocks).map(move |b| b * samples / blocks..(b + 1) * samples / blocks)
     }
 }
+
+/// A block of samples.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    /// x, a row a sample.
+    pub(super) x: &'a [f64],
+    /// |x|.
+    pub(super) magnitudes: &'a [f64],
+    /// u = 1 - 2 q.
+    pub(super) sign: &'a [f64],
+    /// 1 + x.x.
+    pub(super) norms: &'a [f64],
+}
+
+/// What all networks share of the samples, beside their values.
+pub(super) struct Inputs {
+    /// |x|.
+    magnitudes: Vec<f64>,
+    /// 1 + x_i.x_i.
+    norms: Vec<f64>,
+}
+
+impl Inputs {
+    /// Of `samples`.
+    pub(super) fn new(samples: &Samples<f64>) -> Self {
+        let norm = |row: &[f64]| row.iter().fold(1.0, |sum, x| sum + x * x);
+        Self {
+            magnitudes: samples.x.iter().map(|x| x.abs()).collect(),
+            norms: samples.x.chunks_exact(samples.inputs).map(norm).collect(),
+        }
+    }
+
+    /// The samples in `range`.
+    pub(super) fn block<'a>(&'a self, samples: &'a Samples<f64>, range: &Range<usize>) -> Block<'a> {
+        let numbers = range.start * samples.inputs..range.end * samples.inputs;
+        Block {
+            x: samples.rows(range),
+            magnitudes: &self.magnitudes[numbers],
+            sign: &samples.sign[range.clone()],
+            norms: &self.norms[range.clone()],
+        }
+    }
+}
+
+/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a common second-level
+/// cache.
+const BLOCK_BYTES: usize = 512 << 10;
+
+/// The longest block of samples for networks of `hidden` units.
+pub(super) fn longest_block<F>(hidden: usize, samples: usize) -> usize {
+    (BLOCK_BYTES / (9 * hidden * size_of::<F>())).clamp(16, 64).min(samples)
+}

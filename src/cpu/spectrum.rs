@@ -6,10 +6,9 @@ use ndarray::ArrayView2;
 
 use super::assembled::Assembled;
 use super::eigenvalues::{Eigenvalues, row_start};
-use super::evaluate::{Inputs, longest_block};
 use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{Layout, Networks, load_lane};
-use super::samples::Samples;
+use super::samples::{Inputs, Samples, longest_block};
 use super::terms::Terms;
 use crate::engine::{Allowed, Stop, Witnesses};
 use crate::model::{Activation, Shape};

@@ -3,10 +3,9 @@
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
 use super::network::{GROUP, Networks, pre_activations};
+use super::samples::Block;
+use crate::engine::UNIT;
 use crate::model::Activation;
-
-/// u, half the distance from 1 to the next f64.
-pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
 pub(super) struct Terms<F> {
@@ -149,19 +148,6 @@ impl<F: Doubles> TermErrors<F> {
 fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
     (steps - F::splat(0.5)).where_negative(F::splat(1.0) + (steps + steps), constant)
-}
-
-/// A block of samples.
-#[derive(Clone, Copy)]
-pub(super) struct Block<'a> {
-    /// x, a row a sample.
-    pub(super) x: &'a [f64],
-    /// |x|.
-    pub(super) magnitudes: &'a [f64],
-    /// u = 1 - 2 q.
-    pub(super) sign: &'a [f64],
-    /// 1 + x.x.
-    pub(super) norms: &'a [f64],
 }
 
 impl<F: Doubles> Terms<F> {

@@ -1,4 +1,4 @@
-//! Gradient descent of many networks, one in each lane; a network that ends makes room for the next seed.
+//! Gradient descent of many networks, one in each lane; a network that ends makes room for the next one.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::activation::UnitFunction;
 use super::lanes::{Kernel, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
-use crate::engine::{Descent, Status, Stop};
+use crate::engine::{Descent, Start, Status, Stop};
 use crate::model::{Shape, initial_theta};
 
 /// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
@@ -19,7 +19,7 @@ const BLOCK_BYTES: usize = 24 << 10;
 /// I D of the samples and networks that a worker goes through between two looks whether to stop: some ten milliseconds.
 const PATIENCE: u64 = 1 << 22;
 
-/// One worker of a training: it takes seeds from `next` until none is left.
+/// One worker of a training: it takes networks from `next` until none is left.
 pub(super) struct Training<'a, A> {
     /// M and N.
     pub(super) shape: Shape,
@@ -29,8 +29,8 @@ pub(super) struct Training<'a, A> {
     pub(super) samples: &'a Samples<f32>,
     /// The rule.
     pub(super) descent: &'a Descent,
-    /// The seeds to train.
-    pub(super) seeds: Range<u64>,
+    /// The networks to train.
+    pub(super) start: Start<'a>,
     /// How many of them have been taken, by all workers.
     pub(super) next: &'a AtomicU64,
     /// Ends the work early.
@@ -41,7 +41,7 @@ pub(super) struct Training<'a, A> {
 
 /// A network whose descent has ended.
 pub(super) struct Finished {
-    /// Its place in the range of seeds.
+    /// Its place in the batch.
     pub(super) index: usize,
     /// Why it ended.
     pub(super) status: Status,
@@ -66,7 +66,7 @@ impl<A: UnitFunction> Kernel for Training<'_, A> {
 #[derive(Clone, Copy)]
 struct Occupant {
     index: usize,
-    /// The worker's step count when it came.
+    /// The worker's step count when it had taken no step.
     arrived: u64,
 }
 
@@ -76,7 +76,7 @@ struct Worker<'a, F: Singles, A: UnitFunction> {
     step_size: F,
     longest_block: usize,
     occupants: Vec<Option<Occupant>>,
-    /// Steps taken by this worker.
+    /// Steps taken by this worker, and before it by its first networks.
     step: u64,
     /// The first step at which some occupant has taken all its steps, or at which to look whether to stop.
     deadline: u64,
@@ -106,7 +106,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             step_size: F::splat(task.descent.step_size as f32),
             longest_block,
             occupants: vec![None; F::COUNT],
-            step: 0,
+            step: task.start.taken().into(),
             deadline: 0,
             patience: (PATIENCE / (task.samples.count() as u64 * parameters as u64)).clamp(1, 4096),
             theta: vec![zero; parameters],
@@ -123,7 +123,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
     #[inline(always)]
     fn run(&mut self) {
         for lane in 0..F::COUNT {
-            self.occupy(lane, 0);
+            self.occupy(lane, self.step);
         }
         let tolerance = F::splat(self.tolerance);
         while self.occupants.iter().any(Option::is_some) && !self.task.stop.is_requested() {
@@ -149,7 +149,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
         self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes the networks that have ended out of their lanes and lets waiting seeds in. Returns whether the deadline is another now.
+    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is another now.
     #[cold]
     fn retire(&mut self, gradient_sq: F) -> bool {
         let mut look_up = self.step >= self.deadline;
@@ -171,22 +171,28 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
         look_up
     }
 
-    /// Lets the next waiting seed into `lane` at step `arrived`; without one the lane idles at theta = 0.
-    fn occupy(&mut self, lane: usize, arrived: u64) {
-        let Training { seeds, next, layout, shape, descent, .. } = &self.task;
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let waiting = seeds.start.checked_add(index).filter(|seed| seed < &seeds.end);
-        if let Some(seed) = waiting {
-            let start = initial_theta(*shape, seed, descent.init_range);
-            load_lane(layout, &mut self.theta, lane, |d| start[d]);
-        } else {
-            load_lane(layout, &mut self.theta, lane, |_| 0.0);
+    /// Lets the next waiting network into `lane` at `step`; without one the lane idles at theta = 0.
+    fn occupy(&mut self, lane: usize, step: u64) {
+        let Training { start, next, layout, shape, descent, .. } = &self.task;
+        let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
+        let waiting = index < start.count();
+        match start {
+            Start::Seeds(seeds) if waiting => {
+                let theta = initial_theta(*shape, seeds.start + index as u64, descent.init_range);
+                load_lane(layout, &mut self.theta, lane, |d| theta[d]);
+            }
+            Start::Theta { theta, .. } if waiting => {
+                let theta = theta.row(index);
+                load_lane(layout, &mut self.theta, lane, |d| theta[d]);
+            }
+            _ => load_lane(layout, &mut self.theta, lane, |_| 0.0),
         }
         // The step that is about to be taken was its predecessor's.
         for gradient in &mut self.gradient {
             gradient.values_mut()[lane] = 0.0;
         }
-        self.occupants[lane] = waiting.map(|_| Occupant { index: index as usize, arrived });
+        let arrived = step - u64::from(start.taken());
+        self.occupants[lane] = waiting.then_some(Occupant { index, arrived });
     }
 
     /// Leaves dL/dtheta of every lane in `self.gradient` and returns g.g.

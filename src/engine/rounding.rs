@@ -49,11 +49,22 @@ pub(crate) struct Arithmetic {
     pub(crate) underflow: f64,
 }
 
+/// u of f64, half the distance from 1 to the next number.
+pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
+const UNDERFLOW: f64 = 1e-240;
+
 /// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times their sizes: 1 for
 /// s_i s_j (A K + R)^2, 2 and 1.5 for what completes phi and psi.
 const PAIR_PRODUCTS: f64 = 5.0;
 
 impl Arithmetic {
+    /// That of an engine whose sums are in f64.
+    pub(crate) fn in_f64(trace_chain: usize) -> Self {
+        Self { unit: UNIT, trace_chain, underflow: UNDERFLOW }
+    }
+
     /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
     pub(crate) fn of_pairs(&self, shape: Shape, spread: Spread, chain: usize) -> Rounding {
         // A and K, squared, in products of six factors.

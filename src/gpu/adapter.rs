@@ -2,13 +2,18 @@
 
 use serde::Serialize;
 
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Machine};
 
 /// One adapter as a user sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AdapterSummary {
-    /// The name that `--adapter` matches.
+    /// The number that `--adapter` takes: the place in the list of [`adapters`], from 0.
+    pub index: usize,
+    /// The name, of which `--adapter` takes any part.
     pub name: String,
+    /// The bus id, as `0000:01:00.0`, or where the driver tells none `VENDOR:DEVICE` in hexadecimal, as `10de:2684`; `--adapter`
+    /// takes any part of it.
+    pub id: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
     /// `discrete GPU`, `integrated GPU`, `virtual GPU`, `software` or `other`.
@@ -27,6 +32,13 @@ pub struct AdapterSummary {
     pub max_compute_workgroup_storage_size: u32,
     /// The most workgroups along one dimension of a dispatch.
     pub max_compute_workgroups_per_dimension: u32,
+}
+
+impl AdapterSummary {
+    /// Name, kind and interface, as manifests record them.
+    pub fn label(&self) -> String {
+        format!("{} ({}, {})", self.name, self.kind, self.backend)
+    }
 }
 
 /// An adapter that can be opened.
@@ -57,44 +69,112 @@ impl Adapter {
 pub fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let mut adapters: Vec<(u8, Adapter)> = pollster::block_on(instance.enumerate_adapters(backends))
-        .into_iter()
-        .map(|inner| {
-            let rank = match inner.get_info().device_type {
-                wgpu::DeviceType::DiscreteGpu => 0,
-                wgpu::DeviceType::VirtualGpu => 1,
-                wgpu::DeviceType::IntegratedGpu => 2,
-                wgpu::DeviceType::Other => 3,
-                wgpu::DeviceType::Cpu => 4,
-            };
-            (rank, Adapter { summary: summary(&inner), inner })
-        })
-        .collect();
+    let mut adapters: Vec<(u8, AdapterSummary, wgpu::Adapter)> =
+        pollster::block_on(instance.enumerate_adapters(backends))
+            .into_iter()
+            .map(|inner| {
+                let rank = match inner.get_info().device_type {
+                    wgpu::DeviceType::DiscreteGpu => 0,
+                    wgpu::DeviceType::VirtualGpu => 1,
+                    wgpu::DeviceType::IntegratedGpu => 2,
+                    wgpu::DeviceType::Other => 3,
+                    wgpu::DeviceType::Cpu => 4,
+                };
+                (rank, summary(&inner), inner)
+            })
+            .collect();
     // Stable, so that the driver's own order decides among equals.
-    adapters.sort_by_key(|(rank, _)| *rank);
-    adapters.into_iter().map(|(_, adapter)| adapter).collect()
+    adapters.sort_by_key(|(rank, ..)| *rank);
+    let numbered = adapters.into_iter().enumerate();
+    numbered
+        .map(|(index, (_, summary, inner))| Adapter { summary: AdapterSummary { index, ..summary }, inner })
+        .collect()
 }
 
-/// The first adapter whose name contains `name` (case does not matter), or without a name the first one, software included.
+/// The adapter that `wanted` stands for, or without that the first one, software included.
 ///
 /// # Errors
-/// [`EngineError::NoAdapter`] lists what is there and says what to install.
-pub fn choose_adapter(name: Option<&str>) -> Result<Adapter, EngineError> {
+/// [`EngineError::NoAdapter`] where there is none, or `wanted` stands for none or for several: it lists what is there.
+pub fn choose_adapter(wanted: Option<&str>) -> Result<Adapter, EngineError> {
     let all = adapters();
-    let fits =
-        |adapter: &&Adapter| name.is_none_or(|name| adapter.summary.name.to_lowercase().contains(&name.to_lowercase()));
-    if let Some(adapter) = all.iter().find(fits) {
-        return Ok(adapter.clone());
+    let index = match wanted {
+        _ if all.is_empty() => Err(NOTHING.into()),
+        Some(wanted) => wanted_among(&summaries(&all), wanted),
+        None => Ok(0),
+    };
+    taken(&all, index)
+}
+
+/// The adapter that a run was begun on, which `begun` describes, or one that is equal to it.
+///
+/// # Errors
+/// [`EngineError::NoAdapter`] where there is none: it lists what is there.
+pub fn adapter_of(begun: &Machine) -> Result<Adapter, EngineError> {
+    let all = adapters();
+    let index = if all.is_empty() { Err(NOTHING.into()) } else { begun_among(&summaries(&all), begun) };
+    taken(&all, index)
+}
+
+const NOTHING: &str = "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a software one is \
+                       `apt-get install mesa-vulkan-drivers libvulkan1`), or compute without one: --backend cpu";
+
+fn summaries(adapters: &[Adapter]) -> Vec<AdapterSummary> {
+    adapters.iter().map(|adapter| adapter.summary.clone()).collect()
+}
+
+fn taken(all: &[Adapter], index: Result<usize, String>) -> Result<Adapter, EngineError> {
+    let index = index.map_err(EngineError::NoAdapter)?;
+    all.get(index).cloned().ok_or_else(|| EngineError::NoAdapter(NOTHING.into()))
+}
+
+/// The place in `all` of the adapter that `wanted` stands for: digits below their number are the place itself; all else is a name or
+/// an id, or a part of one, whatever its case, that only one of them has.
+///
+/// # Errors
+/// A text that lists them where none or several fit.
+pub fn wanted_among(all: &[AdapterSummary], wanted: &str) -> Result<usize, String> {
+    let digits = !wanted.is_empty() && wanted.chars().all(|character| character.is_ascii_digit());
+    if let Some(index) = wanted.parse().ok().filter(|&index| digits && index < all.len()) {
+        return Ok(index);
     }
-    Err(EngineError::NoAdapter(match name {
-        Some(name) if !all.is_empty() => {
-            let names: Vec<&str> = all.iter().map(|adapter| adapter.summary.name.as_str()).collect();
-            format!("no adapter's name contains `{name}`; this machine has: {}", names.join(", "))
+    let wanted_too = wanted.to_lowercase();
+    let places = |fits: &dyn Fn(&str) -> bool| -> Vec<usize> {
+        let fits =
+            |adapter: &AdapterSummary| [&adapter.name, &adapter.id].iter().any(|text| fits(&text.to_lowercase()));
+        (0..).zip(all).filter(|(_, adapter)| fits(adapter)).map(|(place, _)| place).collect()
+    };
+    // A whole name is meant even where others contain it.
+    let whole = places(&|text| text == wanted_too);
+    let found = if whole.is_empty() { places(&|text| text.contains(&wanted_too)) } else { whole };
+    match found[..] {
+        [place] => Ok(place),
+        [] => {
+            Err(format!("no adapter has the number `{wanted}`, or has `{wanted}` in its name or id; {}", listed(all)))
         }
-        _ => "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a software one is \
-              `apt-get install mesa-vulkan-drivers libvulkan1`), or compute without one: --backend cpu"
-            .into(),
-    }))
+        _ => Err(format!("`{wanted}` fits {} adapters: name one by its number or id; {}", found.len(), listed(all))),
+    }
+}
+
+/// The place in `all` of the adapter that `begun` describes: the very one, or else the first that is equal to it.
+///
+/// # Errors
+/// A text that lists them where none is.
+pub fn begun_among(all: &[AdapterSummary], begun: &Machine) -> Result<usize, String> {
+    let equal = || (0..).zip(all).filter(|(_, adapter)| adapter.label() == begun.device);
+    let same = equal().find(|(_, adapter)| adapter.id == begun.id).or_else(|| equal().next());
+    same.map(|(place, _)| place).ok_or_else(|| {
+        format!(
+            "the run was begun on {}, which is not here: go on where it is, with the same driver; {}",
+            begun.device,
+            listed(all)
+        )
+    })
+}
+
+/// Every adapter in a line, with what it can be asked for by.
+fn listed(all: &[AdapterSummary]) -> String {
+    let lines = all.iter().map(|adapter| format!("\n  {}: {}, id {}", adapter.index, adapter.label(), adapter.id));
+    format!("this machine has:{}", lines.collect::<String>())
 }
 
 fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
@@ -106,8 +186,14 @@ fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
         wgpu::DeviceType::Cpu => "software",
         wgpu::DeviceType::Other => "other",
     };
+    let id = match info.device_pci_bus_id.as_str() {
+        "" => format!("{:04x}:{:04x}", info.vendor, info.device),
+        bus => bus.to_owned(),
+    };
     AdapterSummary {
+        index: 0,
         name: info.name,
+        id,
         backend: info.backend.to_string(),
         kind: kind.into(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),

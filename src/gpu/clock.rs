@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(super) struct Clock {
     queries: wgpu::QuerySet,
     pub(super) ticks: wgpu::Buffer,
-    nanoseconds_a_tick: f32,
+    nanoseconds_per_tick: f32,
     nanoseconds: AtomicU64,
 }
 
@@ -28,7 +28,7 @@ impl Clock {
             usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
             mapped_at_creation: false,
         });
-        Self { queries, ticks, nanoseconds_a_tick: queue.get_timestamp_period(), nanoseconds: AtomicU64::new(0) }
+        Self { queries, ticks, nanoseconds_per_tick: queue.get_timestamp_period(), nanoseconds: AtomicU64::new(0) }
     }
 
     /// What a pass needs to be timed.
@@ -48,7 +48,7 @@ impl Clock {
     /// Adds a pass from its two timestamps; they are meaningless, and count nothing, if the second is the earlier one.
     pub(super) fn add(&self, ticks: &[u64]) {
         if let &[start, end] = ticks {
-            let elapsed = end.saturating_sub(start) as f64 * f64::from(self.nanoseconds_a_tick);
+            let elapsed = end.saturating_sub(start) as f64 * f64::from(self.nanoseconds_per_tick);
             self.nanoseconds.fetch_add(elapsed as u64, Ordering::Relaxed);
         }
     }

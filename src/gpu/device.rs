@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, mpsc};
 
 use bytemuck::Pod;
 
-use super::Adapter;
+use super::adapter::Adapter;
 use super::clock::Clock;
 use crate::engine::{EngineError, Stop};
 

@@ -3,9 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use super::kernel::MAX_GROUPS;
-use super::pace::{LOOP_ITERATIONS, Pace};
-use super::shader::MAX_WORKGROUP;
+use super::limits::{LOOP_ITERATIONS, MAX_GROUPS, MAX_WORKGROUP};
+use super::pace::Pace;
 use crate::engine::EngineError;
 
 /// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
@@ -32,7 +31,7 @@ impl Steps {
     }
 
     /// Matrices that share a workgroup.
-    pub(super) fn matrices_a_group(self) -> usize {
+    pub(super) fn matrices_per_group(self) -> usize {
         MAX_WORKGROUP / self.owners
     }
 

@@ -4,37 +4,25 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView2, Axis};
 
-use super::Gpu;
 use super::forward::{self, Forward};
-use super::kernel::{Kernel, MAX_GROUPS, turns};
+use super::kernel::Kernel;
+use super::limits::{MAX_GROUPS, SUM_BLOCK, SUM_PART, turns};
 use super::loops::iterations;
-use super::pace::{LOOP_ITERATIONS, in_paced_parts, sample_parts};
+use super::pace::{in_paced_parts, pair_block_iterations, pair_columns, sample_parts};
 use super::params::Params;
+use super::pass::Pass;
 use super::rounding::{Sums, entry_block};
 use super::route::{ITEM_SUMS, Items};
-use super::shader::{OUTPUT_TERMS, Pass, SUM_BLOCK, SUM_PART, TRACE_SUMS};
+use super::session::Session;
+use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation};
-use crate::model::{Problem, Shape};
+use crate::model::Problem;
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
 
-/// Columns j of a block of tr H^2, two a tile.
-pub(super) const PAIR_BLOCK: usize = 64;
-
-/// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
-const fn pair_block_iterations(shape: Shape) -> u64 {
-    let tiles = iterations(PAIR_BLOCK as u64 / 2, iterations(shape.hidden as u64, 0));
-    1 + iterations(shape.inputs as u64, 0) + tiles
-}
-
-/// The columns j of one dispatch of tr H^2.
-pub(super) fn pair_columns(shape: Shape) -> usize {
-    ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
-}
-
 /// How many networks fit one round of passes.
-pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, EngineError> {
+pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize, EngineError> {
     let (samples, shape) = (problem.data.samples(), problem.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let blocks = samples.div_ceil(SUM_BLOCK);
@@ -68,7 +56,11 @@ pub(super) fn networks_at_once(gpu: &Gpu, problem: &Problem) -> Result<usize, En
 }
 
 /// Evaluates each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn evaluate(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+pub(super) fn evaluate(
+    gpu: &Session,
+    problem: &Problem,
+    theta: ArrayView2<'_, f64>,
+) -> Result<Evaluation, EngineError> {
     let round = networks_at_once(gpu, problem)?;
     let mut all = Evaluation::default();
     if theta.is_empty() {
@@ -90,7 +82,7 @@ struct Passes {
 }
 
 impl Passes {
-    fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
@@ -103,7 +95,7 @@ impl Passes {
     /// Evaluates `theta` (S, D) and appends to `all`.
     fn round(
         &self,
-        gpu: &Gpu,
+        gpu: &Session,
         problem: &Problem,
         theta: ArrayView2<'_, f64>,
         all: &mut Evaluation,
@@ -185,7 +177,7 @@ enum TraceSq {
 }
 
 impl TraceSq {
-    fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         if !gpu.assembles(problem) {
             return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));

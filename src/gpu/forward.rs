@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use ndarray::ArrayView2;
 
-use super::Gpu;
-use super::engine::packed_samples;
-use super::kernel::{Kernel, WORKGROUP, turns};
+use super::kernel::Kernel;
+use super::limits::{WORKGROUP, turns};
 use super::loops::iterations;
 use super::params::Params;
+use super::pass::Pass;
 use super::rounding::{given_inputs, given_weights};
-use super::shader::{OUTPUT_TERMS, Pass};
+use super::session::Session;
+use super::shader::OUTPUT_TERMS;
 use crate::engine::EngineError;
 use crate::model::Problem;
 
@@ -50,7 +51,7 @@ pub(super) fn loop_iterations(problem: &Problem) -> u64 {
 }
 
 impl Forward {
-    pub(super) fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+    pub(super) fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
             terms: gpu.kernels.get(&gpu.device, Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
@@ -61,7 +62,7 @@ impl Forward {
     /// Runs the networks `theta` (S, D) on every sample.
     pub(super) fn run(
         &self,
-        gpu: &Gpu,
+        gpu: &Session,
         problem: &Problem,
         theta: ArrayView2<'_, f64>,
     ) -> Result<Batch<'_>, EngineError> {
@@ -92,4 +93,15 @@ impl Batch<'_> {
     pub(super) fn buffers(&self) -> [&wgpu::Buffer; 6] {
         [self.samples, &self.theta, &self.output_terms, &self.r, &self.first, &self.second]
     }
+}
+
+/// The samples as the shaders read them: rows of \[x_1 .. x_M, q\], f32.
+fn packed_samples(problem: &Problem) -> Vec<f32> {
+    let data = &problem.data;
+    data.x()
+        .rows()
+        .into_iter()
+        .zip(data.q())
+        .flat_map(|(x, &q)| x.to_vec().into_iter().chain([q]).map(|value| value as f32))
+        .collect()
 }

@@ -4,46 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::clock::Clock;
 use super::device::Device;
+use super::limits::MAX_GROUPS;
 use super::params::Params;
+use super::pass::{Access, Pass};
 use super::plan::NarrowLayout;
-use super::shader::{Pass, wgsl};
+use super::shader::wgsl;
 use crate::engine::EngineError;
 use crate::model::{Activation, Problem, Shape};
-
-/// What a pass does with one of its buffers, in the order of its `@binding` numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Uniform,
-    Read,
-    ReadWrite,
-}
-
-/// The bindings of `pass`, as its text declares them; a test reads the texts and compares.
-///
-/// `uniform_samples`: whether [`Pass::Train`] reads the samples from a uniform buffer.
-pub(super) const fn bindings(pass: Pass, uniform_samples: bool) -> &'static [Access] {
-    use Access::{Read, ReadWrite, Uniform};
-    match pass {
-        Pass::Seeds => &[Uniform, ReadWrite],
-        Pass::Train if uniform_samples => &[Uniform, Uniform, Read, ReadWrite, ReadWrite, ReadWrite],
-        Pass::Train | Pass::TrainShared => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite],
-        Pass::TrainStreamed => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
-        Pass::Terms => &[Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite],
-        Pass::Gradient => &[Uniform, Read, Read, Read, Read, Read, ReadWrite],
-        Pass::Trace | Pass::TraceSq | Pass::TraceSqAssembled | Pass::Hessian => {
-            &[Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]
-        }
-        Pass::Eigenvalues => &[Uniform, Read, ReadWrite, ReadWrite],
-    }
-}
 
 /// Whether [`Pass::Train`] reads the samples of `problem` from a uniform buffer.
 fn samples_are_uniform(problem: &Problem) -> bool {
     NarrowLayout::of(problem.shape, problem.activation).samples_are_uniform(problem.data.samples())
 }
-
-/// Networks a workgroup, in every pass but the training passes that share a network among invocations.
-pub(super) const WORKGROUP: usize = 64;
 
 /// A compiled pass.
 #[derive(Debug)]
@@ -112,8 +84,8 @@ impl Kernel {
                 )
             };
             let entries: Vec<_> = (0..)
-                .zip(bindings(pass, uniform_samples))
-                .map(|(binding, access)| layout_entry(binding, *access))
+                .zip(pass.bindings(uniform_samples))
+                .map(|(binding, access)| layout_entry(binding, access))
                 .collect();
             let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
                 label: Some(pass.name()),
@@ -186,14 +158,6 @@ impl Kernel {
     }
 }
 
-/// Workgroups along one dimension that every adapter has.
-pub(super) const MAX_GROUPS: u32 = 65_535;
-
-/// How many of `rows` one invocation takes where a dispatch has fewer.
-pub(super) const fn turns(rows: usize) -> u64 {
-    rows.div_ceil(MAX_GROUPS as usize) as u64
-}
-
 fn layout_entry(binding: u32, access: Access) -> wgpu::BindGroupLayoutEntry {
     let ty = match access {
         Access::Uniform => wgpu::BufferBindingType::Uniform,
@@ -215,10 +179,11 @@ mod tests {
 
     use wgpu::naga::{AddressSpace, StorageAccess, front::wgsl::parse_str, valid};
 
-    use super::{Access, Kernels, bindings};
+    use super::Kernels;
     use crate::gpu::choose_adapter;
     use crate::gpu::device::Device;
-    use crate::gpu::shader::{Pass, wgsl};
+    use crate::gpu::pass::{Access, Pass};
+    use crate::gpu::shader::wgsl;
     use crate::model::{Activation, Problem, Shape, Stream, appendix_c};
 
     /// Other data of the same sizes is the same problem to a compiler; another width or activation is not.
@@ -276,7 +241,7 @@ mod tests {
                         })
                         .collect();
                     found.sort_by_key(|(binding, _)| *binding);
-                    let expected: Vec<_> = (0..).zip(bindings(pass, samples == 50).iter().copied()).collect();
+                    let expected: Vec<_> = (0..).zip(pass.bindings(samples == 50)).collect();
                     assert_eq!(found, expected, "{}", pass.name());
                     assert_eq!(module.entry_points[0].name, pass.name());
                 }

@@ -5,13 +5,10 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::limits::{LOOP_ITERATIONS, SUM_BLOCK};
 use super::loops::iterations;
-use super::shader::SUM_BLOCK;
 use crate::engine::EngineError;
-
-/// The loop iterations of an invocation that the passes keep to where they can be cut: below what any known driver allows
-/// ([`super::Adapter::loop_limit`]), and short enough for every watchdog.
-pub(super) const LOOP_ITERATIONS: u64 = 60_000;
+use crate::model::Shape;
 
 /// The samples of each dispatch of a pass whose invocations sum over them `turns` times, all `samples` in order: whole sums of
 /// [`SUM_BLOCK`], so that where they are cut does not follow from time.
@@ -19,6 +16,20 @@ pub(super) fn sample_parts(samples: usize, turns: u64) -> impl Iterator<Item = R
     let block = 1 + iterations(SUM_BLOCK as u64, 0);
     let longest = ((LOOP_ITERATIONS / turns / block).max(1) as usize).saturating_mul(SUM_BLOCK);
     (0..samples).step_by(longest).map(move |first| first as u32..samples.min(first + longest) as u32)
+}
+
+/// Columns j of a block of tr H^2, two per tile.
+pub(super) const PAIR_BLOCK: usize = 64;
+
+/// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
+pub(super) const fn pair_block_iterations(shape: Shape) -> u64 {
+    let tiles = iterations(PAIR_BLOCK as u64 / 2, iterations(shape.hidden as u64, 0));
+    1 + iterations(shape.inputs as u64, 0) + tiles
+}
+
+/// The columns j of one dispatch of tr H^2.
+pub(super) fn pair_columns(shape: Shape) -> usize {
+    ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
 }
 
 /// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.

@@ -3,8 +3,9 @@
 //! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
 //! for more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
 
+use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS};
 use super::loops::iterations;
-use super::shader::{Pass, UNIFORM_ROWS};
+use super::pass::Pass;
 use crate::model::{Activation, Problem, Shape};
 
 /// How training spreads one network over invocations. The three compute the same descent; sums round differently.
@@ -30,8 +31,6 @@ const SHARED_REGISTERS: usize = 102;
 const MOST_SAMPLES: usize = 8;
 /// The most sample values of one meeting: they live in scalar registers.
 const MOST_SAMPLE_VALUES: usize = 128;
-/// The most invocations of a workgroup that every adapter has.
-const MOST_INVOCATIONS: usize = 256;
 /// Invocations of a workgroup that holds several networks, and of one in the streamed kernel.
 const GROUP: usize = 64;
 
@@ -63,11 +62,11 @@ impl TrainPlan {
         }
     }
 
-    /// Networks a workgroup.
-    pub(super) fn networks_a_group(self, shape: Shape) -> usize {
+    /// Networks per workgroup.
+    pub(super) fn networks_per_group(self, shape: Shape) -> usize {
         match self {
             Self::Narrow => GROUP,
-            Self::Shared => SharedLayout::of(shape).networks_a_group(),
+            Self::Shared => SharedLayout::of(shape).networks_per_group(),
             Self::Streamed => 1,
         }
     }
@@ -165,7 +164,7 @@ pub(super) struct SharedLayout {
 impl SharedLayout {
     /// The cheapest layout for `shape` that fits registers; if none does, the one that needs fewest.
     pub(super) fn of(shape: Shape) -> Self {
-        let layouts = (1..=MOST_INVOCATIONS.ilog2()).map(|power| {
+        let layouts = (1..=MAX_WORKGROUP.ilog2()).map(|power| {
             let lanes = 1 << power;
             let values = MOST_SAMPLE_VALUES / (shape.inputs + 1);
             let tile = MOST_SAMPLES.min(lanes).min(1 << values.max(1).ilog2());
@@ -186,8 +185,8 @@ impl SharedLayout {
         if self.lanes > GROUP { self.lanes } else { GROUP }
     }
 
-    /// Networks of a workgroup.
-    pub(super) const fn networks_a_group(&self) -> usize {
+    /// Networks per workgroup.
+    pub(super) const fn networks_per_group(&self) -> usize {
         self.group() / self.lanes
     }
 

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use ndarray::ArrayView1;
 
-use super::evaluate::{PAIR_BLOCK, pair_columns};
+use super::limits::{SUM_BLOCK, SUM_PART};
+use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
-use super::shader::{SUM_BLOCK, SUM_PART};
 use crate::engine::{Arithmetic, Rounding, Spread};
 use crate::model::{Problem, Shape};
 

@@ -4,101 +4,14 @@
 
 use std::f32::consts::LOG2_E;
 
-use clap::ValueEnum;
-
 use super::eigenvalues::{HALVINGS, PIVOTS};
+use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS};
+use super::pass::Pass;
 use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::model::{Activation, Problem, Shape};
-
-/// One compute pass. Its file in shaders/ and its entry point carry its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Pass {
-    /// theta_0 from the seeds.
-    Seeds,
-    /// Gradient descent, many steps a dispatch, one invocation a network.
-    Train,
-    /// Gradient descent with several invocations a network.
-    TrainShared,
-    /// Gradient descent with a workgroup a network and its weights in storage.
-    TrainStreamed,
-    /// The forward pass and its derivatives, sample by sample.
-    Terms,
-    /// dL/dtheta.
-    Gradient,
-    /// The loss, tr H(w,w) and tr H(v,v).
-    Trace,
-    /// tr H^2 from Phi, Psi and Omega.
-    TraceSq,
-    /// The full Hessian.
-    Hessian,
-    /// All eigenvalues of the Hessian.
-    Eigenvalues,
-    /// tr H^2 from the entries of H.
-    TraceSqAssembled,
-}
-
-impl Pass {
-    /// Every pass, in the order in which a sweep runs them.
-    pub const ALL: [Self; 11] = [
-        Self::Seeds,
-        Self::Train,
-        Self::TrainShared,
-        Self::TrainStreamed,
-        Self::Terms,
-        Self::Gradient,
-        Self::Trace,
-        Self::TraceSq,
-        Self::Hessian,
-        Self::Eigenvalues,
-        Self::TraceSqAssembled,
-    ];
-
-    /// The stem of the pass's file in shaders/, and the name of its entry point.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Seeds => "seeds",
-            Self::Train => "train",
-            Self::TrainShared => "train_shared",
-            Self::TrainStreamed => "train_streamed",
-            Self::Terms => "terms",
-            Self::Gradient => "gradient",
-            Self::Trace => "trace",
-            Self::TraceSq => "trace_sq",
-            Self::Hessian => "hessian",
-            Self::Eigenvalues => "eigenvalues",
-            Self::TraceSqAssembled => "trace_sq_assembled",
-        }
-    }
-
-    const fn text(self) -> &'static str {
-        match self {
-            Self::Seeds => include_str!("../../shaders/seeds.wgsl"),
-            Self::Train => include_str!("../../shaders/train.wgsl"),
-            Self::TrainShared => include_str!("../../shaders/train_shared.wgsl"),
-            Self::TrainStreamed => include_str!("../../shaders/train_streamed.wgsl"),
-            Self::Terms => include_str!("../../shaders/terms.wgsl"),
-            Self::Gradient => include_str!("../../shaders/gradient.wgsl"),
-            Self::Trace => include_str!("../../shaders/trace.wgsl"),
-            Self::TraceSq => include_str!("../../shaders/trace_sq.wgsl"),
-            Self::Hessian => include_str!("../../shaders/hessian.wgsl"),
-            Self::Eigenvalues => include_str!("../../shaders/eigenvalues.wgsl"),
-            Self::TraceSqAssembled => include_str!("../../shaders/trace_sq_assembled.wgsl"),
-        }
-    }
-}
-
-/// How many samples an invocation of the trace pass adds up, and the gradient and Hessian passes before they start a new partial sum.
-pub(super) const SUM_BLOCK: usize = 64;
-
-/// Invocations of a workgroup that every adapter has; the eigenvalue pass fills it with as many matrices as it can.
-pub(super) const MAX_WORKGROUP: usize = 256;
-
-/// The rows of four values in the largest uniform buffer that every adapter has, 64 KiB.
-pub(super) const UNIFORM_ROWS: usize = 4096;
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
@@ -173,9 +86,6 @@ fn evaluation_parts(activation: Activation, constants: &str) -> Vec<&str> {
 
 /// Values that the forward pass leaves of each sample: loss, s, delta, size and perturbation.
 pub(super) const OUTPUT_TERMS: usize = 5;
-
-/// How many samples the trace pass adds up before it starts a new partial sum, within [`SUM_BLOCK`].
-pub(super) const SUM_PART: usize = 8;
 
 /// Sums of the trace pass: loss, the two blocks of tr H, size and perturbation.
 pub(super) const TRACE_SUMS: usize = 5;
@@ -279,38 +189,4 @@ pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
         hasher.update(wgsl(pass, problem.shape, problem.activation, problem.data.samples()).as_bytes());
     }
     hasher.finalize().to_hex()[..16].to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum as _;
-
-    use super::Pass;
-
-    /// A pass is asked for by the name of its file.
-    #[test]
-    fn every_pass_is_listed_once_under_its_name() {
-        let names: Vec<String> = Pass::value_variants()
-            .iter()
-            .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        assert_eq!(names, Pass::ALL.map(Pass::name));
-    }
-
-    /// Every pass says which plain code it is held to, and that code exists.
-    #[test]
-    fn every_shader_names_its_twin() {
-        for pass in Pass::ALL {
-            let words = pass.text().split_whitespace().map(|word| word.trim_end_matches(['.', ';', ',']));
-            let twins: Vec<&str> = words.filter(|word| word.starts_with("src/") && word.ends_with(".rs")).collect();
-            assert!(!twins.is_empty(), "shaders/{}.wgsl names no twin", pass.name());
-            for twin in twins {
-                assert!(
-                    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(twin).exists(),
-                    "{}: {twin}",
-                    pass.name()
-                );
-            }
-        }
-    }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use ndarray::{ArrayView2, Axis};
 
-use super::Gpu;
 use super::eigenvalues::{MOST_PARAMETERS, PIVOTS, Steps};
 use super::forward::Forward;
-use super::kernel::{Kernel, MAX_GROUPS};
+use super::kernel::Kernel;
+use super::limits::MAX_GROUPS;
 use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
-use super::shader::{OUTPUT_TERMS, Pass};
+use super::pass::Pass;
+use super::session::Session;
+use super::shader::OUTPUT_TERMS;
 use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
 use crate::model::Problem;
 
@@ -18,7 +20,7 @@ use crate::model::Problem;
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
     let (samples, hidden, parameters) = (problem.data.samples(), problem.shape.hidden, problem.shape.parameters());
     if parameters > MOST_PARAMETERS {
         return Err(EngineError::Limit(format!(
@@ -28,7 +30,7 @@ pub(super) fn spectrum(gpu: &Gpu, problem: &Problem, theta: ArrayView2<'_, f64>)
         )));
     }
     let largest = (samples * hidden.max(OUTPUT_TERMS)).max((parameters + PIVOTS) * parameters);
-    let matrices = Steps::of(parameters).matrices_a_group();
+    let matrices = Steps::of(parameters).matrices_per_group();
     // A whole number of workgroups always fits: rounding up may add their matrices once more.
     let round = gpu.fitting(
         "an array over samples and hidden units, or the Hessian,",
@@ -54,7 +56,7 @@ struct Passes {
 }
 
 impl Passes {
-    fn new(gpu: &Gpu, problem: &Problem) -> Result<Self, EngineError> {
+    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
@@ -66,7 +68,7 @@ impl Passes {
     /// Finds the spectra at `theta` (S, D) and appends them to `spectra`.
     fn round(
         &self,
-        gpu: &Gpu,
+        gpu: &Session,
         problem: &Problem,
         theta: ArrayView2<'_, f64>,
         spectra: &mut Spectra,
@@ -87,8 +89,8 @@ impl Passes {
         }
 
         let steps = Steps::of(parameters);
-        let groups = networks.div_ceil(steps.matrices_a_group());
-        let places = groups * steps.matrices_a_group();
+        let groups = networks.div_ceil(steps.matrices_per_group());
+        let places = groups * steps.matrices_per_group();
         let work = device.buffer("tridiagonalisation", (parameters + PIVOTS) * parameters * places)?;
         let width = 5 * parameters + 1;
         let output = device.buffer("eigenvalues", width * places)?;

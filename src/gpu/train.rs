@@ -1,30 +1,30 @@
 //! Training a batch: dispatch after dispatch over the networks that are still unfinished.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use ndarray::Array2;
 
 use super::device::Device;
-use super::kernel::{MAX_GROUPS, WORKGROUP};
+use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
-use super::plan::NarrowLayout;
-use super::shader::{Pass, UNIFORM_ROWS, Z_SCALE, y_scale};
-use super::{Gpu, TrainPlan};
-use crate::engine::{Descent, EngineError, Status, Trained};
+use super::pass::Pass;
+use super::plan::{NarrowLayout, TrainPlan};
+use super::session::Session;
+use super::shader::{Z_SCALE, y_scale};
+use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
 
-/// Trains the networks of `seeds`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
+/// Trains the networks of `start`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
 /// a network runs and beside which others changes nothing about it.
 pub(super) fn train(
-    gpu: &Gpu,
+    gpu: &Session,
     problem: &Problem,
     descent: &Descent,
-    seeds: Range<u64>,
+    start: &Start<'_>,
 ) -> Result<Trained, EngineError> {
     let parameters = problem.shape.parameters();
-    let count = usize::try_from(seeds.end.saturating_sub(seeds.start)).unwrap_or(usize::MAX);
+    let count = start.count();
     if count == 0 {
         return Ok(Trained { theta: Array2::zeros((0, parameters)), status: Vec::new(), steps: Vec::new() });
     }
@@ -34,30 +34,38 @@ pub(super) fn train(
     let device = &gpu.device;
     let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
-    let networks_a_group = plan.networks_a_group(problem.shape);
-    let lanes = gpu.tuning.lanes.min(networks_a_group * MAX_GROUPS as usize).clamp(1, count);
+    let networks_per_group = plan.networks_per_group(problem.shape);
+    let lanes = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
 
     let samples = sample_buffer(device, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
-    let steps = device.buffer_with("steps", &vec![0_u32; count])?;
+    let steps = device.buffer_with("steps", &vec![start.taken(); count])?;
     let unfinished_buffer = device.buffer("unfinished", lanes)?;
 
     let mut params = Params {
         networks: count as u32,
         samples: problem.data.samples() as u32,
         max_steps: descent.max_steps,
-        seed_low: (seeds.start & 0xFFFF_FFFF) as u32,
-        seed_high: (seeds.start >> 32) as u32,
         init_range: descent.init_range,
         step_size: descent.step_size as f32,
         tolerance: descent.tolerance_in_f32(),
         ..Params::default()
     };
 
-    let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
-    let bound = kernel.bind(device, &[&theta])?;
-    kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
+    match start {
+        Start::Seeds(seeds) => {
+            params.seed_low = (seeds.start & 0xFFFF_FFFF) as u32;
+            params.seed_high = (seeds.start >> 32) as u32;
+            let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
+            let bound = kernel.bind(device, &[&theta])?;
+            kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
+        }
+        // As the kernels leave them from one dispatch to the next.
+        Start::Theta { theta: weights, .. } => {
+            device.write(&theta, &weights.iter().copied().collect::<Vec<f32>>());
+        }
+    }
 
     let kernel = gpu.kernels.get(device, plan.pass(), problem)?;
     let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];
@@ -75,7 +83,7 @@ pub(super) fn train(
         params.unfinished = running.len() as u32;
         params.steps = pace.amount();
         let start = Instant::now();
-        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_a_group), 1])?;
+        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_per_group), 1])?;
         pace.record(start.elapsed());
         let now: Vec<u32> = device.read(&status, count)?;
         unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
@@ -91,7 +99,7 @@ pub(super) fn train(
 }
 
 /// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
-fn steps_within_limit(gpu: &Gpu, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
+fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
     let (step, once) = plan.loop_iterations(problem);
     match u64::from(limit).saturating_sub(once) / step {
@@ -155,5 +163,6 @@ fn status_of(number: u32) -> Result<Status, EngineError> {
     u8::try_from(number)
         .ok()
         .and_then(Status::from_number)
+        .filter(|status| *status != Status::Evaluated)
         .ok_or_else(|| EngineError::Device(format!("the training pass left the status {number}, which does not exist")))
 }

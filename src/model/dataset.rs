@@ -77,6 +77,28 @@ pub struct RoundedInput {
     pub range: f64,
 }
 
+/// An input whose values are far from mean 0 and standard deviation 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScaledInput {
+    /// Which input, from 0.
+    pub input: usize,
+    /// Its mean over the samples.
+    pub mean: f64,
+    /// Its standard deviation (over I, not I - 1).
+    pub deviation: f64,
+}
+
+impl ScaledInput {
+    /// How far it is off, as a factor: 1 for mean 0 and standard deviation 1.
+    fn factor(&self) -> f64 {
+        let narrow = if self.deviation > 0.0 { 1.0 / self.deviation } else { 1.0 };
+        self.mean.abs().max(self.deviation).max(narrow)
+    }
+}
+
+/// An input is named where its mean or deviation is off by more than this factor.
+const NOTABLE_SCALE: f64 = 10.0;
+
 /// An input is named where rounding moves a value by more than this share of its range.
 const NOTABLE_ROUNDING: f64 = 1e-6;
 
@@ -141,6 +163,38 @@ impl Dataset {
             .collect()
     }
 
+    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is furthest off first. One
+    /// that never changes is among them for its mean alone.
+    pub fn scaled_inputs(&self) -> Vec<ScaledInput> {
+        let samples = self.samples() as f64;
+        let columns = self.x.axis_iter(Axis(1)).enumerate();
+        let mut found: Vec<ScaledInput> = columns
+            .map(|(input, column)| {
+                let mean = column.sum() / samples;
+                let deviation = (column.fold(0.0, |sum, &x| sum + (x - mean) * (x - mean)) / samples).sqrt();
+                ScaledInput { input, mean, deviation }
+            })
+            .filter(|scaled| scaled.factor() > NOTABLE_SCALE)
+            .collect();
+        found.sort_by(|a, b| b.factor().total_cmp(&a.factor()));
+        found
+    }
+
+    /// The label that all samples have, if it is one.
+    pub fn single_class(&self) -> Option<f64> {
+        let first = *self.q.first()?;
+        self.q.iter().all(|q| q.to_bits() == first.to_bits()).then_some(first)
+    }
+
+    /// The least loss of a network that predicts the same for every sample: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with I_1 samples of
+    /// class 1 and I_0 of class 0.
+    pub fn loss_of_constant(&self) -> f64 {
+        let samples = self.samples() as f64;
+        let ones = self.q.sum();
+        let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
+        part(ones) + part(samples - ones)
+    }
+
     /// I, the number of samples.
     pub fn samples(&self) -> usize {
         self.x.nrows()
@@ -168,7 +222,7 @@ impl Dataset {
 }
 
 #[expect(clippy::float_cmp, reason = "a label is exactly 0 or 1; NaN is neither")]
-fn is_label(v: f64) -> bool {
+pub(crate) fn is_label(v: f64) -> bool {
     v == 0.0 || v == 1.0
 }
 
@@ -200,6 +254,26 @@ mod tests {
         assert!(matches!(Dataset::new(x.clone(), array![0.0, f64::NAN]), Err(DataError::Label { .. })));
         assert_eq!(Dataset::new(x, array![0.0]), Err(DataError::Lengths { x: 2, q: 1 }));
         assert!(matches!(Dataset::new(Array2::zeros((0, 2)), Array1::zeros(0)), Err(DataError::Empty { .. })));
+    }
+
+    #[test]
+    fn inputs_far_from_standardised_are_named_and_the_worst_comes_first() {
+        let x = array![[0.0, 100.0, 0.5, 50.0, 0.001], [1.0, 900.0, -1.5, 50.0, 0.003]];
+        let data = Dataset::new(x, array![0.0, 1.0]).unwrap();
+        let found = data.scaled_inputs();
+        assert_eq!(found.iter().map(|scaled| scaled.input).collect::<Vec<_>>(), [4, 1, 3]);
+        assert!((found[1].mean - 500.0).abs() < 1e-9 && (found[1].deviation - 400.0).abs() < 1e-9);
+        assert!(data.standardized(&data.standardization()).unwrap().scaled_inputs().is_empty());
+    }
+
+    #[test]
+    fn the_loss_of_a_constant_is_that_of_the_shares_of_the_classes() {
+        let data = |q: Array1<f64>| Dataset::new(Array2::zeros((q.len(), 1)), q).unwrap();
+        let mixed = data(array![0.0, 1.0, 1.0, 1.0]);
+        assert!((mixed.loss_of_constant() - (3.0 * (4.0_f64 / 3.0).ln() + 4.0_f64.ln())).abs() < 1e-12);
+        assert_eq!(mixed.single_class(), None);
+        let alike = data(array![1.0, 1.0]);
+        assert_eq!((alike.single_class(), alike.loss_of_constant().to_bits()), (Some(1.0), 0.0_f64.to_bits()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2, Axis, aview1};
 use rayon::prelude::*;
 
-use super::rounding::{UNIT, spread};
+use super::rounding::spread;
 use super::{Outcome, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
 use crate::engine::{
     Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop,
@@ -38,7 +38,7 @@ pub(crate) struct ClosedForms {
 /// The closed forms of the network `theta` (D,).
 pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
     let samples = problem.data.samples();
-    let arithmetic = Arithmetic { unit: UNIT, trace_chain: samples, underflow: UNDERFLOW };
+    let arithmetic = Arithmetic::in_f64(samples);
     let terms = terms(problem, theta);
     ClosedForms {
         loss: terms.loss.iter().sum(),
@@ -50,9 +50,6 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
         rounding: arithmetic.of_pairs(problem.shape, spread(problem, theta, &terms), 2 * samples),
     }
 }
-
-/// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
-const UNDERFLOW: f64 = 1e-240;
 
 /// The f64 oracle behind the [`Engine`] interface.
 #[derive(Debug, Clone, Default)]
@@ -117,6 +114,7 @@ impl Engine for Reference {
             precision: "f64".into(),
             device: format!("CPU, {} threads", rayon::current_num_threads()),
             driver: String::new(),
+            id: String::new(),
         }
     }
 
@@ -152,6 +150,20 @@ impl Engine for Reference {
         }
         let (status, steps) = networks.iter().map(|(_, outcome)| (outcome.status, outcome.steps)).unzip();
         Ok(Trained { theta, status, steps })
+    }
+
+    fn train_on(
+        &mut self,
+        _problem: &Problem,
+        _descent: &Descent,
+        _theta: ArrayView2<'_, f32>,
+        _taken: u32,
+    ) -> Result<Trained, EngineError> {
+        Err(EngineError::Limit(
+            "the reference engine trains in f64, and what is recorded of its networks is rounded to float32: from there they would \
+             end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be trained on"
+                .into(),
+        ))
     }
 
     fn evaluates_in_f64(&self) -> bool {

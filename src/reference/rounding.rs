@@ -2,11 +2,8 @@
 //! the derivation.
 
 use super::Terms;
-use crate::engine::Spread;
+use crate::engine::{Spread, UNIT};
 use crate::model::{Activation, Problem};
-
-/// u, half the distance from 1 to the next f64.
-pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings, and one of the
 /// math library's exponential.

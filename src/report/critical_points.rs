@@ -7,8 +7,8 @@ use ndarray::{Array2, Axis};
 
 use super::lettering::number;
 use super::measured::{Measured, measure};
-use crate::analysis::{Duplicates, duplicates};
-use crate::engine::Status;
+use crate::analysis::{Duplicates, duplicates, median};
+use crate::engine::{Descent, Status};
 use crate::run::{Run, State};
 use crate::spec::{DataSource, Experiment, Spec, Work};
 use crate::watch::Watch;
@@ -25,11 +25,11 @@ pub struct CriticalPoints {
     pub spec: Spec,
     /// The problem and data, unless the run's copy of the data is damaged.
     pub experiment: Option<Experiment>,
-    /// S, the networks of the run.
+    /// The networks that are computed: S, the networks of the run, once it is finished.
     pub networks: usize,
-    /// Networks that converged.
+    /// Networks that converged, or that were evaluated without a verdict.
     pub converged: usize,
-    /// Rows of the converged networks that are kept as unique, ascending.
+    /// Rows of these networks that are kept as unique, ascending.
     pub rows: Vec<usize>,
     /// How duplicates were told.
     pub duplicates: Option<Duplicates>,
@@ -53,10 +53,9 @@ impl CriticalPoints {
     /// Reads `run` and computes what the figures need; what is damaged is left out, and `notices` say so.
     pub fn of(run: &Run, notices: &mut Vec<String>, watch: &dyn Watch) -> Self {
         let spec = run.manifest().spec.clone();
-        let networks = usize::try_from(spec.rows()).unwrap_or(usize::MAX);
         let mut take = Take { notices };
         let experiment = take.value(run.experiment());
-        let converged = take.converged(run);
+        let (networks, converged) = take.converged(run);
         let theta = take.value(run.theta());
         let mut rows = converged.clone();
         watch.at("comparing networks", 0, 0);
@@ -147,6 +146,13 @@ impl CriticalPoints {
         order
     }
 
+    /// The median of the critical points' finite `lambda_sup`.
+    pub fn median_lambda_sup(&self) -> Option<f64> {
+        let finite: Vec<f64> =
+            self.lambda_sup.as_ref()?.iter().copied().filter(|lambda_sup| lambda_sup.is_finite()).collect();
+        median(&finite).ok()
+    }
+
     /// Which critical points have a smallest eigenvalue below -1e-3, as (how many, of how many).
     pub fn saddles(&self) -> Option<(usize, usize)> {
         let known: Vec<f64> =
@@ -187,23 +193,37 @@ impl CriticalPoints {
             DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
             DataSource::Files { x, .. } => x.clone(),
         };
+        let networks = match self.networks {
+            all if self.spec.rows() == all as u64 => all.to_string(),
+            computed => format!("the {computed} that are computed"),
+        };
+        let ended = if self.is_judged() { "converged" } else { "are finite" };
         format!(
-            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {} converged, {} of them are unique.",
+            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}, {} of them are unique.",
             activation.name(),
             self.spec.shape().parameters(),
             data.samples,
             data.inputs,
             self.converged,
-            self.networks,
             self.rows.len()
         )
     }
 
+    /// Whether some rule says which networks converged.
+    fn is_judged(&self) -> bool {
+        !matches!(self.spec.work, Work::Evaluate { tolerance: None, .. })
+    }
+
     /// What a table of one run says, as (what, value).
     pub fn facts(&self) -> Vec<(String, String)> {
+        let ended = if self.is_judged() { "converged (g·g below the tolerance)" } else { "evaluated and finite" };
+        let networks = match self.spec.rows() {
+            all if all == self.networks as u64 => self.networks.to_string(),
+            all => format!("{} computed, of {all} asked for", self.networks),
+        };
         let mut facts = vec![
-            ("networks".into(), self.networks.to_string()),
-            ("converged (g·g below the tolerance)".into(), share(self.converged, self.networks)),
+            ("networks".into(), networks),
+            (ended.into(), share(self.converged, self.networks)),
             ("unique critical points".into(), share(self.rows.len(), self.converged)),
         ];
         if let Some(duplicates) = &self.duplicates {
@@ -211,7 +231,7 @@ impl CriticalPoints {
         }
         let order = self.by_sharpness();
         if let (Some(lambda_sup), Some(&flattest), Some(&sharpest)) = (&self.lambda_sup, order.last(), order.first()) {
-            let middle = lambda_sup[order[order.len() / 2]];
+            let middle = self.median_lambda_sup().unwrap_or(f64::NAN);
             facts.push((
                 "λ_{sup}: smallest, median, largest".into(),
                 [lambda_sup[flattest], middle, lambda_sup[sharpest]].map(number).join(", "),
@@ -251,39 +271,66 @@ impl Take<'_> {
         result.map_err(|error| self.notices.push(error.to_string())).ok()
     }
 
-    /// The rows that converged: by the status column, or where that is damaged by the definition it follows.
-    fn converged(&mut self, run: &Run) -> Vec<usize> {
+    /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or
+    /// where that is damaged by the definition it follows.
+    fn converged(&mut self, run: &Run) -> (usize, Vec<usize>) {
         let manifest = run.manifest();
+        let work = &manifest.spec.work;
         if manifest.state == State::Running {
             self.notices.push(
                 "The run is not finished: rows that are not written yet are left out. Go on with `sharpsweep resume`."
                     .into(),
             );
         }
+        let written = self.value(run.written()).unwrap_or_else(|| std::iter::once(0..manifest.spec.rows()).collect());
+        let written = || written.iter().flat_map(|rows| rows.start as usize..rows.end as usize);
         if let Some(status) = self.value(run.status()) {
-            let count = |wanted: Status| status.iter().filter(|&&found| found == wanted as u8).count();
-            let (limit, diverged) = (count(Status::StepLimit), count(Status::NonFinite));
-            if diverged == status.len() && diverged > 0 {
-                self.notices.push(format!(
-                    "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
-                ));
-            } else if limit + diverged == status.len() && limit > 0 {
-                self.notices.push(format!(
-                    "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to \
-                     show: try more --max-steps or another --step-size."
-                ));
+            let ended: Vec<(usize, Status)> = written()
+                .filter_map(|row| Some((row, Status::from_number(*status.get(row)?)?)))
+                .filter(|(_, status)| *status != Status::Pending)
+                .collect();
+            let critical: Vec<usize> =
+                ended.iter().filter(|(_, status)| status.is_critical_point()).map(|(row, _)| *row).collect();
+            if critical.is_empty() && !ended.is_empty() {
+                let diverged = ended.iter().filter(|(_, status)| *status == Status::NonFinite).count();
+                self.notices.push(no_critical_point(work, ended.len(), diverged));
             }
-            return (0..status.len()).filter(|&row| status[row] == Status::Converged as u8).collect();
+            return (ended.len(), critical);
         }
-        let tolerance = match manifest.spec.work {
-            Work::Sweep { descent, .. } => descent.tolerance,
-            Work::Evaluate { tolerance, .. } => tolerance,
+        let (tolerance, told) = match *work {
+            Work::Sweep { descent: Descent { tolerance, .. }, .. }
+            | Work::Evaluate { tolerance: Some(tolerance), .. } => {
+                (tolerance, format!("networks with g·g below {tolerance} count as converged"))
+            }
+            Work::Evaluate { tolerance: None, .. } => (f64::INFINITY, "every network with a finite g·g counts".into()),
         };
-        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return Vec::new() };
-        self.notices
-            .push(format!("Without the status column, networks with g·g below {tolerance} count as converged."));
+        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return (written().count(), Vec::new()) };
+        self.notices.push(format!("Without the status column, {told}."));
         // Rows that were never written are all zero; in a finished run there are none.
-        let written = |value: f64| manifest.state == State::Finished || value > 0.0;
-        (0..gradient_sq.len()).filter(|&row| gradient_sq[row] < tolerance && written(gradient_sq[row])).collect()
+        let there = |value: f64| manifest.state == State::Finished || value > 0.0;
+        let below = |row: &usize| gradient_sq.get(*row).is_some_and(|&value| value < tolerance && there(value));
+        (written().count(), written().filter(below).collect())
+    }
+}
+
+/// Why there is no critical point among `networks`, of which `diverged` are not finite, and what to do.
+fn no_critical_point(work: &Work, networks: usize, diverged: usize) -> String {
+    let limit = networks - diverged;
+    match work {
+        Work::Sweep { .. } if limit == 0 => format!(
+            "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
+        ),
+        Work::Sweep { .. } => format!(
+            "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to show: try more \
+             --max-steps or another --step-size."
+        ),
+        Work::Evaluate { tolerance: Some(tolerance), .. } if limit > 0 => format!(
+            "No network has g·g below the tolerance {tolerance}, so there is no critical point to show: evaluate them with another \
+             --tolerance, or without one, which judges none."
+        ),
+        Work::Evaluate { .. } => {
+            "No network is finite (its g·g leaves the range of the engine's numbers), so there is nothing to show."
+                .into()
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! The report: one HTML file that needs nothing else.
 
 use askama::Template;
-use base64::prelude::{BASE64_STANDARD, Engine};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use super::figure::{Figure, Gap};
 use super::lettering::{html, plain};
@@ -39,7 +40,7 @@ impl Page<'_> {
 
     /// The drawing as the address of an image: an image of its own keeps its clip paths apart from those of other figures.
     fn address(&self, figure: &Figure) -> String {
-        format!("data:image/svg+xml;base64,{}", BASE64_STANDARD.encode(&figure.svg))
+        format!("data:image/svg+xml;base64,{}", STANDARD.encode(figure.svg.as_bytes()))
     }
 
     /// Whether a cell is running text that may wrap; numbers stay on one line.

@@ -331,8 +331,11 @@ fn figure_8(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
     let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.shape.hidden_weights())
         .map_err(|error| error.to_string())?;
-    figure.caption +=
-        &format!(" Shown is {}, the one of median λ_{{sup}} of {} critical points.", points.label(k), order.len());
+    figure.caption += &format!(
+        " Shown is {}, the middle one of {} critical points in the order of λ_{{sup}}.",
+        points.label(k),
+        order.len()
+    );
     Ok(figure)
 }
 

@@ -10,7 +10,7 @@ use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROO
 use super::figure::{Figure, FigureError, stem, title};
 use super::lettering::number;
 use super::palette::{BLUE, GREY, VERMILLION};
-use crate::analysis::RankCorrelation;
+use crate::analysis::{RankCorrelation, median};
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -188,9 +188,8 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
         );
     }
     for (group, points) in groups.iter().zip(&points) {
-        let mut ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
-        ratios.sort_by(f64::total_cmp);
-        if let (Some(worst), Some(median)) = (ratios.last(), ratios.get(ratios.len() / 2)) {
+        let ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
+        if let (Some(worst), Ok(median)) = (ratios.iter().copied().reduce(f64::max), median(&ratios)) {
             caption += &format!(
                 " {}: {} networks, λ_{{sup}}/λ_{{1}} {median:.3} in the median, {worst:.3} at worst.",
                 group.label,

@@ -219,11 +219,6 @@ pub fn by_draw(draws: &[Draw]) -> Table {
                 .take(2)
                 .filter_map(|&k| draw.narrow.lambda_sup.as_ref().map(|lambda_sup| number(lambda_sup[k])))
                 .collect();
-            let median = |points: &CriticalPoints| {
-                let order = points.by_sharpness();
-                let at = *order.get(order.len() / 2)?;
-                points.lambda_sup.as_ref().map(|lambda_sup| lambda_sup[at])
-            };
             let saddles = |points: &CriticalPoints| match points.saddles() {
                 Some((saddles, known)) if known > 0 => format!("{:.0}\u{a0}%", 100.0 * saddles as f64 / known as f64),
                 _ => "–".into(),
@@ -235,8 +230,8 @@ pub fn by_draw(draws: &[Draw]) -> Table {
                 draw.wide.converged.to_string(),
                 draw.wide.rows.len().to_string(),
                 smallest.join(", "),
-                text(median(&draw.narrow)),
-                text(median(&draw.wide)),
+                text(draw.narrow.median_lambda_sup()),
+                text(draw.wide.median_lambda_sup()),
                 text(part(&draw.narrow).ok().and_then(|parted| parted.test).map(|test| test.p_value)),
                 text(compare_widths(&draw.narrow, &draw.wide).map(|test| test.p_value)),
                 saddles(&draw.narrow),

@@ -120,13 +120,14 @@ impl ColumnFile {
     /// [`Self::create`] makes it; to be read, in any header that says the same.
     pub(super) fn open(dir: &Path, column: &Column, rows: u64, access: Access) -> Result<Self, RunError> {
         let path = path(dir, &column.name);
-        let io = |error: io::Error| match error.kind() {
-            io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
-            _ => RunError::io(&path, error),
-        };
         let changed = |what: String| RunError::Column {
             path: path.clone(),
             problem: format!("{what}: it was changed from outside; restore it, or start again in another directory"),
+        };
+        let io = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => RunError::Column { path: path.clone(), problem: "the column is missing".into() },
+            io::ErrorKind::UnexpectedEof => changed("the file is too short to be a column".into()),
+            _ => RunError::io(&path, error),
         };
         if access == Access::Write {
             check_no_link(&path)?;
@@ -171,6 +172,11 @@ impl ColumnFile {
     /// What tells this file from others, whatever its names.
     pub(super) fn identity(&self) -> Result<Handle, RunError> {
         self.file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(&self.path, error))
+    }
+
+    /// The type of its values.
+    pub(super) fn dtype(&self) -> Dtype {
+        self.dtype
     }
 
     /// Where the file stands.

@@ -59,10 +59,13 @@ impl GridRun {
     }
 }
 
-/// `value` in as few digits as tell it from every other, with an exponent where there would be long rows of zeros.
+/// The longest number that is written without an exponent where one with it is shorter.
+const PLAIN: usize = 9;
+
+/// `value` in as few digits as tell it from every other, with an exponent where that is shorter and there would be rows of zeros.
 pub fn number(value: f64) -> String {
-    let plain = value.to_string();
-    if plain.len() <= 24 { plain } else { format!("{value:e}") }
+    let (plain, short) = (value.to_string(), format!("{value:e}"));
+    if plain.len() <= PLAIN.max(short.len()) { plain } else { short }
 }
 
 impl Grid {
@@ -121,6 +124,11 @@ mod tests {
         assert_eq!(name(0.1), "tanh-n3-eta0.1");
         assert_eq!(name(1e-7), "tanh-n3-eta0.0000001");
         assert_eq!(name(1e-300), "tanh-n3-eta1e-300");
+        assert_eq!(
+            (name(1e30), name(1e20), name(1e-9)),
+            ("tanh-n3-eta1e30".into(), "tanh-n3-eta1e20".into(), "tanh-n3-eta1e-9".into())
+        );
+        assert_eq!(name(12_345.678), "tanh-n3-eta12345.678");
         assert_ne!(name(0.1 + 0.2), name(0.3));
         for step_size in [f64::MAX, f64::MIN_POSITIVE, 5e-324, 1.0 / 3.0, 1e23 / 7.0] {
             assert!(name(step_size).len() < 40, "{}", name(step_size));

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::{RunError, Seconds, check_no_link, check_regular};
 
 /// The journal's name in a run directory.
-const FILE: &str = "journal";
+pub(super) const FILE: &str = "journal";
 
 /// The journal, open and locked.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! `manifest.json`: what was run, on what, and how it went.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -45,6 +45,24 @@ pub struct Manifest {
     /// The runs that this one was merged from, in seed order; empty for a run that was computed in one piece.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// Columns that were made of the finished run and stand beside its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub derived: Vec<Derived>,
+}
+
+/// A column that was made of a finished run, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Derived {
+    /// The name: the file is NAME.npy.
+    pub name: String,
+    /// What its values mean.
+    pub meaning: String,
+    /// The name of the rule that gave them.
+    pub rule: String,
+    /// The numbers of the rule, such as a threshold or a tolerance.
+    pub numbers: BTreeMap<String, f64>,
+    /// The program's version.
+    pub version: String,
 }
 
 /// What a run was begun with, as its journal records it.
@@ -96,10 +114,13 @@ pub struct Seconds {
 pub struct Outcome {
     /// g.g fell below the tolerance.
     pub converged: u64,
-    /// The most steps were taken before that.
+    /// The most steps were taken before that; of networks trained elsewhere: g.g is not below the tolerance.
     pub step_limit: u64,
     /// g.g overflowed or became NaN.
     pub non_finite: u64,
+    /// Trained elsewhere and evaluated, without a rule that would judge them.
+    #[serde(default)]
+    pub evaluated: u64,
 }
 
 impl Seconds {
@@ -119,14 +140,15 @@ impl Outcome {
                 Some(Status::Converged) => self.converged += 1,
                 Some(Status::StepLimit) => self.step_limit += 1,
                 Some(Status::NonFinite) => self.non_finite += 1,
+                Some(Status::Evaluated) => self.evaluated += 1,
                 Some(Status::Pending) | None => {}
             }
         }
     }
 
-    /// Networks that have ended.
-    pub(super) fn ended(&self) -> u64 {
-        self.converged + self.step_limit + self.non_finite
+    /// The networks that are counted: those whose rows are written.
+    pub fn ended(&self) -> u64 {
+        self.converged + self.step_limit + self.non_finite + self.evaluated
     }
 }
 
@@ -170,6 +192,7 @@ impl Manifest {
             seconds: None,
             outcome: None,
             parts: Vec::new(),
+            derived: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::differences::differences;
+use super::differences::{Difference, fields};
 use super::grid::Grid;
 use super::manifest::{Manifest, Part, State};
 use super::space::check_space;
@@ -36,10 +36,12 @@ pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool, stop: &Stop) -> Result<(
     }
     let grid = Grid::open(first)?;
     for dir in others {
-        let differences = differences(&grid.runs, &Grid::open(dir)?.runs);
-        if !differences.is_empty() {
-            let differences = differences.join("; ");
-            return Err(RunError::Unlike { first: first.clone(), other: dir.clone(), differences });
+        let names = |grid: &Grid| -> Vec<String> { grid.runs.iter().map(|run| run.name.clone()).collect() };
+        let other = Grid::open(dir)?;
+        if grid.runs != other.runs {
+            let found = only_in("runs", (first, &names(&grid)), (dir, &names(&other)));
+            let found = if found.is_empty() { named(&fields(&grid.runs, &other.runs), first, dir) } else { found };
+            return Err(RunError::Unlike { first: first.clone(), other: dir.clone(), differences: found });
         }
     }
     let of_all = |name: &str| -> Vec<PathBuf> { dirs.iter().map(|dir| dir.join(name)).collect() };
@@ -144,6 +146,7 @@ fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Descrip
             precision: field(|engine| &engine.machine.precision),
             device: field(|engine| &engine.machine.device),
             driver: field(|engine| &engine.machine.driver),
+            id: field(|engine| &engine.machine.id),
         },
         revision: common(engines.clone().map(|engine| engine.revision)).unwrap_or_default(),
         code_hash: field(|engine| &engine.code_hash),
@@ -170,10 +173,19 @@ fn unique<'a>(values: impl Iterator<Item = &'a str>) -> String {
 /// Fails unless the two runs are the same but for their seeds, and unless `mixed` by the same engine.
 fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
     let (a, b) = (first.manifest(), other.manifest());
-    let mut found = differences(&but_for_seeds(&a.spec), &but_for_seeds(&b.spec));
-    found.extend(differences(&a.columns, &b.columns));
-    if !found.is_empty() {
-        let (first, other, differences) = (first.dir().to_owned(), other.dir().to_owned(), found.join("; "));
+    if a.columns != b.columns || but_for_seeds(&a.spec) != but_for_seeds(&b.spec) {
+        let (first, other) = (first.dir().to_owned(), other.dir().to_owned());
+        // Columns follow from the spec unless other versions wrote them.
+        let found = fields(&but_for_seeds(&a.spec), &but_for_seeds(&b.spec));
+        let differences = if found.is_empty() {
+            let names = |manifest: &Manifest| -> Vec<String> {
+                manifest.columns.iter().map(|column| column.name.clone()).collect()
+            };
+            let found = only_in("columns", (&first, &names(a)), (&other, &names(b)));
+            if found.is_empty() { named(&fields(&a.columns, &b.columns), &first, &other) } else { found }
+        } else {
+            named(&found, &first, &other)
+        };
         return Err(RunError::Unlike { first, other, differences });
     }
     let mut found = a.engine.differences(&b.engine);
@@ -188,6 +200,53 @@ fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
         other: other.dir().to_owned(),
         differences: found.join("; "),
     })
+}
+
+/// The most differences that are named.
+const NAMED: usize = 4;
+
+/// What differs between `first` and `other`, with the option that sets it and both values, in a line.
+fn named(found: &[Difference], first: &Path, other: &Path) -> String {
+    let (first, other) = (first.display(), other.display());
+    let one = |Difference { field, there, here }: &Difference| {
+        format!("{}: {there} in {first}, {here} in {other}", option(field))
+    };
+    let mut said: Vec<String> = found.iter().take(NAMED).map(one).collect();
+    if found.len() > NAMED {
+        said.push(format!("and {} more", found.len() - NAMED));
+    }
+    said.join("; ")
+}
+
+/// What only one of two lists has, in a line; empty where they hold the same.
+fn only_in(what: &str, (first, a): (&Path, &[String]), (other, b): (&Path, &[String])) -> String {
+    let of = |dir: &Path, here: &[String], there: &[String]| {
+        let missing: Vec<&str> = here.iter().filter(|name| !there.contains(name)).map(String::as_str).collect();
+        (!missing.is_empty()).then(|| format!("{what} that only {} has: {}", dir.display(), missing.join(", ")))
+    };
+    [of(first, a, b), of(other, b, a)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+}
+
+/// The field of a spec as the command line names it, where it does.
+fn option(field: &str) -> String {
+    const OPTIONS: [(&str, &str); 15] = [
+        ("hidden", "--hidden"),
+        ("activation", "--activation"),
+        ("keep", "--keep"),
+        ("extra.bounds", "--bounds"),
+        ("extra.spectrum", "--spectrum"),
+        ("work.init_range", "--init-range"),
+        ("work.step_size", "--step-size"),
+        ("work.max_steps", "--max-steps"),
+        ("work.tolerance", "--tolerance"),
+        ("work.first_seed", "the first of all seeds"),
+        ("work.seeds", "the number of all seeds"),
+        ("data.hash", "the training data's fingerprint"),
+        ("test.hash", "the test data's fingerprint"),
+        ("data.source.data_seed", "--data-seed"),
+        ("test", "the test data"),
+    ];
+    OPTIONS.iter().find(|(name, _)| *name == field).map_or_else(|| field.to_owned(), |(_, option)| (*option).to_owned())
 }
 
 /// A spec without what may differ between parts: which seeds of the whole they are, and where their data lay.

@@ -5,18 +5,24 @@ use std::path::Path;
 use crate::records::Column;
 use crate::room::{NoRoom, check_disk};
 
+/// Bytes that one row of these columns takes.
+fn row(columns: &[Column]) -> u64 {
+    columns.iter().fold(0, |sum: u64, column| {
+        sum.saturating_add(column.dtype.size().saturating_mul(column.width.unwrap_or(1) as u64))
+    })
+}
+
+/// Bytes of disk that the columns of runs with these rows and columns take once they are finished; `u64::MAX` for what is beyond counting.
+pub fn size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])>) -> u64 {
+    runs.fold(0, |sum: u64, (rows, columns)| sum.saturating_add(rows.saturating_mul(row(columns))))
+}
+
 /// Fails unless the disk that will hold `dir` has room for runs with these rows and columns.
 ///
 /// # Errors
 /// [`NoRoom`] with how many networks would fit.
 pub fn check_space<'a>(dir: &Path, runs: impl Iterator<Item = (u64, &'a [Column])> + Clone) -> Result<(), NoRoom> {
-    let row = |columns: &[Column]| {
-        columns.iter().fold(0, |sum: u64, column| {
-            sum.saturating_add(column.dtype.size().saturating_mul(column.width.unwrap_or(1) as u64))
-        })
-    };
-    let bytes = runs.clone().fold(0, |sum: u64, (rows, columns)| sum.saturating_add(rows.saturating_mul(row(columns))));
     let networks = runs.clone().map(|(rows, _)| rows).max().unwrap_or(0);
-    let each = runs.fold(0, |sum: u64, (_, columns)| sum.saturating_add(row(columns)));
-    check_disk(&format!("{networks} networks"), bytes, dir).map_err(|room| room.at_most("networks", each))
+    let each = runs.clone().fold(0, |sum: u64, (_, columns)| sum.saturating_add(row(columns)));
+    check_disk(&format!("{networks} networks"), size(runs), dir).map_err(|room| room.at_most("networks", each))
 }

@@ -16,7 +16,7 @@ use super::{RunError, check_free, grid, manifest};
 const LOCK: &str = ".building";
 
 /// The folder under construction inside an empty directory.
-const INSIDE: &str = ".sharpsweep.new";
+pub(super) const INSIDE: &str = ".sharpsweep.new";
 
 /// The longest name, in bytes, that becomes a part of another: file systems end at 255.
 const LONGEST_NAME: usize = 200;
@@ -181,7 +181,7 @@ pub(super) fn is_left_half_made(dir: &Path) -> bool {
 }
 
 /// A name that may become a part of another.
-fn shortened(name: &str) -> String {
+pub(super) fn shortened(name: &str) -> String {
     if name.len() <= LONGEST_NAME {
         return name.into();
     }
@@ -189,7 +189,7 @@ fn shortened(name: &str) -> String {
     format!("{}-{}", &name[..start], &blake3::hash(name.as_bytes()).to_hex()[..8])
 }
 
-fn parent(dir: &Path) -> &Path {
+pub(super) fn parent(dir: &Path) -> &Path {
     dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
@@ -209,13 +209,13 @@ fn is_abandoned(path: &Path) -> bool {
 
 /// Makes the names in `folder` durable.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Only Unix systems open folders as files; elsewhere names are durable on their own.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

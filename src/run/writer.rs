@@ -9,18 +9,22 @@ use std::time::{Duration, Instant};
 use ndarray_npy::{WriteNpyError, write_npy};
 
 use super::column::{Access, ColumnFile};
+use super::grid::Grid;
 use super::journal::{Entry, Journal, uncovered, union};
 use super::manifest::{Manifest, Outcome, Seconds, State};
 use super::space::check_space;
 use super::staging::{self, Staging};
-use super::{BLOCK_ROWS, Run, RunError};
+use super::{A_GRID, A_RUN, BLOCK_ROWS, Run, RunError};
 use crate::engine::{Description, Status, Stop};
 use crate::model::Dataset;
-use crate::records::{Column, Dtype, Records, Theta, Values};
+use crate::records::{self, Column, Dtype, Records, Theta, Values};
 use crate::spec::Experiment;
 
 /// The folder of a run that keeps its data.
 pub(super) const DATA: &str = "data";
+
+/// The files there: training samples and labels, then those of the test.
+pub(super) const DATA_FILES: [&str; 4] = ["x.npy", "q.npy", "test_x.npy", "test_q.npy"];
 
 /// How long finished rows may wait before they are made durable, at least and at most: what a crash costs besides the current
 /// chunk.
@@ -81,18 +85,38 @@ impl RunWriter {
         Self::create_with(dir, experiment, engine, columns, |writer| writer.write_theta(theta))
     }
 
+    /// Creates the run `dir` of `experiment`, which extends the finished run of the manifest `earlier`: started when that was, and with
+    /// its times.
+    pub(super) fn create_extension(
+        dir: &Path,
+        experiment: &Experiment,
+        engine: Description,
+        earlier: &Manifest,
+    ) -> Result<Self, RunError> {
+        let columns = records::columns(&experiment.spec, Dtype::Float32);
+        Self::create_with(dir, experiment, engine, columns, |writer| {
+            writer.manifest.started.clone_from(&earlier.started);
+            writer.manifest.write(&writer.dir, || Ok(()))?;
+            // No row took this time; every sitting adds up what the journal says.
+            let spent = earlier.seconds.unwrap_or_default();
+            writer.journal.record(&Entry { rows: 0..0, spent })?;
+            writer.spent.add(spent);
+            Ok(())
+        })
+    }
+
     /// Creates the run `dir` with what `complete` adds before it appears.
     fn create_with(
         dir: &Path,
         experiment: &Experiment,
         engine: Description,
         columns: Vec<Column>,
-        complete: impl FnOnce(&Self) -> Result<(), RunError>,
+        complete: impl FnOnce(&mut Self) -> Result<(), RunError>,
     ) -> Result<Self, RunError> {
         check_space(dir, std::iter::once((experiment.spec.rows(), columns.as_slice())))?;
         let staging = Staging::new(dir)?;
-        let writer = Self::build(staging.path(), experiment, engine, columns)?;
-        complete(&writer)?;
+        let mut writer = Self::build(staging.path(), experiment, engine, columns)?;
+        complete(&mut writer)?;
         staging.publish()?;
         // The files were opened inside the staging folder and moved with it.
         Ok(Self {
@@ -346,7 +370,10 @@ fn check_distinct(columns: &[ColumnFile]) -> Result<(), RunError> {
 pub fn check_free(dir: &Path) -> Result<(), RunError> {
     let exists = |what| Err(RunError::Exists { dir: dir.to_owned(), what });
     if dir.join(super::manifest::FILE).exists() {
-        return exists("a run");
+        return exists(A_RUN);
+    }
+    if Grid::is_in(dir) {
+        return exists(A_GRID);
     }
     if dir.is_file() {
         return exists("a file");

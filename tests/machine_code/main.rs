@@ -1,18 +1,20 @@
 //! What a real GPU's compiler makes of the kernels: registers, spills, scratch and the cost of a sample, held to recorded values.
 //!
 //! The compiler is Mesa's for AMD (RADV with its null device, gfx1100), which the package of the software adapter brings along; the
-//! figures do not depend on the machine or its load. The program that reads them, isa-stats, lies beside the project: where it is
-//! not there, the test says so on stderr and checks nothing.
+//! figures do not depend on the machine or its load. It takes minutes, so `cargo test` alone leaves it out: `cargo test --release
+//! --test machine_code` runs it, as CI does.
 //!
 //! `measured.tsv` holds the recorded values (Mesa 22.3). After a change that is meant to move them, run the test with
 //! `SHARPSWEEP_RECORD_MACHINE_CODE=1` and look at the difference.
 
+mod radv;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
+use radv::Radv;
 use rayon::prelude::*;
 use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
 use sharpsweep::model::{Activation, Shape};
@@ -87,12 +89,19 @@ fn variants() -> Vec<(Pass, Shape, Activation)> {
 
 #[test]
 fn machine_code_is_no_worse_than_recorded() {
-    let Some(tool) = isa_stats() else { return };
+    // The driver reads its environment once, so a process of its own has it from the start.
+    if std::env::var(radv::VARIABLES[0].0).is_err() {
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", "machine_code_is_no_worse_than_recorded", "--nocapture"]).envs(radv::VARIABLES);
+        assert!(again.status().unwrap().success());
+        return;
+    }
+    let radv = Radv::open().unwrap_or_else(|error| panic!("{error}"));
     let found: BTreeMap<String, Code> = variants()
         .into_par_iter()
         .map(|(pass, shape, activation)| {
             let source = wgsl(pass, shape, activation, 50);
-            (name(pass, shape, activation), compile(&tool, &source, &name(pass, shape, activation)))
+            (name(pass, shape, activation), compile(&radv, &source, &name(pass, shape, activation)))
         })
         .collect();
 
@@ -162,23 +171,14 @@ fn parse(table: &str) -> BTreeMap<String, Code> {
         .collect()
 }
 
-/// Compiles `source` with the tool at `tool`.
-fn compile(tool: &Path, source: &str, name: &str) -> Code {
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.wgsl", name.replace(' ', "-")));
-    std::fs::write(&file, source).unwrap();
-    // As release builds compile: without the counter that wgpu puts into loops.
-    let run = Command::new(tool).args(["--target", "gfx1100", "--unbounded-loops"]).arg(&file).output().unwrap();
-    let text = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "isa-stats on {}: {}", file.display(), String::from_utf8_lossy(&run.stderr));
+fn compile(radv: &Radv, source: &str, name: &str) -> Code {
+    let compiled = radv.compile(source);
     let figure = |label: &str| -> u32 {
-        text.lines()
-            .find_map(|line| line.strip_prefix(label)?.trim().parse().ok())
-            .unwrap_or_else(|| panic!("no `{label}` from isa-stats for {name}: {text}"))
+        let value =
+            compiled.statistics.get(label).unwrap_or_else(|| panic!("RADV says nothing of `{label}` for {name}"));
+        u32::try_from(*value).unwrap()
     };
-    let trip = text
-        .lines()
-        .filter_map(|line| line.split("issue cost ").nth(1)?.split(' ').next()?.parse::<f64>().ok())
-        .fold(0.0, f64::max);
+    let trip = f64::from(compiled.dearest_trip());
     let constant = |label: &str| -> Option<f64> {
         let rest = source.split(&format!("const {label}: u32 = ")).nth(1)?;
         rest.split('u').next()?.parse().ok()
@@ -193,28 +193,4 @@ fn compile(tool: &Path, source: &str, name: &str) -> Code {
         (None, _) => trip,
     };
     Code { registers: figure("VGPRs"), spilled: figure("Spilled VGPRs"), scratch: figure("Scratch size"), cost }
-}
-
-/// The program isa-stats, built from a copy under target/; `None`, with a line on stderr, where its source is not there.
-fn isa_stats() -> Option<PathBuf> {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/isa-stats");
-    if !source.join("Cargo.toml").exists() {
-        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
-        let _ = writeln!(std::io::stderr(), "SKIPPED machine_code: {} is not there", source.display());
-        return None;
-    }
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR")).join("isa-stats");
-    std::fs::create_dir_all(copy.join("src")).unwrap();
-    for file in ["Cargo.toml", "src/main.rs"] {
-        std::fs::copy(source.join(file), copy.join(file)).unwrap();
-    }
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--quiet", "--manifest-path"])
-        .arg(copy.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(copy.join("target"))
-        .status()
-        .unwrap();
-    assert!(built.success(), "{} does not build", source.display());
-    Some(copy.join("target/release/isa-stats"))
 }

@@ -1,4 +1,4 @@
-//! A spatial index of the kept points that grows: which of them are nearer to a given point than the threshold?
+//! A spatial index of the kept points that grows: which of them are nearer to a given point than some radius?
 //!
 //! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
 //! a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate because the number of
@@ -21,18 +21,17 @@ const BOX_LANES: usize = 8;
 /// By how much a tree must be larger than the one after it.
 const GROWTH: usize = 4;
 
-/// The kept points, and the distance below which a point is their neighbour.
+/// The kept points.
 #[derive(Debug)]
 pub(super) struct Forest<'a> {
     rows: Rows<'a>,
-    threshold: f64,
     /// The larger trees first.
     trees: Vec<Tree>,
 }
 
 impl<'a> Forest<'a> {
-    pub(super) fn new(rows: Rows<'a>, threshold: f64) -> Self {
-        Self { rows, threshold, trees: Vec::new() }
+    pub(super) fn new(rows: Rows<'a>) -> Self {
+        Self { rows, trees: Vec::new() }
     }
 
     /// Adds the points of these indices.
@@ -46,11 +45,15 @@ impl<'a> Forest<'a> {
         self.trees.push(Tree::new(self.rows, indices));
     }
 
-    /// The least index of the forest's points that are nearer to `x` than the threshold.
-    pub(super) fn first_neighbour(&self, x: &[f32]) -> Option<u32> {
+    /// The least index of the forest's points that are nearer to `x` than `radius` and of which `holds` is true.
+    pub(super) fn first_neighbour(&self, x: &[f32], radius: f64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let mut wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         wide.resize(wide.len().next_multiple_of(BOX_LANES), 0.0);
-        self.trees.iter().filter_map(|tree| tree.first_neighbour(x, &wide, self.threshold)).min()
+        let mut found = None;
+        for tree in &self.trees {
+            tree.first_neighbour(x, &wide, radius, &holds, &mut found);
+        }
+        found
     }
 }
 
@@ -85,9 +88,16 @@ impl Tree {
         Self { blocks: Blocks::new(rows, &order), order, nodes, boxes }
     }
 
-    fn first_neighbour(&self, x: &[f32], wide: &[f64], threshold: f64) -> Option<u32> {
-        let mut found: Option<u32> = None;
-        let limit = threshold * threshold;
+    /// Puts the least index of the tree's neighbours of `x` into `found`, unless what is there is less.
+    fn first_neighbour(
+        &self,
+        x: &[f32],
+        wide: &[f64],
+        radius: f64,
+        holds: &impl Fn(u32) -> bool,
+        found: &mut Option<u32>,
+    ) {
+        let limit = radius * radius;
         let mut pending = vec![0_usize];
         while let Some(index) = pending.pop() {
             let corners = &self.boxes[2 * wide.len() * index..2 * wide.len() * (index + 1)];
@@ -106,13 +116,14 @@ impl Tree {
             for b in first..first + (node.count as usize).div_ceil(LANES) {
                 let Some(squares) = squares_below(x, self.blocks.block(b), limit) else { continue };
                 // The filling of the last block is infinitely far away.
-                for (lane, _) in squares.iter().enumerate().filter(|(_, square)| square.sqrt() < threshold) {
+                for (lane, _) in squares.iter().enumerate().filter(|(_, square)| square.sqrt() < radius) {
                     let index = self.order[b * LANES + lane];
-                    found = Some(found.map_or(index, |found| found.min(index)));
+                    if found.is_none_or(|found| index < found) && holds(index) {
+                        *found = Some(index);
+                    }
                 }
             }
         }
-        found
     }
 }
 

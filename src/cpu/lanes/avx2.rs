@@ -20,7 +20,7 @@ use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
 /// # Safety
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
 
@@ -35,12 +35,12 @@ impl Vectors for Avx2 {
 /// 8 f32 in one register.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub(super) struct F32x8(__m256);
+pub(in crate::cpu) struct F32x8(__m256);
 
 /// 4 f64 in one register.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub(super) struct F64x4(__m256d);
+pub(in crate::cpu) struct F64x4(__m256d);
 
 /// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX2 and FMA.
 macro_rules! vector {

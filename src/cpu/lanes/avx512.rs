@@ -18,7 +18,7 @@ use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
 /// # Safety
 /// The processor must have AVX-512 F and DQ.
 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
-pub(super) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }
 
@@ -33,12 +33,12 @@ impl Vectors for Avx512 {
 /// 16 f32 in one register.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub(super) struct F32x16(__m512);
+pub(in crate::cpu) struct F32x16(__m512);
 
 /// 8 f64 in one register.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
-pub(super) struct F64x8(__m512d);
+pub(in crate::cpu) struct F64x8(__m512d);
 
 /// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX-512 F and DQ.
 macro_rules! vector {

@@ -14,7 +14,7 @@ const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 const ROUND: f32 = 12_582_912.0;
 
 /// Two registers each, where registers are as wide as those of NEON and SSE2.
-pub(super) struct Plain;
+pub(in crate::cpu) struct Plain;
 
 impl Vectors for Plain {
     type Singles = F32x8;
@@ -24,7 +24,7 @@ impl Vectors for Plain {
 /// 8 f32 in memory order.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(32))]
-pub(super) struct F32x8([f32; 8]);
+pub(in crate::cpu) struct F32x8([f32; 8]);
 
 impl F32x8 {
     #[inline(always)]
@@ -156,7 +156,7 @@ impl Singles for F32x8 {
 /// 4 f64 in memory order.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(32))]
-pub(super) struct F64x4([f64; 4]);
+pub(in crate::cpu) struct F64x4([f64; 4]);
 
 impl F64x4 {
     #[inline(always)]

@@ -15,7 +15,7 @@ const TOLERATED: f64 = 1e-3;
 
 /// The closed forms of a batch.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ClosedForms {
+pub struct Completed {
     /// Row by row.
     pub evaluation: Evaluation,
     /// The rows that were computed again in f64, in order.
@@ -33,7 +33,7 @@ pub fn evaluate(
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
     stop: &Stop,
-) -> Result<ClosedForms, EngineError> {
+) -> Result<Completed, EngineError> {
     let mut evaluation = engine.evaluate(problem, theta)?;
     let beyond_f32 = |row: &usize| {
         theta.row(*row).iter().all(|weight| weight.is_finite()) && !is_enough(&evaluation, *row, theta.ncols())
@@ -52,7 +52,7 @@ pub fn evaluate(
             rounding[to] = found.rounding[from];
         }
     }
-    Ok(ClosedForms { evaluation, again })
+    Ok(Completed { evaluation, again })
 }
 
 /// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was not enough for.

@@ -1,0 +1,74 @@
+//! Which hidden unit of one network is which of another.
+
+use pathfinding::kuhn_munkres::kuhn_munkres_min;
+use pathfinding::matrix::Matrix;
+
+/// Steps that the largest sum which is looked for is divided into for the exact assignment, whose costs are whole numbers.
+const STEPS: f64 = (1_u64 << 40) as f64;
+
+/// The least sum of cost(n, p(n)) over all permutations p of `units` units, where it is at most `limit`.
+pub(super) fn least_sum(units: usize, limit: f64, cost: impl Fn(usize, usize) -> f64) -> Option<f64> {
+    // Where each unit's nearest is another one, nothing is left to assign.
+    let mut taken = vec![false; units];
+    let (mut sum, mut twice) = (0.0, false);
+    for n in 0..units {
+        let (nearest, least) = (0..units).map(|m| (m, cost(n, m))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+        sum += least;
+        if sum > limit {
+            return None;
+        }
+        twice |= std::mem::replace(&mut taken[nearest], true);
+    }
+    if !twice {
+        return Some(sum);
+    }
+    // No pair beyond the limit can be part of a sum within it.
+    let most = 4.0 * STEPS;
+    let whole = |cost: f64| if cost > 0.0 { (cost / limit * STEPS).min(most) as i64 } else { 0 };
+    let costs = Matrix::from_fn(units, units, |(n, m)| whole(cost(n, m)));
+    let (_, assigned) = kuhn_munkres_min(&costs);
+    let sum: f64 = assigned.into_iter().enumerate().map(|(n, m)| cost(n, m)).sum();
+    (sum <= limit).then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::least_sum;
+    use crate::model::philox4x32_10;
+
+    /// The least sum over all permutations of 0..n, one after the other.
+    fn by_definition(n: usize, cost: &dyn Fn(usize, usize) -> f64) -> f64 {
+        fn go(n: usize, at: usize, free: &mut Vec<usize>, cost: &dyn Fn(usize, usize) -> f64) -> f64 {
+            if at == n {
+                return 0.0;
+            }
+            let mut best = f64::INFINITY;
+            for k in 0..free.len() {
+                let m = free.remove(k);
+                best = best.min(cost(at, m) + go(n, at + 1, free, cost));
+                free.insert(k, m);
+            }
+            best
+        }
+        go(n, 0, &mut (0..n).collect(), cost)
+    }
+
+    #[test]
+    fn the_sum_is_the_least_over_all_permutations() {
+        for case in 0..200_u32 {
+            let n = 1 + case as usize % 6;
+            // Few different values, so that many units have one nearest.
+            let cost = |a: usize, b: usize| {
+                f64::from(philox4x32_10([a as u32, b as u32, case, 0], [5, 5])[0] % 7)
+                    * if case % 2 == 0 { 1.0 } else { 1e-30 }
+            };
+            let least = by_definition(n, &cost);
+            let limit = least * (1.0 + 1e-9);
+            let found = least_sum(n, limit, cost).unwrap_or(f64::NAN);
+            assert!((found - least).abs() <= 1e-9 * least, "case {case}: {found} for {least}");
+            if least > 0.0 {
+                assert_eq!(least_sum(n, least * (1.0 - 1e-6), cost), None, "case {case}");
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! Networks that are the same but for what no network can be told by: the order of its hidden units, and their signs.
+//!
+//! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well ([`Maps::Symmetry`]):
+//! any order of the hidden units; for tanh the sign of a unit with that of its output weight, (W_n, v_n) -> (-W_n, -v_n),
+//! as f(-y) = -f(y); for linear every rotation of the hidden layer, (W, v) -> (Q W, Q v).
+//!
+//! Others keep the function z(x) alone ([`Maps::Function`]). sigmoid, f(-y) = 1 - f(y): W_n -> -W_n, v_n -> -v_n,
+//! v_0 -> v_0 + v_n. linear: every invertible map between the layers, so that only the M+1 numbers of z = p.h(x), p = v_0 e_0 +
+//! sum_n v_n W_n, count. softplus and GELU, f(-y) = f(y) - y: turning units round leaves a linear term sum v_n W_n.h(x) over
+//! them, which nothing else in the network takes up. It is zero for exceptional weights only, so these have no more than the
+//! order of their units.
+//!
+//! What is not looked for: other weights that happen to give the same outputs, as those of a unit with v_n = 0 or of two units
+//! with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any other sample.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use nalgebra::DMatrix;
+use ndarray::ArrayView2;
+use rayon::prelude::*;
+
+use super::super::{AnalysisError, median};
+use super::matching::least_sum;
+use super::{Rows, Sameness, first_of_each};
+use crate::model::{Activation, Shape};
+
+/// Two networks are the same where the distance of their weights, once those of one are mapped as near to the other's as the
+/// maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
+///
+/// Training stops on the way, at g.g below its tolerance, so copies of one minimum are not equal: between g.g of 1e-3 and
+/// 1e-5 half of the networks of Appendix C (N = 3) still move by more than nine tenths of their length with sigmoid and tanh, and
+/// there is no gap between pairs that are copies and pairs that are not. A tenth is about as far as pairs go on towards each
+/// other whatever the activation: of 185 pairs that are the same by it at g.g of 1e-3, 180 were nearer to each other at 1e-5; with
+/// softplus, 2 of the 5 pairs next beyond it were not. Networks that differ are far beyond: the nearest of 512 on the wine data
+/// (N = 4) differ by 0.78.
+pub const WITHIN: f64 = 0.1;
+
+/// The part of the larger by which the losses, and by [`Maps::Symmetry`] the `lambda_sup`, of networks that are the same may
+/// differ.
+pub const VALUES_WITHIN: f64 = 0.05;
+
+/// The most hidden units that are matched with each other: the exact assignment takes N^3 steps and N^2 memory.
+pub const MOST_MATCHED: usize = 2048;
+
+/// What a network is the same under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Maps {
+    /// What keeps loss, g.g and spectrum: the order of the hidden units, and their signs where f is odd.
+    Symmetry,
+    /// What keeps the function, though not the spectrum.
+    Function,
+}
+
+/// Networks that are compared. One row, and one value, a network.
+#[derive(Debug, Clone, Copy)]
+pub struct Networks<'a> {
+    /// M and N.
+    pub shape: Shape,
+    /// f.
+    pub activation: Activation,
+    /// Weights, (S, D).
+    pub theta: ArrayView2<'a, f32>,
+    /// L, (S,).
+    pub loss: &'a [f64],
+    /// `lambda_sup`, (S,).
+    pub lambda_sup: &'a [f64],
+}
+
+/// Which networks are kept, and for which others.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Same {
+    /// Whether each network is kept, (S,).
+    pub kept: Vec<bool>,
+    /// The first kept network that each is the same as, (S,): itself for a kept one.
+    pub duplicate_of: Vec<usize>,
+    /// What they are the same under.
+    pub maps: Maps,
+    /// How `lambda_sup` differs among networks that are the same; None where every network is kept.
+    pub lambda_ratio: Option<LambdaRatio>,
+    told: &'static str,
+}
+
+/// The largest `lambda_sup` of a kept network and those that are the same, divided by their smallest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LambdaRatio {
+    /// Kept networks that stand for more than themselves.
+    pub classes: usize,
+    /// The median over these.
+    pub median: f64,
+    /// The largest.
+    pub largest: f64,
+    /// The kept network whose class has it.
+    pub at: usize,
+    /// The smallest and the largest `lambda_sup` there.
+    pub range: (f64, f64),
+}
+
+impl Same {
+    /// The number of networks kept.
+    pub fn unique(&self) -> usize {
+        self.kept.iter().filter(|&&kept| kept).count()
+    }
+}
+
+impl fmt::Display for Same {
+    /// One sentence that says what was found and how.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unique, all) = (self.unique(), self.kept.len());
+        let (by, values) = match self.maps {
+            Maps::Symmetry => ("symmetry", "loss and lambda_sup"),
+            Maps::Function => ("function", "loss"),
+        };
+        write!(f, "{unique} of {all} networks are unique by {by}: no two are the same under {}, ", self.told)?;
+        write!(f, "theta within {} % and {values} within {} %", 100.0 * WITHIN, 100.0 * VALUES_WITHIN)?;
+        if let (Maps::Function, Some(ratio)) = (self.maps, self.lambda_ratio) {
+            let LambdaRatio { classes, median, largest, range: (low, high), .. } = ratio;
+            write!(
+                f,
+                "; {classes} stand for several, whose lambda_sup differ by a factor {median:.3} in the median and "
+            )?;
+            write!(f, "{largest:.3} at most ({low:.4} to {high:.4})")?;
+        }
+        Ok(())
+    }
+}
+
+/// Looks for networks that are the same, in the order of the rows: a network is dropped if an earlier kept one is the same within
+/// [`WITHIN`] and [`VALUES_WITHIN`], and kept otherwise.
+///
+/// Distances are exact, with the hidden units matched by the best of all assignments, so that neither equal units nor ties
+/// change a verdict; candidates are found by a spatial index over what the maps cannot change, in about S log S steps. Memory is
+/// about that of theta once more, and of the kept networks a third time. The result does not depend on the number of threads.
+///
+/// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
+///
+/// # Errors
+/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not
+/// finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
+/// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
+pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
+    let Networks { shape, activation, theta, loss, lambda_sup } = *networks;
+    let count = theta.nrows();
+    let fits = |what, found, expected| {
+        if found == expected { Ok(()) } else { Err(AnalysisError::Columns { what, found, expected }) }
+    };
+    fits("weights of each network", theta.ncols(), shape.parameters())?;
+    fits("losses", loss.len(), count)?;
+    fits("values of lambda_sup", lambda_sup.len(), count)?;
+    if count > u32::MAX as usize {
+        return Err(AnalysisError::TooMany { found: count, most: u32::MAX as usize });
+    }
+    let geometry = Geometry::of(activation, maps);
+    if shape.hidden > MOST_MATCHED && geometry != Geometry::Product {
+        return Err(AnalysisError::TooWide { hidden: shape.hidden, most: MOST_MATCHED });
+    }
+    let theta = theta.as_standard_layout();
+    let rows = Rows { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
+    if let Some((index, &value)) = rows.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        return Err(AnalysisError::NotFinite { of: "the networks' weights", index, value: f64::from(value) });
+    }
+    let lambda_sup = (maps == Maps::Symmetry).then_some(lambda_sup);
+    let search = Search { shape, geometry, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
+    let (search, index) = search.indexed(count);
+    let width = index.len() / count.max(1);
+    let duplicate_of = first_of_each(Rows { values: &index, dimensions: width }, count, &search);
+    let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
+    let lambda_ratio = LambdaRatio::of(&duplicate_of, networks.lambda_sup)?;
+    Ok(Same { kept, duplicate_of, maps, lambda_ratio, told: geometry.told() })
+}
+
+impl LambdaRatio {
+    fn of(duplicate_of: &[usize], lambda_sup: &[f64]) -> Result<Option<Self>, AnalysisError> {
+        let mut ranges: Vec<(f64, f64)> = lambda_sup.iter().map(|&value| (value, value)).collect();
+        let mut several = vec![false; duplicate_of.len()];
+        for (i, &first) in duplicate_of.iter().enumerate().filter(|(i, first)| i != *first) {
+            let (low, high) = ranges[first];
+            ranges[first] = (low.min(lambda_sup[i]), high.max(lambda_sup[i]));
+            several[first] = true;
+        }
+        // Equal bounds, both 0 as well, have the ratio 1.
+        let ratio = |(low, high): (f64, f64)| if high > low { high / low } else { 1.0 };
+        let ratios: Vec<(usize, f64)> =
+            (0..several.len()).filter(|&i| several[i]).map(|i| (i, ratio(ranges[i]))).collect();
+        let Some(&(at, largest)) = ratios.iter().max_by(|a, b| a.1.total_cmp(&b.1)) else { return Ok(None) };
+        let values: Vec<f64> = ratios.iter().map(|&(_, ratio)| ratio).collect();
+        Ok(Some(Self { classes: ratios.len(), median: median(&values)?, largest, at, range: ranges[at] }))
+    }
+}
+
+/// In which coordinates the maps are orthogonal, and which they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Geometry {
+    /// Permutations of the units (W_n, v_n).
+    Order,
+    /// These, and (W_n, v_n) -> (-W_n, -v_n).
+    OrderAndSigns,
+    /// The same with v_0 + sum_n v_n / 2 in place of v_0: sigmoid(y) = 1/2 + tanh(y/2)/2, so this is what a change of signs keeps.
+    OrderAndSignsAboutHalf,
+    /// Orthogonal maps of the hidden layer.
+    Rotations,
+    /// Everything but p = v_0 e_0 + sum_n v_n W_n.
+    Product,
+}
+
+impl Geometry {
+    fn of(activation: Activation, maps: Maps) -> Self {
+        match (activation, maps) {
+            (Activation::Linear, Maps::Symmetry) => Self::Rotations,
+            (Activation::Linear, Maps::Function) => Self::Product,
+            (Activation::Tanh, _) => Self::OrderAndSigns,
+            (Activation::Sigmoid, Maps::Function) => Self::OrderAndSignsAboutHalf,
+            (Activation::Sigmoid, Maps::Symmetry) | (Activation::Softplus | Activation::Gelu, _) => Self::Order,
+        }
+    }
+
+    /// What networks are compared under, in words.
+    fn told(self) -> &'static str {
+        match self {
+            Self::Order => "permutations of hidden units",
+            Self::OrderAndSigns => "permutations and signs of hidden units",
+            Self::OrderAndSignsAboutHalf => {
+                "permutations and flips of hidden units (W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n)"
+            }
+            Self::Rotations => "rotations of the hidden layer",
+            Self::Product => "all maps between the layers",
+        }
+    }
+
+    fn signs(self) -> bool {
+        matches!(self, Self::OrderAndSigns | Self::OrderAndSignsAboutHalf)
+    }
+}
+
+/// The part of networks that the search looks at.
+struct Search<'a> {
+    shape: Shape,
+    geometry: Geometry,
+    rows: Rows<'a>,
+    loss: &'a [f64],
+    /// None where it may differ.
+    lambda_sup: Option<&'a [f64]>,
+    /// The length of each network's weights, in the coordinates in which the maps are orthogonal.
+    lengths: Vec<f64>,
+    /// What logarithms of loss and `lambda_sup` are multiplied by in the index.
+    stretch: f64,
+}
+
+/// The largest difference of the logarithms of two positive numbers that agree: -ln(1 - [`VALUES_WITHIN`]).
+fn log_within() -> f64 {
+    -(1.0 - VALUES_WITHIN).ln()
+}
+
+fn agree(a: f64, b: f64) -> bool {
+    (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs())
+}
+
+impl<'a> Search<'a> {
+    /// The search with its index: a row of numbers for each network, of which those of two networks that are the same are nearer
+    /// than [`Sameness::radius`].
+    ///
+    /// First what the maps keep. Every coordinate of the units is sorted by itself, and by size alone where signs may change:
+    /// no assignment of the units brings them nearer than the one of each coordinate. Then the logarithms of loss and `lambda_sup`, in
+    /// which networks differ most, stretched so that what is allowed of them is about as far as what is allowed of the weights.
+    fn indexed(mut self, count: usize) -> (Self, Vec<f32>) {
+        let width = self.width();
+        let whole = width + 1 + usize::from(self.lambda_sup.is_some());
+        let mut index = vec![0.0_f32; whole * count];
+        let rounded = |x: f64| x.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        self.lengths = index
+            .par_chunks_mut(whole)
+            .enumerate()
+            .map(|(i, place)| {
+                let kept = self.kept_by_maps(i);
+                place.iter_mut().zip(&kept).for_each(|(place, &x)| *place = rounded(x));
+                kept.iter().map(|x| x * x).sum::<f64>().sqrt()
+            })
+            .collect();
+        let mut order = self.lengths.clone();
+        let middle = order.len() / 2;
+        let typical = if order.is_empty() { 0.0 } else { *order.select_nth_unstable_by(middle, f64::total_cmp).1 };
+        self.stretch = typical * WITHIN / log_within();
+        // Of a value that is zero or none at all the nearest that has a logarithm: what is the same is decided by the value itself.
+        let logarithm = |value: f64| rounded(self.stretch * value.max(f64::from_bits(1)).ln());
+        let values = [Some(self.loss), self.lambda_sup];
+        for (i, place) in index.chunks_exact_mut(whole).enumerate() {
+            place[width..]
+                .iter_mut()
+                .zip(values.iter().flatten())
+                .for_each(|(place, values)| *place = logarithm(values[i]));
+        }
+        (self, index)
+    }
+
+    /// How many numbers of the weights the index holds.
+    fn width(&self) -> usize {
+        let Shape { inputs, .. } = self.shape;
+        match self.geometry {
+            Geometry::Product => inputs + 1,
+            Geometry::Rotations => inputs + 3,
+            _ => self.shape.parameters(),
+        }
+    }
+
+    fn kept_by_maps(&self, i: usize) -> Vec<f64> {
+        let row = self.rows.row(i);
+        if self.geometry == Geometry::Product {
+            return self.product(row);
+        }
+        let (units, width) = (self.units(row), self.shape.inputs + 2);
+        let mut kept = Vec::with_capacity(self.width());
+        for c in 0..width {
+            let coordinate = units.iter().skip(c).step_by(width).copied();
+            if self.geometry == Geometry::Rotations {
+                kept.push(coordinate.map(|x| x * x).sum::<f64>().sqrt());
+                continue;
+            }
+            let start = kept.len();
+            kept.extend(coordinate.map(|x| if self.geometry.signs() { x.abs() } else { x }));
+            kept[start..].sort_by(f64::total_cmp);
+        }
+        kept.push(self.output_bias(row));
+        kept
+    }
+
+    /// The hidden units (W_n, v_n) of a network one after the other, M+2 numbers each.
+    fn units(&self, row: &[f32]) -> Vec<f64> {
+        let Shape { inputs, hidden } = self.shape;
+        let places = |n| (0..=inputs).map(move |m| self.shape.w(n, m)).chain([self.shape.v(n)]);
+        (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect()
+    }
+
+    fn output_bias(&self, row: &[f32]) -> f64 {
+        let bias = f64::from(row[self.shape.v_bias()]);
+        match self.geometry {
+            Geometry::OrderAndSignsAboutHalf => {
+                let outputs: f64 = (0..self.shape.hidden).map(|n| f64::from(row[self.shape.v(n)])).sum();
+                bias + 0.5 * outputs
+            }
+            _ => bias,
+        }
+    }
+
+    /// p of a linear network: v_0 e_0 + sum_n v_n W_n, (M+1,).
+    fn product(&self, row: &[f32]) -> Vec<f64> {
+        let weight = |place: usize| f64::from(row[place]);
+        let Shape { inputs, hidden } = self.shape;
+        let sum = |m| (0..hidden).map(|n| weight(self.shape.v(n)) * weight(self.shape.w(n, m))).sum::<f64>();
+        let mut product: Vec<f64> = (0..=inputs).map(sum).collect();
+        product[0] += weight(self.shape.v_bias());
+        product
+    }
+
+    /// Whether the weights of two networks, one mapped as near to the other as the maps allow, differ by at most what is allowed.
+    fn near(&self, i: usize, j: usize) -> bool {
+        let (a, b) = (self.rows.row(i), self.rows.row(j));
+        let within = WITHIN * self.lengths[i].max(self.lengths[j]);
+        let limit = within * within;
+        if self.geometry == Geometry::Product {
+            return square(&self.product(a), &self.product(b), 1.0) <= limit;
+        }
+        let bias = self.output_bias(a) - self.output_bias(b);
+        let left = limit - bias * bias;
+        let (a, b) = (self.units(a), self.units(b));
+        if left < 0.0 {
+            return false;
+        }
+        let width = self.shape.inputs + 2;
+        if self.geometry == Geometry::Rotations {
+            // min over Q of |A - Q B|^2 = |A|^2 + |B|^2 - 2 (sum of the singular values of A B^T).
+            let [a, b] = [a, b].map(|units| DMatrix::from_row_slice(self.shape.hidden, width, &units));
+            let turned = (&a * b.transpose()).singular_values().sum();
+            return a.norm_squared() + b.norm_squared() - 2.0 * turned <= left;
+        }
+        let cost = |n: usize, m: usize| {
+            let (a, b) = (&a[n * width..(n + 1) * width], &b[m * width..(m + 1) * width]);
+            let apart = square(a, b, 1.0);
+            if self.geometry.signs() { apart.min(square(a, b, -1.0)) } else { apart }
+        };
+        least_sum(self.shape.hidden, left, cost).is_some()
+    }
+}
+
+/// |a - sign b|^2.
+fn square(a: &[f64], b: &[f64], sign: f64) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - sign * b) * (a - sign * b)).sum()
+}
+
+impl Sameness for Search<'_> {
+    fn radius(&self, i: u32) -> f64 {
+        // The longer of two that are the same is at most 1 / (1 - WITHIN) times as long as the other.
+        let weights = WITHIN / (1.0 - WITHIN) * self.lengths[i as usize];
+        let logarithms = if self.lambda_sup.is_some() { 2.0 } else { 1.0 } * (self.stretch * log_within()).powi(2);
+        // The index is rounded to f32, its logarithms of up to 745 by up to a thousandth of what is allowed of them.
+        1.01 * (weights * weights + logarithms).sqrt() + f64::from(f32::MIN_POSITIVE)
+    }
+
+    fn holds(&self, i: u32, j: u32) -> bool {
+        let (i, j) = (i as usize, j as usize);
+        agree(self.loss[i], self.loss[j])
+            && self.lambda_sup.is_none_or(|lambda_sup| agree(lambda_sup[i], lambda_sup[j]))
+            && self.near(i, j)
+    }
+}

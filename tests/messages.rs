@@ -1,0 +1,263 @@
+//! What a user is told who comes with labels, arrays, scales and options of other kinds: each message names what works.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use ndarray::{Array1, Array2, array};
+use ndarray_npy::write_npy;
+use predicates::prelude::*;
+use predicates::str::contains;
+use sharpsweep::input::{read_dataset, read_theta};
+use sharpsweep::model::Shape;
+use tempfile::TempDir;
+
+fn sharpsweep(dir: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
+    Command::cargo_bin("sharpsweep").unwrap().current_dir(dir).args(args).assert()
+}
+
+/// A `.npy` file with a header of this type and shape, and as much data as that takes.
+fn write_raw(path: &Path, descr: &str, shape: &str, bytes: usize) {
+    let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut file = b"\x93NUMPY\x01\x00".to_vec();
+    file.extend(u16::try_from(header.len()).unwrap().to_le_bytes());
+    file.extend(header.as_bytes());
+    file.extend(std::iter::repeat_n(0, bytes));
+    fs::write(path, file).unwrap();
+}
+
+fn refused(x: &Path, q: &Path) -> String {
+    read_dataset(x, q).unwrap_err().to_string()
+}
+
+#[test]
+fn labels_of_every_kind_come_with_their_conversion() {
+    let dir = tempfile::tempdir().unwrap();
+    let (x, q) = (dir.path().join("x.npy"), dir.path().join("q.npy"));
+    let said = |labels: Array1<f64>| {
+        write_npy(&x, &Array2::<f64>::zeros((labels.len(), 2))).unwrap();
+        write_npy(&q, &labels).unwrap();
+        refused(&x, &q)
+    };
+    for (labels, says) in [
+        (array![-1.0, 1.0, 1.0], "q holds two classes, -1 and 1: save (q == 1).astype(np.uint8)"),
+        (array![1.0, 2.0, 2.0], "q holds two classes, 1 and 2: save (q == 2).astype(np.uint8)"),
+        (array![2.0, 2.0], "q holds nothing but 2: two classes are needed"),
+        (
+            array![0.0, 1.0, 2.0],
+            "q holds 3 classes (0, 1, 2), and networks here tell two apart: save (q == 0).astype(np.uint8) for one against the rest",
+        ),
+        (array![0.0, 1.0, 2.0], "two = np.isin(q, [0, 1]), x[two] and (q[two] == 1).astype(np.uint8)"),
+        (array![0.0, f64::NAN, 1.0], "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
+        (array![0.0, 0.2, 0.9, 1.0], "as probabilities do: save (q > 0.5).astype(np.uint8)"),
+        (Array1::range(0.0, 30.0, 1.0), "q holds 30 classes (0, 1, 2, 3, 4, ..)"),
+        (Array1::linspace(0.5, 30.2, 40), "as a quantity does, where two classes are needed"),
+    ] {
+        let said = said(labels.clone());
+        assert!(
+            said.contains(says) && said.contains("labels must be 0 or 1") && said.contains("q.npy"),
+            "{labels}: {said}"
+        );
+    }
+    let columns = |labels: Array2<f64>| {
+        write_npy(&x, &Array2::<f64>::zeros((labels.nrows(), 2))).unwrap();
+        write_npy(&q, &labels).unwrap();
+        refused(&x, &q)
+    };
+    for (labels, says) in [
+        (array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], "q has the shape (3, 2), but"),
+        (array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], "save q.argmax(1)"),
+        (array![[0.25, 0.75], [0.5, 0.5]], "save q.argmax(1)"),
+        (
+            array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
+            "3 classes, and networks here tell two apart: save (q.argmax(1) == 0)",
+        ),
+        (array![[0.0, 1.0, 1.0, 0.0]], "save q.ravel()"),
+        (array![[5.0, 1.0], [7.0, 0.0]], "save the one column that holds them"),
+    ] {
+        let said = columns(labels.clone());
+        assert!(said.contains(says) && said.contains("one-dimensional"), "{labels}: {said}");
+    }
+    write_npy(&x, &Array2::<f64>::zeros((2, 5))).unwrap();
+    write_npy(&q, &array![0.0, 1.0, 1.0, 0.0, 1.0]).unwrap();
+    assert!(refused(&x, &q).contains("x has a sample a column: save x.T"));
+}
+
+#[test]
+fn types_that_hold_no_plain_numbers_come_with_a_conversion_that_fits_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (x, q, odd) = (dir.path().join("x.npy"), dir.path().join("q.npy"), dir.path().join("odd.npy"));
+    write_npy(&x, &Array2::<f64>::zeros((2, 2))).unwrap();
+    write_npy(&q, &array![0.0, 1.0]).unwrap();
+    for (descr, as_labels, as_samples) in [
+        (
+            "'<U6'",
+            "np.unique(q, return_inverse=True)[1]",
+            "x.astype(np.float32), which works where every text is a number",
+        ),
+        ("'|S6'", "np.unique(q, return_inverse=True)[1]", "where every text is a number"),
+        ("'|O'", "np.unique(q, return_inverse=True)[1]", "np.asarray(x, dtype=np.float32), or df.to_numpy(np.float32)"),
+        ("[('a', '<f8'), ('b', '<i8')]", "q[q.dtype.names[-1]]", "df.to_numpy(np.float32) instead of df.to_records()"),
+        ("'<f2'", "q.astype(np.float32)", "save x.astype(np.float32)"),
+        ("'<c16'", "q.real", "save x.real"),
+        ("'<M8[ns]'", "save labels 0 and 1", "x.astype(np.int64)"),
+    ] {
+        write_raw(&odd, descr, "(2,)", 64);
+        let said = refused(&x, &odd);
+        assert!(
+            said.contains(as_labels) && said.contains("none of float32, float64, integer or bool"),
+            "{descr}: {said}"
+        );
+        write_raw(&odd, descr, "(2, 2)", 128);
+        let said = refused(&odd, &q);
+        assert!(said.contains(as_samples) && !said.contains("byte order"), "{descr}: {said}");
+        let said = read_theta(&odd, Shape::new(2, 3)).unwrap_err().to_string();
+        assert!(said.contains("odd.npy: the array's type") && !said.contains("save x"), "{descr}: {said}");
+    }
+}
+
+#[test]
+fn shapes_are_printed_as_numpy_prints_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write_npy(path("flat.npy"), &Array1::<f64>::zeros(6)).unwrap();
+    write_npy(path("deep.npy"), &ndarray::Array3::<f64>::zeros((2, 3, 4))).unwrap();
+    write_npy(path("q.npy"), &Array1::<f64>::zeros(6)).unwrap();
+    assert!(refused(&path("flat.npy"), &path("q.npy")).contains("the array has the shape (6,), but"));
+    assert!(refused(&path("deep.npy"), &path("q.npy")).contains("the array has the shape (2, 3, 4), but"));
+    let said = read_theta(&path("flat.npy"), Shape::new(2, 3)).unwrap_err().to_string();
+    assert!(said.contains("the array has the shape (6,), but"), "{said}");
+}
+
+/// Two classes in the plane that overlap, in inputs stretched by `stretch` and moved by `shift`.
+fn write_data(dir: &TempDir, stretch: f64, shift: f64) {
+    let value = |k: usize| ((k as f64 * 0.618_033_988_749_895).fract() - 0.5) * 3.0;
+    let x = Array2::from_shape_fn((60, 2), |(i, m)| (value(7 * i + 3 * m) + (i % 2) as f64) * stretch + shift);
+    write_npy(dir.path().join("x.npy"), &x).unwrap();
+    write_npy(dir.path().join("q.npy"), &Array1::from_shape_fn(60, |i| (i % 2) as i64)).unwrap();
+}
+
+/// A sweep of twelve seeds over these data.
+fn sweep_own(dir: &TempDir, activation: &str, more: &[&str]) -> assert_cmd::assert::Assert {
+    let own =
+        ["sweep", "--backend", "cpu", "--x", "x.npy", "--q", "q.npy", "--seeds", "12", "--activation", activation];
+    sharpsweep(dir.path(), &[&own[..], more].concat()).success()
+}
+
+#[test]
+fn inputs_that_are_not_standardised_are_named_before_training_and_the_step_size_after_it() {
+    let dir = tempfile::tempdir().unwrap();
+    write_data(&dir, 300.0, 700.0);
+    sweep_own(&dir, "tanh", &["--max-steps", "60", "--out", "raw"])
+        .stderr(contains("has mean 8.").and(contains("(and 1 more inputs")).and(contains("Use --standardize")))
+        .stderr(
+            contains("in the median over 12 networks at the step limit, below --step-size 0.1")
+                .and(contains("Try a --step-size below")),
+        );
+    sweep_own(&dir, "tanh", &["--max-steps", "60", "--standardize", "--out", "scaled"])
+        .stderr(contains("Use --standardize").not());
+    // Short of steps and not of anything else.
+    sweep_own(&dir, "tanh", &["--max-steps", "3", "--standardize", "--step-size", "1e-5", "--out", "short"])
+        .stderr(contains("above --step-size 0.00001: the steps are short enough there. Try more --max-steps"));
+    // The paper's experiment is told nothing.
+    sharpsweep(dir.path(), &["sweep", "--seeds", "4", "--max-steps", "3", "--step-size", "1e-4", "--out", "own"])
+        .success()
+        .stderr(contains("standardize").not());
+}
+
+#[test]
+fn networks_that_diverge_are_told_a_step_size_from_their_start() {
+    let dir = tempfile::tempdir().unwrap();
+    write_data(&dir, 1.0, 0.0);
+    sweep_own(&dir, "linear", &["--step-size", "1e30", "--max-steps", "50", "--out", "run"]).stderr(
+        contains("of 12 networks diverged: 2 / lambda_sup is ")
+            .and(contains("over the first 12 at their initial weights")),
+    );
+}
+
+#[test]
+fn networks_that_converge_to_a_constant_prediction_are_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    // Saturated hidden units: nothing but the output bias is left to train.
+    write_data(&dir, 1.0, 1000.0);
+    sweep_own(&dir, "tanh", &["--step-size", "0.01", "--max-steps", "3000", "--out", "run"]).stderr(contains(
+        "converged networks have the loss of a constant prediction (41.5888, the share of each class",
+    ));
+}
+
+#[test]
+fn one_class_alone_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write_data(&dir, 1.0, 0.0);
+    write_npy(dir.path().join("q.npy"), &Array1::<i64>::ones(60)).unwrap();
+    sweep_own(&dir, "tanh", &["--max-steps", "20", "--out", "run"])
+        .stderr(contains("all 60 labels are 1: a constant prediction is right everywhere").and(contains("no minimum")));
+    write_npy(dir.path().join("t.npy"), &Array2::<f32>::ones((2, 13))).unwrap();
+    sharpsweep(dir.path(), &["evaluate", "--theta", "t.npy", "--x", "x.npy", "--q", "q.npy", "--backend", "cpu"])
+        .success()
+        .stderr(contains("all 60 labels are 1"))
+        .stdout(contains("runs/evaluate-sigmoid-m2-n3-001"));
+}
+
+#[test]
+fn options_of_other_programs_are_answered_with_what_there_is_instead() {
+    let dir = tempfile::tempdir().unwrap();
+    for (args, says) in [
+        (&["sweep", "--lr", "0.1"][..], "the step size is --step-size"),
+        (&["sweep", "--lr=0.1"], "give lr / I"),
+        (&["sweep", "--epochs", "5"], "--max-steps"),
+        (&["sweep", "--batch-size", "32"], "full-batch gradient descent"),
+        (&["sweep", "--optimizer", "adam"], "`sharpsweep evaluate`"),
+        (&["sweep", "--weight-decay", "1e-3"], "adds a to every eigenvalue"),
+        (&["sweep", "--layers", "2"], "one hidden layer"),
+        (&["sweep", "--reduction", "mean"], "divide loss, gradient and every lambda by I"),
+        (&["sweep", "--weights", "w.npy"], "repeat rows of x"),
+        (&["sweep", "--class-weight", "balanced"], "repeat rows of x"),
+        (&["sweep", "--loss", "mse"], "cross-entropy"),
+        (&["sweep", "--classes", "3"], "two classes"),
+        (&["sweep", "--theta", "t.npy"], "`sharpsweep evaluate --theta`"),
+        (&["sweep", "--init", "xavier"], "--init-range A"),
+        (&["evaluate", "--max-steps", "9"], "`sharpsweep evaluate` does without it, it belongs to "),
+        (&["sweep", "--activation", "relu"], "softplus is the smooth relu"),
+    ] {
+        sharpsweep(dir.path(), args).code(2).stdout("").stderr(contains(says).and(contains("a similar").not()));
+    }
+    // What nobody is known to mean is answered as before.
+    sharpsweep(dir.path(), &["sweep", "--hiden", "3"]).code(2).stderr(contains("--hidden"));
+}
+
+#[test]
+fn activations_have_the_names_of_other_programs_and_manifests_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    for (theirs, ours) in [("logistic", "sigmoid"), ("identity", "linear")] {
+        sharpsweep(dir.path(), &["sweep", "--seeds", "2", "--max-steps", "2", "--activation", theirs, "--out", ours])
+            .success();
+        let manifest = fs::read_to_string(dir.path().join(ours).join("manifest.json")).unwrap();
+        assert!(manifest.contains(&format!("\"activation\": \"{ours}\"")) && !manifest.contains(theirs), "{manifest}");
+    }
+}
+
+#[test]
+fn unlike_parts_of_a_merge_are_told_apart_in_three_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let sweep = |out: &str, more: &[&str]| {
+        sharpsweep(dir.path(), &[&["sweep", "--backend", "cpu", "--max-steps", "2", "--out", out][..], more].concat())
+            .success();
+    };
+    sweep("a", &["--seeds", "0..3"]);
+    sweep("b", &["--seeds", "3..6", "--spectrum"]);
+    sweep("c", &["--seeds", "3..6", "--hidden", "4", "--step-size", "0.2"]);
+    sweep("g1", &["--seeds", "0..3", "--hidden", "3,4"]);
+    sweep("g2", &["--seeds", "3..6", "--hidden", "3,5"]);
+    for (parts, says) in [
+        (["a", "b"], vec!["a and b are not parts of one experiment:\n  --spectrum: nothing in a, \"values\" in b\n"]),
+        (["a", "c"], vec!["--hidden: 3 in a, 4 in c", "--step-size: 0.1 in a, 0.2 in c"]),
+        (["g1", "g2"], vec!["runs that only g1 has: sigmoid-n4-eta0.1; runs that only g2 has: sigmoid-n5-eta0.1"]),
+    ] {
+        let assert = sharpsweep(dir.path(), &["merge", parts[0], parts[1], "--out", "whole"]).code(1);
+        let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert_eq!(said.trim().lines().count(), 3, "{said}");
+        assert!(said.len() < 400 && !said.contains('{') && !said.contains("; :"), "{said}");
+        assert!(says.iter().all(|says| said.contains(says)), "{said}");
+    }
+}
