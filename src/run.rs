@@ -505,6 +505,18 @@ impl Run {
         Ok((rows, points))
     }
 
+    /// What row `row` of the float64 column `name` holds: one number, or as many as the column is wide.
+    ///
+    /// # Errors
+    /// As [`Self::floats`], and if there is no such row.
+    pub fn values_of(&self, name: &str, row: usize) -> Result<Vec<f64>, RunError> {
+        if self.column(name)?.dtype != Dtype::Float64 || row >= self.rows() {
+            return Err(self.damaged(name, format!("the column has no row {row} of float64")));
+        }
+        let bytes = self.open_column(name)?.read(&(row as u64..row as u64 + 1))?;
+        Ok(bytes.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)).collect())
+    }
+
     /// The rows that are written and durable, in order: all of a finished run, of another those in its journal.
     ///
     /// # Errors
