@@ -238,7 +238,8 @@ fn trained_networks_have_true_bounds() {
 fn engines_bound_the_rounding_of_the_terms_alike() {
     let name = "engines_bound_the_rounding_of_the_terms_alike";
     let f64_unit = f64::EPSILON / 2.0;
-    let mut engines: Vec<(String, Box<dyn Engine>, f64, [f64; 2])> = Vec::new();
+    type Compared = (String, Box<dyn Engine>, f64, [f64; 2]);
+    let mut engines: Vec<Compared> = Vec::new();
     for set in InstructionSet::available() {
         let cpu = Cpu::with_instruction_set(Route::Pairwise, set).expect("listed as available");
         engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [1.0 - 1e-12, 1.0 + 1e-12]));
