@@ -109,7 +109,7 @@ impl Watched {
         }
         bar.set_prefix(work.what.clone());
         bar.set_position(done);
-        let left = work.left(Instant::now()).map(|left| format!("{} left", whole_seconds(left)));
+        let left = work.left(Instant::now()).map(|left| format!("{} left", roughly(left)));
         let said = [Some(work.note.clone()).filter(|note| !note.is_empty()), left];
         bar.set_message(said.into_iter().flatten().collect::<Vec<_>>().join(", "));
     }
@@ -163,7 +163,7 @@ impl Work {
             parts.push(note.clone());
         }
         parts.push(format!("{} so far", whole_seconds(now.saturating_duration_since(self.begun))));
-        parts.extend(self.left(now).map(|left| format!("about {} left", whole_seconds(left))));
+        parts.extend(self.left(now).map(|left| format!("about {} left", roughly(left))));
         parts.join(", ")
     }
 }
@@ -171,6 +171,11 @@ impl Work {
 /// `2m 5s`.
 fn whole_seconds(time: Duration) -> String {
     humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64)).to_string()
+}
+
+/// `4days 11h`: an estimate needs no more than two units.
+fn roughly(time: Duration) -> String {
+    whole_seconds(time).split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 /// A template is a constant; a bar without it would still count.
@@ -205,6 +210,8 @@ mod tests {
         let line = work("seeds", 60, 100, 50, 0, "81.0 % converged").line(at(30));
         assert_eq!(line, "seeds: 60 of 100 (60.0 %), 81.0 % converged, 30s so far, about 2m left");
         assert_eq!(work("comparing networks", 0, 0, 0, 0, "").line(at(90)), "comparing networks, 1m 30s so far");
+        let line = work("seeds", 1, 12_905, 0, 0, "").line(at(30));
+        assert_eq!(line, "seeds: 1 of 12905 (0.0 %), 30s so far, about 4days 11h left");
         assert_eq!(work("seeds", 0, 100, 0, 0, "").line(at(30)), "seeds: 0 of 100 (0.0 %), 30s so far");
     }
 
