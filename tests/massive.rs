@@ -106,8 +106,8 @@ fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
     refused(&["2"], &["seeds 100..433 are in none", "seeds 766..1100 are in none"]);
     refused(&["1", "2", "3", "overlapping"], &["seeds 433..600 are in both"]);
     refused(&["1", "2", "2", "3"], &["seeds 433..766 are in both 2 and 2"]);
-    refused(&["1", "steps", "3"], &["not parts of one experiment", "work.max_steps: 60 there, 61 here"]);
-    refused(&["1", "converged", "3"], &["keep: \"all\" there, \"converged\" here"]);
+    refused(&["1", "steps", "3"], &["not parts of one experiment", "--max-steps: 60 in 1, 61 in steps"]);
+    refused(&["1", "converged", "3"], &["--keep: \"all\" in 1, \"converged\" in converged"]);
     refused(
         &["1", "reference", "3"],
         &["different engines", "engine: `cpu` there, `reference` here", "--allow-mixed-engines"],

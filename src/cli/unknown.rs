@@ -57,7 +57,7 @@ const MEANT: &[(&[&str], &str)] = &[
     (
         &["theta", "init-theta", "warm-start", "checkpoint", "pretrained"],
         "training starts from random weights, seed by seed; networks trained elsewhere are taken as they are by `sharpsweep evaluate \
-         --theta`",
+         --theta`, and those of a run here are trained on by `sharpsweep resume DIR --max-steps T`",
     ),
     (
         &["init", "initialization", "initializer", "init-std", "init-scale"],
