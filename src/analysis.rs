@@ -5,6 +5,7 @@
 //! - [`same_networks`]: networks that are the same but for the order and the signs of their hidden units;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
+//! - [`rank_correlation`]: whether one value of a network rises with another;
 //! - [`quantiles`]: quantiles as NumPy's default.
 //!
 //! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
@@ -14,6 +15,7 @@ mod duplicates;
 mod f1;
 mod mann_whitney;
 mod quantiles;
+mod spearman;
 
 pub use duplicates::{
     Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Networks, PairStatistics, SAMPLED_PAIRS, Same,
@@ -22,6 +24,7 @@ pub use duplicates::{
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};
+pub use spearman::{RankCorrelation, rank_correlation};
 
 /// Why values cannot be analysed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -55,6 +58,14 @@ pub enum AnalysisError {
         predictions: usize,
         /// Labels given.
         labels: usize,
+    },
+    /// Two lists are to be taken in pairs and differ in length.
+    #[error("{first} values cannot be paired with {second}")]
+    Unpaired {
+        /// Values in the first.
+        first: usize,
+        /// Values in the second.
+        second: usize,
     },
     /// A quantile's level lies outside 0 to 1.
     #[error("{level} is no quantile level: it must be between 0 and 1")]

@@ -45,7 +45,7 @@ pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     Dataset::new(samples, labels).map_err(|error| match error {
         DataError::Label { .. } => InputError::new(q, format!("{error}; {advice}")),
         DataError::Lengths { .. } if count == columns && rows != columns => {
-            InputError::new(x, format!("{error}; x has a sample a column: save x.T"))
+            InputError::new(q, format!("{error}; if x holds a sample a column, save x.T"))
         }
         DataError::Lengths { .. } => InputError::new(q, error.to_string()),
         _ => InputError::new(x, error.to_string()),

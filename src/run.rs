@@ -505,6 +505,49 @@ impl Run {
         Ok((rows, points))
     }
 
+    /// What row `row` of the float64 column `name` holds: one number, or as many as the column is wide.
+    ///
+    /// # Errors
+    /// As [`Self::floats`], and if there is no such row.
+    pub fn values_of(&self, name: &str, row: usize) -> Result<Vec<f64>, RunError> {
+        if self.column(name)?.dtype != Dtype::Float64 || row >= self.rows() {
+            return Err(self.damaged(name, format!("the column has no row {row} of float64")));
+        }
+        let bytes = self.open_column(name)?.read(&(row as u64..row as u64 + 1))?;
+        Ok(bytes.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)).collect())
+    }
+
+    /// The weights of the first networks, at most `count`, that ended as `status`, (S', D) in f64; those that were not kept are NaN.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn weights_of_first(&self, status: Status, count: usize) -> Result<Array2<f64>, RunError> {
+        let column = self.theta_column()?;
+        let (file, ended) = (self.open_column("theta")?, self.open_column("status")?);
+        let (mut weights, mut found) = (Vec::new(), 0);
+        self.each_block(|rows| {
+            if found == count {
+                return Ok(());
+            }
+            for (row, number) in rows.clone().zip(ended.read(rows)?) {
+                if number == status as u8 && found < count {
+                    let bytes = file.read(&(row..row + 1))?;
+                    match column.dtype {
+                        Dtype::Float64 => {
+                            weights.extend(bytes.as_chunks().0.iter().map(|&value| f64::from_le_bytes(value)))
+                        }
+                        _ => weights
+                            .extend(bytes.as_chunks().0.iter().map(|&value| f64::from(f32::from_le_bytes(value)))),
+                    }
+                    found += 1;
+                }
+            }
+            Ok(())
+        })?;
+        Array2::from_shape_vec((found, column.width.unwrap_or(1)), weights)
+            .map_err(|error| self.damaged("theta", error.to_string()))
+    }
+
     /// The rows that are written and durable, in order: all of a finished run, of another those in its journal.
     ///
     /// # Errors

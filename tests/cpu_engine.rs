@@ -262,7 +262,7 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
         [(Activation::Sigmoid, 2, 3), (Activation::Tanh, 2, 10), (Activation::Softplus, 5, 6), (Activation::Gelu, 3, 5)]
     {
         let problem = Problem::new(hidden, activation, random_data(30, inputs));
-        let until = |max_steps| Descent { max_steps, tolerance: 1.0, init_range: 3.0, ..Descent::default() };
+        let until = |max_steps| Descent { max_steps, tolerance: 1e-2, init_range: 3.0, ..Descent::default() };
         for set in InstructionSet::available() {
             let mut cpu = cpu(Route::Auto, set);
             let whole = cpu.train(&problem, &until(90), 4..75).unwrap();

@@ -80,7 +80,7 @@ fn labels_of_every_kind_come_with_their_conversion() {
     }
     write_npy(&x, &Array2::<f64>::zeros((2, 5))).unwrap();
     write_npy(&q, &array![0.0, 1.0, 1.0, 0.0, 1.0]).unwrap();
-    assert!(refused(&x, &q).contains("x has a sample a column: save x.T"));
+    assert!(refused(&x, &q).contains("if x holds a sample a column, save x.T"));
 }
 
 #[test]
@@ -151,14 +151,16 @@ fn inputs_that_are_not_standardised_are_named_before_training_and_the_step_size_
     sweep_own(&dir, "tanh", &["--max-steps", "60", "--out", "raw"])
         .stderr(contains("has mean 8.").and(contains("(and 1 more inputs")).and(contains("Use --standardize")))
         .stderr(
-            contains("in the median over 12 networks at the step limit, below --step-size 0.1")
-                .and(contains("Try a --step-size below")),
+            contains(
+                "Within 4 steps of --step-size 0.1 the loss rises for 12 of the first 12 networks at the step limit",
+            )
+            .and(contains(" lowers it in the median. Try that")),
         );
     sweep_own(&dir, "tanh", &["--max-steps", "60", "--standardize", "--out", "scaled"])
         .stderr(contains("Use --standardize").not());
     // Short of steps and not of anything else.
     sweep_own(&dir, "tanh", &["--max-steps", "3", "--standardize", "--step-size", "1e-5", "--out", "short"])
-        .stderr(contains("above --step-size 0.00001: the steps are short enough there. Try more --max-steps"));
+        .stderr(contains("4 more steps of --step-size 0.00001 lower the loss of 12 of the first 12 networks at the step limit: try more --max-steps"));
     // The paper's experiment is told nothing.
     sharpsweep(dir.path(), &["sweep", "--seeds", "4", "--max-steps", "3", "--step-size", "1e-4", "--out", "own"])
         .success()
@@ -170,8 +172,8 @@ fn networks_that_diverge_are_told_a_step_size_from_their_start() {
     let dir = tempfile::tempdir().unwrap();
     write_data(&dir, 1.0, 0.0);
     sweep_own(&dir, "linear", &["--step-size", "1e30", "--max-steps", "50", "--out", "run"]).stderr(
-        contains("of 12 networks diverged: 2 / lambda_sup is ")
-            .and(contains("over the first 12 at their initial weights")),
+        contains("of 12 networks diverged. Within 4 steps of --step-size 1e30 the loss rises for 12 of the first 12 networks at their initial weights, where 2 / lambda_sup is ")
+            .and(contains(" lowers it in the median. Try that")),
     );
 }
 

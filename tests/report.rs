@@ -7,14 +7,14 @@ mod support {
 use std::sync::LazyLock;
 
 use ndarray::{Array2, ArrayD, array};
-use sharpsweep::analysis::mann_whitney;
+use sharpsweep::analysis::{mann_whitney, rank_correlation};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, Status};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
 use sharpsweep::reference::{self, Reference, spectrum};
 use sharpsweep::replay::Trajectory;
-use sharpsweep::report::{self, Figure, FigureError, Group, Landscape, Points, Report, Row, Table};
-use support::browser::open_in_browser;
+use sharpsweep::report::{self, Figure, FigureError, Gap, Group, Landscape, Points, Report, Row, Table};
+use support::browser::{PHONE, open_in_browser};
 
 /// Some critical points of the paper's experiment at N = 3, with everything that the figures plot.
 struct Networks {
@@ -68,6 +68,7 @@ fn trajectory() -> Trajectory {
     let falling = |scale: f64| steps.iter().map(|&t| scale / (1.0 + f64::from(t))).collect::<Vec<f64>>();
     Trajectory {
         seed: 7,
+        step_size: 0.1,
         loss: falling(300.0),
         gradient_sq: falling(1e4),
         lambda_sup: falling(40.0),
@@ -107,8 +108,14 @@ fn all_figures() -> Vec<Figure> {
         report::bound_by_width(&[Group { label: "N = 3", values: sup }, Group { label: "N = 10", values: max }], None),
         report::bound_against_hidden_gram(trace_sq, sup),
         report::activation_functions(),
+        report::sharpness_against_macro_f1("λ_{1}", max, sup, rank_correlation(max, sup).unwrap()),
     ];
     drawn.into_iter().map(Result::unwrap).collect()
+}
+
+/// The paper's numbers, and what it does not have.
+fn names_of_figures() -> Vec<String> {
+    (2..=13).map(|k| format!("figure-{k:02}")).chain(["sharpness-against-f1".into()]).collect()
 }
 
 #[test]
@@ -116,8 +123,7 @@ fn every_figure_of_the_paper_is_drawn_and_saved_with_its_numbers() {
     let directory = tempfile::tempdir().unwrap();
     let figures = all_figures();
     let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
-    let expected: Vec<String> = (2..=13).map(|k| format!("figure-{k:02}")).collect();
-    assert_eq!(names, expected);
+    assert_eq!(names, names_of_figures());
     for figure in &figures {
         figure.save(directory.path()).unwrap();
         let svg = std::fs::read_to_string(directory.path().join(format!("{}.svg", figure.name))).unwrap();
@@ -213,12 +219,12 @@ fn cells(figure: &Figure, count: usize) -> Vec<&str> {
 fn the_hessian_map_is_white_at_zero_and_both_matrices_share_one_scale() {
     let analytic = array![[0.0, 2.0], [2.0, -1.0]];
     let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), 1).unwrap();
-    // 0 is white, the largest magnitude the end of the map.
-    assert_eq!(cells(&figure, 4), ["#ffffff", "#d55e00", "#d55e00", "#80b9d9"]);
+    // 0 is white, the largest magnitude the end of the map; half of it lies ln(501) / ln(1001) = 0.9 up the logarithmic scale.
+    assert_eq!(cells(&figure, 4), ["#ffffff", "#d55e00", "#d55e00", "#1a80ba"]);
     // Control: a larger numeric Hessian stretches the scale of the analytic one too.
     let numeric = array![[0.0, 2.0], [2.0, -4.0]];
     let figure = report::hessian_against_numeric(analytic.view(), numeric.view(), 1).unwrap();
-    assert_eq!(cells(&figure, 4), ["#ffffff", "#eaaf80", "#eaaf80", "#bfdcec"]);
+    assert_eq!(cells(&figure, 4), ["#ffffff", "#d96e1a", "#d96e1a", "#338ec1"]);
 }
 
 #[test]
@@ -276,7 +282,7 @@ fn full_report() -> Report {
     Report {
         title: "Sharpness of 40 networks".into(),
         summary: "Trained from <40> seeds & evaluated; λ_{sup} in closed form.".into(),
-        notices: vec!["Figure 5 is not drawn: no trajectory".into()],
+        notices: vec!["Go on with `sharpsweep resume`.".into()],
         tables: vec![Table {
             title: "Published against here".into(),
             note: "Agreement is in distribution.".into(),
@@ -300,6 +306,11 @@ fn full_report() -> Report {
             ],
         }],
         figures: all_figures(),
+        gaps: vec![Gap {
+            name: "figure-11".into(),
+            title: "Figure 11 · The bound by the width".into(),
+            why: "it compares two widths, see `sharpsweep reproduce`".into(),
+        }],
         listings: vec![("manifest.json".into(), format!("{{ \"command\": \"{}\" }}", "sharpsweep ".repeat(40)))],
     }
 }
@@ -309,28 +320,101 @@ fn the_report_escapes_text_and_loads_nothing() {
     let html = full_report().to_html().unwrap();
     assert!(html.contains("&lt;40&gt; seeds &amp; evaluated; λ<sub>sup</sub>"));
     assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("<script"));
-    assert_eq!(html.matches("<img ").count(), 12);
+    assert_eq!(html.matches("<img ").count(), 13);
 }
 
 #[test]
-fn the_report_opens_in_a_browser_with_every_figure_and_fits_a_phone() {
-    let Some(seen) = open_in_browser(&full_report().to_html().unwrap()) else { return };
-    assert_eq!(seen.console, Vec::<String>::new());
-    assert!(seen.scroll_width <= 390.0, "the page is {} pixels wide on a phone of 390", seen.scroll_width);
-    let names: Vec<String> = seen.images.iter().map(|(name, ..)| name.clone()).collect();
-    assert_eq!(names, (2..=13).map(|k| format!("figure-{k:02}")).collect::<Vec<String>>());
-    for (name, natural, shown) in &seen.images {
-        assert!(*natural > 0.0 && *shown > 300.0, "{name} is {natural} wide by nature and {shown} on the page");
+fn the_list_of_figures_has_titles_and_says_why_one_is_missing() {
+    let html = full_report().to_html().unwrap();
+    let list = html.split("<nav").nth(1).unwrap().split("</nav>").next().unwrap();
+    let at = |text: &str| list.find(text).unwrap_or_else(|| panic!("no {text} in {list}"));
+    assert!(
+        at(r##"<a href="#figure-10">Figure 10 · The bound against the norms of the weights</a>"##) < at("figure-11")
+    );
+    assert!(at("not drawn, it compares two widths, see <code>sharpsweep reproduce</code>") < at("#figure-12"));
+    assert!(at("#figure-13") < at("#sharpness-against-f1") && list.contains("Figure 1 is not drawn here"));
+    assert!(html.contains("<code>sharpsweep resume</code>") && !html.split("<body").nth(1).unwrap().contains('`'));
+    assert_eq!(
+        full_report().plain_notices()[0],
+        "Figure 11 is not drawn: it compares two widths, see `sharpsweep reproduce`."
+    );
+}
+
+#[test]
+fn the_report_opens_in_a_browser_with_every_figure_and_nothing_is_cut() {
+    for width in [PHONE, 1280] {
+        let Some(seen) = open_in_browser(&full_report().to_html().unwrap(), width) else { return };
+        assert_eq!(seen.console, Vec::<String>::new());
+        assert_eq!(seen.cut, Vec::<String>::new(), "at {width} pixels");
+        assert!(seen.scroll_width <= f64::from(width), "the page is {} pixels wide in {width}", seen.scroll_width);
+        let names: Vec<String> = seen.images.iter().map(|(name, ..)| name.clone()).collect();
+        assert_eq!(names, names_of_figures());
+        for (name, natural, shown) in &seen.images {
+            assert!(*natural > 0.0 && *shown > 300.0, "{name} is {natural} wide by nature and {shown} on the page");
+        }
     }
 }
 
 /// The negative control of the check above: a page with each fault is seen to have it.
 #[test]
-fn the_browser_check_sees_a_broken_figure_a_wide_page_and_a_console_error() {
+fn the_browser_check_sees_a_broken_figure_a_wide_page_what_is_cut_and_a_console_error() {
     let faulty = r#"<figure id="broken"><img src="data:image/svg+xml;base64,AAAA"></figure><div style="width:600px">wide</div>
+        <div style="overflow-x:auto"><p style="width:900px">hidden without a cue</p></div>
         <script>console.error("an error")</script>"#;
-    let Some(seen) = open_in_browser(faulty) else { return };
+    let Some(seen) = open_in_browser(faulty, PHONE) else { return };
     assert!(seen.scroll_width > 390.0);
+    assert!(seen.cut.iter().any(|cut| cut.starts_with("leaves the page: div wide")), "{:?}", seen.cut);
+    assert!(seen.cut.iter().any(|cut| cut.starts_with("overflows: div hidden")), "{:?}", seen.cut);
     assert!(seen.images.iter().any(|(name, natural, _)| name == "broken" && *natural <= 0.0));
     assert!(seen.console.iter().any(|line| line.contains("an error")), "{:?}", seen.console);
+}
+
+#[test]
+fn few_values_of_macro_f1_are_counted_and_many_are_boxed() {
+    let group = |label, values| Group { label, values };
+    let few = report::macro_f1_by_bound(group("low", &[0.9, 0.9, 0.8, 0.9]), group("high", &[0.8, 0.7]), None).unwrap();
+    assert!(few.caption.contains("takes 3 values") && few.caption.contains("low: 4 networks"), "{}", few.caption);
+    // Three of the four of low at 0.9 is the longest bar.
+    assert!(few.svg.contains(">3</text>") && few.svg.contains(">0.900</text>"));
+    let many: Vec<f64> = (0..30).map(|k| 0.5 + f64::from(k) / 100.0).collect();
+    let boxed = report::macro_f1_by_bound(group("low", &many), group("high", &[0.8, 0.7]), None).unwrap();
+    assert!(boxed.caption.contains("Boxes span the quartiles"), "{}", boxed.caption);
+}
+
+#[test]
+fn a_few_far_values_do_not_empty_the_axis_of_the_histogram() {
+    let mut values: Vec<f64> =
+        (0..300).map(|k| 100.0 + 10.0 * (f64::from(k) * 0.618_033_988_749_895).fract()).collect();
+    values.extend([0.8, 0.85, 400.0]);
+    let figure = report::bound_histogram(&values, 109.0).unwrap();
+    assert!(figure.caption.contains("2 networks lie below 100, at 0.800 at the farthest"), "{}", figure.caption);
+    assert!(figure.caption.contains("one network lies above 110, at 400 at the farthest"), "{}", figure.caption);
+    assert!(figure.svg.contains("← 2<") && figure.svg.contains("1 →<") && figure.data[0].1.len() == 303);
+    // A long tail is not cut off but gets a logarithmic axis.
+    let tail: Vec<f64> = (0..300).map(|k| 10_f64.powf(f64::from(k) / 75.0)).collect();
+    let figure = report::bound_histogram(&tail, 5000.0).unwrap();
+    assert!(
+        figure.caption.contains("The x axis is logarithmic") && !figure.caption.contains("Beyond"),
+        "{}",
+        figure.caption
+    );
+}
+
+#[test]
+fn trajectories_show_where_gradient_descent_is_no_longer_stable() {
+    let figure = report::descent(&trajectory()).unwrap();
+    assert!(figure.svg.contains("2/η = 20.0") && figure.svg.contains("step t"));
+    let even = |figure: &Figure| figure.svg.matches("stroke-dasharray=\"2 2.5\"").count();
+    // Once in its panel and once in the legend.
+    assert_eq!(even(&figure), 2);
+    let both = report::sharpest_and_flattest_descent(&trajectory(), &trajectory()).unwrap();
+    assert_eq!(even(&both), 3);
+}
+
+#[test]
+fn every_caption_says_the_scales() {
+    for figure in all_figures().iter().filter(|figure| figure.name != "figure-08") {
+        let says = ["linear", "logarithmic"].iter().any(|scale| figure.caption.contains(scale));
+        assert!(says, "{}: {}", figure.name, figure.caption);
+    }
 }

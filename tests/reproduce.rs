@@ -67,10 +67,11 @@ fn reproduce_leaves_every_figure_the_tables_and_a_page_that_opens() {
     let difference = &tables[0]["rows"][4];
     assert_eq!((&difference["cells"][1], &difference["holds"]), (&"5.44×10^{−5}".into(), &true.into()));
 
-    let Some(seen) = support::browser::open_in_browser(&page(&out)) else { return };
+    let Some(seen) = support::browser::open_in_browser(&page(&out), support::browser::PHONE) else { return };
     assert_eq!(seen.console, Vec::<String>::new());
     assert!(seen.scroll_width <= 390.0, "{}", seen.scroll_width);
-    assert_eq!(seen.images.len(), 12);
+    assert_eq!(seen.images.len(), 13);
+    assert_eq!(seen.cut, Vec::<String>::new());
     assert!(seen.images.iter().all(|(_, natural, _)| *natural > 0.0));
 
     // Nothing is overwritten.
@@ -236,7 +237,7 @@ fn rows_that_are_not_written_yet_are_left_out() {
 fn replay_records_one_seed_as_columns_and_a_figure() {
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("replay");
-    let arguments = ["replay", "7", "--every", "10", "--max-steps", "105", "--out"];
+    let arguments = ["replay", "7", "--record-every", "10", "--max-steps", "105", "--out"];
     sharpsweep(&arguments, &[&out]).success().stdout(contains("seed 7 ").and(contains("lambda_sup = ")));
     let column = |name: &str| -> ArrayD<f64> { ndarray_npy::read_npy(out.join(format!("replay/{name}.npy"))).unwrap() };
     let steps: Vec<f64> = (0..=10).map(|k| f64::from(10 * k)).chain([105.0]).collect();
@@ -245,6 +246,9 @@ fn replay_records_one_seed_as_columns_and_a_figure() {
         assert_eq!(column(name).len(), 12, "{name}");
     }
     assert_eq!(column("theta").len(), 13);
+    let along = column("theta_trajectory");
+    assert_eq!(along.shape(), [12, 13]);
+    assert_eq!(along.index_axis(ndarray::Axis(0), 11), column("theta"));
     assert!(out.join("replay.svg").is_file() && out.join("replay.png").is_file());
     let told: serde_json::Value = serde_json::from_str(&fs::read_to_string(out.join("replay.json")).unwrap()).unwrap();
     assert_eq!((&told["ended"], &told["steps"]), (&"reached the step limit".into(), &105.into()));
@@ -258,6 +262,62 @@ fn a_replay_of_a_diverging_seed_still_leaves_its_record() {
     let arguments = ["replay", "3", "--step-size", "1e38", "--activation", "linear", "--out"];
     sharpsweep(&arguments, &[&out]).success().stdout(contains("seed 3 diverged"));
     assert!(out.join("replay/loss.npy").is_file());
+}
+
+#[test]
+fn replay_of_several_seeds_leaves_for_each_what_it_leaves_of_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let [one, several] = ["one", "several"].map(|name| directory.path().join(name));
+    // The name that the interval had before.
+    let options = ["--every", "50", "--max-steps", "120", "--out"];
+    sharpsweep(&[&["replay", "5"], &options[..]].concat(), &[&one]).success();
+    sharpsweep(&[&["replay", "5,1..3"], &options[..]].concat(), &[&several])
+        .success()
+        .stdout(contains("seed 5 ").and(contains("seed 1 ")).and(contains("seed 2 ")).and(contains("12 records")));
+    let mut folders: Vec<_> = fs::read_dir(&several).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    folders.sort();
+    assert_eq!(folders, ["seed-1", "seed-2", "seed-5"]);
+    for name in ["replay.json", "replay.svg", "replay/lambda_sup.npy", "replay/theta_trajectory.npy"] {
+        assert_eq!(fs::read(several.join("seed-5").join(name)).unwrap(), fs::read(one.join(name)).unwrap(), "{name}");
+    }
+    let json = sharpsweep(&["replay", "1,2", "--max-steps", "3", "--json", "--out"], &[&directory.path().join("json")]);
+    let told: serde_json::Value = serde_json::from_slice(&json.success().get_output().stdout).unwrap();
+    assert_eq!((&told[0]["seed"], &told[1]["seed"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn replay_says_nothing_of_grids() {
+    sharpsweep(&["replay", "--help"], &[]).success().stdout(contains("makes a grid").not());
+    sharpsweep(&["replay", "1", "--step-size", "0.1,0.2"], &[]).code(2).stderr(contains("0.1,0.2"));
+}
+
+#[test]
+fn a_report_without_the_list_of_its_files_is_left_alone_and_told_of() {
+    let (_directory, run) = run_of("4", &[]);
+    sharpsweep(&["report"], &[&run]).success();
+    fs::remove_file(run.join("report/files.json")).unwrap();
+    sharpsweep(&["report"], &[&run]).code(1).stderr(contains("left by an earlier version").and(contains("Remove ")));
+}
+
+#[test]
+fn eigenvalues_that_the_run_has_are_not_computed_again() {
+    let (_directory, run) = run_of("40", &["--spectrum=vectors"]);
+    let path = run.join("lambda_max.npy");
+    sharpsweep(&["report"], &[&run]).success().stdout(contains("as the run recorded them"));
+    let column: Array1<f64> = ndarray_npy::read_npy(&path).unwrap();
+    let shown = |figure: &str, name: &str| -> ArrayD<f64> {
+        ndarray_npy::read_npy(run.join(format!("report/figures/{figure}/{name}.npy"))).unwrap()
+    };
+    assert!(shown("figure-02", "lambda_max").iter().all(|value| column.iter().any(|c| c.to_bits() == value.to_bits())));
+    // Sharpness is lambda_1 where the run has it, and the loss goes along the recorded eigenvectors.
+    assert_eq!(shown("sharpness-against-f1", "sharpness"), shown("figure-02", "lambda_max"));
+    assert!(page(&run.join("report")).contains("Sharpness λ<sub>1</sub> against the macro F1"));
+    let (_other, without) = run_of("40", &[]);
+    sharpsweep(&["report"], &[&without]).success().stdout(contains("computed from theta in float64"));
+    assert!(page(&without.join("report")).contains("Sharpness λ<sub>sup</sub> against the macro F1"));
+    let losses: ArrayD<f64> = ndarray_npy::read_npy(without.join("report/figures/figure-04/losses_a.npy")).unwrap();
+    let along = shown("figure-04", "losses_a");
+    assert!(along.iter().zip(&losses).all(|(a, b)| (a - b).abs() <= 1e-9 * b.abs()), "{along} {losses}");
 }
 
 #[test]

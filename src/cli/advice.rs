@@ -1,21 +1,35 @@
 //! What to try where training cannot or did not do what was hoped for: said beside the results.
 
 use ndarray::Array2;
+use rayon::prelude::*;
 
 use super::{Failure, notice};
 use crate::analysis::median;
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, Route};
+use crate::engine::{Descent, Engine, Route, Status};
 use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::run::{Outcome, Population, Run};
+use crate::reference::{gradient, loss};
+use crate::run::{Outcome, Population, Run, number};
 use crate::spec::{DataSource, Experiment, Work};
 
-/// The most networks that advice is taken from, so that it costs little.
+/// The most networks of which a loss is looked at.
 const ASKED: usize = 1024;
 
-/// The networks that are evaluated at their initial weights where training ended outside its numbers.
-const STARTS: u64 = 32;
+/// The most networks from which steps are tried.
+const MOST: usize = 32;
+
+/// Losses that a search for a step that fits takes, about.
+const LOSSES: f64 = 24.0;
+
+/// The multiplications that all searches may take together.
+const WORK: f64 = 2e9;
+
+/// The steps that are looked at: a descent that leaps to and fro raises the loss in every other one.
+const STEPS: usize = 4;
+
+/// The shortest step that is tried, as a power of ten.
+const SHORTEST: i32 = -30;
 
 /// How near a loss must be to that of a constant prediction to be taken for it, relatively.
 const CONSTANT: f64 = 1e-4;
@@ -69,49 +83,55 @@ pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), F
     if 2 * converged >= rows {
         return Ok(());
     }
-    if non_finite > step_limit {
-        let seeds = STARTS.min(rows);
-        if let Some(step) =
-            step_at_start(&experiment.problem, &descent, first_seed, seeds).filter(|&step| step < descent.step_size)
-        {
-            notice(&format!(
-                "{non_finite} of {rows} networks diverged: 2 / lambda_sup is {step:.2e} in the median over the first {seeds} at their \
-                 initial weights, and descent with --step-size {} leaps out where lambda_max is above 2 / step size. Try a --step-size \
-                 below {step:.2e}",
-                descent.step_size
-            ));
-        }
+    let problem = &experiment.problem;
+    let asked = affordable(problem);
+    let (theta, what) = if non_finite > step_limit {
+        (starts(problem, &descent, first_seed, asked.min(usize::try_from(rows)?)), "networks at their initial weights")
+    } else if run.has("theta") {
+        (run.weights_of_first(Status::StepLimit, asked)?, "networks at the step limit")
+    } else {
         return Ok(());
-    }
-    let (column, sharpness) = if run.has("lambda_max") {
-        ("lambda_max", "lambda_max")
-    } else {
-        ("lambda_sup", "lambda_sup, which is at least lambda_max,")
     };
-    let found = values(run, column, Population::All)?;
-    let positive: Vec<f64> = found.into_iter().filter(|&value| value > 0.0).collect();
-    let Ok(middle) = median(&positive) else { return Ok(()) };
-    let step = 2.0 / middle;
-    let over = counted(positive.len(), converged + step_limit);
-    let stands = format!("2 / {sharpness} is {step:.2e} in the median over {over} networks");
-    notice(&if step < descent.step_size {
-        format!(
-            "{stands}, below --step-size {}: descent cannot settle where lambda_max is above 2 / step size. Try a --step-size below \
-             {step:.2e}",
-            descent.step_size
-        )
-    } else {
-        format!(
-            "{stands}, above --step-size {}: the steps are short enough there. Try more --max-steps",
-            descent.step_size
-        )
-    });
+    let finite: Vec<Vec<f64>> =
+        theta.outer_iter().map(|row| row.to_vec()).filter(|row| row.iter().all(|value| value.is_finite())).collect();
+    let step = descent.step_size;
+    let rises: Vec<Rise> = finite.par_iter().filter_map(|theta| Rise::of(problem, theta, step)).collect();
+    let diverged = if non_finite > 0 { format!("{non_finite} of {rows} networks diverged. ") } else { String::new() };
+    let (risen, of) = (rises.len(), finite.len());
+    if 2 * risen > of {
+        let steps: Vec<f64> = rises.iter().filter_map(|rise| rise.fits).collect();
+        let fits = match median(&steps) {
+            Ok(fits) => format!("one of {} lowers it in the median. Try that", number(fits)),
+            Err(_) => "try a much smaller one".into(),
+        };
+        let stable = stable_step(problem, &rises).filter(|&stable| stable < step);
+        let stable =
+            stable.map_or_else(String::new, |stable| format!(", where 2 / lambda_sup is {stable:.1e} in the median"));
+        notice(&format!(
+            "{diverged}Within {STEPS} steps of --step-size {} the loss rises for {risen} of the first {of} {what}{stable}; {fits}",
+            number(step)
+        ));
+    } else if non_finite > step_limit {
+        notice(&format!("{diverged}Try a smaller --step-size"));
+    } else if of > 0 {
+        notice(&format!(
+            "{diverged}{STEPS} more steps of --step-size {} lower the loss of {} of the first {of} {what}: try more --max-steps",
+            number(step),
+            of - risen
+        ));
+    }
     Ok(())
 }
 
 /// `5`, or `the first 1024 of 2000`.
 fn counted(asked: usize, all: u64) -> String {
     if asked as u64 == all { all.to_string() } else { format!("the first {asked} of {all}") }
+}
+
+/// How many networks a few seconds at most take.
+fn affordable(problem: &Problem) -> usize {
+    let each = problem.data.samples() as f64 * problem.shape.parameters() as f64 * LOSSES;
+    ((WORK / each) as usize).clamp(1, MOST)
 }
 
 /// The finite values of a column of the first networks of `over`.
@@ -125,12 +145,48 @@ fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure
     Ok(found)
 }
 
-/// 2 over the median `lambda_sup` of the networks of the first seeds before their first step; `None` where it cannot be had.
-fn step_at_start(problem: &Problem, descent: &Descent, first_seed: u64, seeds: u64) -> Option<f64> {
+/// Where a step of the descent raises the loss, and what is there instead.
+struct Rise {
+    /// The weights before that step.
+    theta: Vec<f64>,
+    /// The longest step, of 3 or 1 times a power of ten below that of the descent, that lowers the loss by at least half of what it would
+    /// on a straight slope: (eta/2) g.g.
+    fits: Option<f64>,
+}
+
+impl Rise {
+    /// The first among the next [`STEPS`] steps of the descent from `theta`, if there is one.
+    fn of(problem: &Problem, theta: &[f64], step: f64) -> Option<Self> {
+        let mut theta = theta.to_vec();
+        let mut here = loss(problem, &theta);
+        for _ in 0..STEPS {
+            let gradient = gradient(problem, &theta);
+            let moved =
+                |step: f64| -> Vec<f64> { theta.iter().zip(&gradient).map(|(theta, g)| theta - step * g).collect() };
+            let next = moved(step);
+            let there = loss(problem, &next);
+            // Sums of this size round by about as much; NaN has risen, too.
+            let rounding = 1e-12 * here;
+            if there <= here + rounding {
+                (theta, here) = (next, there);
+                continue;
+            }
+            let gradient_sq: f64 = gradient.iter().map(|g| g * g).sum();
+            let falls = |step: f64| loss(problem, &moved(step)) <= here - 0.5 * step * gradient_sq + rounding;
+            let decade = step.log10().ceil() as i32;
+            let mut shorter = (SHORTEST..=decade).rev().flat_map(|k| [3.0, 1.0].map(|digit| digit * 10_f64.powi(k)));
+            let fits = shorter.find(|&shorter| shorter < step && falls(shorter));
+            return Some(Self { theta, fits });
+        }
+        None
+    }
+}
+
+/// 2 over the median `lambda_sup` before the steps that raise the loss; `None` where it cannot be had.
+fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
     let parameters = problem.shape.parameters();
-    let start = |seed| initial_theta(problem.shape, seed, descent.init_range).into_iter().map(f64::from);
-    let theta: Vec<f64> = (first_seed..first_seed.saturating_add(seeds)).flat_map(start).collect();
-    let theta = Array2::from_shape_vec((theta.len() / parameters, parameters), theta).ok()?;
+    let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
+    let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
     let found = Cpu::new(Route::Auto).evaluate(problem, theta.view()).ok()?;
     let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
     let bounds: Vec<f64> = traces
@@ -140,4 +196,14 @@ fn step_at_start(problem: &Problem, descent: &Descent, first_seed: u64, seeds: u
         .filter(|&bound| bound.is_finite() && bound > 0.0)
         .collect();
     Some(2.0 / median(&bounds).ok()?)
+}
+
+/// The initial weights of the first seeds.
+fn starts(problem: &Problem, descent: &Descent, first_seed: u64, seeds: usize) -> Array2<f64> {
+    let mut theta = Array2::zeros((seeds, problem.shape.parameters()));
+    for (mut row, seed) in theta.outer_iter_mut().zip(first_seed..) {
+        let start = initial_theta(problem.shape, seed, descent.init_range);
+        row.iter_mut().zip(start).for_each(|(to, from)| *to = f64::from(from));
+    }
+    theta
 }

@@ -47,13 +47,14 @@ pub(super) struct Args {
     output: SummaryArgs,
 }
 
-const ELSEWHERE: &str = "One row of theta from elsewhere (import numpy as np):
+const ELSEWHERE: &str = "One row of theta from elsewhere (import numpy as np; model is Linear, activation, Linear):
   scikit-learn   (W1, w2), (b1, b2) = mlp.coefs_, mlp.intercepts_
                  np.r_[np.c_[b1, W1.T].ravel(\"F\"), b2, w2.ravel()]
-  torch          W1, b1, w2, b2 = [p.detach().numpy() for p in model.parameters()]    (Linear, activation, Linear)
+  torch          W1, b1, w2, b2 = [p.detach().numpy() for p in model.parameters()]
                  np.r_[np.c_[b1, W1].ravel(\"F\"), b2, w2.ravel()]
-Their names: logistic is sigmoid, identity is linear. `loss` is summed over the I samples: I times a mean loss, and so is every lambda.
-A network with two logits has the outputs and the loss of the one whose output weights are v(1) - v(0), but another Hessian: lambda differs.
+Their names: logistic is sigmoid, identity is linear. `loss` is summed over the I samples: I
+times a mean loss, and so is every lambda. A network with two logits has the outputs and the
+loss of the one whose output weights are v(1) - v(0), but another Hessian: lambda differs.
 
 Example:
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6 --activation tanh";

@@ -1,32 +1,39 @@
 //! `sharpsweep replay`.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use ndarray::Array1;
+use rayon::prelude::*;
+use serde_json::Value;
 
-use super::experiment::{DataArgs, DescentsArgs, NetworkArgs};
+use super::experiment::{DataArgs, DescentsArgs, NetworkArgs, check_distinct};
 use super::place::placed;
+use super::progress::Watched;
 use super::summary::OutputArgs;
 use super::{Failure, print};
 use crate::engine::Status;
 use crate::reference::{check_spectra, check_terms};
-use crate::replay::replay;
+use crate::replay::{Replay, replay_with};
 use crate::report::descent;
+use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
-use crate::spec::Work;
+use crate::spec::{Spec, Work};
+use crate::watch::Watch;
 
-/// Trains one seed again in f64 and records what changes on the way
+/// Trains seeds again in f64 and records what changes on the way
 ///
-/// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, and a figure. A long f32 run of the same
-/// seed can end elsewhere: seeds that start above 2 / lambda_1 oscillate, and rounding decides where to.
+/// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, theta_trajectory (the weights at each of these
+/// steps, a row each), theta (where it ended), and a figure. Of several seeds each has a folder seed-K of its own. A long f32 run of the
+/// same seed can end elsewhere: seeds that start above 2 / lambda_1 oscillate, and rounding decides where to.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("step_size", |arg| arg.value_delimiter(None).help("eta in theta <- theta - eta dL/dtheta")))]
 pub(super) struct Args {
-    /// The seed
-    #[arg(value_name = "SEED")]
-    seed: u64,
+    /// The seeds: one, as 7, or a list of seeds and ranges A..B without B, as 1,2,5 or 1..4
+    #[arg(value_name = "SEEDS", value_parser = parse_seed_list)]
+    seeds: SeedList,
     /// Record every K steps; the start and the end are always recorded
-    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-    every: u32,
+    #[arg(long, alias = "every", value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    record_every: u32,
     /// The directory to write to; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -40,47 +47,100 @@ pub(super) struct Args {
     output: OutputArgs,
 }
 
+/// Seeds in the order that they were given in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SeedList(Vec<u64>);
+
+/// The most seeds of one replay: more are a sweep.
+const MOST_SEEDS: u64 = 1000;
+
+/// `7`, `1,2,5`, `1..4` (1, 2, 3), or a list of both.
+fn parse_seed_list(text: &str) -> Result<SeedList, String> {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("`{text}` is no seed ({error}): give one, as 7, or a list, as 1,2,5 or 1..4"))
+    };
+    let mut seeds = Vec::new();
+    for part in text.split(',') {
+        let range = match part.split_once("..") {
+            Some((first, end)) => number(first)?..number(end)?,
+            None => {
+                let seed = number(part)?;
+                let end = seed.checked_add(1);
+                seed..end.ok_or_else(|| format!("seed {seed} is the largest number there is: take a smaller one"))?
+            }
+        };
+        if range.is_empty() {
+            return Err(format!(
+                "{part} holds no seed: the end of a range is not part of it, so it must be above the start"
+            ));
+        }
+        if range.end - range.start > MOST_SEEDS - seeds.len() as u64 {
+            return Err(format!("a replay takes at most {MOST_SEEDS} seeds: `sharpsweep sweep` trains any number"));
+        }
+        seeds.extend(range);
+    }
+    Ok(SeedList(seeds))
+}
+
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         let [gradient_descent] = self.descents.each()?[..] else {
             return Err(Failure::Usage(anyhow::anyhow!("a replay follows one network: give one --step-size")));
         };
-        let end = self.seed.checked_add(1).ok_or_else(|| {
-            Failure::Usage(anyhow::anyhow!("seed {} is the largest number there is: take a smaller one", self.seed))
-        })?;
-        let experiment = self.data.experiment(Work::sweep(self.seed..end, gradient_descent), &self.network)?;
+        let seeds = &self.seeds.0;
+        check_distinct("SEEDS", seeds)?;
+        let experiments = seeds
+            .iter()
+            .map(|&seed| self.data.experiment(Work::sweep(seed..seed + 1, gradient_descent), &self.network))
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = experiments.first() else { return Ok(()) };
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
-        check_terms(&experiment.problem)?;
-        check_spectra(experiment.problem.shape)?;
-        let replay = replay(&experiment.problem, &gradient_descent, self.seed, self.every);
-        let mut figure = descent(&replay.trajectory)?;
-        figure.data.push(("theta".into(), Array1::from(replay.theta).into_dyn()));
-        let trajectory = &replay.trajectory;
-        let last = |values: &[f64]| values.last().copied().unwrap_or(f64::NAN);
-        let ended = match replay.status {
-            Status::Converged => "converged",
-            Status::NonFinite => "diverged",
-            Status::StepLimit | Status::Evaluated | Status::Pending => "reached the step limit",
-        };
-        let summary = serde_json::json!({
-            "seed": self.seed,
-            "ended": ended,
-            "steps": trajectory.steps.last(),
-            "records": trajectory.steps.len(),
-            "every": self.every,
-            "loss": last(&trajectory.loss),
-            "gradient_sq": last(&trajectory.gradient_sq),
-            "lambda_sup": last(&trajectory.lambda_sup),
-            "lambda_max": last(&trajectory.lambda_max),
-            "lambda_min": last(&trajectory.lambda_min),
-            "spec": experiment.spec,
-        });
-        let text = serde_json::to_string_pretty(&summary)?;
-        let mut files = figure.files()?;
-        files.push(("replay.json".into(), format!("{text}\n").into_bytes()));
-        let dir = placed(self.out.as_deref(), &format!("replay-{}", self.seed), |dir| {
+        let problem = &first.problem;
+        check_terms(problem)?;
+        check_spectra(problem.shape)?;
+        self.check_room(problem.shape.parameters(), gradient_descent.max_steps)?;
+
+        let watched = Watched::start("steps");
+        let (max_steps, several) = (gradient_descent.max_steps, seeds.len() > 1);
+        let (done, all) = (AtomicU64::new(0), u64::from(max_steps).saturating_mul(seeds.len() as u64));
+        let replays: Vec<Replay> = seeds
+            .par_iter()
+            .map(|&seed| {
+                let mut before = 0;
+                let mut told = |taken: u32| {
+                    let now = u64::from(taken - before);
+                    before = taken;
+                    watched.at("steps", done.fetch_add(now, Ordering::Relaxed) + now, all);
+                };
+                let replay = replay_with(problem, &gradient_descent, seed, |taken| {
+                    told(taken);
+                    taken.saturating_add(self.record_every)
+                });
+                // Steps that it did not need are done, too.
+                told(max_steps);
+                replay
+            })
+            .collect();
+        drop(watched);
+
+        let mut files = Vec::new();
+        let mut summaries = Vec::new();
+        for (replay, experiment) in replays.iter().zip(&experiments) {
+            let folder = if several { format!("seed-{}/", replay.trajectory.seed) } else { String::new() };
+            let mut figure = descent(&replay.trajectory)?;
+            figure.data.push(("theta".into(), ndarray::Array1::from(replay.theta.clone()).into_dyn()));
+            figure.data.push(("theta_trajectory".into(), replay.theta_trajectory.clone().into_dyn()));
+            files.extend(figure.files()?.into_iter().map(|(name, content)| (format!("{folder}{name}"), content)));
+            let summary = self.summary(replay, &experiment.spec);
+            let text = serde_json::to_string_pretty(&summary)?;
+            files.push((format!("{folder}replay.json"), format!("{text}\n").into_bytes()));
+            summaries.push(summary);
+        }
+        let name = if let [seed] = seeds[..] { format!("replay-{seed}") } else { "replays".into() };
+        let dir = placed(self.out.as_deref(), &name, |dir| {
             let staging = Staging::new(dir)?;
             for (name, content) in &files {
                 let path = staging.path().join(name);
@@ -90,22 +150,90 @@ impl Args {
             Ok(dir.to_owned())
         })?;
         if self.output.json() {
-            return print(&text);
+            return match summaries.as_slice() {
+                [summary] => print(&serde_json::to_string_pretty(summary)?),
+                _ => print(&serde_json::to_string_pretty(&summaries)?),
+            };
         }
+        for replay in &replays {
+            print(&told(replay))?;
+        }
+        let (records, dir) = (replays.iter().map(|replay| replay.trajectory.steps.len()).sum::<usize>(), dir.display());
+        let folder = if several { format!("{dir}/seed-{}", seeds[0]) } else { dir.to_string() };
+        let more = if several { " and the like of the others" } else { "" };
         print(&format!(
-            "seed {} {ended} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
-            self.seed,
-            trajectory.steps.last().copied().unwrap_or(0),
-            last(&trajectory.loss),
-            last(&trajectory.gradient_sq),
-            last(&trajectory.lambda_sup),
-            last(&trajectory.lambda_max),
-            last(&trajectory.lambda_min)
-        ))?;
-        print(&format!(
-            "{} records in {dir}/replay: numpy.load(\"{dir}/replay/lambda_sup.npy\"); figure {dir}/replay.svg",
-            trajectory.steps.len(),
-            dir = dir.display()
+            "{records} records in {dir}: numpy.load(\"{folder}/replay/lambda_sup.npy\"), the weights at each in theta_trajectory.npy; \
+             figure {folder}/replay.svg{more}"
         ))
+    }
+
+    /// Fails unless the records fit memory, with their copy on the way to the disk.
+    fn check_room(&self, parameters: usize, max_steps: u32) -> Result<(), NoRoom> {
+        let records = u64::from(max_steps / self.record_every) + 2;
+        let bytes = records.saturating_mul(16 * (parameters as u64 + 6)).saturating_mul(self.seeds.0.len() as u64);
+        check_memory("the weights at every record", bytes)
+            .map_err(|error| NoRoom { fits: Some("with a larger --record-every there are fewer".into()), ..error })
+    }
+
+    /// What `replay.json` says.
+    fn summary(&self, replay: &Replay, spec: &Spec) -> Value {
+        let trajectory = &replay.trajectory;
+        serde_json::json!({
+            "seed": trajectory.seed,
+            "ended": ended(replay.status),
+            "steps": trajectory.steps.last(),
+            "records": trajectory.steps.len(),
+            "every": self.record_every,
+            "loss": last(&trajectory.loss),
+            "gradient_sq": last(&trajectory.gradient_sq),
+            "lambda_sup": last(&trajectory.lambda_sup),
+            "lambda_max": last(&trajectory.lambda_max),
+            "lambda_min": last(&trajectory.lambda_min),
+            "spec": spec,
+        })
+    }
+}
+
+fn last(values: &[f64]) -> f64 {
+    values.last().copied().unwrap_or(f64::NAN)
+}
+
+fn ended(status: Status) -> &'static str {
+    match status {
+        Status::Converged => "converged",
+        Status::NonFinite => "diverged",
+        Status::StepLimit | Status::Evaluated | Status::Pending => "reached the step limit",
+    }
+}
+
+/// One line on how a seed ended.
+fn told(replay: &Replay) -> String {
+    let trajectory = &replay.trajectory;
+    format!(
+        "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
+        trajectory.seed,
+        ended(replay.status),
+        trajectory.steps.last().copied().unwrap_or(0),
+        last(&trajectory.loss),
+        last(&trajectory.gradient_sq),
+        last(&trajectory.lambda_sup),
+        last(&trajectory.lambda_max),
+        last(&trajectory.lambda_min)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SeedList, parse_seed_list};
+
+    #[test]
+    fn seeds_are_one_a_list_or_ranges() {
+        let seeds = |text| parse_seed_list(text).map(|SeedList(seeds)| seeds);
+        assert_eq!(seeds("7"), Ok(vec![7]));
+        assert_eq!(seeds("1,2,5"), Ok(vec![1, 2, 5]));
+        assert_eq!(seeds("1..4,9"), Ok(vec![1, 2, 3, 9]));
+        for wrong in ["", "x", "1,", "4..4", "5..1", "-1", "1..", "0..1001", "0..18446744073709551615"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
+use super::progress::Watched;
 use super::{Failure, interruption, notice, print};
 use crate::report::{self, Report, report_of_run};
 use crate::run::{Output, Run, RunError, check_free};
@@ -67,13 +68,31 @@ impl Args {
         };
         let mut output = Output::again(&out, FILES)?;
         if !out.join(FILES).is_file() {
-            check_free(&out)?;
+            check_listed(&out)?;
         }
         output.check(PAGE)?;
-        let report = report_of_run(&run, self.over.into());
+        let watched = Watched::start("reading the run");
+        let report = report_of_run(&run, self.over.into(), &watched);
+        drop(watched);
         save(&report, &out, &mut output)?;
         report.tables.iter().try_for_each(|table| print(&table.to_text()))
     }
+}
+
+/// Fails if `out` holds anything, though no list of what a report left there.
+fn check_listed(out: &Path) -> Result<(), Failure> {
+    let page = out.join(PAGE);
+    check_free(out).map_err(|error| {
+        if !page.is_file() {
+            return error.into();
+        }
+        Failure::Failed(anyhow::anyhow!(
+            "{} was left by an earlier version, which kept no list of its files ({FILES}), so whether any was changed cannot be told. \
+             Remove {}, or choose another place with --out",
+            page.display(),
+            out.display()
+        ))
+    })
 }
 
 /// Writes the page and the figures into `dir`, and tells what the page warns of.

@@ -65,7 +65,9 @@ impl Args {
             for hidden in WIDTHS {
                 let run = self.sweep(&choice, data_seed, hidden)?;
                 let mut found = Vec::new();
-                points.push(CriticalPoints::of(&run, Over::UniqueByDistance, &mut found));
+                let watched = self.progress.watch("reading the run");
+                points.push(CriticalPoints::of(&run, Over::UniqueByDistance, &mut found, &watched));
+                drop(watched);
                 notices.extend(found.into_iter().map(|text| format!("Data seed {data_seed}, N = {hidden}: {text}")));
                 if data_seed == self.data_seeds.start {
                     shown.push(run);
@@ -84,7 +86,9 @@ impl Args {
             }
         }
         let [narrow, wide] = shown.as_slice() else { return Ok(()) };
-        let report = report_of_reproduction(&draws, [narrow, wide], notices);
+        let watched = self.progress.watch("figures");
+        let report = report_of_reproduction(&draws, [narrow, wide], notices, &watched);
+        drop(watched);
         let mut output = Output::again(&self.out, FILES)?;
         save(&report, &self.out, &mut output)?;
         let tables = serde_json::to_string_pretty(&report.tables)?;

@@ -3,8 +3,10 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
+
 use super::experiment::{EngineArgs, parse_seeds};
-use super::progress::{ProgressArgs, go_on_with, resume_command};
+use super::progress::{ProgressArgs, go_on_with, resume_command, show_with};
 use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
@@ -88,7 +90,7 @@ impl Args {
             }
             let choice = self.engine.choose_as(&run.manifest().engine)?;
             self.extend_run(dir, more, &choice, &go_on)?;
-            interruption::leaves(format!("the run is extended; show it with: {}", resume_command(dir)));
+            interruption::leaves(format!("the run is extended; {}", show_with(dir)));
             return summary::show(&Run::open(dir)?, &self.output);
         }
         let go_on = format!("each run is whole, extended or as it was; go on with: {}", extend_command(dir, more));
@@ -109,7 +111,7 @@ impl Args {
         let Some(choice) = choice else {
             runs.iter().try_for_each(tidy)?;
             notice(&format!("{} holds that already: nothing to do", dir.display()));
-            return grid::show(dir, &grid, &self.output);
+            return grid::leave(dir, &grid, &self.output);
         };
         grid::take_away_table(dir, &grid)?;
         for (k, (entry, run)) in grid.runs.iter().zip(&runs).enumerate() {
@@ -123,7 +125,7 @@ impl Args {
             self.extend_run(run.dir(), more, &choice, &go_on)?;
         }
         interruption::leaves(format!("every run is extended; for the table, {}", go_on_with(dir)));
-        grid::show(dir, &grid, &self.output)
+        grid::leave(dir, &grid, &self.output)
     }
 
     /// Extends the run in `dir` by `more`; `go_on` says what there is and what to do where that is cut off.
@@ -149,7 +151,11 @@ impl Args {
             self.progress.carry_out(&sweep, engine, &choice, *writer, go_on)?;
         }
         drop(earlier);
-        let published = place.publish(&run)?;
+        let published = place.publish(&run).map_err(|error| match error {
+            // What is there now is not the run that was extended: the error says what to do.
+            RunError::Replaced(_) => Failure::from(error),
+            error => Failure::Failed(anyhow!("{error}\nthe extended run is whole, but not in its place; {go_on}")),
+        })?;
         if !published.kept.is_empty() {
             let kept = published.kept.join(", ");
             notice(&format!("kept as they are, of the run before it was extended: {kept}"));

@@ -2,9 +2,6 @@
 
 use crate::npy::{Foreign, ForeignType};
 
-/// The most different labels that are taken for classes unless all are whole numbers.
-const MOST_CLASSES: usize = 20;
-
 /// Classes that are named one by one.
 const NAMED: usize = 5;
 
@@ -19,7 +16,6 @@ pub(super) fn of_labels(labels: &[f64]) -> String {
     classes.dedup();
     let between = labels.iter().all(|label| (0.0..=1.0).contains(label));
     let whole = labels.iter().all(|label| label.fract() == 0.0);
-    let many = classes.len() > MOST_CLASSES;
     match classes[..] {
         [] => "there is none".into(),
         [one] => format!("q holds nothing but {one}: two classes are needed"),
@@ -27,7 +23,7 @@ pub(super) fn of_labels(labels: &[f64]) -> String {
         _ if between && !whole => {
             "all of them lie between 0 and 1, as probabilities do: save (q > 0.5).astype(np.uint8)".into()
         }
-        _ if many && !whole => format!(
+        _ if !whole => format!(
             "q holds {} different values, as a quantity does, where two classes are needed: save, for instance, \
              (q > np.median(q)).astype(np.uint8)",
             classes.len()
@@ -70,7 +66,7 @@ pub(super) fn of_label_type(found: &ForeignType) -> &'static str {
         Foreign::Text | Foreign::Objects => {
             "save np.unique(q, return_inverse=True)[1], which numbers the labels in their order"
         }
-        Foreign::Fields => "save one of its fields, as q[q.dtype.names[-1]]",
+        Foreign::Fields => "save q[q.dtype.names[-1]], or whichever field holds them",
         Foreign::Number => "save q.astype(np.float32)",
         Foreign::Complex => "save q.real",
         Foreign::Time | Foreign::Other => "save labels 0 and 1",

@@ -1,7 +1,7 @@
 //! Figure 13: the activation functions and their derivatives.
 
 use super::canvas::{Area, Axis, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, title};
 use super::palette;
 use crate::model::{Activation, Derivatives};
 
@@ -47,8 +47,7 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's SmoothReLU, GELU the exact \
                    form y Φ(y) with the normal distribution function Φ. All axes are linear.";
-    let mut figure =
-        Figure::new("figure-13", "Figure 13 · Activation functions", caption.into(), canvas)?.with_column("y", &y);
+    let mut figure = Figure::new("figure-13", title(13), caption.into(), canvas)?.with_column("y", &y);
     for activation in Activation::ALL {
         for (_, suffix, _, part) in parts {
             let values: Vec<f64> = y.iter().map(|&y| part(activation.derivatives(y))).collect();

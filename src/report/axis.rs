@@ -143,7 +143,17 @@ impl Axis {
             }
             sparsest = ticks;
         }
-        sparsest
+        // Every few of them, as long as there are two; on a linear axis the multiples of a larger step.
+        let first = match (sparsest.as_slice(), &self.scale) {
+            ([first, second, ..], Scale::Linear) => (first.at / (second.at - first.at)).round() as i64,
+            _ => 0,
+        };
+        let every_few = |every: usize| -> Vec<Tick> {
+            let taken = |&(k, _): &(usize, &Tick)| (first + k as i64).rem_euclid(every as i64) == 0;
+            sparsest.iter().enumerate().filter(taken).map(|(_, tick)| tick.clone()).collect()
+        };
+        let fewer = (2..sparsest.len()).map(every_few).find(|ticks| ticks.len() >= 2 && fits(ticks));
+        fewer.unwrap_or_else(|| sparsest.clone())
     }
 
     fn label_each(&self, values: &[f64]) -> Vec<Tick> {
@@ -312,6 +322,9 @@ mod tests {
         let axis = Axis::logarithmic("", (0.5, 2000.0)).with_ticks(12);
         let few = axis.ticks(|ticks| ticks.len() <= 4);
         assert_eq!(few.iter().map(|tick| tick.label.as_str()).collect::<Vec<&str>>(), ["1", "10", "100", "1000"]);
+        let linear = Axis::linear("", (900.0, 9100.0)).with_ticks(5);
+        let two = linear.ticks(|ticks| ticks.len() <= 2);
+        assert_eq!(two.iter().map(|tick| tick.label.as_str()).collect::<Vec<&str>>(), ["4000", "8000"]);
         assert!(axis.clone().bare().ticks(|_| true).is_empty());
         // Whatever the range, there are at least two.
         for k in 0..400 {

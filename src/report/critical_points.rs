@@ -3,23 +3,16 @@
 //!
 //! A damaged column costs the figures that need it and a notice, not the report.
 
-use ndarray::{Array2, ArrayView2, Axis};
-use rayon::prelude::*;
+use ndarray::{Array2, Axis};
 
 use super::lettering::number;
+use super::measured::{Measured, measure};
 use crate::analysis::{Maps, Networks, duplicates, median, same_networks};
-use crate::bounds::network_bounds_of_each;
 use crate::engine::{Descent, Status};
-use crate::model::Problem;
-use crate::reference::{self, central_difference_hessian, hessian, spectrum};
+use crate::reference;
 use crate::run::{Population, Run, State};
 use crate::spec::{DataSource, Experiment, Spec, Work};
-
-/// Half the distance between the two gradients of a central difference.
-pub(super) const DIFFERENCE_STEP: f64 = 1e-4;
-
-/// What f64 computes from theta (spectra, differences, norms) is computed for at most this many critical points of a run.
-pub(super) const MOST_MEASURED: usize = 5000;
+use crate::watch::Watch;
 
 /// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
 pub(super) const SADDLE: f64 = -1e-3;
@@ -52,6 +45,8 @@ impl Over {
 /// The networks of one run that are shown, as a rule its unique critical points. Columns have one value for each of `rows`.
 #[derive(Debug, Clone)]
 pub struct CriticalPoints {
+    /// The run that they are of.
+    pub(super) run: Run,
     /// What was run.
     pub spec: Spec,
     /// The problem and data, unless the run's copy of the data is damaged.
@@ -74,44 +69,24 @@ pub struct CriticalPoints {
     pub trace: Option<Vec<f64>>,
     /// Column `trace_sq`.
     pub trace_sq: Option<Vec<f64>>,
+    /// Column `lambda_max`, of a run with the spectrum.
+    pub lambda_max: Option<Vec<f64>>,
     /// Column `theta`, (rows, D).
     pub theta: Option<Array2<f64>>,
     /// What is computed from theta.
     pub measured: Option<Measured>,
 }
 
-/// Quantities of some critical points, from theta in f64; NaN where a network has none.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Measured {
-    /// Which points: positions in [`CriticalPoints::rows`], ascending.
-    pub index: Vec<usize>,
-    /// lambda_1 of the closed-form Hessian.
-    pub lambda_max: Vec<f64>,
-    /// lambda_D of the closed-form Hessian.
-    pub lambda_min: Vec<f64>,
-    /// Trace of the central-difference Hessian.
-    pub trace: Vec<f64>,
-    /// Squared Frobenius norm of the central-difference Hessian, which is tr H^2.
-    pub trace_sq: Vec<f64>,
-    /// ||H_closed - H_difference||_F.
-    pub difference: Vec<f64>,
-    /// ||V||_F^2.
-    pub v_norm_sq: Vec<f64>,
-    /// ||W||_F^2.
-    pub w_norm_sq: Vec<f64>,
-    /// ||R^T R||_F^2.
-    pub hidden_gram_sq: Vec<f64>,
-}
-
 impl CriticalPoints {
     /// Reads `run` and computes what the figures need of the networks that it is `over`; what is damaged is left out, and
     /// `notices` say so.
-    pub fn of(run: &Run, over: Over, notices: &mut Vec<String>) -> Self {
+    pub fn of(run: &Run, over: Over, notices: &mut Vec<String>, watch: &dyn Watch) -> Self {
         let spec = run.manifest().spec.clone();
         let mut take = Take { notices };
         let experiment = take.value(run.experiment());
         let (networks, converged) = take.converged(run, over);
         let theta = take.value(run.theta());
+        watch.at("comparing networks", 0, 0);
         let (rows, duplicates) = match over {
             Over::Converged => (converged.clone(), None),
             Over::All => (take.computed(run), None),
@@ -124,21 +99,37 @@ impl CriticalPoints {
         let lambda_sup = column("lambda_sup");
         let (trace, trace_sq) = (column("trace"), column("trace_sq"));
         let macro_f1 = if run.has("macro_f1") { column("macro_f1") } else { None };
+        let [lambda_max, lambda_min] =
+            ["lambda_max", "lambda_min"].map(|name| if run.has(name) { column(name) } else { None });
         let theta = theta.map(|theta| theta.select(Axis(0), &rows));
         let measured = match (&experiment, &theta) {
-            (Some(experiment), Some(theta)) if !rows.is_empty() => Some(measure(&experiment.problem, theta.view())),
+            (Some(experiment), Some(theta)) if !rows.is_empty() => {
+                let recorded = lambda_max.clone().zip(lambda_min);
+                Some(measure(&experiment.problem, theta.view(), recorded, watch))
+            }
             _ => None,
         };
-        if let Some(measured) = measured.as_ref().filter(|measured| measured.index.len() < rows.len()) {
-            take.notices.push(format!(
-                "Spectra, differences and norms are those of {} of {} {}, evenly spaced in the order of rows.",
-                measured.index.len(),
-                rows.len(),
-                over.noun()
-            ));
+        if let Some(measured) = &measured {
+            let of =
+                |what: &str, index: &[usize]| (index.len() < rows.len()).then(|| format!("{what} of {}", index.len()));
+            let parts = [
+                of("eigenvalues", &measured.index),
+                of("finite differences", &measured.difference_index),
+                of("norms of the weights", &measured.norm_index),
+            ];
+            let parts: Vec<String> = parts.into_iter().flatten().collect();
+            if !parts.is_empty() {
+                take.notices.push(format!(
+                    "To end in time, of {} {} some quantities are computed for fewer, evenly spaced in the order of rows: {}.",
+                    rows.len(),
+                    over.noun(),
+                    parts.join(", ")
+                ));
+            }
         }
         let converged = converged.len();
         Self {
+            run: run.clone(),
             spec,
             experiment,
             networks,
@@ -150,6 +141,7 @@ impl CriticalPoints {
             macro_f1,
             trace,
             trace_sq,
+            lambda_max,
             theta,
             measured,
         }
@@ -315,8 +307,14 @@ impl CriticalPoints {
         if let Some((saddles, known)) = self.saddles() {
             facts.push(("no minimum: λ_{D} < −10^{−3}".into(), share(saddles, known)));
         }
-        if let Some(mean) = self.mean_difference() {
-            facts.push(("mean ‖H_{closed} − H_{difference}‖_{F}".into(), number(mean)));
+        if let Some(measured) = &self.measured {
+            let whence = if measured.recorded { "as the run recorded them" } else { "computed from theta in float64" };
+            let of = |index: &[usize]| share(index.len(), self.rows.len());
+            facts.push(("eigenvalues of".into(), format!("{}, {whence}", of(&measured.index))));
+            if let Some(mean) = self.mean_difference() {
+                let of = of(&measured.difference_index);
+                facts.push(("mean ‖H_{closed} − H_{difference}‖_{F}".into(), format!("{} over {of}", number(mean))));
+            }
         }
         facts
     }
@@ -452,48 +450,5 @@ fn no_critical_point(work: &Work, networks: usize, diverged: usize) -> String {
             "No network is finite (its g·g leaves the range of the engine's numbers), so there is nothing to show."
                 .into()
         }
-    }
-}
-
-/// Computes [`Measured`] of the rows of `theta` (S, D), on all cores.
-fn measure(problem: &Problem, theta: ArrayView2<'_, f64>) -> Measured {
-    let points = theta.nrows();
-    let count = points.min(MOST_MEASURED);
-    let index: Vec<usize> = (0..count).map(|k| k * points / count).collect();
-    let theta = theta.select(Axis(0), &index);
-    let numeric: Vec<[f64; 5]> = theta
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .map(|row| {
-            let theta = row.to_vec();
-            let closed = hessian(problem, &theta);
-            let difference = central_difference_hessian(problem, &theta, DIFFERENCE_STEP);
-            let (max, min) = match spectrum(closed.view(), 0) {
-                Ok(spectrum) => (spectrum.lambda_max(), spectrum.lambda_min()),
-                Err(_) => (f64::NAN, f64::NAN),
-            };
-            let norm_sq = |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>();
-            [max, min, difference.diag().sum(), norm_sq(&difference), norm_sq(&(&closed - &difference)).sqrt()]
-        })
-        .collect();
-    let column = |k: usize| numeric.iter().map(|values| values[k]).collect();
-    let bounds = network_bounds_of_each(problem, theta.view());
-    Measured {
-        index,
-        lambda_max: column(0),
-        lambda_min: column(1),
-        trace: column(2),
-        trace_sq: column(3),
-        difference: column(4),
-        v_norm_sq: bounds.iter().map(|bounds| bounds.v_norm_sq).collect(),
-        w_norm_sq: bounds.iter().map(|bounds| bounds.w_norm_sq).collect(),
-        hidden_gram_sq: bounds.iter().map(|bounds| bounds.hidden_gram_sq).collect(),
-    }
-}
-
-impl Measured {
-    /// The values of a column at the measured points.
-    pub(super) fn of(&self, column: &[f64]) -> Vec<f64> {
-        self.index.iter().map(|&k| column[k]).collect()
     }
 }

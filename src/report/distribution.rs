@@ -5,7 +5,7 @@ use kuva::render::render::TextAnchor;
 
 use super::axis::scales;
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, title};
 use super::lettering::number;
 use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use super::points::thin;
@@ -105,7 +105,7 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
         number(threshold),
         sorted.len() - below
     );
-    let figure = Figure::new("figure-06", "Figure 6 · Distribution of the bound", caption, canvas)?;
+    let figure = Figure::new("figure-06", title(6), caption, canvas)?;
     Ok(figure.with_column("lambda_sup", lambda_sup).with_column("threshold", &[threshold]))
 }
 
@@ -144,7 +144,7 @@ pub fn macro_f1_by_bound(
     high: Group<'_>,
     comparison: Option<MannWhitney>,
 ) -> Result<Figure, FigureError> {
-    let title = "Figure 7 · Generalization of flat and sharp networks";
+    let title = title(7);
     let with_columns =
         |figure: Figure| figure.with_column("macro_f1_low", low.values).with_column("macro_f1_high", high.values);
     if let Some(values) = few_values(&[low, high]) {
@@ -179,7 +179,7 @@ pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> 
         "λ_{{sup}} by the number of hidden units N. The y axis is {scale}. {BOXES} {}",
         groups_caption(groups, comparison)?
     );
-    let mut figure = Figure::new("figure-11", "Figure 11 · The bound by the width of the network", caption, canvas)?;
+    let mut figure = Figure::new("figure-11", title(11), caption, canvas)?;
     for (k, group) in groups.iter().enumerate() {
         figure = figure.with_column(&format!("lambda_sup_{}", k + 1), group.values);
     }
@@ -223,7 +223,7 @@ fn counts(groups: &[Group<'_>], values: &[f64], label: &str) -> Result<Canvas, F
     let names = (3..9).map(written).find(|names| names.windows(2).all(|pair| pair[0] != pair[1]));
     let y = Axis::names(label, names.unwrap_or_else(|| written(9)));
     let left = y.room();
-    let height = 36.0 * values.len().max(3) as f64;
+    let height = (36.0 * values.len() as f64).max(215.0);
     let area = Area { left, top: 30.0, width: WIDTH - left - 16.0, height };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
     let found = |sorted: &[f64], value: f64| sorted.iter().filter(|found| found.total_cmp(&value).is_eq()).count();

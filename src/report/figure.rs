@@ -26,6 +26,44 @@ pub struct Figure {
     pub data: Vec<(String, ArrayD<f64>)>,
 }
 
+/// Titles of the paper's figures, from Figure 2 on.
+const TITLES: [&str; 12] = [
+    "Figure 2 · The bound against the largest eigenvalue",
+    "Figure 3 · The two sharpest networks",
+    "Figure 4 · The two flattest networks",
+    "Figure 5 · Sharpness during training",
+    "Figure 6 · Distribution of the bound",
+    "Figure 7 · Generalization of flat and sharp networks",
+    "Figure 8 · The Hessian, closed form against numeric",
+    "Figure 9 · Traces, closed form against numeric",
+    "Figure 10 · The bound against the norms of the weights",
+    "Figure 11 · The bound by the width of the network",
+    "Figure 12 · The bound against the hidden layer's Gram matrix",
+    "Figure 13 · Activation functions",
+];
+
+/// The title of a figure of the paper, 2 to 13; that of the others is their own.
+pub(super) fn title(number: u32) -> &'static str {
+    let at = (number as usize).checked_sub(2);
+    at.and_then(|at| TITLES.get(at)).copied().unwrap_or("Sharpness against generalization")
+}
+
+/// The file stem of such a figure.
+pub(super) fn stem(number: u32) -> String {
+    if number == 0 { "sharpness-against-f1".into() } else { format!("figure-{number:02}") }
+}
+
+/// A figure that could not be drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// Its file stem, had it been drawn.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Why it is not there, as a clause.
+    pub why: String,
+}
+
 /// Why a figure could not be drawn or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {

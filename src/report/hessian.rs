@@ -4,12 +4,12 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array2, ArrayView2};
 
 use super::canvas::{Area, Canvas, TEXT_SIZE};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, title};
 use super::lettering::{number, one_notation, power_of_ten};
 use super::palette::{GREY, INK, diverging};
 
 /// Side of a matrix in pixels.
-const SIDE: f64 = 158.0;
+const SIDE: f64 = 150.0;
 /// Magnitudes down to this share of the largest have a colour of their own; below, the scale of colours is linear.
 const LINEAR_BELOW: f64 = 1e-3;
 /// Larger matrices are pooled to at most this many cells a side.
@@ -86,7 +86,7 @@ pub fn hessian_against_numeric(
          weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
         power_of_ten(-3)
     );
-    let figure = Figure::new("figure-08", "Figure 8 · The Hessian, closed form against numeric", caption, canvas)?;
+    let figure = Figure::new("figure-08", title(8), caption, canvas)?;
     Ok(figure
         .with_array("hessian", analytic.to_owned().into_dyn())
         .with_array("hessian_numeric", numeric.to_owned().into_dyn()))

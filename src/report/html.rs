@@ -4,7 +4,7 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::figure::Figure;
+use super::figure::{Figure, Gap};
 use super::lettering::{html, plain};
 use super::table::{Row, Table};
 
@@ -21,6 +21,8 @@ pub struct Report {
     pub tables: Vec<Table>,
     /// Figures in reading order.
     pub figures: Vec<Figure>,
+    /// Figures that a reader would look for and that could not be drawn.
+    pub gaps: Vec<Gap>,
     /// Named texts at the end, such as specification and manifest, shown as they are; all but the first are folded away.
     pub listings: Vec<(String, String)>,
 }
@@ -46,9 +48,20 @@ impl Page<'_> {
         cell.chars().count() > 26
     }
 
-    /// `Figure 2` of `Figure 2 · The bound against ..`: what a list of links shows on a phone too.
-    fn short_title<'a>(&self, figure: &'a Figure) -> &'a str {
-        figure.title.split(" · ").next().unwrap_or(&figure.title)
+    /// The list of the figures in the order of their numbers: name, title, and why it is not there if it is not.
+    fn contents(&self) -> Vec<(&str, &str, Option<&str>)> {
+        let Report { figures, gaps, .. } = self.report;
+        let drawn = figures.iter().map(|figure| (figure.name.as_str(), figure.title.as_str(), None));
+        let missing = gaps.iter().map(|gap| (gap.name.as_str(), gap.title.as_str(), Some(gap.why.as_str())));
+        let mut all: Vec<_> = drawn.chain(missing).collect();
+        // Stable, so what has no number stays in the order of the figures.
+        all.sort_by_key(|(name, ..)| if name.starts_with("figure-") { *name } else { "figure-99" });
+        all
+    }
+
+    /// Whether the figures are those of the paper.
+    fn has_numbers(&self) -> bool {
+        self.contents().iter().any(|(name, ..)| name.starts_with("figure-"))
     }
 
     fn verdict(&self, row: &Row) -> &'static str {
@@ -61,9 +74,13 @@ impl Page<'_> {
 }
 
 impl Report {
-    /// The notices for a terminal.
+    /// The notices for a terminal, with the figures that are missing.
     pub fn plain_notices(&self) -> Vec<String> {
-        self.notices.iter().map(|notice| plain(notice)).collect()
+        let missing = self.gaps.iter().map(|gap| {
+            let name = gap.title.split(" · ").next().unwrap_or(&gap.title);
+            format!("{name} is not drawn: {}.", gap.why)
+        });
+        missing.chain(self.notices.iter().cloned()).map(|notice| plain(&notice)).collect()
     }
 
     /// The page. It loads nothing: figures are inside as SVG, and there is no script.

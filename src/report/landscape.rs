@@ -6,7 +6,7 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, title};
 use super::lettering::number;
 use super::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use crate::model::{Dataset, Problem};
@@ -92,7 +92,7 @@ fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
 /// # Errors
 /// [`FigureError`] without any network.
 pub fn sharpest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
-    landscapes("Figure 3", "figure-03", "Figure 3 · The two sharpest networks", networks, samples)
+    landscapes("Figure 3", "figure-03", title(3), networks, samples)
 }
 
 /// Figure 4: the flattest networks (smallest `lambda_sup` first).
@@ -100,7 +100,7 @@ pub fn sharpest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Fi
 /// # Errors
 /// [`FigureError`] without any network.
 pub fn flattest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
-    landscapes("Figure 4", "figure-04", "Figure 4 · The two flattest networks", networks, samples)
+    landscapes("Figure 4", "figure-04", title(4), networks, samples)
 }
 
 fn landscapes(

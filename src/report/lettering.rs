@@ -131,7 +131,7 @@ fn tspans(label: &str) -> String {
     out
 }
 
-/// `text` as HTML: escaped, with its marks as `sub` and `sup`.
+/// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what stands between backticks as `code`.
 pub(super) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for run in runs(text) {
@@ -139,7 +139,16 @@ pub(super) fn html(text: &str) -> String {
         let escaped = run.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
         out.push_str(&if run.is_script() { format!("<{tag}>{escaped}</{tag}>") } else { escaped });
     }
-    out
+    let mut parts = out.split('`');
+    let mut coded = parts.next().unwrap_or_default().to_owned();
+    while let Some(code) = parts.next() {
+        match parts.next() {
+            Some(after) => coded += &format!("<code>{code}</code>{after}"),
+            // One that nothing closes is a backtick.
+            None => coded += &format!("`{code}"),
+        }
+    }
+    coded
 }
 
 /// `text` for a terminal: marks without their braces.
@@ -204,7 +213,7 @@ pub(super) fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{mark_up, one_notation, runs, width};
+    use super::{html, mark_up, one_notation, runs, width};
 
     #[test]
     fn a_label_splits_into_runs_and_loses_no_text() {
@@ -229,6 +238,12 @@ mod tests {
             svg.contains(r#"dy="0.917em" dx="-0.6"#) && svg.contains("F</tspan></text><text>plain</text>"),
             "{svg}"
         );
+    }
+
+    #[test]
+    fn code_is_marked_up_where_both_backticks_are_there() {
+        assert_eq!(html("`a <b>` and `c` of λ_{1}"), "<code>a &lt;b&gt;</code> and <code>c</code> of λ<sub>1</sub>");
+        assert_eq!(html("one ` only"), "one ` only");
     }
 
     #[test]

@@ -1,38 +1,46 @@
 //! The paper's figures from a run's critical points, and the report of one run.
 
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 
 use super::activations::activation_functions;
-use super::critical_points::{CriticalPoints, DIFFERENCE_STEP, Measured, Over};
+use super::critical_points::{CriticalPoints, Over};
 use super::distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
-use super::figure::Figure;
+use super::figure::{Figure, Gap, stem, title};
 use super::hessian::hessian_against_numeric;
 use super::html::Report;
 use super::landscape::{Landscape, flattest_networks, sharpest_networks};
 use super::lettering::number;
+use super::measured::{DIFFERENCE_STEP, MOST_WORK, Measured, at};
 use super::points::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
-    traces_against_numeric,
+    sharpness_against_macro_f1, traces_against_numeric,
 };
 use super::table::{Row, Table};
 use super::trajectory::sharpest_and_flattest_descent;
-use crate::analysis::{MannWhitney, mann_whitney, quantiles};
+use rayon::prelude::*;
+
+use crate::analysis::{MannWhitney, mann_whitney, quantiles, rank_correlation};
 use crate::model::Problem;
-use crate::reference::{central_difference_hessian, hessian, spectrum};
-use crate::replay::{Replay, replay};
+use crate::numeric::{HessianProduct, Symmetric};
+use crate::records::EIGENVECTORS;
+use crate::reference::{Spectrum, central_difference_hessian, hessian, spectrum};
+use crate::replay::{Replay, replay_with};
 use crate::run::Run;
 use crate::spec::Work;
+use crate::watch::{Pieces, Watch};
 
 /// The level of `lambda_sup` that parts low from high.
 pub(super) const LOW: f64 = 0.9;
 /// How far along an eigenvector the loss is drawn.
 const REACH: f64 = 1.0;
 /// Records of a replayed trajectory for Figure 5, at most about this many.
-const RECORDS: u32 = 10_000;
 /// Networks that a caption names of those that are passed over.
 const MOST_LISTED: usize = 5;
-/// Replays for Figure 5 that would take more than this many multiplications are left to `sharpsweep replay`.
-const MOST_REPLAY_WORK: f64 = 2e10;
+const RECORDS: f64 = 10_000.0;
+/// With fewer than this many the figure would mislead.
+const FEWEST_RECORDS: f64 = 60.0;
+/// Multiplications that each replay for Figure 5 may take: what would take more is left to `sharpsweep replay`.
+const MOST_REPLAY_WORK: f64 = 1e10;
 
 /// Critical points parted by `lambda_sup` at its 90 % quantile.
 #[derive(Debug, Clone)]
@@ -68,13 +76,17 @@ pub(super) fn compare_widths(points: &CriticalPoints, wider: &CriticalPoints) ->
     mann_whitney(&finite(points)?, &finite(wider)?).ok()
 }
 
-/// Draws every figure of the paper that `points`, and for the comparison of widths `wider`, allow. Why one is missing goes to
-/// `notices`.
-pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, notices: &mut Vec<String>) -> Vec<Figure> {
-    let mut drawn = Vec::new();
-    let mut keep = |number: u32, figure: Result<Figure, String>| match figure {
-        Ok(figure) => drawn.push(figure),
-        Err(why) => notices.push(format!("Figure {number} is not drawn: {why}.")),
+/// Draws every figure of the paper that `points`, and for the comparison of widths `wider`, allow, and sharpness against macro F1; and
+/// why others are missing.
+pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, watch: &dyn Watch) -> (Vec<Figure>, Vec<Gap>) {
+    let (mut drawn, mut gaps) = (Vec::new(), Vec::new());
+    let done = Pieces::new(watch, "figures", 13);
+    let mut keep = |number: u32, figure: Result<Figure, String>| {
+        match figure {
+            Ok(figure) => drawn.push(figure),
+            Err(why) => gaps.push(Gap { name: stem(number), title: title(number).into(), why }),
+        }
+        done.one();
     };
     keep(2, figure_2(points, wider));
     let order = points.by_sharpness();
@@ -94,7 +106,7 @@ pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, notices:
     keep(9, figure_9(points));
     keep(
         10,
-        with_bound(points).and_then(|(measured, lambda_sup)| {
+        with_bound(points, |measured| &measured.norm_index).and_then(|(measured, lambda_sup)| {
             bound_against_weight_norms(&measured.v_norm_sq, &measured.w_norm_sq, &lambda_sup)
                 .map_err(|error| error.to_string())
         }),
@@ -102,19 +114,20 @@ pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, notices:
     keep(11, figure_11(points, wider));
     keep(
         12,
-        with_bound(points).and_then(|(measured, lambda_sup)| {
+        with_bound(points, |measured| &measured.norm_index).and_then(|(measured, lambda_sup)| {
             bound_against_hidden_gram(&measured.hidden_gram_sq, &lambda_sup).map_err(|error| error.to_string())
         }),
     );
     keep(13, activation_functions().map_err(|error| error.to_string()));
-    drawn
+    keep(0, sharpness(points));
+    (drawn, gaps)
 }
 
 /// The report of the networks of one run that it is `over`: its figures, a table of what was found, specification and manifest.
-pub fn report_of_run(run: &Run, over: Over) -> Report {
+pub fn report_of_run(run: &Run, over: Over, watch: &dyn Watch) -> Report {
     let mut notices = Vec::new();
-    let points = CriticalPoints::of(run, over, &mut notices);
-    let figures = figures(&points, None, &mut notices);
+    let points = CriticalPoints::of(run, over, &mut notices, watch);
+    let (figures, gaps) = figures(&points, None, watch);
     notices.extend(points.saddle_note());
     let rows = points.facts().into_iter().map(|(what, value)| Row::new([what, value])).collect();
     let table = Table {
@@ -129,6 +142,7 @@ pub fn report_of_run(run: &Run, over: Over) -> Report {
         notices,
         tables: vec![table],
         figures,
+        gaps,
         listings: listings(run).into(),
     }
 }
@@ -150,16 +164,28 @@ fn measured(points: &CriticalPoints) -> Result<&Measured, String> {
     points.measured.as_ref().ok_or_else(|| "it needs theta and the run's data".into())
 }
 
-fn with_bound(points: &CriticalPoints) -> Result<(&Measured, Vec<f64>), String> {
+/// What was measured, with `lambda_sup` of the points of one of its indices.
+fn with_bound(points: &CriticalPoints, index: fn(&Measured) -> &Vec<usize>) -> Result<(&Measured, Vec<f64>), String> {
     let measured = measured(points)?;
     let lambda_sup = points.lambda_sup.as_ref().ok_or("it needs the column lambda_sup")?;
-    Ok((measured, measured.of(lambda_sup)))
+    Ok((measured, at(lambda_sup, some_of(index(measured), points)?)))
+}
+
+/// `index`, unless there was time for none.
+fn some_of<'a>(index: &'a [usize], points: &CriticalPoints) -> Result<&'a [usize], String> {
+    if index.is_empty() {
+        return Err(format!(
+            "it would take long for D = {} (eigenvalues are taken from a run made with --spectrum)",
+            points.spec.shape().parameters()
+        ));
+    }
+    Ok(index)
 }
 
 fn figure_2(points: &CriticalPoints, wider: Option<&CriticalPoints>) -> Result<Figure, String> {
     let mut columns = Vec::new();
     for points in std::iter::once(points).chain(wider) {
-        let (measured, lambda_sup) = with_bound(points)?;
+        let (measured, lambda_sup) = with_bound(points, |measured| &measured.index)?;
         columns.push((format!("N = {}", points.spec.hidden), &measured.lambda_max, lambda_sup));
     }
     let groups: Vec<Points<'_>> = columns.iter().map(|(label, x, y)| Points { label, x, y }).collect();
@@ -176,7 +202,7 @@ fn landscapes(points: &CriticalPoints, order: &[usize], draw: Draw) -> Result<Fi
         .into_iter()
         .map(|k| {
             let theta = row(points, k)?;
-            let spectrum = spectrum(hessian(problem, &theta).view(), 4).map_err(|error| error.to_string())?;
+            let spectrum = leading(points, k, problem, &theta)?;
             Ok(Landscape::around(problem, points.label(k), &theta, lambda_sup[k], &spectrum, REACH))
         })
         .collect::<Result<_, String>>()?;
@@ -194,10 +220,60 @@ fn landscapes(points: &CriticalPoints, order: &[usize], draw: Draw) -> Result<Fi
             listed.join(", ")
         );
     }
+    figure.caption += &drawn_of(points);
     Ok(figure)
 }
 
-fn parts(points: &CriticalPoints) -> Result<(&Problem, &ndarray::Array2<f64>), String> {
+/// The largest eigenvalues and their eigenvectors at the critical point `k`: along the vectors that the run recorded, if it did.
+fn leading(points: &CriticalPoints, k: usize, problem: &Problem, theta: &[f64]) -> Result<Spectrum, String> {
+    let parameters = problem.shape.parameters();
+    let names = (1..=EIGENVECTORS).map(|vector| format!("u_{vector}"));
+    let recorded: Result<Vec<Vec<f64>>, _> = names.map(|name| points.run.values_of(&name, points.rows[k])).collect();
+    if let Ok(vectors) = recorded
+        && vectors.iter().all(|u| u.len() == parameters && u.iter().all(|value| value.is_finite()))
+    {
+        let hessian = HessianProduct::new(problem, theta);
+        let mut product = vec![0.0; parameters];
+        let mut curvature = |u: &Vec<f64>| -> f64 {
+            hessian.apply(u, &mut product);
+            u.iter().zip(&product).map(|(u, hu)| u * hu).sum()
+        };
+        let eigenvalues = vectors.iter().map(&mut curvature).collect();
+        let eigenvectors = Array2::from_shape_vec((vectors.len(), parameters), vectors.concat());
+        return Ok(Spectrum { eigenvalues, eigenvectors: eigenvectors.map_err(|error| error.to_string())? });
+    }
+    if 10.0 * (parameters as f64).powi(3) > MOST_WORK {
+        return Err(format!(
+            "eigenvectors would take long for D = {parameters} (they are taken from a run made with --spectrum=vectors)"
+        ));
+    }
+    spectrum(hessian(problem, theta).view(), EIGENVECTORS).map_err(|error| error.to_string())
+}
+
+/// How many the networks of a figure were chosen from.
+fn drawn_of(points: &CriticalPoints) -> String {
+    format!(" Chosen from {} critical points at N = {}.", points.by_sharpness().len(), points.spec.hidden)
+}
+
+/// lambda_1 where the run has it, else its bound, against the macro F1.
+fn sharpness(points: &CriticalPoints) -> Result<Figure, String> {
+    let macro_f1 = points.macro_f1.as_ref().ok_or("it needs test data (the column macro_f1)")?;
+    let (symbol, sharpness) = match (&points.lambda_max, &points.lambda_sup) {
+        (Some(lambda_max), _) => ("λ_{1}", lambda_max),
+        (None, Some(lambda_sup)) => ("λ_{sup}", lambda_sup),
+        (None, None) => return Err("it needs the column lambda_sup".into()),
+    };
+    let (x, y): (Vec<f64>, Vec<f64>) = sharpness
+        .iter()
+        .zip(macro_f1)
+        .filter(|(sharpness, f1)| sharpness.is_finite() && f1.is_finite())
+        .map(|(&sharpness, &f1)| (sharpness, f1))
+        .unzip();
+    let correlation = rank_correlation(&x, &y).map_err(|error| error.to_string())?;
+    sharpness_against_macro_f1(symbol, &x, &y, correlation).map_err(|error| error.to_string())
+}
+
+fn parts(points: &CriticalPoints) -> Result<(&Problem, &Array2<f64>), String> {
     let needs = "it needs theta and the run's data";
     let experiment = points.experiment.as_ref().ok_or(needs)?;
     Ok((&experiment.problem, points.theta.as_ref().ok_or(needs)?))
@@ -218,21 +294,25 @@ fn figure_5(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
         return Err("there is no critical point".into());
     };
     let (samples, parameters) = (problem.data.samples() as f64, problem.shape.parameters() as f64);
-    let records = f64::from(RECORDS.min(descent.max_steps));
-    let work = f64::from(descent.max_steps) * samples * parameters
-        + records * (parameters.powi(3) * 10.0 + samples * parameters.powi(2) + samples.powi(2) * parameters);
-    if work > MOST_REPLAY_WORK {
+    let training = 3.0 * f64::from(descent.max_steps) * samples * parameters;
+    let record = parameters.powi(3) * 10.0 + samples * parameters.powi(2) + samples.powi(2) * parameters;
+    let records = ((MOST_REPLAY_WORK - training) / record).min(RECORDS);
+    if records < FEWEST_RECORDS {
         return Err("replaying two seeds of this size takes long: `sharpsweep replay SEED` draws one of them".into());
     }
-    let every = (descent.max_steps / RECORDS).max(1);
-    let replays: Vec<Replay> = [sharpest, flattest]
-        .iter()
-        .filter_map(|&k| points.seed(k))
-        .map(|seed| replay(problem, &descent, seed, every))
-        .collect();
+    // Every step where there is time for that, else in growing distances, as the axis is logarithmic.
+    let growth = (f64::from(descent.max_steps) + 1.0).ln() / records;
+    let next = |taken: u32| {
+        let all = f64::from(descent.max_steps) <= records;
+        let grown = (f64::from(taken) + 1.0) * growth.exp() - 1.0;
+        if all { taken.saturating_add(1) } else { (grown as u32).max(taken.saturating_add(1)) }
+    };
+    let seeds: Vec<u64> = [sharpest, flattest].iter().filter_map(|&k| points.seed(k)).collect();
+    let replays: Vec<Replay> = seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next)).collect();
     let [sharp, flat] = replays.as_slice() else { return Err("the networks were not trained here".into()) };
     let mut figure =
         sharpest_and_flattest_descent(&sharp.trajectory, &flat.trajectory).map_err(|error| error.to_string())?;
+    figure.caption += &drawn_of(points);
     for (replay, k) in [(sharp, sharpest), (flat, flattest)] {
         let (end, recorded) = (replay.trajectory.lambda_sup.last().copied().unwrap_or(f64::NAN), lambda_sup[k]);
         // A hundredth: far more than float32 rounding, so another end.
@@ -266,18 +346,23 @@ fn figure_8(points: &CriticalPoints, order: &[usize]) -> Result<Figure, String> 
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
     let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.shape.hidden_weights())
         .map_err(|error| error.to_string())?;
-    figure.caption += &format!(" Shown is {}, the middle one in the order of λ_{{sup}}.", points.label(k));
+    figure.caption += &format!(
+        " Shown is {}, the middle one of {} critical points in the order of λ_{{sup}}.",
+        points.label(k),
+        order.len()
+    );
     Ok(figure)
 }
 
 fn figure_9(points: &CriticalPoints) -> Result<Figure, String> {
     let measured = measured(points)?;
+    let index = some_of(&measured.difference_index, points)?;
     let (Some(trace), Some(trace_sq)) = (&points.trace, &points.trace_sq) else {
         return Err("it needs the columns trace and trace_sq".into());
     };
     traces_against_numeric(
-        Points { label: "", x: &measured.trace, y: &measured.of(trace) },
-        Points { label: "", x: &measured.trace_sq, y: &measured.of(trace_sq) },
+        Points { label: "", x: &measured.trace, y: &at(trace, index) },
+        Points { label: "", x: &measured.trace_sq, y: &at(trace_sq, index) },
     )
     .map_err(|error| error.to_string())
 }

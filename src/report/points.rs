@@ -7,10 +7,10 @@ use kuva::render::render::TextAnchor;
 
 use super::axis::scales;
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, stem, title};
 use super::lettering::number;
 use super::palette::{BLUE, GREY, VERMILLION};
-use crate::analysis::median;
+use crate::analysis::{RankCorrelation, median};
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -201,8 +201,53 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     caption += &unplaced_note(&points, &shown);
     caption += &thinning_note(drawn, shown.iter().map(Vec::len).sum());
     caption += &dropped_note(groups, &points);
-    let figure = Figure::new("figure-02", "Figure 2 · The bound against the largest eigenvalue", caption, canvas)?;
+    let figure = Figure::new("figure-02", title(2), caption, canvas)?;
     Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
+}
+
+/// Sharpness (x), called `symbol`, against the macro F1 on the test samples (y), with their rank correlation.
+///
+/// # Errors
+/// [`FigureError`] if columns differ in length or no value is finite.
+pub fn sharpness_against_macro_f1(
+    symbol: &str,
+    sharpness: &[f64],
+    macro_f1: &[f64],
+    correlation: RankCorrelation,
+) -> Result<Figure, FigureError> {
+    let group = Points { label: symbol, x: sharpness, y: macro_f1 };
+    let points = checked("Sharpness against macro F1", &[group])?.swap_remove(0);
+    let x = Axis::around(symbol, points.iter().map(|p| &p.0));
+    let lowest = points.iter().map(|p| p.1).fold(1.0, f64::min);
+    let y = Axis::linear(
+        "macro F1 on the test samples",
+        ((lowest - 0.06 * (1.0 - lowest)).max(-0.03), 1.0 + 0.04 * (1.0 - lowest)),
+    );
+    let (left, said) = (y.room(), scales(&x, &y));
+    let area = Area { left, top: 30.0, width: WIDTH - left - 16.0, height: 230.0 };
+    let mut panel = Panel::new(area, x, y);
+    let drawn = draw(&mut panel, std::slice::from_ref(&points));
+    let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
+    canvas.place(panel);
+    let RankCorrelation { pairs, rho, p_value } = correlation;
+    let (rho, p) = if rho.is_nan() {
+        ("none".into(), "–".into())
+    } else {
+        (format!("{rho:.3}").replace('-', "\u{2212}"), number(p_value))
+    };
+    let found = format!("Spearman ρ = {rho}, p = {p}, n = {pairs}");
+    canvas.text(area.left + area.width / 2.0, 18.0, &found, TEXT_SIZE, TextAnchor::Middle);
+    let caption = format!(
+        "Sharpness {symbol} against the macro F1 on the test samples, for {pairs} networks. Spearman's rank correlation ρ = {rho}, \
+         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{said}{}{}",
+        thinning_note(drawn, points.len()),
+        dropped_note(&[group], std::slice::from_ref(&points))
+    );
+    let figure = Figure::new(&stem(0), title(0), caption, canvas)?;
+    Ok(figure
+        .with_column("sharpness", sharpness)
+        .with_column("macro_f1", macro_f1)
+        .with_column("rho_p", &[correlation.rho, p_value]))
 }
 
 /// Figure 9: a trace by its closed form (y) against the same from the numeric Hessian (x), one panel each for tr H and tr H^2.
@@ -259,7 +304,7 @@ pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result
     }
     caption += &both;
     caption += &thinning_note(drawn, of);
-    let figure = Figure::new("figure-09", "Figure 9 · Traces, closed form against numeric", caption, canvas)?;
+    let figure = Figure::new("figure-09", title(9), caption, canvas)?;
     let figure = with_columns(figure, ("trace_numeric", "trace"), &[trace]);
     Ok(with_columns(figure, ("trace_sq_numeric", "trace_sq"), &[trace_sq]))
 }
@@ -301,7 +346,7 @@ pub fn bound_against_weight_norms(
         thinning_note(drawn, placed.iter().map(Vec::len).sum()),
         dropped_note(&groups[..1], &points[..1])
     );
-    let figure = Figure::new("figure-10", "Figure 10 · The bound against the norms of the weights", caption, canvas)?;
+    let figure = Figure::new("figure-10", title(10), caption, canvas)?;
     Ok(figure
         .with_column("v_norm_sq", v_norm_sq)
         .with_column("w_norm_sq", w_norm_sq)
@@ -355,7 +400,6 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
         thinning_note(drawn, points.len() + close.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
-    let figure =
-        Figure::new("figure-12", "Figure 12 · The bound against the hidden layer's Gram matrix", caption, canvas)?;
+    let figure = Figure::new("figure-12", title(12), caption, canvas)?;
     Ok(figure.with_column("hidden_gram_sq", hidden_gram_sq).with_column("lambda_sup", lambda_sup))
 }

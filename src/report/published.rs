@@ -8,6 +8,7 @@ use super::lettering::number;
 use super::paper::{compare_widths, figures, listings, part};
 use super::table::{Row, Table};
 use crate::run::Run;
+use crate::watch::Watch;
 
 /// Mean Frobenius norm of closed-form minus central-difference Hessian, published.
 const PUBLISHED_DIFFERENCE: f64 = 5.44e-5;
@@ -52,18 +53,23 @@ impl Published {
         let spread = format!("{} to {}", (self.show)(low), (self.show)(high));
         let (holds, verdict) = if self.at_most {
             let holds = high <= self.value;
-            (holds, if holds { "at or below it in every draw".into() } else { "above it in some draw".into() })
+            let verdict = if holds { "every draw at or below the published" } else { "some draw above the published" };
+            (holds, verdict.into())
         } else if known.len() == 1 {
-            let verdict = if low.total_cmp(&self.value).is_eq() { "equal" } else { "one draw only: no spread" };
+            let verdict = if low.total_cmp(&self.value).is_eq() {
+                "the draw equals the published"
+            } else {
+                "one draw only: no spread"
+            };
             let cells = vec![self.what.clone(), self.published.clone(), first, spread, verdict.into()];
             return Row { cells, holds: None };
         } else if self.value < low {
-            (false, format!("below all {} draws", known.len()))
+            (false, format!("published is below all {} draws", known.len()))
         } else if self.value > high {
-            (false, format!("above all {} draws", known.len()))
+            (false, format!("published is above all {} draws", known.len()))
         } else {
             let below = known.iter().filter(|&&v| v <= self.value).count();
-            (true, format!("within the spread: {below} of {} draws at or below", known.len()))
+            (true, format!("published is within the spread: {below} of {} draws at or below it", known.len()))
         };
         Row { cells: vec![self.what.clone(), self.published.clone(), first, spread, verdict], holds: Some(holds) }
     }
@@ -160,7 +166,7 @@ pub fn published_against_here(draws: &[Draw]) -> Table {
     ));
     Table {
         title: format!("Published against here, {} draws of the data", draws.len()),
-        header: ["what", "published", "here, first draw", "spread over the draws", "agrees"].map(Into::into).into(),
+        header: ["what", "published", "here, first draw", "spread over the draws", "published against the draws"].map(Into::into).into(),
         rows,
         note: "The paper's draw of the data is not published: a number agrees if it lies within the spread of the draws, and a test \
                if some draw comes out as published and not more of them come out significant the other way. The step size is \
@@ -243,12 +249,12 @@ pub fn by_draw(draws: &[Draw]) -> Table {
 }
 
 /// The report of a reproduction: `runs` are the two runs of the first draw, narrow and wide, whose figures are drawn.
-pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<String>) -> Report {
+pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<String>, watch: &dyn Watch) -> Report {
     let Some(first) = draws.first() else {
         notices.push("there is no draw of the data, so there is nothing to show".into());
         return Report { title: "The paper's experiment".into(), notices, ..Report::default() };
     };
-    let figures = figures(&first.narrow, Some(&first.wide), &mut notices);
+    let (figures, gaps) = figures(&first.narrow, Some(&first.wide), watch);
     notices.extend(first.narrow.saddle_note());
     notices.extend(first.wide.saddle_note());
     Report {
@@ -266,6 +272,7 @@ pub fn report_of_reproduction(draws: &[Draw], runs: [&Run; 2], mut notices: Vec<
         notices,
         tables: vec![published_against_here(draws), by_draw(draws)],
         figures,
+        gaps,
         listings: runs.map(listings).concat(),
     }
 }
@@ -284,9 +291,12 @@ mod tests {
     #[test]
     fn a_published_number_agrees_only_within_the_spread_of_the_draws() {
         let here = [Some(1.0), None, Some(3.0), Some(2.0)];
-        assert_eq!(verdict(2.5, &here, false), (Some(true), "within the spread: 2 of 3 draws at or below".into()));
-        assert_eq!(verdict(0.5, &here, false), (Some(false), "below all 3 draws".into()));
-        assert_eq!(verdict(3.5, &here, false), (Some(false), "above all 3 draws".into()));
+        assert_eq!(
+            verdict(2.5, &here, false),
+            (Some(true), "published is within the spread: 2 of 3 draws at or below it".into())
+        );
+        assert_eq!(verdict(0.5, &here, false), (Some(false), "published is below all 3 draws".into()));
+        assert_eq!(verdict(3.5, &here, false), (Some(false), "published is above all 3 draws".into()));
         assert_eq!(verdict(2.0, &here[..1], false).0, None);
         assert_eq!(verdict(2.0, &[None], false).0, None);
         assert_eq!(verdict(3.0, &here, true).0, Some(true));

@@ -4,7 +4,7 @@ use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
 use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
+use super::figure::{Figure, FigureError, title};
 use super::lettering::number;
 use super::palette::{BLUE, GREY, INK, VERMILLION};
 use crate::replay::Trajectory;
@@ -60,7 +60,7 @@ pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajector
     for (trajectory, part) in both.iter().zip(["(a) sharpest", "(b) flattest"]) {
         caption += &format!(" {part}: seed {}{}.", trajectory.seed, end_of(trajectory));
     }
-    let figure = Figure::new("figure-05", "Figure 5 · Sharpness during training", caption, canvas)?;
+    let figure = Figure::new("figure-05", title(5), caption, canvas)?;
     Ok(flattest.with_columns(sharpest.with_columns(figure, "_sharpest"), "_flattest"))
 }
 

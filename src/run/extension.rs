@@ -262,7 +262,14 @@ impl Extension {
         let new = self.folder.join(RUN);
         let io = |error| RunError::io(&self.dir, error);
         let published = self.carry_over(run, &new)?;
-        sync_folder(&new).map_err(io)?;
+        // Rows are durable since they were journalled; from here on nothing else holds the data.
+        for name in DATA_FILES {
+            match OpenOptions::new().write(true).open(new.join(DATA).join(name)) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                file => file.and_then(|file| file.sync_all()).map_err(io)?,
+            }
+        }
+        sync_folder(&new.join(DATA)).and_then(|()| sync_folder(&new)).map_err(io)?;
         if Run::open(&self.dir).ok().is_none_or(|found| found.manifest != run.manifest) {
             return Err(RunError::Replaced(run.dir.clone()));
         }
