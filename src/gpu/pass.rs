@@ -30,12 +30,12 @@ pub enum Pass {
     Trace,
     /// tr H^2 from Phi, Psi and Omega.
     TraceSq,
+    /// tr H^2 from the entries of H.
+    TraceSqAssembled,
     /// The full Hessian.
     Hessian,
     /// All eigenvalues of the Hessian.
     Eigenvalues,
-    /// tr H^2 from the entries of H.
-    TraceSqAssembled,
 }
 
 /// A row of the table of passes.
