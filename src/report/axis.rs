@@ -134,26 +134,26 @@ impl Axis {
         }
         let mut sparsest = Vec::new();
         for values in self.candidates() {
-            if values.len() < 2 || values.len() > self.most {
+            if values.len() < 2 {
                 continue;
             }
-            let ticks = self.label_each(&values);
-            if fits(&ticks) {
-                return ticks;
+            sparsest = self.label_each(&values);
+            if values.len() <= self.most && fits(&sparsest) {
+                return sparsest;
             }
-            sparsest = ticks;
         }
         // Every few of them, as long as there are two; on a linear axis the multiples of a larger step.
         let first = match (sparsest.as_slice(), &self.scale) {
             ([first, second, ..], Scale::Linear) => (first.at / (second.at - first.at)).round() as i64,
             _ => 0,
         };
-        let every_few = |every: usize| -> Vec<Tick> {
-            let taken = |&(k, _): &(usize, &Tick)| (first + k as i64).rem_euclid(every as i64) == 0;
+        let every_few = |(from, every): (i64, usize)| -> Vec<Tick> {
+            let taken = |&(k, _): &(usize, &Tick)| (from + k as i64).rem_euclid(every as i64) == 0;
             sparsest.iter().enumerate().filter(taken).map(|(_, tick)| tick.clone()).collect()
         };
-        let fewer = (2..sparsest.len()).map(every_few).find(|ticks| ticks.len() >= 2 && fits(ticks));
-        fewer.unwrap_or_else(|| sparsest.clone())
+        let steps = || (1..sparsest.len()).flat_map(|every| [(first, every), (0, every)]).map(every_few);
+        let fewer = || steps().filter(|ticks| (2..=self.most.max(2)).contains(&ticks.len()));
+        fewer().find(|ticks| fits(ticks)).or_else(|| fewer().last()).unwrap_or_else(|| sparsest.clone())
     }
 
     fn label_each(&self, values: &[f64]) -> Vec<Tick> {
