@@ -401,7 +401,7 @@ fn started(dir: &Path, args: &[&str], folder: &str) -> Child {
     child
 }
 
-const LONG: [&str; 9] = ["sweep", "--backend", "cpu", "--memory", "1", "--tolerance", "0", "--samples", "20"];
+const LONG: [&str; 9] = ["sweep", "--backend", "cpu", "--memory", "1", "--tolerance", "0", "--samples", "200"];
 const MORE: [&str; 6] = ["resume", "run", "--seeds", "3000", "--memory", "1"];
 
 #[test]
