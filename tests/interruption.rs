@@ -284,7 +284,7 @@ fn progress_is_one_json_line_a_chunk_and_nothing_when_piped() {
     let dir = tempdir().unwrap();
     let output = succeed(dir.path(), &sweep_to("quiet"));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "only which engine computes: {said}");
+    assert_eq!(said.lines().count(), 2, "only which engine computes, and what to do where few converged: {said}");
     let output = succeed(dir.path(), &[&sweep_to("json")[..], &["--progress", "json"]].concat());
     let said = String::from_utf8(output.stderr).unwrap();
     let mut next = 0;

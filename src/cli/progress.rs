@@ -42,6 +42,11 @@ pub(super) struct ProgressArgs {
 }
 
 impl ProgressArgs {
+    /// Whether a program reads stderr: nothing that is no progress follows the first line of it.
+    pub(super) fn json(&self) -> bool {
+        self.progress == Show::Json
+    }
+
     /// The memory for networks in flight, bytes.
     pub(super) fn memory(&self) -> u64 {
         self.memory.saturating_mul(1 << 20)

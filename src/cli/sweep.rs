@@ -104,7 +104,7 @@ impl Args {
             let go_on = go_on_with(writer.dir());
             let dir = writer.dir().to_owned();
             self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)?;
-            return advice::after_training(&Run::open(&dir)?, experiment);
+            return if self.progress.json() { Ok(()) } else { advice::after_training(&Run::open(&dir)?, experiment) };
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()

@@ -1,0 +1,158 @@
+//! Every example of `--help` and every command of README.md runs as it stands, on fewer seeds and steps where it would take long, and
+//! README.md shows what the program prints.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+use ndarray::{Array1, Array2};
+use ndarray_npy::write_npy;
+
+fn sharpsweep(dir: &Path, args: &[String]) -> Output {
+    Command::cargo_bin("sharpsweep").unwrap().current_dir(dir).args(args).output().unwrap()
+}
+
+fn help(command: &[&str]) -> String {
+    let output = Command::cargo_bin("sharpsweep").unwrap().args(command).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{command:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands of the program, from its own list.
+fn commands(help: &str) -> Vec<String> {
+    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|&name| name != "help").map(str::to_owned).collect()
+}
+
+/// The examples of a help text: lines that begin with the program's name, without what is said beside them.
+fn examples(help: &str) -> Vec<String> {
+    let lines = help.lines().filter_map(|line| line.strip_prefix("  sharpsweep "));
+    lines.map(|line| line.split("   ").next().unwrap_or(line).trim().to_owned()).collect()
+}
+
+/// The same example on fewer seeds, draws and sizes, and with fewer steps.
+fn shortened(words: Vec<String>) -> Vec<String> {
+    let mut short: Vec<String> = Vec::new();
+    for word in words {
+        let after = short.last().map(String::as_str);
+        // A run that is extended gets more than the 48 that it begins with.
+        let seeds = if short[..].first().is_some_and(|command| command == "resume") { "64" } else { "48" };
+        let count = after == Some("--seeds") && !word.contains("..");
+        short.push(if count { seeds.into() } else { word });
+    }
+    let more: &[&str] = match short[0].as_str() {
+        "sweep" if short.contains(&"--seeds".into()) => &["--tolerance", "1"],
+        "sweep" => &["--seeds", "24", "--max-steps", "50"],
+        "reproduce" => &["--seeds", "24", "--data-seeds", "1"],
+        "replay" => &["--max-steps", "50"],
+        "bench" => &["--hidden", "2", "--samples", "6", "--inputs", "2", "--repeats", "1", "--budget", "0.05"],
+        _ => &[],
+    };
+    short.extend(more.iter().map(|&word| word.to_owned()));
+    short
+}
+
+/// `part-*` as a shell would expand it.
+fn expanded(dir: &Path, words: Vec<String>) -> Vec<String> {
+    words
+        .into_iter()
+        .flat_map(|word| match word.strip_suffix('*') {
+            Some(start) => {
+                let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+                names.filter(|name| name.starts_with(start)).collect::<BTreeSet<String>>().into_iter().collect()
+            }
+            None => vec![word],
+        })
+        .collect()
+}
+
+/// A directory with the files that examples name.
+fn files() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    let value = |i: usize, m: usize| ((i * 7 + m * 3) as f64 * 0.618_033_988_749_895).fract() * 4.0 - 2.0;
+    write_npy(dir.join("X.npy"), &Array2::from_shape_fn((30, 3), |(i, m)| value(i, m))).unwrap();
+    write_npy(dir.join("Q.npy"), &Array1::from_shape_fn(30, |i| u8::from(value(i, 0) > 0.3))).unwrap();
+    // N = 6 hidden units, as the examples have it: D = (3+1) 6 + 6 + 1.
+    write_npy(dir.join("T.npy"), &Array2::from_shape_fn((5, 31), |(s, d)| value(s, d) as f32)).unwrap();
+    directory
+}
+
+/// Runs `example` in `dir`.
+fn run(dir: &Path, example: &str) {
+    let words = shlex::split(example).unwrap();
+    // One part of eight stands for all.
+    let of_part = |k: usize| {
+        words
+            .iter()
+            .map(|word| word.replace("2/8", &format!("{k}/8")).replace("part-2", &format!("part-{k}")))
+            .collect()
+    };
+    let parts: Vec<Vec<String>> =
+        if words.iter().any(|word| word == "2/8") { (1..=8).map(of_part).collect() } else { vec![words] };
+    for words in parts {
+        let words = expanded(dir, shortened(words));
+        let output = sharpsweep(dir, &words);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "sharpsweep {example}, as {words:?}: {said}");
+    }
+}
+
+#[test]
+fn every_example_of_the_help_runs() {
+    let dir = files();
+    let top = help(&[]);
+    let mut found = examples(&top);
+    for command in commands(&top) {
+        found.extend(examples(&help(&[&command])));
+    }
+    assert!(found.len() > 12, "{found:?}");
+    found.iter().for_each(|example| run(dir.path(), example));
+}
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The blocks of `language` in a Markdown text.
+fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let begins = format!("```{language}\n");
+    text.split(&begins).skip(1).map(|rest| rest.split("```").next().unwrap_or(rest)).collect()
+}
+
+#[test]
+fn every_command_of_the_readme_runs() {
+    let (dir, readme) = (files(), readme());
+    let lines = blocks(&readme, "sh").into_iter().flat_map(str::lines);
+    let commands: Vec<&str> = lines
+        .filter_map(|line| line.strip_prefix("sharpsweep "))
+        .map(|line| line.split(" #").next().unwrap_or(line).trim())
+        .collect();
+    assert!(commands.len() > 12, "{commands:?}");
+    commands.iter().for_each(|command| run(dir.path(), command));
+}
+
+/// What the first command prints, word for word; instruction sets part ways within 5 %, and time is another on every machine.
+#[test]
+fn the_readme_shows_what_the_first_command_prints() {
+    let readme = readme();
+    let shown = blocks(&readme, "text")[0].trim();
+    let dir = tempfile::tempdir().unwrap();
+    let output = sharpsweep(dir.path(), &["sweep".into(), "--backend".into(), "cpu".into()]);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let (shown, printed): (Vec<&str>, Vec<&str>) = (shown.lines().collect(), printed.trim().lines().collect());
+    assert_eq!(shown.len(), printed.len(), "{printed:#?}");
+    let number = |word: &str| word.trim_matches(['(', ')', ',']).parse::<f64>().ok();
+    for (shown, printed) in shown.into_iter().zip(printed) {
+        let timed = shown.contains("a second");
+        let [a, b] = [shown, printed].map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let same = |(a, b): (&&str, &&str)| {
+            a == b
+                || number(a).zip(number(b)).is_some_and(|(a, b)| timed || (a - b).abs() <= 0.05 * a.abs().max(b.abs()))
+        };
+        assert!(a.len() == b.len() && a.iter().zip(&b).all(same), "README.md shows\n{shown}\nbut it prints\n{printed}");
+    }
+}
