@@ -13,12 +13,13 @@
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
-//! - [`spec`]: a validated experiment, and [`input`]: users' files, of which `npy` makes arrays;
-//! - [`records`]: the columns of a run, and [`run`](mod@run): the directory that holds them;
+//! - [`analysis`]: what trained networks are asked: which are the same, quantiles, F1;
+//! - [`spec`]: a validated experiment, and [`records`]: the columns of its run;
+//! - `npy`: arrays in files, and [`input`]: those of users;
+//! - [`run`](mod@run): the directory that holds a run;
 //! - [`backend`]: which engine to take;
 //! - [`fallback`]: the closed forms and spectra of a batch, in f64 where the f32 of an engine is not enough;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
-//! - [`analysis`]: what a finished run is asked;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
 //! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
 //! - [`report`]: figures, tables and the HTML report;

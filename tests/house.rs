@@ -1,0 +1,189 @@
+//! How the source is built: modules stand on those that lib.rs lists before them, and no two files of the engines stand on each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use syn::visit::Visit;
+
+/// A module's path from the crate's root: `["gpu", "kernel"]`.
+type Module = Vec<String>;
+
+/// What a file of src/ uses of others, outside of its tests.
+#[derive(Default)]
+struct File {
+    /// Every path of several names.
+    paths: BTreeSet<Vec<String>>,
+    /// What it makes available under another path: the name, and where it comes from.
+    exports: BTreeMap<String, Vec<String>>,
+}
+
+impl<'ast> Visit<'ast> for File {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !is_test(&item.attrs) {
+            syn::visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        if is_test(&item.attrs) {
+            return;
+        }
+        for (name, path) in leaves(&item.tree, &[]) {
+            if !matches!(item.vis, syn::Visibility::Inherited) {
+                self.exports.insert(name, path.clone());
+            }
+            self.paths.insert(path);
+        }
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        // One that begins with a type is local.
+        if names.len() > 1 && names[0].starts_with(char::is_lowercase) {
+            self.paths.insert(names);
+        }
+        syn::visit::visit_path(self, path);
+    }
+}
+
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg") && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+/// The paths of a `use` declaration, each with the name that it has afterwards.
+fn leaves(tree: &syn::UseTree, before: &[String]) -> Vec<(String, Vec<String>)> {
+    let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
+    match tree {
+        syn::UseTree::Path(path) => leaves(&path.tree, &with(&path.ident)),
+        syn::UseTree::Name(name) if name.ident == "self" => {
+            vec![(before.last().cloned().unwrap_or_default(), before.to_vec())]
+        }
+        syn::UseTree::Name(name) => vec![(name.ident.to_string(), with(&name.ident))],
+        syn::UseTree::Rename(rename) => vec![(rename.rename.to_string(), with(&rename.ident))],
+        syn::UseTree::Glob(_) => vec![("*".into(), before.to_vec())],
+        syn::UseTree::Group(group) => group.items.iter().flat_map(|tree| leaves(tree, before)).collect(),
+    }
+}
+
+/// Every file of src/ but the program's, by module.
+fn files() -> BTreeMap<Module, File> {
+    fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    below(&source, &mut paths);
+    let mut files = BTreeMap::new();
+    for path in paths {
+        let module: Module = path
+            .strip_prefix(&source)
+            .unwrap()
+            .with_extension("")
+            .iter()
+            .map(|part| part.to_str().unwrap().to_owned())
+            .collect();
+        if module == ["main"] || module == ["lib"] {
+            continue;
+        }
+        let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+        let mut file = File::default();
+        file.visit_file(&parsed);
+        files.insert(module, file);
+    }
+    files
+}
+
+/// The file that holds what `path`, written in the file of `module`, means; `None` if it is no file of this crate.
+fn resolve(files: &BTreeMap<Module, File>, module: &Module, path: &[String]) -> Option<Module> {
+    let mut at = match path[0].as_str() {
+        "crate" => Vec::new(),
+        "super" => module[..module.len() - 1].to_vec(),
+        "self" => module.clone(),
+        // A child of this module, or another crate.
+        _ => {
+            let child = [&module[..], &path[..1]].concat();
+            return files.contains_key(&child).then(|| resolve_below(files, child, &path[1..]))?;
+        }
+    };
+    let mut rest = &path[1..];
+    while let Some(("super", others)) = rest.split_first().map(|(first, others)| (first.as_str(), others)) {
+        at.pop();
+        rest = others;
+    }
+    resolve_below(files, at, rest)
+}
+
+fn resolve_below(files: &BTreeMap<Module, File>, mut at: Module, mut rest: &[String]) -> Option<Module> {
+    while let Some((name, others)) = rest.split_first() {
+        let child = [&at[..], std::slice::from_ref(name)].concat();
+        if files.contains_key(&child) {
+            (at, rest) = (child, others);
+        } else if let Some(origin) = files.get(&at).and_then(|file| file.exports.get(name)) {
+            return resolve(files, &at, origin);
+        } else {
+            break;
+        }
+    }
+    (!at.is_empty()).then_some(at)
+}
+
+/// From each file to those that it uses. A parent that only passes on what its children have does not use them.
+fn edges(files: &BTreeMap<Module, File>) -> BTreeMap<Module, BTreeSet<Module>> {
+    let used = |module: &Module, file: &File| {
+        let passed_on: BTreeSet<&Vec<String>> = file.exports.values().collect();
+        let own = file.paths.iter().filter(|path| !passed_on.contains(path));
+        own.filter_map(|path| resolve(files, module, path)).filter(|used| used != module).collect()
+    };
+    files.iter().map(|(module, file)| (module.clone(), used(module, file))).collect()
+}
+
+/// lib.rs says which module may stand on which.
+#[test]
+fn modules_stand_on_those_listed_before_them() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let listed: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("//! - "))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect();
+    let files = files();
+    let place = |module: &Module| listed.iter().position(|name| *name == module[0]);
+    for (module, used) in edges(&files) {
+        let own = place(&module).unwrap_or_else(|| panic!("lib.rs does not list {}", module[0]));
+        for other in used {
+            let theirs = place(&other).unwrap_or_else(|| panic!("lib.rs does not list {}", other[0]));
+            assert!(theirs <= own, "{} uses {}, which lib.rs lists after it", module.join("::"), other.join("::"));
+        }
+    }
+}
+
+/// Rooms whose files still do.
+const NOT_YET: [&str; 4] = ["analysis", "cli", "report", "run"];
+
+#[test]
+fn no_files_stand_on_each_other() {
+    let files = files();
+    let modules: Vec<&Module> = files.keys().collect();
+    let place = |module: &Module| modules.iter().position(|other| *other == module).unwrap();
+    let edges = edges(&files);
+    let pairs = edges.iter().flat_map(|(module, used)| used.iter().map(move |used| (module, used)));
+    let graph = petgraph::graph::DiGraph::<(), ()>::from_edges(
+        pairs.map(|(module, used)| (place(module) as u32, place(used) as u32)),
+    );
+    let circles: Vec<String> = petgraph::algo::tarjan_scc(&graph)
+        .into_iter()
+        .filter(|circle| circle.len() > 1 && !NOT_YET.contains(&modules[circle[0].index()][0].as_str()))
+        .map(|circle| circle.into_iter().map(|node| modules[node.index()].join("::")).collect::<Vec<_>>().join(", "))
+        .collect();
+    assert!(circles.is_empty(), "files that stand on each other:\n{}", circles.join("\n"));
+}
