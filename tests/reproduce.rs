@@ -229,7 +229,10 @@ fn rows_that_are_not_written_yet_are_left_out() {
         )
         .unwrap(),
     );
-    sharpsweep(&["report"], &[&run]).success().stdout(contains("0 of 6")).stderr(contains("The run is not finished"));
+    sharpsweep(&["report"], &[&run])
+        .success()
+        .stdout(contains("0 computed, of 6 asked for"))
+        .stderr(contains("The run is not finished"));
     assert_eq!(figures(&run.join("report")), [13]);
 }
 

@@ -87,9 +87,8 @@ fn check_listed(out: &Path) -> Result<(), Failure> {
             return error.into();
         }
         Failure::Failed(anyhow::anyhow!(
-            "{} was left by an earlier version, which kept no list of its files ({FILES}), so whether any was changed cannot be told. \
-             Remove {}, or choose another place with --out",
-            page.display(),
+            "{} already holds other files, with a {PAGE} but without {FILES}, the list of what a report left: it is yours, or that of a \
+             report by 0.1. Remove it, or choose another --out; nothing was changed",
             out.display()
         ))
     })
