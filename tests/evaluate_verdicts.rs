@@ -74,7 +74,7 @@ fn networks_without_a_verdict_count_wherever_converged_ones_do() {
 #[test]
 fn an_evaluation_from_before_goes_on_by_the_rule_that_it_was_begun_with() {
     let dir = tempdir().unwrap();
-    trained(&dir, "3000");
+    trained(&dir, "60000");
     let judged = [&EVALUATE[..], &["--backend", "cpu", "--memory", "1", "--tolerance", "0.001"]].concat();
     succeed(dir.path(), &[&judged[..], &["--out", "whole"]].concat());
     cut(dir.path(), &[&judged[..], &["--out", "run"]].concat(), "run");
@@ -98,7 +98,7 @@ fn an_evaluation_without_a_verdict_goes_on_to_the_same_bytes_on_every_engine() {
         engines.push("gpu");
     }
     let dir = tempdir().unwrap();
-    succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "3000", "--max-steps", "1", "--out", "trained"]);
+    succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "12000", "--max-steps", "1", "--out", "trained"]);
     std::fs::copy(dir.path().join("trained/theta.npy"), dir.path().join("theta.npy")).unwrap();
     for engine in engines {
         let args = ["evaluate", "--theta", "theta.npy", "--memory", "1", "--backend", engine, "--samples", "50"];

@@ -46,16 +46,16 @@ fn a_finished_run_and_a_finished_grid_are_shown_as_they_were() {
 #[test]
 fn an_unfinished_run_is_shown_as_far_as_it_is() {
     let dir = tempdir().unwrap();
-    cut(dir.path(), &sweep(&["--seeds", "3000", "--memory", "1", "--out", "run"]), "run");
+    cut(dir.path(), &sweep(&["--seeds", "60000", "--memory", "1", "--out", "run"]), "run");
     let before = files(dir.path());
     let shown: Value = serde_json::from_str(&stdout(dir.path(), &["show", "run", "--json"])).unwrap();
     let written = usize::try_from(shown["written"].as_u64().unwrap()).unwrap();
-    assert!((1..3000).contains(&written));
+    assert!((1..60000).contains(&written));
     let outcome = &shown["outcome"];
     let ended: u64 = ["converged", "step_limit", "non_finite"].iter().map(|k| outcome[k].as_u64().unwrap()).sum();
     assert_eq!(ended, written as u64);
     let text = stdout(dir.path(), &["show", "run", "--over", "all"]);
-    let said = format!("not finished: {written} of 3000 rows are written");
+    let said = format!("not finished: {written} of 60000 rows are written");
     assert!(text.contains(&said) && text.contains("go on with: sharpsweep resume run"), "{text}");
     // Shares are of the written rows, and so are quantiles: a row that is not written holds zeros.
     let converged = outcome["converged"].as_u64().unwrap();
