@@ -1,6 +1,7 @@
 //! The GPU engine: WGSL compute shaders through wgpu (Vulkan, Metal, DX12), float32.
 //!
-//! The shaders compute, and each names its plain twin, as a rule in [`crate::reference`]. This module chooses an adapter, assembles and compiles shaders, lays out buffers, and keeps every dispatch short.
+//! The shaders compute, and each names its plain twin, as a rule in [`crate::reference`]. This module chooses an adapter,
+//! assembles and compiles shaders, lays out buffers, and keeps every dispatch short.
 //!
 //! Arrays on the device are \[..\]\[network\]: neighbouring invocations read neighbouring addresses.
 
