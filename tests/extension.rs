@@ -402,14 +402,14 @@ fn started(dir: &Path, args: &[&str], folder: &str) -> Child {
 }
 
 const LONG: [&str; 9] = ["sweep", "--backend", "cpu", "--memory", "1", "--tolerance", "0", "--samples", "200"];
-const MORE: [&str; 6] = ["resume", "run", "--seeds", "3000", "--memory", "1"];
+const MORE: [&str; 6] = ["resume", "run", "--seeds", "9000", "--memory", "1"];
 
 #[test]
 fn an_extension_that_was_cut_off_is_gone_on_with_and_another_one_is_refused() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     succeed(dir.path(), &concat(&[&LONG, &["--seeds", "1000", "--max-steps", "200", "--out", "run"]]));
-    succeed(dir.path(), &concat(&[&LONG, &["--seeds", "3000", "--max-steps", "300", "--out", "whole"]]));
+    succeed(dir.path(), &concat(&[&LONG, &["--seeds", "9000", "--max-steps", "300", "--out", "whole"]]));
     let before = files(&path("run"));
     let more = concat(&[&MORE, &["--max-steps", "300"]]);
     let child = started(dir.path(), &more, ".run.extended");
@@ -417,7 +417,7 @@ fn an_extension_that_was_cut_off_is_gone_on_with_and_another_one_is_refused() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{said}");
-    let command = "run is as it was; go on with: sharpsweep resume run --seeds 0..3000 --max-steps 300";
+    let command = "run is as it was; go on with: sharpsweep resume run --seeds 0..9000 --max-steps 300";
     assert!(said.contains(command), "{said}");
     assert!(files(&path("run")) == before);
     let rows = fs::read_to_string(path(".run.extended/run/journal")).unwrap();
@@ -426,7 +426,7 @@ fn an_extension_that_was_cut_off_is_gone_on_with_and_another_one_is_refused() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("nothing to do") && said.contains(".run.extended holds an extension of"), "{said}");
     let said = fail(dir.path(), &["resume", "run", "--seeds", "2000"], 1);
-    assert!(said.contains("work.seeds: 3000 there, 2000 here") && said.contains("remove"), "{said}");
+    assert!(said.contains("work.seeds: 9000 there, 2000 here") && said.contains("remove"), "{said}");
     assert_eq!(fs::read_to_string(path(".run.extended/run/journal")).unwrap(), rows);
     // What was durable is not computed again.
     let output = succeed(dir.path(), &concat(&[&more, &["--progress", "json"]]));
@@ -443,7 +443,7 @@ fn what_is_damaged_of_an_extension_is_begun_again() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     succeed(dir.path(), &concat(&[&LONG, &["--seeds", "100", "--max-steps", "200", "--out", "run"]]));
-    succeed(dir.path(), &concat(&[&LONG, &["--seeds", "3000", "--max-steps", "200", "--out", "whole"]]));
+    succeed(dir.path(), &concat(&[&LONG, &["--seeds", "9000", "--max-steps", "200", "--out", "whole"]]));
     for file in ["journal", "manifest.json", "theta.npy"] {
         let mut child = started(dir.path(), &MORE, ".run.extended");
         child.kill().unwrap();
