@@ -153,7 +153,7 @@ impl Axis {
         };
         let steps = || (1..sparsest.len()).flat_map(|every| [(first, every), (0, every)]).map(every_few);
         let fewer = || steps().filter(|ticks| (2..=self.most.max(2)).contains(&ticks.len()));
-        fewer().find(|ticks| fits(ticks)).or_else(|| fewer().last()).unwrap_or_else(|| sparsest.clone())
+        fewer().find(|ticks| fits(ticks)).or_else(|| fewer().next_back()).unwrap_or_else(|| sparsest.clone())
     }
 
     fn label_each(&self, values: &[f64]) -> Vec<Tick> {
