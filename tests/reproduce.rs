@@ -299,7 +299,7 @@ fn a_report_without_the_list_of_its_files_is_left_alone_and_told_of() {
     let (_directory, run) = run_of("4", &[]);
     sharpsweep(&["report"], &[&run]).success();
     fs::remove_file(run.join("report/files.json")).unwrap();
-    sharpsweep(&["report"], &[&run]).code(1).stderr(contains("left by an earlier version").and(contains("Remove ")));
+    sharpsweep(&["report"], &[&run]).code(1).stderr(contains("without files.json").and(contains("Remove ")));
 }
 
 #[test]
