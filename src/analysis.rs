@@ -6,6 +6,7 @@
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`rank_correlation`]: whether one value of a network rises with another;
+//! - [`Rise`]: whether a descent goes on downwards, and with which step it would;
 //! - [`quantiles`]: quantiles as NumPy's default.
 //!
 //! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
@@ -15,6 +16,8 @@ mod duplicates;
 mod f1;
 mod mann_whitney;
 mod quantiles;
+mod ranks;
+mod rise;
 mod spearman;
 
 pub use duplicates::{
@@ -24,6 +27,7 @@ pub use duplicates::{
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};
+pub use rise::{Rise, STEPS};
 pub use spearman::{RankCorrelation, rank_correlation};
 
 /// Why values cannot be analysed.

@@ -347,6 +347,11 @@ impl Work {
         Self::Sweep { first_seed, seeds, shard_of: Some(whole), descent }
     }
 
+    /// Whether some rule says which networks converged.
+    pub fn is_judged(&self) -> bool {
+        !matches!(self, Self::Evaluate { tolerance: None, .. })
+    }
+
     fn check(&self) -> Result<(), SpecError> {
         let positive = |what, value: f64| {
             if value.is_finite() && value > 0.0 {

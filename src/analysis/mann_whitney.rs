@@ -3,6 +3,7 @@
 use std::f64::consts::SQRT_2;
 
 use super::AnalysisError;
+use super::ranks::{Ranks, ranks};
 
 /// The outcome of a two-sided Mann-Whitney U test of samples x and y.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -35,18 +36,9 @@ pub fn mann_whitney(x: &[f64], y: &[f64]) -> Result<MannWhitney, AnalysisError> 
             return Err(AnalysisError::NotFinite { of, index, value });
         }
     }
-    // Adding 0 turns -0 into 0, with which it is tied.
-    let mut values: Vec<(f64, bool)> =
-        x.iter().map(|&v| (v + 0.0, true)).chain(y.iter().map(|&v| (v + 0.0, false))).collect();
-    values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut rank_sum, mut ties, mut before) = (0.0, 0.0, 0.0);
-    for group in values.chunk_by(|a, b| a.0.total_cmp(&b.0).is_eq()) {
-        let size = group.len() as f64;
-        let mean_rank = before + f64::midpoint(size, 1.0);
-        rank_sum += mean_rank * group.iter().filter(|(_, is_x)| *is_x).count() as f64;
-        ties += size * size * size - size;
-        before += size;
-    }
+    let Ranks { of, ties } = ranks(&[x, y].concat());
+    // Halves and wholes: the sum is exact.
+    let rank_sum: f64 = of[..x.len()].iter().sum();
     let (n_x, n_y) = (x.len() as f64, y.len() as f64);
     let (pairs, n) = (n_x * n_y, n_x + n_y);
     let u = rank_sum - n_x * (n_x + 1.0) / 2.0;

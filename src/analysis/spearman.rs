@@ -3,6 +3,7 @@
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::AnalysisError;
+use super::ranks::ranks;
 
 /// Spearman's rank correlation of paired values x and y.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,7 +35,7 @@ pub fn rank_correlation(x: &[f64], y: &[f64]) -> Result<RankCorrelation, Analysi
             return Err(AnalysisError::NotFinite { of, index, value });
         }
     }
-    let (x, y) = (ranks(x), ranks(y));
+    let (x, y) = (ranks(x).of, ranks(y).of);
     // The mean of the ranks 1 .. n, ties or not.
     let pairs = x.len();
     let mean = f64::midpoint(pairs as f64, 1.0);
@@ -51,21 +52,6 @@ pub fn rank_correlation(x: &[f64], y: &[f64]) -> Result<RankCorrelation, Analysi
         Err(_) => f64::NAN,
     };
     Ok(RankCorrelation { pairs, rho, p_value })
-}
-
-/// The rank of each value, 1 the lowest; equal values share the mean of their ranks.
-fn ranks(values: &[f64]) -> Vec<f64> {
-    // Adding 0 turns -0 into 0, with which it is tied.
-    let value = |index: usize| values[index] + 0.0;
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_unstable_by(|&a, &b| value(a).total_cmp(&value(b)));
-    let (mut ranks, mut before) = (vec![0.0; values.len()], 0.0);
-    for group in order.chunk_by(|&a, &b| value(a).total_cmp(&value(b)).is_eq()) {
-        let size = group.len() as f64;
-        group.iter().for_each(|&index| ranks[index] = before + f64::midpoint(size, 1.0));
-        before += size;
-    }
-    ranks
 }
 
 #[cfg(test)]

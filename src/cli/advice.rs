@@ -4,12 +4,11 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::{Failure, notice};
-use crate::analysis::median;
+use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
 use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::reference::{gradient, loss};
 use crate::run::{Outcome, Population, Run, number};
 use crate::spec::{DataSource, Experiment, Work};
 
@@ -24,12 +23,6 @@ const LOSSES: f64 = 24.0;
 
 /// The multiplications that all searches may take together.
 const WORK: f64 = 2e9;
-
-/// The steps that are looked at: a descent that leaps to and fro raises the loss in every other one.
-const STEPS: usize = 4;
-
-/// The shortest step that is tried, as a power of ten.
-const SHORTEST: i32 = -30;
 
 /// How near a loss must be to that of a constant prediction to be taken for it, relatively.
 const CONSTANT: f64 = 1e-4;
@@ -143,43 +136,6 @@ fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure
         }
     })?;
     Ok(found)
-}
-
-/// Where a step of the descent raises the loss, and what is there instead.
-struct Rise {
-    /// The weights before that step.
-    theta: Vec<f64>,
-    /// The longest step, of 3 or 1 times a power of ten below that of the descent, that lowers the loss by at least half of what it would
-    /// on a straight slope: (eta/2) g.g.
-    fits: Option<f64>,
-}
-
-impl Rise {
-    /// The first among the next [`STEPS`] steps of the descent from `theta`, if there is one.
-    fn of(problem: &Problem, theta: &[f64], step: f64) -> Option<Self> {
-        let mut theta = theta.to_vec();
-        let mut here = loss(problem, &theta);
-        for _ in 0..STEPS {
-            let gradient = gradient(problem, &theta);
-            let moved =
-                |step: f64| -> Vec<f64> { theta.iter().zip(&gradient).map(|(theta, g)| theta - step * g).collect() };
-            let next = moved(step);
-            let there = loss(problem, &next);
-            // Sums of this size round by about as much; NaN has risen, too.
-            let rounding = 1e-12 * here;
-            if there <= here + rounding {
-                (theta, here) = (next, there);
-                continue;
-            }
-            let gradient_sq: f64 = gradient.iter().map(|g| g * g).sum();
-            let falls = |step: f64| loss(problem, &moved(step)) <= here - 0.5 * step * gradient_sq + rounding;
-            let decade = step.log10().ceil() as i32;
-            let mut shorter = (SHORTEST..=decade).rev().flat_map(|k| [3.0, 1.0].map(|digit| digit * 10_f64.powi(k)));
-            let fits = shorter.find(|&shorter| shorter < step && falls(shorter));
-            return Some(Self { theta, fits });
-        }
-        None
-    }
 }
 
 /// 2 over the median `lambda_sup` before the steps that raise the loss; `None` where it cannot be had.

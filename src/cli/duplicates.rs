@@ -14,7 +14,6 @@ use super::{Failure, print};
 use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
-use crate::spec::Work;
 
 /// The column that this leaves.
 const COLUMN: &str = "duplicate_of";
@@ -123,8 +122,7 @@ impl Args {
             }
             print(&serde_json::to_string_pretty(&told)?)
         } else {
-            let judged = !matches!(run.manifest().spec.work, Work::Evaluate { tolerance: None, .. });
-            let ended = if judged { "converged" } else { "are finite" };
+            let ended = if run.manifest().spec.work.is_judged() { "converged" } else { "are finite" };
             print(&format!("{} of {networks} networks {ended}", rows.len()))?;
             print(&found.told)?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))

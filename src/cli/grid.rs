@@ -71,14 +71,14 @@ pub(super) fn carry_out(
 
 /// Leaves the table over the finished grid in `dir` beside its runs and prints it.
 pub(super) fn leave(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    let rows = checked_rows(dir, grid, args)?;
+    let rows = rows(dir, grid, args.over())?;
     let written = leave_table(&dir.join(TABLE), &csv(&rows)?, &rows)?;
     print_rows(dir, &rows, written, args)
 }
 
 /// Prints the table over the grid in `dir`, of which some runs may not be finished.
 pub(super) fn show(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    print_rows(dir, &checked_rows(dir, grid, args)?, false, args)
+    print_rows(dir, &rows(dir, grid, args.over())?, false, args)
 }
 
 fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -> Result<(), Failure> {
@@ -153,14 +153,6 @@ fn networks_of(over: Population) -> &'static str {
         Population::Converged => "the converged networks",
         Population::All => "all networks",
     }
-}
-
-/// The rows that `args` asks for.
-fn checked_rows<'a>(dir: &Path, grid: &'a Grid, args: &SummaryArgs) -> Result<Vec<Row<'a>>, Failure> {
-    for entry in &grid.runs {
-        args.check(&Run::open(&dir.join(&entry.name))?.manifest().spec.work)?;
-    }
-    rows(dir, grid, args.over())
 }
 
 /// A row for each run, over the population asked for, or else over the converged networks if every run has some.

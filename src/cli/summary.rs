@@ -57,12 +57,13 @@ impl SummaryArgs {
 
     /// Fails if the converged networks of `work` are asked for and nothing says which these are.
     pub(super) fn check(&self, work: &Work) -> Result<(), Failure> {
-        match (self.over, work) {
-            (Some(Population::Converged), Work::Evaluate { tolerance: None, .. }) => Err(Failure::Usage(anyhow!(
-                "no network is known to have converged: it was evaluated without --tolerance. Use --over all, or evaluate with --tolerance G"
-            ))),
-            _ => Ok(()),
+        if self.over == Some(Population::Converged) && !work.is_judged() {
+            return Err(Failure::Usage(anyhow!(
+                "no network is known to have converged: they were evaluated without --tolerance. Use --over all, or evaluate with \
+                 --tolerance G"
+            )));
         }
+        Ok(())
     }
 }
 
@@ -285,7 +286,7 @@ fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failur
         Err(error) => return Err(error.into()),
     };
     let median = |column: &str| quantiles.iter().find(|found| found.column == column)?.value(2);
-    let constant = loss_of_a_constant(&experiment.problem.data);
+    let constant = experiment.problem.data.loss_of_constant();
     let mut signs = Vec::new();
     if let Some(loss) = median("loss").filter(|&loss| constant > 0.0 && loss > NOTHING_LEARNT * constant) {
         signs.push(format!("the median loss is {}, and the best constant answer has {}", short(loss), short(constant)));
@@ -304,14 +305,6 @@ fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failur
         "Other data or another activation can be the reason, and a wrong order of theta looks like this.".into(),
         "The order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias.".into(),
     ])
-}
-
-/// The least loss that an output z which is the same for every sample can have: I times the entropy of the labels, in nats.
-fn loss_of_a_constant(data: &Dataset) -> f64 {
-    let samples = data.samples() as f64;
-    let ones = data.q().iter().filter(|&&q| q > 0.5).count() as f64;
-    let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
-    part(ones) + part(samples - ones)
 }
 
 /// The higher macro F1 of the two answers that are the same for every sample.

@@ -129,10 +129,16 @@ impl Dataset {
 
     /// The centres and scales that give every input mean 0 and standard deviation 1.
     pub fn standardization(&self) -> Standardization {
-        let means = self.x.sum_axis(Axis(0)) / self.samples() as f64;
-        let squares = (&self.x - &means).mapv(|x| x * x).sum_axis(Axis(0)) / self.samples() as f64;
+        let (means, squares) = self.moments();
         let deviations = squares.mapv(|square| if square > 0.0 { square.sqrt() } else { 1.0 });
         Standardization { means: means.to_vec(), deviations: deviations.to_vec() }
+    }
+
+    /// The mean of each input, and the mean of its squared distances from that, (M,).
+    fn moments(&self) -> (Array1<f64>, Array1<f64>) {
+        let means = self.x.sum_axis(Axis(0)) / self.samples() as f64;
+        let squares = (&self.x - &means).mapv(|x| x * x).sum_axis(Axis(0)) / self.samples() as f64;
+        (means, squares)
     }
 
     /// The same labels with inputs centred and scaled by `standardization`, which must be of as many inputs.
@@ -166,14 +172,10 @@ impl Dataset {
     /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is furthest off first. One
     /// that never changes is among them for its mean alone.
     pub fn scaled_inputs(&self) -> Vec<ScaledInput> {
-        let samples = self.samples() as f64;
-        let columns = self.x.axis_iter(Axis(1)).enumerate();
-        let mut found: Vec<ScaledInput> = columns
-            .map(|(input, column)| {
-                let mean = column.sum() / samples;
-                let deviation = (column.fold(0.0, |sum, &x| sum + (x - mean) * (x - mean)) / samples).sqrt();
-                ScaledInput { input, mean, deviation }
-            })
+        let (means, squares) = self.moments();
+        let inputs = means.iter().zip(&squares).enumerate();
+        let mut found: Vec<ScaledInput> = inputs
+            .map(|(input, (&mean, square))| ScaledInput { input, mean, deviation: square.sqrt() })
             .filter(|scaled| scaled.factor() > NOTABLE_SCALE)
             .collect();
         found.sort_by(|a, b| b.factor().total_cmp(&a.factor()));

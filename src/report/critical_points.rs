@@ -255,7 +255,7 @@ impl CriticalPoints {
             all if self.spec.rows() == all as u64 => all.to_string(),
             computed => format!("the {computed} that are computed"),
         };
-        let ended = if self.is_judged() { "converged" } else { "are finite" };
+        let ended = if self.spec.work.is_judged() { "converged" } else { "are finite" };
         format!(
             "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
             activation.name(),
@@ -277,14 +277,10 @@ impl CriticalPoints {
         }
     }
 
-    /// Whether some rule says which networks converged.
-    fn is_judged(&self) -> bool {
-        !matches!(self.spec.work, Work::Evaluate { tolerance: None, .. })
-    }
-
     /// What a table of one run says, as (what, value).
     pub fn facts(&self) -> Vec<(String, String)> {
-        let ended = if self.is_judged() { "converged (g·g below the tolerance)" } else { "evaluated and finite" };
+        let ended =
+            if self.spec.work.is_judged() { "converged (g·g below the tolerance)" } else { "evaluated and finite" };
         let networks = match self.spec.rows() {
             all if all == self.networks as u64 => self.networks.to_string(),
             all => format!("{} computed, of {all} asked for", self.networks),
