@@ -1,4 +1,4 @@
-//! How the source is built: modules stand on those that lib.rs lists before them, and no two files of the engines stand on each other.
+//! How the source is built: modules stand on those that lib.rs lists before them, and no two files stand on each other but in rooms that are named here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -168,7 +168,7 @@ fn modules_stand_on_those_listed_before_them() {
 }
 
 /// Rooms whose files still do.
-const NOT_YET: [&str; 4] = ["analysis", "cli", "report", "run"];
+const NOT_YET: [&str; 2] = ["cli", "run"];
 
 #[test]
 fn no_files_stand_on_each_other() {

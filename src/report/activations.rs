@@ -1,6 +1,7 @@
 //! Figure 13: the activation functions and their derivatives.
 
-use super::canvas::{Area, Axis, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use super::axis::Axis;
+use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError, title};
 use super::palette;
 use crate::model::{Activation, Derivatives};

@@ -3,8 +3,10 @@
 //! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. A linear axis
 //! with large or small numbers has their power of ten in its label.
 
-use super::canvas::{LABEL_SIZE, TEXT_SIZE, TICK_LENGTH};
-use super::lettering::{self, power_of_ten};
+use super::lettering::{self, LABEL_SIZE, TEXT_SIZE, power_of_ten};
+
+/// Length of a tick mark, in pixels.
+pub(super) const TICK_LENGTH: f64 = 4.0;
 
 /// Where values stand on an axis.
 #[derive(Debug, Clone, PartialEq)]

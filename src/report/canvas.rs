@@ -11,8 +11,8 @@ use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
 
-use super::axis::Tick;
-pub(super) use super::axis::{Axis, Scale};
+use super::axis::{Axis, Scale, TICK_LENGTH, Tick};
+use super::lettering::{LABEL_SIZE, TEXT_SIZE};
 use super::{lettering, palette, raster};
 
 /// Width of every figure in pixels: one column of a journal, [`WIDTH_MM`] on paper.
@@ -21,12 +21,6 @@ pub(super) const WIDTH: f64 = 420.0;
 const WIDTH_MM: f64 = 85.0;
 /// Raster pixels a canvas pixel: 500 dots per inch at [`WIDTH_MM`].
 const PNG_SCALE: f32 = 4.0;
-/// Axis labels.
-pub(super) const LABEL_SIZE: u32 = 14;
-/// Tick labels, legends and panel titles.
-pub(super) const TEXT_SIZE: u32 = 13;
-/// Length of a tick mark.
-pub(super) const TICK_LENGTH: f64 = 4.0;
 /// Room below a panel for ticks and the label of its x axis.
 pub(super) const X_AXIS_ROOM: f64 = 42.0;
 

@@ -3,7 +3,8 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::canvas::{Area, Axis, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use super::axis::Axis;
+use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError};
 use super::palette;
 use super::table::{Row, Table};

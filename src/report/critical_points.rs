@@ -1,5 +1,5 @@
-//! What the figures need of one run: its unique critical points, or all of them, the columns that the run recorded of them, and what f64 computes
-//! from theta.
+//! What the figures need of one run: its unique critical points, or all of them, the columns that the run recorded of them, and what
+//! f64 computes from theta.
 //!
 //! A damaged column costs the figures that need it and a notice, not the report.
 

@@ -3,10 +3,11 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
+use super::axis::Axis;
 use super::axis::scales;
-use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError, title};
-use super::lettering::number;
+use super::lettering::{TEXT_SIZE, number};
 use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use super::points::thin;
 use crate::analysis::{MannWhitney, quantiles};

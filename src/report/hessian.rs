@@ -3,9 +3,9 @@
 use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array2, ArrayView2};
 
-use super::canvas::{Area, Canvas, TEXT_SIZE};
+use super::canvas::{Area, Canvas};
 use super::figure::{Figure, FigureError, title};
-use super::lettering::{number, one_notation, power_of_ten};
+use super::lettering::{TEXT_SIZE, number, one_notation, power_of_ten};
 use super::palette::{GREY, INK, diverging};
 
 /// Side of a matrix in pixels.

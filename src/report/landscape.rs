@@ -5,9 +5,10 @@ use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
-use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::axis::Axis;
+use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError, title};
-use super::lettering::number;
+use super::lettering::{TEXT_SIZE, number};
 use super::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
 use crate::model::{Dataset, Problem};
 use crate::reference::{Spectrum, loss, output};

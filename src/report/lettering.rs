@@ -1,10 +1,14 @@
 //! Labels with subscripts and superscripts.
 //!
-//! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them as `tspan`s of the same text; the raster backend, which knows only
-//! plain text, gets one text per run ([`super::raster`]).
+//! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them as `tspan`s of
+//! the same text; the raster backend, which knows only plain text, gets one text per run ([`super::raster`]).
 
 use kuva::render::layout::{ComputedLayout, Layout};
 
+/// Size of axis labels.
+pub(super) const LABEL_SIZE: u32 = 14;
+/// Size of tick labels, legends and panel titles.
+pub(super) const TEXT_SIZE: u32 = 13;
 /// Size of a raised or lowered run relative to the label.
 pub(super) const SCRIPT_SIZE: f64 = 0.72;
 /// How far a subscript sinks, in units of the label's size.

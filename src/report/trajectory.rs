@@ -3,9 +3,10 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::canvas::{Area, Axis, Canvas, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM};
+use super::axis::Axis;
+use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError, title};
-use super::lettering::number;
+use super::lettering::{TEXT_SIZE, number};
 use super::palette::{BLUE, GREY, INK, VERMILLION};
 use crate::replay::Trajectory;
 

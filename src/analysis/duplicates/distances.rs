@@ -7,7 +7,7 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::Rows;
+use super::rows::Rows;
 use crate::model::philox4x32_10;
 
 /// Points that are compared with one point at a time.

@@ -6,8 +6,8 @@
 
 use multiversion::multiversion;
 
-use super::Rows;
 use super::distances::{Blocks, LANES, squares_below};
+use super::rows::Rows;
 
 /// Points of a leaf: two blocks of lanes.
 const LEAF: usize = 2 * LANES;

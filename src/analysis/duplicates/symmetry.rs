@@ -21,8 +21,9 @@ use ndarray::ArrayView2;
 use rayon::prelude::*;
 
 use super::super::{AnalysisError, median};
+use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
-use super::{Rows, Sameness, first_of_each};
+use super::rows::Rows;
 use crate::model::{Activation, Shape};
 
 /// Two networks are the same where the distance of their weights, once those of one are mapped as near to the other's as the

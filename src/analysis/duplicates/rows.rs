@@ -1,0 +1,16 @@
+//! Points in memory.
+
+/// Points, row-major.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows<'a> {
+    pub(super) values: &'a [f32],
+    /// Numbers per point.
+    pub(super) dimensions: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Point `i`.
+    pub(super) fn row(self, i: usize) -> &'a [f32] {
+        &self.values[i * self.dimensions..(i + 1) * self.dimensions]
+    }
+}
