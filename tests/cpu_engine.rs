@@ -266,17 +266,8 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
         for set in InstructionSet::available() {
             let mut cpu = cpu(Route::Auto, set);
             let whole = cpu.train(&problem, &until(90), 4..75).unwrap();
-            let mut part = cpu.train(&problem, &until(0), 4..75).unwrap();
-            for (taken, most) in [(0, 1), (1, 37), (37, 90)] {
-                let stopped: Vec<usize> = (0..71).filter(|&k| part.status[k] == Status::StepLimit).collect();
-                let theta = part.theta.select(Axis(0), &stopped);
-                let more = cpu.train_on(&problem, &until(most), theta.view(), taken).unwrap();
-                for (from, &to) in stopped.iter().enumerate() {
-                    part.theta.row_mut(to).assign(&more.theta.row(from));
-                    (part.status[to], part.steps[to]) = (more.status[from], more.steps[from]);
-                }
-            }
-            assert_eq!(part, whole, "{activation:?} {set}");
+            let parts = support::trained_in_parts(&mut cpu, &problem, &until, 4..75, &[0, 1, 37, 90]);
+            assert_eq!(parts, whole, "{activation:?} {set}");
             assert!(whole.steps.iter().any(|&steps| steps > 37), "{activation:?}");
         }
         let mut cpu = Cpu::default();

@@ -8,9 +8,12 @@ pub(crate) mod gpu;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, Array3, ArrayBase, Dimension, OwnedRepr, s};
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, Array3, ArrayBase, Axis, Dimension, OwnedRepr, s};
 use ndarray_npy::{ReadNpyExt, read_npy};
 use serde::Deserialize;
+use sharpsweep::engine::{Descent, Engine, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, philox4x32_10};
 
 /// How many misses a message lists before it only counts them.
@@ -51,6 +54,27 @@ fn compare(actual: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -
         let _ = write!(message, "\n  and {} more", misses.len() - LISTED);
     }
     Err(message)
+}
+
+/// The networks of `seeds` trained to each of `ends` steps in turn, by going on with those that stopped at the one before.
+pub(crate) fn trained_in_parts(
+    engine: &mut dyn Engine,
+    problem: &Problem,
+    until: &dyn Fn(u32) -> Descent,
+    seeds: Range<u64>,
+    ends: &[u32],
+) -> Trained {
+    let mut all = engine.train(problem, &until(ends[0]), seeds).unwrap();
+    for pair in ends.windows(2) {
+        let stopped: Vec<usize> = (0..all.status.len()).filter(|&k| all.status[k] == Status::StepLimit).collect();
+        let theta = all.theta.select(Axis(0), &stopped);
+        let more = engine.train_on(problem, &until(pair[1]), theta.view(), pair[0]).unwrap();
+        for (from, &to) in stopped.iter().enumerate() {
+            all.theta.row_mut(to).assign(&more.theta.row(from));
+            (all.status[to], all.steps[to]) = (more.status[from], more.steps[from]);
+        }
+    }
+    all
 }
 
 /// One golden case: a problem, S networks on it, and the oracle's values for them.
