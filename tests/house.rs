@@ -1,4 +1,5 @@
-//! How the source is built: modules stand on those that lib.rs lists before them, and no two files stand on each other but in rooms that are named here.
+//! How the source is built: modules stand on those that lib.rs lists before them, and no two files stand on each other but in rooms
+//! that are named here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

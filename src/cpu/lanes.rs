@@ -1,6 +1,7 @@
 //! One number for each of several networks: what a kernel computes with.
 //!
-//! A kernel is written once against [`Vectors`] and compiled once for each instruction set ([`super::InstructionSet`]). Lanes never mix, so a network's values do not depend on which lane it is in or on who its neighbours are.
+//! A kernel is written once against [`Vectors`] and compiled once for each instruction set ([`super::InstructionSet`]). Lanes
+//! never mix, so a network's values do not depend on which lane it is in or on who its neighbours are.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;

@@ -3,8 +3,7 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::Axis;
-use super::axis::scales;
+use super::axis::{Axis, scales};
 use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
 use super::figure::{Figure, FigureError, title};
 use super::lettering::{TEXT_SIZE, number};

@@ -42,16 +42,14 @@ const TITLES: [&str; 12] = [
     "Figure 13 · Activation functions",
 ];
 
-/// The title of a figure of the paper, 2 to 13; that of the others is their own.
+/// The title of a figure of the paper, 2 to 13; none of another number.
 pub(super) fn title(number: u32) -> &'static str {
     let at = (number as usize).checked_sub(2);
-    at.and_then(|at| TITLES.get(at)).copied().unwrap_or("Sharpness against generalization")
+    at.and_then(|at| TITLES.get(at)).copied().unwrap_or_default()
 }
 
-/// The file stem of such a figure.
-pub(super) fn stem(number: u32) -> String {
-    if number == 0 { "sharpness-against-f1".into() } else { format!("figure-{number:02}") }
-}
+/// File stem and title of the figure that the paper has not.
+pub(super) const SHARPNESS_AGAINST_F1: (&str, &str) = ("sharpness-against-f1", "Sharpness against generalization");
 
 /// A figure that could not be drawn.
 #[derive(Debug, Clone, PartialEq)]

@@ -16,7 +16,8 @@ const LINEAR_BELOW: f64 = 1e-3;
 const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
-/// difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` = (M+1)N is where v follows w: lines mark the blocks.
+/// difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` = (M+1)N is where v
+/// follows w: lines mark the blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.

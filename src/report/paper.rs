@@ -5,7 +5,7 @@ use ndarray::{Array2, ArrayView1};
 use super::activations::activation_functions;
 use super::critical_points::{CriticalPoints, Over};
 use super::distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
-use super::figure::{Figure, Gap, stem, title};
+use super::figure::{Figure, Gap, SHARPNESS_AGAINST_F1, title};
 use super::hessian::hessian_against_numeric;
 use super::html::Report;
 use super::landscape::{Landscape, flattest_networks, sharpest_networks};
@@ -81,13 +81,15 @@ pub(super) fn compare_widths(points: &CriticalPoints, wider: &CriticalPoints) ->
 pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, watch: &dyn Watch) -> (Vec<Figure>, Vec<Gap>) {
     let (mut drawn, mut gaps) = (Vec::new(), Vec::new());
     let done = Pieces::new(watch, "figures", 13);
-    let mut keep = |number: u32, figure: Result<Figure, String>| {
+    let mut keep_as = |name: String, title: &str, figure: Result<Figure, String>| {
         match figure {
             Ok(figure) => drawn.push(figure),
-            Err(why) => gaps.push(Gap { name: stem(number), title: title(number).into(), why }),
+            Err(why) => gaps.push(Gap { name, title: title.into(), why }),
         }
         done.one();
     };
+    let mut keep =
+        |number: u32, figure: Result<Figure, String>| keep_as(format!("figure-{number:02}"), title(number), figure);
     keep(2, figure_2(points, wider));
     let order = points.by_sharpness();
     let flattest: Vec<usize> = order.iter().rev().copied().collect();
@@ -119,7 +121,8 @@ pub fn figures(points: &CriticalPoints, wider: Option<&CriticalPoints>, watch: &
         }),
     );
     keep(13, activation_functions().map_err(|error| error.to_string()));
-    keep(0, sharpness(points));
+    let (name, title) = SHARPNESS_AGAINST_F1;
+    keep_as(name.into(), title, sharpness(points));
     (drawn, gaps)
 }
 

@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::Axis;
-use super::axis::scales;
+use super::axis::{Axis, scales};
 use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, stem, title};
+use super::figure::{Figure, FigureError, SHARPNESS_AGAINST_F1, title};
 use super::lettering::{TEXT_SIZE, number};
 use super::palette::{BLUE, GREY, VERMILLION};
 use crate::analysis::{RankCorrelation, median};
@@ -244,7 +243,8 @@ pub fn sharpness_against_macro_f1(
         thinning_note(drawn, points.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
-    let figure = Figure::new(&stem(0), title(0), caption, canvas)?;
+    let (name, title) = SHARPNESS_AGAINST_F1;
+    let figure = Figure::new(name, title, caption, canvas)?;
     Ok(figure
         .with_column("sharpness", sharpness)
         .with_column("macro_f1", macro_f1)
