@@ -282,6 +282,12 @@ fn what_could_not_be_one_sweep_is_refused_with_the_reason() {
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--samples", "20", "--seeds", "40", "--out", "other"]);
     begin_as(&dir.path().join("other"), |begun| begun["engine"]["revision"] = 1.into());
     refused(dir.path(), &["other", "--seeds", "50"], &["revision of the numerics: `1` there"]);
+    // A version before may have had other columns, too: nobody changed them.
+    begin_as(&dir.path().join("other"), |begun| {
+        begun["version"] = "0.1.0".into();
+        begun["columns"].as_array_mut().unwrap().pop();
+    });
+    refused(dir.path(), &["other", "--seeds", "50"], &["sharpsweep 0.1.0 made it", "sweep again"]);
 }
 
 #[test]

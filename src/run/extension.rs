@@ -96,6 +96,12 @@ impl Run {
         if work == (now, descent) {
             return Ok(None);
         }
+        let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
+        if then != now {
+            return refused(format!(
+                "sharpsweep {then} made it, and the numbers of {now} can be others. Extend it with {then}, or sweep again elsewhere"
+            ));
+        }
         self.check_columns()?;
         let mut experiment = self.experiment()?;
         let (Seeds { first_seed, seeds }, descent) = work;
