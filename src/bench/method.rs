@@ -40,7 +40,7 @@ pub enum Method {
 pub enum Device {
     /// f64 on all cores: the reference engine and the numeric routes
     Reference,
-    /// f32 in SIMD lanes on all cores
+    /// f64 in SIMD lanes on all cores
     Cpu,
     /// f32 on the graphics adapter
     Gpu,
