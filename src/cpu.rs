@@ -9,6 +9,7 @@
 
 mod activation;
 mod assembled;
+mod batch;
 mod derivatives;
 mod eigenvalues;
 mod engine;

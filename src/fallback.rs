@@ -5,7 +5,7 @@
 
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, Evaluation, Spectra, Stop};
+use crate::engine::{ClosedForms, Engine, EngineError, Evaluation, Spectra, Stop};
 use crate::model::{Problem, Theta};
 
 /// A row is computed again where rounding may have moved its bounds by more than this share of ||H||_F.
@@ -34,21 +34,14 @@ pub fn evaluate(
 ) -> Result<Completed, EngineError> {
     let mut evaluation = engine.evaluate(problem, theta)?;
     let beyond_f32 = |row: &usize| {
-        theta.network(*row).iter().all(|weight| weight.is_finite()) && !is_enough(&evaluation, *row, theta.ncols())
+        theta.network(*row).iter().all(|weight| weight.is_finite())
+            && !is_enough(&evaluation.network(*row), theta.ncols())
     };
     let again: Vec<usize> =
         if engine.evaluates_in_f64() { Vec::new() } else { (0..theta.nrows()).filter(beyond_f32).collect() };
     if !again.is_empty() {
         let found = plain(stop).evaluate(problem, theta.select(&again).view().into())?;
-        for (from, &to) in again.iter().enumerate() {
-            let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = &mut evaluation;
-            loss[to] = found.loss[from];
-            gradient_sq[to] = found.gradient_sq[from];
-            trace_ww[to] = found.trace_ww[from];
-            trace_vv[to] = found.trace_vv[from];
-            trace_sq[to] = found.trace_sq[from];
-            rounding[to] = found.rounding[from];
-        }
+        evaluation.replace(&again, &found);
     }
     Ok(Completed { evaluation, again })
 }
@@ -80,9 +73,9 @@ fn plain(stop: &Stop) -> Cpu {
 }
 
 /// Whether every value of a row is finite and its bounds need little widening.
-fn is_enough(evaluation: &Evaluation, row: usize, parameters: usize) -> bool {
-    let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
-    let values = [loss, gradient_sq, trace_ww, trace_vv, trace_sq];
-    let widened = widened_bounds(trace_ww[row] + trace_vv[row], trace_sq[row], parameters, &rounding[row]);
-    values.iter().all(|values| values[row].is_finite()) && widened.error <= TOLERATED * trace_sq[row].sqrt()
+fn is_enough(forms: &ClosedForms, parameters: usize) -> bool {
+    let ClosedForms { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = *forms;
+    let widened = widened_bounds(trace_ww + trace_vv, trace_sq, parameters, &rounding);
+    let finite = [loss, gradient_sq, trace_ww, trace_vv, trace_sq].iter().all(|value| value.is_finite());
+    finite && widened.error <= TOLERATED * trace_sq.sqrt()
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
+use crate::fingerprint::Fingerprint;
 use crate::model::{DataError, Dataset, OneHidden, Theta, is_label};
 use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::Dtype;
@@ -105,13 +106,8 @@ impl GivenTheta {
 
     /// A fingerprint of the values.
     pub fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for row in 0..self.rows() {
-            self.view().network(row).iter().for_each(|weight| {
-                hasher.update(&weight.to_le_bytes());
-            });
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
+        let rows = 0..self.rows();
+        rows.fold(Fingerprint::default(), |hash, row| hash.add_floats(&*self.view().network(row))).digits()
     }
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
-//! - [`room`]: what this machine has room for, and [`watch`]: how far long work is;
+//! - [`room`]: what this machine has room for, `clock`: the time, `fingerprint`: short hashes, and [`watch`]: how far long work is;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
@@ -30,9 +30,11 @@ pub mod backend;
 pub mod bench;
 pub mod bounds;
 pub mod cli;
+mod clock;
 pub mod cpu;
 pub mod engine;
 pub mod fallback;
+mod fingerprint;
 pub mod gpu;
 pub mod input;
 pub mod model;

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks};
+use crate::fingerprint::Fingerprint;
 use crate::model::{
     Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
     appendix_c,
@@ -389,12 +390,8 @@ impl Work {
 
 impl DataSpec {
     fn new(data: &Dataset, source: DataSource) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(data.samples() as u64).to_le_bytes());
-        for value in data.x().iter().chain(data.q().iter()) {
-            hasher.update(&value.to_le_bytes());
-        }
-        let hash = hasher.finalize().to_hex()[..16].to_owned();
+        let sizes = Fingerprint::default().add(&(data.samples() as u64).to_le_bytes());
+        let hash = sizes.add_floats(data.x()).add_floats(data.q()).digits();
         Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
     }
 }

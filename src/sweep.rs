@@ -4,12 +4,13 @@
 //! wrong. How networks are cut into chunks changes no result.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::Array2;
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
+use crate::clock::{self, Instant};
 use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
 use crate::model::Theta;
@@ -214,7 +215,7 @@ impl Sweep<'_> {
                                 engine.stop_on(self.stop);
                             }
                             // The driver may need a moment. Until then the lost device answers that it is lost.
-                            Err(_) => std::thread::sleep(REOPEN * attempts),
+                            Err(_) => clock::pause(REOPEN * attempts),
                         }
                         continue;
                     }

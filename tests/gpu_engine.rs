@@ -146,9 +146,9 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
             let size: f64 = (0..terms.samples)
                 .map(|i| {
                     let x = case.problem.data.sample(i);
-                    let first = terms.row(&terms.first, i);
+                    let df = terms.row(&terms.df, i);
                     let r: f64 = terms.row(&terms.r, i).iter().map(|r| r * r).sum();
-                    let back: f64 = (0..shape.hidden).map(|n| (theta[shape.v(n)] * first[n]).powi(2)).sum();
+                    let back: f64 = (0..shape.hidden).map(|n| (theta[shape.v(n)] * df[n]).powi(2)).sum();
                     terms.delta[i].abs() * (1.0 + r + (1.0 + x.dot(&x)) * back).sqrt()
                 })
                 .sum();
@@ -177,7 +177,7 @@ fn the_tolerances_see_a_wrong_term() {
                             let k = 1.0 + case.problem.data.sample(i).dot(&case.problem.data.sample(j));
                             for n in 0..shape.hidden {
                                 let at = |array: &[f64], i: usize| terms.row(array, i)[n];
-                                let product = at(&terms.first, i) * at(&terms.first, j) * theta[shape.v(n)];
+                                let product = at(&terms.df, i) * at(&terms.df, j) * theta[shape.v(n)];
                                 let difference = at(&terms.r, j) - at(&terms.r, i);
                                 exchanged += 4.0 * k * terms.s[i] * terms.delta[j] * product * difference;
                             }

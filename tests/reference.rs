@@ -199,7 +199,7 @@ fn trace_vv_without_bias(terms: &Terms) -> f64 {
 /// tr H^2 over all ordered pairs with psi from its definition; `exchange` = 1 exchanges r_i and r_j in E.
 fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64) -> f64 {
     let e = |i: usize, j: usize| -> f64 {
-        let (r, f_i, f_j) = (terms.row(&terms.r, i), terms.row(&terms.first, i), terms.row(&terms.first, j));
+        let (r, f_i, f_j) = (terms.row(&terms.r, i), terms.row(&terms.df, i), terms.row(&terms.df, j));
         (0..terms.hidden).map(|n| theta[problem.network.shape.v(n)] * r[n] * f_i[n] * f_j[n]).sum()
     };
     let mut sum = 0.0;
@@ -220,7 +220,7 @@ fn without_direct_part(problem: &Problem, theta: &[f64], mut hessian: Array2<f64
     let (shape, terms): (OneHidden, Terms) = (problem.network.shape, terms(problem, theta));
     for i in 0..terms.samples {
         for n in 0..shape.hidden {
-            hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.first, i)[n];
+            hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.df, i)[n];
         }
     }
     hessian

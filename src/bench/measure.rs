@@ -1,7 +1,7 @@
 //! Timing the routes at one size, in turn.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -12,6 +12,7 @@ use super::size::COMPARED;
 use super::{Device, Method, Quantity, Runner, Size, Truth};
 use crate::analysis::{median, quantiles};
 use crate::bounds::wolkowicz_styan;
+use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};

@@ -192,17 +192,17 @@ pub fn residual_bound(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
     let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {
-            let (r, first) = (terms.row(&terms.r, i), terms.row(&terms.first, i));
-            let second = terms.row(&terms.second, i);
+            let (r, df) = (terms.row(&terms.r, i), terms.row(&terms.df, i));
+            let ddf = terms.row(&terms.ddf, i);
             let x = data.sample(i);
             let input = 1.0 + x.dot(&x);
             let (mut hidden, mut back, mut curvature, mut slope) = (1.0, 0.0, 0.0, 0.0);
             for n in 0..shape.hidden {
                 let v = theta[shape.v(n)];
                 hidden += r[n] * r[n];
-                back += (v * first[n]).powi(2);
-                curvature += (v * second[n]).powi(2);
-                slope += first[n] * first[n];
+                back += (v * df[n]).powi(2);
+                curvature += (v * ddf[n]).powi(2);
+                slope += df[n] * df[n];
             }
             let gradient_sq = input * back + hidden;
             let output_hessian = (input * input * curvature + 2.0 * input * slope).sqrt();
@@ -237,16 +237,12 @@ mod tests {
     #[test]
     fn activation_constants_are_the_suprema_found_numerically() {
         for activation in Activation::ALL {
-            let first = supremum(|y| activation.derivatives(y).first.powi(2));
-            let second = supremum(|y| activation.derivatives(y).second);
+            let df = supremum(|y| activation.derivatives(y).df.powi(2));
+            let ddf = supremum(|y| activation.derivatives(y).ddf);
             // The grid ends at y = 40, where softplus has come within 1e-17 of its supremum; near a smooth maximum the
             // refinement's error is of second order.
-            assert!((first - zeta1(activation)).abs() <= 1e-14, "{activation:?} zeta1: {first} {}", zeta1(activation));
-            assert!(
-                (second - zeta2(activation)).abs() <= 1e-14,
-                "{activation:?} zeta2: {second} {}",
-                zeta2(activation)
-            );
+            assert!((df - zeta1(activation)).abs() <= 1e-14, "{activation:?} zeta1: {df} {}", zeta1(activation));
+            assert!((ddf - zeta2(activation)).abs() <= 1e-14, "{activation:?} zeta2: {ddf} {}", zeta2(activation));
         }
         assert!((zeta1(Activation::Gelu).sqrt() - 1.128_904_145).abs() < 1e-9, "the value in three digits is 1.128...");
     }

@@ -23,7 +23,7 @@ pub(super) trait UnitFunction {
 
     /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of f' is that of f, and its
     /// relative error may be large.
-    fn times_first<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
+    fn times_df<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 }
 
 /// f(y) = y: exact.
@@ -51,7 +51,7 @@ impl UnitFunction for Linear {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
         a
     }
 }
@@ -66,7 +66,7 @@ impl UnitFunction for Sigmoid {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(_a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(_a: F, a_value: F, value: F, _kept: ()) -> F {
         // a f (1 - f).
         a_value.neg_mul_add(value, a_value)
     }
@@ -84,7 +84,7 @@ impl UnitFunction for Tanh {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(a: F, a_value: F, value: F, _kept: ()) -> F {
         // a (1 - f^2).
         a_value.neg_mul_add(value, a)
     }
@@ -106,8 +106,8 @@ impl UnitFunction for Softplus {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
-        a * first
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
     }
 }
 
@@ -123,8 +123,8 @@ impl UnitFunction for Gelu {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
-        a * first
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
     }
 }
 
@@ -148,7 +148,7 @@ const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.
 #[cfg(test)]
 mod tests {
     use super::super::instruction_set::InstructionSet;
-    use super::super::lanes::{Kernel, Lanes, Singles, Vectors};
+    use super::super::lanes::{LaneTask, Lanes, Singles, Vectors};
     use super::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
     use crate::model::Activation;
     use std::f32::consts::{LN_2, LOG2_E};
@@ -171,7 +171,7 @@ mod tests {
         fn at<F: Singles>(x: F) -> [F; OUTPUTS];
     }
 
-    impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> Kernel for Each<'_, A, OUTPUTS> {
+    impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> LaneTask for Each<'_, A, OUTPUTS> {
         type Output = Vec<[f32; OUTPUTS]>;
 
         #[inline(always)]
@@ -224,7 +224,7 @@ mod tests {
         #[inline(always)]
         fn at<F: Singles>(x: F) -> [F; 2] {
             let (value, kept) = A::value_and_kept(x);
-            [value, A::times_first(F::splat(1.0), value, value, kept)]
+            [value, A::times_df(F::splat(1.0), value, value, kept)]
         }
     }
 
@@ -272,7 +272,7 @@ mod tests {
             };
             let name = |what: &str| format!("{set} {activation:?} {what}");
             check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
-            check(&name("f'"), pairs(1, |e| e.first), bars[1].0, bars[1].1);
+            check(&name("f'"), pairs(1, |e| e.df), bars[1].0, bars[1].1);
             // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not small.
             let saturated = each::<A, 2>(set, &[1e3, -1e3, 1e30, -1e30]);
             let falls = |found: &[f32; 2]| found[1].to_bits() << 1 == 0 || (found[1] - 1.0).abs() < 1e-6;
@@ -341,7 +341,7 @@ mod tests {
             }
             for (outputs, x) in found[1..].iter().zip([1.0, -1.0]) {
                 let limit = activation.derivatives(x * 1e30 * exact_scale(activation).signum());
-                for (&output, limit) in outputs.iter().zip([limit.value, limit.first]) {
+                for (&output, limit) in outputs.iter().zip([limit.value, limit.df]) {
                     assert!(
                         !output.is_finite() || (f64::from(output) - limit).abs() < 1e-6,
                         "{set} {activation:?} {outputs:?}"

@@ -8,7 +8,7 @@
 //! a unit meets itself, the part with delta.
 
 use super::lanes::Doubles;
-use super::network::{GROUP, Networks, add_products};
+use super::network::{GROUP, LaneNetworks, add_products};
 use super::terms::Terms;
 use crate::model::OneHidden;
 
@@ -125,7 +125,7 @@ impl<F: Doubles> Assembled<F> {
 
     /// Adds the samples of one block, with inputs `x`, to the sums of `pass`.
     #[inline(always)]
-    pub(super) fn add_block(&mut self, pass: usize, networks: &Networks<'_, F>, terms: &Terms<F>, x: &[f64]) {
+    pub(super) fn add_block(&mut self, pass: usize, networks: &LaneNetworks<'_, F>, terms: &Terms<F>, x: &[f64]) {
         self.fill_products(networks.layout.inputs, x);
         self.fill_factors(networks, terms);
         for group in &self.passes[pass] {
@@ -208,7 +208,7 @@ impl<F: Doubles> Assembled<F> {
     }
 
     #[inline(always)]
-    fn fill_factors(&mut self, networks: &Networks<'_, F>, terms: &Terms<F>) {
+    fn fill_factors(&mut self, networks: &LaneNetworks<'_, F>, terms: &Terms<F>) {
         let (length, rows) = (terms.length, self.rows);
         let factors = &mut self.factors[..];
         for i in 0..length {
@@ -219,14 +219,13 @@ impl<F: Doubles> Assembled<F> {
         for &group in &networks.layout.groups {
             for (u, &v) in networks.layout.output_weights(group, networks.theta).iter().enumerate() {
                 let n = group.first + u;
-                let (r, first, second) =
-                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+                let (r, df, ddf) = (terms.unit(&terms.r, n), terms.unit(&terms.df, n), terms.unit(&terms.ddf, n));
                 for i in 0..length {
-                    let back = v * first[i];
+                    let back = v * df[i];
                     factors[rows.back(n) * length + i] = back;
                     factors[rows.s_back(n) * length + i] = terms.s[i] * back;
-                    factors[rows.curvature(n) * length + i] = terms.delta[i] * v * second[i];
-                    factors[rows.direct(n) * length + i] = terms.delta[i] * first[i];
+                    factors[rows.curvature(n) * length + i] = terms.delta[i] * v * ddf[i];
+                    factors[rows.direct(n) * length + i] = terms.delta[i] * df[i];
                     factors[rows.output(n + 1) * length + i] = r[i];
                     factors[rows.s_output(n + 1) * length + i] = terms.s[i] * r[i];
                 }

@@ -60,13 +60,13 @@ impl Smooth for Sigmoid {
     fn derivatives<F: Doubles>(y: F) -> [F; 3] {
         let Logistic { large, small, .. } = logistic(y);
         let (value, complement) = (y.where_negative(small, large), y.where_negative(large, small));
-        let first = large * small;
-        [value, first, (complement - value) * first]
+        let df = large * small;
+        [value, df, (complement - value) * df]
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
-        ([first, first, first], F::splat(1.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        ([df, df, df], F::splat(1.0))
     }
 }
 
@@ -80,13 +80,13 @@ impl Smooth for Tanh {
         let inverse = F::splat(1.0) / (F::splat(1.0) + exponential);
         let negative = minus_one * inverse;
         let value = y.where_negative(negative, F::splat(0.0) - negative);
-        let first = F::splat(4.0) * exponential * inverse * inverse;
-        [value, first, F::splat(-2.0) * value * first]
+        let df = F::splat(4.0) * exponential * inverse * inverse;
+        [value, df, F::splat(-2.0) * value * df]
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
-        ([first, F::splat(2.0) * first, F::splat(4.0) * first], F::splat(2.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        ([df, F::splat(2.0) * df, F::splat(4.0) * df], F::splat(2.0))
     }
 }
 
@@ -100,8 +100,8 @@ impl Smooth for Softplus {
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, second]: [F; 3]) -> ([F; 3], F) {
-        ([first, second, second], F::splat(1.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, ddf]: [F; 3]) -> ([F; 3], F) {
+        ([df, ddf, ddf], F::splat(1.0))
     }
 }
 
@@ -118,12 +118,12 @@ impl Smooth for Gelu {
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
+    fn envelopes<F: Doubles>(y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
         let size = y.abs().at_most(F::splat(TAIL));
         let (beyond, square) = (F::splat(1.0) + size, size * size);
         let (density, _) = exp_and_minus_one(F::splat(-0.5) * square);
         let bell = density * beyond;
-        let envelopes = [first.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)];
+        let envelopes = [df.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)];
         // The density changes at the rate |y|, and the polynomials beside it at less than 2.5 in all.
         (envelopes, F::splat(3.0) * beyond)
     }
@@ -265,7 +265,7 @@ mod tests {
     use std::marker::PhantomData;
 
     use super::super::instruction_set::InstructionSet;
-    use super::super::lanes::{Kernel, Lanes, Vectors};
+    use super::super::lanes::{LaneTask, Lanes, Vectors};
     use super::{Gelu, Linear, Sigmoid, Smooth, Softplus, Tanh, exp_and_minus_one};
     use crate::model::Activation;
 
@@ -282,7 +282,7 @@ mod tests {
         of: PhantomData<A>,
     }
 
-    impl<A: Smooth> Kernel for Each<'_, A> {
+    impl<A: Smooth> LaneTask for Each<'_, A> {
         type Output = Vec<[f64; 5]>;
 
         #[inline(always)]
@@ -291,9 +291,9 @@ mod tests {
             for inputs in self.inputs.chunks(V::Doubles::COUNT) {
                 let mut x = V::Doubles::splat(0.0);
                 x.values_mut()[..inputs.len()].copy_from_slice(inputs);
-                let [value, first, second] = A::derivatives(x);
+                let [value, df, ddf] = A::derivatives(x);
                 let (exponential, minus_one) = exp_and_minus_one(V::Doubles::splat(0.0) - x.abs());
-                let outputs = [value, first, second, exponential, minus_one];
+                let outputs = [value, df, ddf, exponential, minus_one];
                 results.extend((0..inputs.len()).map(|lane| outputs.map(|output| output.values()[lane])));
             }
             results
@@ -322,8 +322,8 @@ mod tests {
                 inputs.iter().zip(&found).zip(&expected).map(move |((&y, found), e)| (y, found[k], which(e)))
             };
             check(&format!("{set} {activation:?} f"), at(0, |e| e.value), absolute[0], rtol);
-            check(&format!("{set} {activation:?} f'"), at(1, |e| e.first), absolute[1], rtol);
-            check(&format!("{set} {activation:?} f''"), at(2, |e| e.second), absolute[2], rtol);
+            check(&format!("{set} {activation:?} f'"), at(1, |e| e.df), absolute[1], rtol);
+            check(&format!("{set} {activation:?} f''"), at(2, |e| e.ddf), absolute[2], rtol);
             let exponentials = |k: usize, f: fn(f64) -> f64| {
                 inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(-x.abs())))
             };

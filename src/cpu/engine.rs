@@ -2,22 +2,23 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+use super::batch::Batch;
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
+use super::lanes::LaneTask;
 use super::network::Layout;
 use super::route::ExactRoute;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Start, Status, Stop,
-    Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Status, Stop, Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
@@ -111,44 +112,19 @@ impl Cpu {
         Ok(trained)
     }
 
-    fn evaluate_rows(&self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x));
-        let next = AtomicUsize::new(0);
-        let count = theta.nrows();
-        let workers = self.workers(count).map(|_| {
-            self.instruction_set.dispatch(Evaluating {
-                shape: problem.network.shape,
-                layout: &layout,
-                samples: &samples,
-                route: ExactRoute::choose(self.route, problem.network.shape, samples.count()),
-                theta,
-                next: &next,
-                stop: &self.stop,
-                activation: problem.network.activation,
-            })
-        });
-        let zeros = vec![0.0; count];
-        let mut evaluation = Evaluation {
-            loss: zeros.clone(),
-            gradient_sq: zeros.clone(),
-            trace_ww: zeros.clone(),
-            trace_vv: zeros.clone(),
-            trace_sq: zeros,
-            rounding: vec![Rounding::default(); count],
-        };
-        let networks: Vec<_> = workers.flatten_iter().collect();
-        if networks.len() < count {
+    /// What `task` finds for each network of `batch`, in order.
+    fn each<T: Send, L: LaneTask<Output = Vec<(usize, T)>>>(
+        &self,
+        batch: &Batch<'_>,
+        task: impl Fn() -> L + Sync,
+    ) -> Result<Vec<T>, EngineError> {
+        let workers = self.workers(batch.networks()).map(|_| self.instruction_set.dispatch(task()));
+        let mut rows: Vec<(usize, T)> = workers.flatten_iter().collect();
+        if rows.len() < batch.networks() {
             return Err(EngineError::Stopped);
         }
-        for network in networks {
-            evaluation.loss[network.row] = network.loss;
-            evaluation.gradient_sq[network.row] = network.gradient_sq;
-            evaluation.trace_ww[network.row] = network.trace_ww;
-            evaluation.trace_vv[network.row] = network.trace_vv;
-            evaluation.trace_sq[network.row] = network.trace_sq;
-            evaluation.rounding[network.row] = network.rounding;
-        }
-        Ok(evaluation)
+        rows.sort_unstable_by_key(|&(row, _)| row);
+        Ok(rows.into_iter().map(|(_, found)| found).collect())
     }
 
     /// One worker a thread, but no more than there are vectors of networks.
@@ -235,7 +211,9 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        self.evaluate_rows(problem, theta)
+        let batch = Batch::new(problem, theta, &self.stop);
+        let route = ExactRoute::choose(self.route, problem.network.shape, problem.data.samples());
+        Ok(self.each(&batch, || Evaluating { batch: &batch, route })?.into_iter().collect())
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
@@ -252,26 +230,9 @@ impl Engine for Cpu {
                 MOST_HESSIAN_BYTES >> 20,
             )));
         }
-        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x));
-        let next = AtomicUsize::new(0);
-        let workers = self.workers(theta.nrows()).map(|_| {
-            self.instruction_set.dispatch(FindingSpectra {
-                shape: problem.network.shape,
-                activation: problem.network.activation,
-                layout: &layout,
-                samples: &samples,
-                theta,
-                next: &next,
-                stop: &self.stop,
-            })
-        });
-        let mut rows: Vec<_> = workers.flatten_iter().collect();
-        if rows.len() < theta.nrows() {
-            return Err(EngineError::Stopped);
-        }
-        rows.sort_unstable_by_key(|&(row, _)| row);
+        let batch = Batch::new(problem, theta, &self.stop);
         let mut spectra = Spectra::default();
-        rows.into_iter().for_each(|(_, extremes)| spectra.push(extremes));
+        self.each(&batch, || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
     }
 }

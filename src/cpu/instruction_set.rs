@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::lanes::{Kernel, portable};
+use super::lanes::{LaneTask, portable};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2, avx512};
 
@@ -52,7 +52,7 @@ impl InstructionSet {
     }
 
     /// Runs `kernel` with this instruction set, which must be one of [`InstructionSet::available`]; others run the portable code.
-    pub(super) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+    pub(super) fn dispatch<K: LaneTask>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") => {

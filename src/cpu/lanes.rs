@@ -96,7 +96,7 @@ pub(super) trait Vectors {
 }
 
 /// A computation that [`super::InstructionSet::dispatch`] compiles for every instruction set.
-pub(super) trait Kernel {
+pub(super) trait LaneTask {
     /// What it leaves.
     type Output;
 

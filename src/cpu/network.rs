@@ -8,7 +8,7 @@ pub(super) const GROUP: usize = 4;
 
 /// Consecutive hidden units that are computed together, [`GROUP`] or, for the last ones, fewer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
+pub(super) struct UnitGroup {
     /// The first of them.
     pub(super) first: usize,
     /// How many.
@@ -19,7 +19,7 @@ pub(super) struct Group {
 /// at the end.
 pub(super) struct Layout {
     /// All units, in order.
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<UnitGroup>,
     /// The index in theta of each parameter in this order.
     pub(super) order: Vec<usize>,
     /// M.
@@ -29,9 +29,9 @@ pub(super) struct Layout {
 impl Layout {
     /// The order for networks of `shape`.
     pub(super) fn new(shape: OneHidden) -> Self {
-        let groups: Vec<Group> = (0..shape.hidden)
+        let groups: Vec<UnitGroup> = (0..shape.hidden)
             .step_by(GROUP)
-            .map(|first| Group { first, units: GROUP.min(shape.hidden - first) })
+            .map(|first| UnitGroup { first, units: GROUP.min(shape.hidden - first) })
             .collect();
         let mut order = Vec::with_capacity(shape.parameters());
         for group in &groups {
@@ -46,17 +46,17 @@ impl Layout {
     }
 
     /// Where the parameters of `group` start.
-    pub(super) fn start(&self, group: Group) -> usize {
+    pub(super) fn start(&self, group: UnitGroup) -> usize {
         group.first * (self.inputs + 2)
     }
 
     /// W of `group` in `parameters`: input m, unit u of the group at m units + u.
-    pub(super) fn weights<'a, F>(&self, group: Group, parameters: &'a [F]) -> &'a [F] {
+    pub(super) fn weights<'a, F>(&self, group: UnitGroup, parameters: &'a [F]) -> &'a [F] {
         &parameters[self.start(group)..][..group.units * (self.inputs + 1)]
     }
 
     /// v of the units of `group` in `parameters`.
-    pub(super) fn output_weights<'a, F>(&self, group: Group, parameters: &'a [F]) -> &'a [F] {
+    pub(super) fn output_weights<'a, F>(&self, group: UnitGroup, parameters: &'a [F]) -> &'a [F] {
         &parameters[self.start(group) + group.units * (self.inputs + 1)..][..group.units]
     }
 
@@ -95,7 +95,7 @@ impl Layout {
 }
 
 /// The networks in the lanes of one vector, as they are evaluated.
-pub(super) struct Networks<'a, F> {
+pub(super) struct LaneNetworks<'a, F> {
     /// The order of their parameters.
     pub(super) layout: &'a Layout,
     /// theta.

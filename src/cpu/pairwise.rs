@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use super::lanes::Doubles;
-use super::network::Networks;
+use super::network::LaneNetworks;
 use super::samples::{Inputs, Samples};
 use super::terms::Terms;
 
@@ -91,7 +91,7 @@ impl<F: Doubles> Pairwise<F> {
     #[inline(always)]
     pub(super) fn add_all(
         &mut self,
-        networks: &Networks<'_, F>,
+        networks: &LaneNetworks<'_, F>,
         samples: &Samples<f64>,
         inputs: &Inputs,
         terms: &mut Terms<F>,
@@ -127,7 +127,7 @@ fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>
 fn fill_factors<F: Doubles>(
     factors: &mut Factors<F>,
     hidden: usize,
-    networks: &Networks<'_, F>,
+    networks: &LaneNetworks<'_, F>,
     samples: &Samples<f64>,
     inputs: &Inputs,
     block: &Range<usize>,
@@ -158,14 +158,13 @@ fn fill_factors<F: Doubles>(
         for &group in &layout.groups {
             for (u, &v) in layout.output_weights(group, networks.theta).iter().enumerate() {
                 let n = group.first + u;
-                let (r, first, second) =
-                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+                let (r, df, ddf) = (terms.unit(&terms.r, n), terms.unit(&terms.df, n), terms.unit(&terms.ddf, n));
                 for i in 0..piece.len() {
                     let (s, delta) = (terms.s[i], terms.delta[i]);
-                    let a = v * first[i];
+                    let a = v * df[i];
                     let (alpha, epsilon) = (s * a * a, s * r[i] * a);
-                    let beta = (delta * v).mul_add(second[i], alpha);
-                    let eta = delta.mul_add(first[i], epsilon);
+                    let beta = (delta * v).mul_add(ddf[i], alpha);
+                    let eta = delta.mul_add(df[i], epsilon);
                     let (tile, at) = place(i);
                     let unit = &mut factors.units[tile * hidden + n];
                     for (slot, factor) in unit.iter_mut().zip([a, r[i], alpha, beta, epsilon, eta]) {

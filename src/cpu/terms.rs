@@ -2,7 +2,7 @@
 
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
-use super::network::{GROUP, Networks, pre_activations};
+use super::network::{GROUP, LaneNetworks, pre_activations};
 use super::samples::Block;
 use crate::engine::UNIT;
 use crate::model::Activation;
@@ -20,9 +20,9 @@ pub(super) struct Terms<F> {
     /// r_in = f(y_in).
     pub(super) r: Vec<F>,
     /// f'_in.
-    pub(super) first: Vec<F>,
+    pub(super) df: Vec<F>,
     /// f''_in.
-    pub(super) second: Vec<F>,
+    pub(super) ddf: Vec<F>,
     /// Pre-activations of one group.
     y: Vec<F>,
 }
@@ -97,27 +97,19 @@ impl<F: Doubles> TermErrors<F> {
 
     /// Adds the errors of unit `u` of `units` at sample i, whose `y`, `derivatives` and output weight are given.
     #[inline(always)]
-    fn add_unit<A: Smooth>(
-        &mut self,
-        i: usize,
-        at: usize,
-        operations: f64,
-        y: F,
-        [value, first, second]: [F; 3],
-        v: F,
-    ) {
+    fn add_unit<A: Smooth>(&mut self, i: usize, at: usize, operations: f64, y: F, [value, df, ddf]: [F; 3], v: F) {
         let error = self.y_sizes[at] * F::splat(operations * UNIT);
-        let ([d1, d2, d3], rate) = A::envelopes(y, [value, first, second]);
+        let ([d1, d2, d3], rate) = A::envelopes(y, [value, df, ddf]);
         let function = A::units(y) * F::splat(UNIT);
         let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
         let value_error = d1.mul_add(moved, function * value.abs());
-        let first_error = d2.mul_add(moved, function * d1);
-        let second_error = d3.mul_add(moved, function * d2);
+        let df_error = d2.mul_add(moved, function * d1);
+        let ddf_error = d3.mul_add(moved, function * d2);
         let sums = &mut self.sums[i];
-        sums.back.add(v * first, v * first_error);
+        sums.back.add(v * df, v * df_error);
         sums.hidden.add(value, value_error);
-        sums.curved.add(v * second, v * second_error);
-        sums.direct.add(first, first_error);
+        sums.curved.add(v * ddf, v * ddf_error);
+        sums.direct.add(df, df_error);
         sums.output += (v * value).abs();
         sums.output_error = v.abs().mul_add(value_error, sums.output_error);
     }
@@ -161,8 +153,8 @@ impl<F: Doubles> Terms<F> {
             s: samples.clone(),
             delta: samples,
             r: units.clone(),
-            first: units.clone(),
-            second: units,
+            df: units.clone(),
+            ddf: units,
             y: vec![F::splat(0.0); GROUP * longest],
         }
     }
@@ -181,11 +173,11 @@ impl<F: Doubles> Terms<F> {
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
-        networks: &Networks<'_, F>,
+        networks: &LaneNetworks<'_, F>,
         block: Block<'_>,
         mut errors: Option<&mut TermErrors<F>>,
     ) {
-        let Networks { layout, theta, magnitudes, activation } = *networks;
+        let LaneNetworks { layout, theta, magnitudes, activation } = *networks;
         let bias = theta.len() - 1;
         self.length = block.sign.len();
         // z, until it becomes delta.
@@ -247,12 +239,12 @@ impl<F: Doubles> Terms<F> {
         mut errors: Option<&mut TermErrors<F>>,
     ) {
         let at = n * self.length..(n + 1) * self.length;
-        let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
+        let (r, df, ddf) = (&mut self.r[at.clone()], &mut self.df[at.clone()], &mut self.ddf[at]);
         let (y, z) = (&self.y[..units * r.len()], &mut self.delta[..r.len()]);
         for i in 0..r.len() {
             let y = y[i * units + u];
             let derivatives = A::derivatives(y);
-            [r[i], first[i], second[i]] = derivatives;
+            [r[i], df[i], ddf[i]] = derivatives;
             z[i] = v.mul_add(r[i], z[i]);
             if let Some(errors) = &mut errors {
                 errors.add_unit::<A>(i, i * units + u, operations, y, derivatives, v);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytemuck::Zeroable as _;
 
 use super::activation::UnitFunction;
-use super::lanes::{Kernel, Singles, Vectors};
+use super::lanes::{LaneTask, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
 use crate::engine::{Descent, Start, Status, Stop};
@@ -40,7 +40,7 @@ pub(super) struct Training<'a, A> {
 }
 
 /// A network whose descent has ended.
-pub(super) struct Finished {
+pub(super) struct TrainedNetwork {
     /// Its place in the batch.
     pub(super) index: usize,
     /// Why it ended.
@@ -51,14 +51,14 @@ pub(super) struct Finished {
     pub(super) theta: Vec<f32>,
 }
 
-impl<A: UnitFunction> Kernel for Training<'_, A> {
-    type Output = Vec<Finished>;
+impl<A: UnitFunction> LaneTask for Training<'_, A> {
+    type Output = Vec<TrainedNetwork>;
 
     #[inline(always)]
-    fn run<V: Vectors>(self) -> Vec<Finished> {
-        let mut worker = Worker::<V::Singles, A>::new(self);
+    fn run<V: Vectors>(self) -> Vec<TrainedNetwork> {
+        let mut worker = TrainingWorker::<V::Singles, A>::new(self);
         worker.run();
-        worker.finished
+        worker.trained
     }
 }
 
@@ -70,7 +70,7 @@ struct Occupant {
     arrived: u64,
 }
 
-struct Worker<'a, F: Singles, A: UnitFunction> {
+struct TrainingWorker<'a, F: Singles, A: UnitFunction> {
     task: Training<'a, A>,
     tolerance: f32,
     step_size: F,
@@ -92,10 +92,10 @@ struct Worker<'a, F: Singles, A: UnitFunction> {
     values: Vec<F>,
     /// What is kept for f'(y), in the same order.
     kept: Vec<A::Kept<F>>,
-    finished: Vec<Finished>,
+    trained: Vec<TrainedNetwork>,
 }
 
-impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
+impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
     #[inline(always)]
     fn new(task: Training<'a, A>) -> Self {
         let zero = F::splat(0.0);
@@ -115,7 +115,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             outputs: vec![zero; longest_block],
             values: vec![zero; longest_block * hidden],
             kept: vec![A::Kept::zeroed(); longest_block * hidden],
-            finished: Vec::new(),
+            trained: Vec::new(),
             task,
         }
     }
@@ -164,7 +164,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             }
             // Where f saturates, theta can overflow while the gradient is 0.
             let status = if theta.iter().all(|t| t.is_finite()) { status } else { Status::NonFinite };
-            self.finished.push(Finished { index, status, steps, theta });
+            self.trained.push(TrainedNetwork { index, status, steps, theta });
             self.occupy(lane, self.step + 1);
             look_up = true;
         }
@@ -316,7 +316,7 @@ fn backward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     for (i, ((&delta, values), kept)) in delta.iter().zip(chunks).zip(kept).enumerate() {
         for u in 0..U {
             let value = delta * values[u];
-            let back = A::times_first(delta, value, values[u], kept[u]);
+            let back = A::times_df(delta, value, values[u], kept[u]);
             value_sums[u] += value;
             bias_sums[u] += back;
             for m in 0..INPUTS {

@@ -3,10 +3,11 @@
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::limits::{LOOP_ITERATIONS, SUM_BLOCK};
 use super::loops::iterations;
+use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::model::OneHidden;
 

@@ -11,7 +11,8 @@ use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
-use crate::model::{Activation, OneHidden, Problem};
+use crate::fingerprint::Fingerprint;
+use crate::model::{Activation, Network, OneHidden, Problem};
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
@@ -184,9 +185,7 @@ fn pass_constants(pass: Pass, shape: OneHidden, activation: Activation, samples:
 
 /// A hash of the texts of `passes` for `problem`: results of the GPU engine depend on them, so a run records it.
 pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for &pass in passes {
-        hasher.update(wgsl(pass, problem.network.shape, problem.network.activation, problem.data.samples()).as_bytes());
-    }
-    hasher.finalize().to_hex()[..16].to_owned()
+    let Network { shape, activation } = problem.network;
+    let texts = passes.iter().map(|&pass| wgsl(pass, shape, activation, problem.data.samples()));
+    texts.fold(Fingerprint::default(), |hash, text| hash.add(text.as_bytes())).digits()
 }

@@ -1,7 +1,5 @@
 //! Training a batch: dispatch after dispatch over the networks that are still unfinished.
 
-use std::time::Instant;
-
 use ndarray::Array2;
 
 use super::device::Device;
@@ -12,6 +10,7 @@ use super::pass::Pass;
 use super::plan::{NarrowLayout, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
+use crate::clock::Instant;
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
 

@@ -1,8 +1,9 @@
 //! The Lanczos method: both ends of the spectrum from a few products with the matrix.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::DMatrix;
 
 use super::{Symmetric, dot, norm, start_vector};
+use crate::reference::symmetric_eigen;
 
 /// What [`lanczos`] found.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,15 +79,12 @@ fn extremes(diagonal: &[f64], off_diagonal: &[f64], length: f64) -> Extremes {
     if !length.is_finite() || projection.iter().any(|x| !x.is_finite()) {
         return nothing;
     }
-    // The iteration deflates relative to neighbouring elements; a shift by twice the norm keeps those off rounding noise.
-    let shift = 2.0 * projection.norm();
-    let shifted = projection + DMatrix::from_diagonal_element(size, size, shift);
-    let Some(eigen) = SymmetricEigen::try_new(shifted, f64::EPSILON, 1000.max(30 * size)) else { return nothing };
-    let (largest, smallest) = (eigen.eigenvalues.imax(), eigen.eigenvalues.imin());
-    let residual = |column| length * eigen.eigenvectors[(size - 1, column)].abs();
+    let Some(eigen) = symmetric_eigen(projection) else { return nothing };
+    let (largest, smallest) = (eigen.values.imax(), eigen.values.imin());
+    let residual = |column| length * eigen.vectors[(size - 1, column)].abs();
     Extremes {
-        lambda_max: eigen.eigenvalues[largest] - shift,
-        lambda_min: eigen.eigenvalues[smallest] - shift,
+        lambda_max: eigen.values[largest],
+        lambda_min: eigen.values[smallest],
         residuals: [residual(largest), residual(smallest)],
         products: size,
     }

@@ -42,9 +42,9 @@ pub struct HessianProduct<'a> {
     problem: &'a Problem,
     terms: Terms,
     /// v_n f'_in, (I, N).
-    v_first: Vec<f64>,
+    v_df: Vec<f64>,
     /// delta_i f'_in, (I, N).
-    delta_first: Vec<f64>,
+    delta_df: Vec<f64>,
     /// delta_i v_n f''_in, (I, N).
     curvature: Vec<f64>,
 }
@@ -56,10 +56,10 @@ impl<'a> HessianProduct<'a> {
         let terms = terms(problem, theta);
         let weights = &theta[shape.v(0)..];
         let units = || (0..terms.samples).flat_map(|i| (0..shape.hidden).map(move |n| (i, n))).enumerate();
-        let v_first = units().map(|(at, (_, n))| weights[n] * terms.first[at]).collect();
-        let delta_first = units().map(|(at, (i, _))| terms.delta[i] * terms.first[at]).collect();
-        let curvature = units().map(|(at, (i, n))| terms.delta[i] * weights[n] * terms.second[at]).collect();
-        Self { problem, terms, v_first, delta_first, curvature }
+        let v_df = units().map(|(at, (_, n))| weights[n] * terms.df[at]).collect();
+        let delta_df = units().map(|(at, (i, _))| terms.delta[i] * terms.df[at]).collect();
+        let curvature = units().map(|(at, (i, n))| terms.delta[i] * weights[n] * terms.ddf[at]).collect();
+        Self { problem, terms, v_df, delta_df, curvature }
     }
 
     /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an addition
@@ -84,8 +84,8 @@ impl Symmetric for HessianProduct<'_> {
         let mut along = vec![0.0; hidden];
         for (i, sample) in data.x().rows().into_iter().enumerate() {
             let units = i * hidden..(i + 1) * hidden;
-            let (v_first, r) = (&self.v_first[units.clone()], &self.terms.r[units.clone()]);
-            let (delta_first, curvature) = (&self.delta_first[units.clone()], &self.curvature[units]);
+            let (v_df, r) = (&self.v_df[units.clone()], &self.terms.r[units.clone()]);
+            let (delta_df, curvature) = (&self.delta_df[units.clone()], &self.curvature[units]);
             // w stacks the columns of W: the first N numbers belong to the bias, then N to each input.
             along.copy_from_slice(&direction_w[..hidden]);
             for (column, &x) in direction_w[hidden..].chunks_exact(hidden).zip(sample) {
@@ -93,13 +93,13 @@ impl Symmetric for HessianProduct<'_> {
             }
             let mut output_change = direction_v[0];
             for n in 0..hidden {
-                output_change += direction_v[n + 1] * r[n] + v_first[n] * along[n];
+                output_change += direction_v[n + 1] * r[n] + v_df[n] * along[n];
             }
             let scaled = self.terms.s[i] * output_change;
             out_v[0] += scaled;
             for n in 0..hidden {
-                out_v[n + 1] += scaled * r[n] + delta_first[n] * along[n];
-                along[n] = scaled * v_first[n] + curvature[n] * along[n] + delta_first[n] * direction_v[n + 1];
+                out_v[n + 1] += scaled * r[n] + delta_df[n] * along[n];
+                along[n] = scaled * v_df[n] + curvature[n] * along[n] + delta_df[n] * direction_v[n + 1];
                 out_w[n] += along[n];
             }
             for (column, &x) in out_w[hidden..].chunks_exact_mut(hidden).zip(sample) {

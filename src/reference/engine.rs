@@ -6,10 +6,10 @@ use ndarray::{Array2, ArrayView2, Axis, aview1};
 use rayon::prelude::*;
 
 use super::rounding::spread;
-use super::{Outcome, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
+use super::{DescentEnd, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
 use crate::engine::{
-    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop,
-    Tasks, Trained,
+    Arithmetic, ClosedForms, Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Status,
+    Stop, Tasks, Trained,
 };
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
@@ -18,22 +18,6 @@ use crate::room::check_memory;
 /// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
 /// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
 const REVISION: u32 = 2;
-
-/// The closed forms of one network.
-pub(crate) struct ClosedForms {
-    /// L.
-    pub(crate) loss: f64,
-    /// g.g.
-    pub(crate) gradient_sq: f64,
-    /// tr H(w,w).
-    pub(crate) trace_ww: f64,
-    /// tr H(v,v).
-    pub(crate) trace_vv: f64,
-    /// tr H^2.
-    pub(crate) trace_sq: f64,
-    /// By how much the traces may be off.
-    pub(crate) rounding: Rounding,
-}
 
 /// The closed forms of the network `theta` (D,).
 pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
@@ -64,21 +48,26 @@ impl Reference {
     /// Trains one network from `seed`; its theta rounded to f32, as it is recorded.
     ///
     /// A descent in parts is the same descent: where a part ends, the next one begins with the test that ended it.
-    fn train_one(&self, problem: &Problem, descent: &Descent, seed: u64) -> Result<(Vec<f32>, Outcome), EngineError> {
+    fn train_one(
+        &self,
+        problem: &Problem,
+        descent: &Descent,
+        seed: u64,
+    ) -> Result<(Vec<f32>, DescentEnd), EngineError> {
         let start = initial_theta(problem.network.shape, seed, descent.init_range);
         let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
         let part = (PATIENCE / (problem.data.samples() * theta.len())).clamp(1, 1 << 16) as u32;
         let mut steps = 0;
         loop {
             let max_steps = part.min(descent.max_steps - steps);
-            let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
-            steps += outcome.steps;
-            if outcome.status != Status::StepLimit || steps == descent.max_steps {
+            let end = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
+            steps += end.steps;
+            if end.status != Status::StepLimit || steps == descent.max_steps {
                 let theta: Vec<f32> = theta.into_iter().map(|t| t as f32).collect();
                 // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who reads it.
                 let finite = theta.iter().all(|t| t.is_finite());
-                let status = if finite { outcome.status } else { Status::NonFinite };
-                return Ok((theta, Outcome { status, steps }));
+                let status = if finite { end.status } else { Status::NonFinite };
+                return Ok((theta, DescentEnd { status, steps }));
             }
             self.stop.check()?;
         }
@@ -148,7 +137,7 @@ impl Engine for Reference {
         for (mut row, (network, _)) in theta.axis_iter_mut(Axis(0)).zip(&networks) {
             row.assign(&aview1(network));
         }
-        let (status, steps) = networks.iter().map(|(_, outcome)| (outcome.status, outcome.steps)).unzip();
+        let (status, steps) = networks.iter().map(|(_, end)| (end.status, end.steps)).unzip();
         Ok(Trained { theta, status, steps })
     }
 
@@ -175,16 +164,7 @@ impl Engine for Reference {
             self.stop.check()?;
             Ok(closed_forms(problem, network))
         });
-        let networks = each.into_iter().collect::<Result<Vec<ClosedForms>, EngineError>>()?;
-        let column = |of: fn(&ClosedForms) -> f64| networks.iter().map(of).collect();
-        Ok(Evaluation {
-            loss: column(|found| found.loss),
-            gradient_sq: column(|found| found.gradient_sq),
-            trace_ww: column(|found| found.trace_ww),
-            trace_vv: column(|found| found.trace_vv),
-            trace_sq: column(|found| found.trace_sq),
-            rounding: networks.iter().map(|found| found.rounding).collect(),
-        })
+        each.into_iter().collect()
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {

@@ -19,12 +19,12 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
         let with_bias = |row: &[f64]| -> Vec<f64> { std::iter::once(1.0).chain(row.iter().copied()).collect() };
         let h_x = with_bias(data.sample(i).as_slice().unwrap_or_default());
         let h_r = with_bias(terms.row(&terms.r, i));
-        let (first, second) = (terms.row(&terms.first, i), terms.row(&terms.second, i));
+        let (df, ddf) = (terms.row(&terms.df, i), terms.row(&terms.ddf, i));
         for n in 0..shape.hidden {
-            let back_n = theta[shape.v(n)] * first[n];
+            let back_n = theta[shape.v(n)] * df[n];
             for k in 0..shape.hidden {
-                let back_k = theta[shape.v(k)] * first[k];
-                let curvature = if n == k { delta * theta[shape.v(n)] * second[n] } else { 0.0 };
+                let back_k = theta[shape.v(k)] * df[k];
+                let curvature = if n == k { delta * theta[shape.v(n)] * ddf[n] } else { 0.0 };
                 let block = s * back_n * back_k + curvature;
                 for (m, x_m) in h_x.iter().enumerate() {
                     for (l, x_l) in h_x.iter().enumerate() {
@@ -33,7 +33,7 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
                 }
             }
             for (k, r_k) in h_r.iter().enumerate() {
-                let direct = if k == n + 1 { delta * first[n] } else { 0.0 };
+                let direct = if k == n + 1 { delta * df[n] } else { 0.0 };
                 let block = s * back_n * r_k + direct;
                 for (m, x_m) in h_x.iter().enumerate() {
                     hessian[[shape.w(n, m), shape.v_bias() + k]] += x_m * block;

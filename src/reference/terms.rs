@@ -20,9 +20,9 @@ pub struct Terms {
     /// r_in = f(y_in).
     pub r: Vec<f64>,
     /// f'_in = f'(y_in).
-    pub first: Vec<f64>,
+    pub df: Vec<f64>,
     /// f''_in = f''(y_in).
-    pub second: Vec<f64>,
+    pub ddf: Vec<f64>,
 }
 
 impl Terms {
@@ -44,8 +44,8 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
         s: Vec::with_capacity(samples),
         delta: Vec::with_capacity(samples),
         r: Vec::with_capacity(samples * hidden),
-        first: Vec::with_capacity(samples * hidden),
-        second: Vec::with_capacity(samples * hidden),
+        df: Vec::with_capacity(samples * hidden),
+        ddf: Vec::with_capacity(samples * hidden),
     };
     for (i, &q) in data.q().iter().enumerate() {
         let mut z = theta[shape.v_bias()];
@@ -53,8 +53,8 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
             let f = activation.derivatives(pre_activation(*shape, theta, data, i, n));
             z += theta[shape.v(n)] * f.value;
             terms.r.push(f.value);
-            terms.first.push(f.first);
-            terms.second.push(f.second);
+            terms.df.push(f.df);
+            terms.ddf.push(f.ddf);
         }
         terms.z.push(z);
         terms.loss.push(loss.value(z, q));

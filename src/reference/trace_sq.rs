@@ -25,17 +25,17 @@ pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: 
     let (mut a, mut b_ij, mut b_ji, mut c) = (0.0, 0.0, 0.0, 0.0);
     let (mut e_ij, mut e_ji, mut g, mut hidden_gram) = (0.0, 0.0, 0.0, 1.0);
     let (r_i, r_j) = (terms.row(&terms.r, i), terms.row(&terms.r, j));
-    let (first_i, first_j) = (terms.row(&terms.first, i), terms.row(&terms.first, j));
-    let (second_i, second_j) = (terms.row(&terms.second, i), terms.row(&terms.second, j));
+    let (df_i, df_j) = (terms.row(&terms.df, i), terms.row(&terms.df, j));
+    let (ddf_i, ddf_j) = (terms.row(&terms.ddf, i), terms.row(&terms.ddf, j));
     for n in 0..shape.hidden {
         let v = theta[shape.v(n)];
-        a += v.powi(2) * first_i[n] * first_j[n];
-        b_ij += v.powi(3) * first_i[n].powi(2) * second_j[n];
-        b_ji += v.powi(3) * first_j[n].powi(2) * second_i[n];
-        c += v.powi(2) * second_i[n] * second_j[n];
-        e_ij += v * r_i[n] * first_i[n] * first_j[n];
-        e_ji += v * r_j[n] * first_j[n] * first_i[n];
-        g += first_i[n] * first_j[n];
+        a += v.powi(2) * df_i[n] * df_j[n];
+        b_ij += v.powi(3) * df_i[n].powi(2) * ddf_j[n];
+        b_ji += v.powi(3) * df_j[n].powi(2) * ddf_i[n];
+        c += v.powi(2) * ddf_i[n] * ddf_j[n];
+        e_ij += v * r_i[n] * df_i[n] * df_j[n];
+        e_ji += v * r_j[n] * df_j[n] * df_i[n];
+        g += df_i[n] * df_j[n];
         hidden_gram += r_i[n] * r_j[n];
     }
     let (ss, sd) = (terms.s[i] * terms.s[j], terms.s[i] * terms.delta[j]);

@@ -15,6 +15,7 @@ use same_file::Handle;
 use serde_json::Value;
 
 use super::{RunError, Seconds, check_no_link, check_regular};
+use crate::fingerprint::Fingerprint;
 
 /// The journal's name in a run directory.
 pub(super) const FILE: &str = "journal";
@@ -221,9 +222,7 @@ fn lock(file: &File, path: &Path, dir: &Path) -> Result<(), RunError> {
 }
 
 fn next_digest(previous: &str, text: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(previous.as_bytes()).update(b" ").update(text.as_bytes());
-    hasher.finalize().to_hex()[..16].to_owned()
+    Fingerprint::default().add(previous.as_bytes()).add(b" ").add(text.as_bytes()).digits()
 }
 
 /// The text of a whole line that follows a line with `digest`, and its own digest.

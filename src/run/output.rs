@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{RunError, check_free, check_no_link, manifest, whole};
+use crate::fingerprint::Fingerprint;
 
 /// A directory of files, each with the digests of what was left in it. Files that are there otherwise are not touched, and no symbolic
 /// link below the directory is followed.
@@ -139,7 +140,7 @@ pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 fn digest(content: &[u8]) -> String {
-    blake3::hash(content).to_hex()[..16].to_owned()
+    Fingerprint::default().add(content).digits()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{RunError, check_free, grid, manifest};
+use crate::fingerprint::Fingerprint;
 
 /// The file in a folder under construction whose lock says that its builder lives. While the folder's files are moved up it lists
 /// their names.
@@ -186,7 +187,7 @@ pub(super) fn shortened(name: &str) -> String {
         return name.into();
     }
     let start = name.floor_char_boundary(LONGEST_NAME);
-    format!("{}-{}", &name[..start], &blake3::hash(name.as_bytes()).to_hex()[..8])
+    format!("{}-{}", &name[..start], &Fingerprint::default().add(name.as_bytes()).digits()[..8])
 }
 
 pub(super) fn parent(dir: &Path) -> &Path {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray_npy::{WriteNpyError, write_npy};
 
@@ -15,6 +15,7 @@ use super::manifest::{Manifest, Outcome, Seconds, State};
 use super::space::check_space;
 use super::staging::{self, Staging};
 use super::{A_GRID, A_RUN, BLOCK_ROWS, Run, RunError};
+use crate::clock::Instant;
 use crate::engine::{Description, Status, Stop};
 use crate::model::Dataset;
 use crate::model::Theta;

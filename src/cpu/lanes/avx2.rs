@@ -13,14 +13,14 @@ use std::arch::x86_64::{
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE, WHOLE_NUMBERS};
-use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
+use super::{Doubles, LaneTask, Lanes, Singles, Vectors, polynomial};
 
 /// Compiles `kernel` for AVX2 with FMA and runs it.
 ///
 /// # Safety
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: LaneTask>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
 

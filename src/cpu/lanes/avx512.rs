@@ -11,14 +11,14 @@ use std::arch::x86_64::{
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_MINUS_ONE, EXP2_UNIT};
-use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
+use super::{Doubles, LaneTask, Lanes, Singles, Vectors, polynomial};
 
 /// Compiles `kernel` for AVX-512 and runs it.
 ///
 /// # Safety
 /// The processor must have AVX-512 F and DQ.
 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
-pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: LaneTask>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }
 
