@@ -63,6 +63,18 @@ impl Values {
         }
     }
 
+    /// Puts the rows of `more`, values of the same type, after these.
+    pub(crate) fn append(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Uint8(to), Self::Uint8(more)) => to.extend(more),
+            (Self::Uint32(to), Self::Uint32(more)) => to.extend(more),
+            (Self::Uint64(to), Self::Uint64(more)) => to.extend(more),
+            (Self::Float32(to), Self::Float32(more)) => to.extend(more),
+            (Self::Float64(to), Self::Float64(more)) => to.extend(more),
+            _ => {}
+        }
+    }
+
     /// Puts the rows of `from`, values of the same type, in place of those of `count` that are `rows`, in order.
     fn put(&mut self, rows: &[usize], count: usize, from: &Self) {
         fn put<T: Copy>(to: &mut [T], rows: &[usize], count: usize, from: &[T]) {
@@ -244,6 +256,12 @@ fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
 }
 
 impl Records {
+    /// The status column, the only one of its type.
+    pub(crate) fn status(&self) -> &[u8] {
+        let status = |values: &'_ Values| matches!(values, Values::Uint8(_));
+        self.values.iter().find(|values| status(values)).map_or(&[], Values::bytes)
+    }
+
     /// Puts the rows of `more`, records of the same columns, in place of `rows`, in order. Every row keeps its seed.
     pub(crate) fn replace(&mut self, rows: &[usize], more: &Self) {
         for (to, from) in self.values.iter_mut().zip(&more.values).skip(1) {

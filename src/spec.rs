@@ -326,6 +326,14 @@ impl Spec {
         }
     }
 
+    /// The seed of row 0; 0 for networks from a file.
+    pub fn first_seed(&self) -> u64 {
+        match self.work {
+            Work::Sweep { first_seed, .. } => first_seed,
+            Work::Evaluate { .. } => 0,
+        }
+    }
+
     /// S, the number of networks and of rows in every column.
     pub fn rows(&self) -> u64 {
         match self.work {

@@ -6,13 +6,13 @@ use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_roun
 use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
 use super::summary::SummaryArgs;
-use super::{Failure, advice, interruption};
+use super::{Failure, advice};
 use crate::input::read_theta;
 use crate::model::Theta;
 use crate::records::columns;
 use crate::run::{RunWriter, check_free};
 use crate::spec::Work;
-use crate::sweep::{Networks, Sweep, admit};
+use crate::sweep::{Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
@@ -92,9 +92,7 @@ impl Args {
         })?;
         announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
         let go_on = go_on_with(writer.dir());
-        let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
-        let sweep =
-            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let sweep = Sweep { given: Some(theta.view()), ..self.progress.sweep(&experiment) };
         self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)
     }
 }

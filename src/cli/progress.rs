@@ -14,6 +14,7 @@ use super::{Failure, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
 use crate::run::{Run, RunError, RunWriter};
+use crate::spec::Experiment;
 use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
 use crate::watch::Watch;
 pub(super) use watched::{Watched, beside_the_bar};
@@ -47,9 +48,10 @@ impl ProgressArgs {
         self.progress == Show::Json
     }
 
-    /// The memory for networks in flight, bytes.
-    pub(super) fn memory(&self) -> u64 {
-        self.memory.saturating_mul(1 << 20)
+    /// The sweep that carries out `experiment` within the memory for networks in flight, until Ctrl-C.
+    pub(super) fn sweep<'a>(&self, experiment: &'a Experiment) -> Sweep<'a> {
+        let memory = self.memory.saturating_mul(1 << 20);
+        Sweep { experiment, given: None, earlier: None, memory, stop: interruption::stop() }
     }
 
     /// Carries out `sweep` and prints the summary. `go_on` says what to do with the run where it is not finished.
@@ -73,27 +75,31 @@ impl ProgressArgs {
         sweep: &Sweep<'_>,
         engine: Box<dyn Engine>,
         choice: &Choice,
-        writer: RunWriter,
+        mut writer: RunWriter,
         go_on: &str,
     ) -> Result<Run, Failure> {
         let dir = writer.dir().to_owned();
         interruption::leaves(format!("finished rows are kept; {go_on}"));
         let watched = self.watch("the first networks");
         let mut named = 0;
-        let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| match event {
+        let ended = sweep.run(engine, &|| choice.open(), &mut writer, &mut |event| match event {
             Event::Begun { done, rows } => watched.at("networks", done, rows),
             Event::Progress(progress) => self.show(&watched, &progress),
             Event::Mended(what) => notice(&what),
             Event::NoSpectrum { first, missing } => name_missing(first, &missing, &mut named),
         });
         drop(watched);
-        match ended {
-            Ok(Ended::Finished(manifest)) => {
+        let finished = ended.and_then(|ended| match ended {
+            Ended::Finished => Ok(Some(writer.finish()?)),
+            Ended::Stopped => Ok(None),
+        });
+        match finished {
+            Ok(Some(manifest)) => {
                 let run = Run::open(&dir)?;
                 // What is summed up must be what was computed here.
-                if *run.manifest() == *manifest { Ok(run) } else { Err(RunError::Replaced(dir).into()) }
+                if *run.manifest() == manifest { Ok(run) } else { Err(RunError::Replaced(dir).into()) }
             }
-            Ok(Ended::Stopped) => Err(interruption::failure()),
+            Ok(None) => Err(interruption::failure()),
             // What is there now is not this run, or is not to be trusted: the error says what to do.
             Err(error @ SweepError::Run(RunError::Replaced(_) | RunError::Incomplete { .. })) => Err(error.into()),
             Err(error) => {

@@ -16,7 +16,6 @@ use crate::records::{Column, Dtype, columns};
 use crate::report::{CriticalPoints, Draw, Over, report_of_reproduction};
 use crate::run::{Output, Run, RunWriter, check_free, check_space};
 use crate::spec::{Experiment, SpecError, Work, appendix_c_data};
-use crate::sweep::{Networks, Sweep};
 
 /// The widths of the paper's experiment.
 const WIDTHS: [usize; 2] = [3, 10];
@@ -109,7 +108,6 @@ impl Args {
 
     fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
         let dir: PathBuf = Path::new(&self.out).join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
-        let descent = Descent::default();
         let experiment = self.experiment(data_seed, hidden)?;
         let engine = choice.open()?;
         let columns = columns(&experiment.spec, Dtype::Float32);
@@ -119,9 +117,7 @@ impl Args {
             engine.description(&experiment.problem, experiment.spec.tasks()),
             columns,
         )?;
-        let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
-        let sweep =
-            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let sweep = self.progress.sweep(&experiment);
         let go_on = format!(
             "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
             self.out.display()

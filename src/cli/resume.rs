@@ -11,9 +11,10 @@ use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Description, Engine};
+use crate::input::GivenTheta;
 use crate::run::{Earlier, Extension, Grid, Longer, More, Run, RunError, RunWriter, State};
 use crate::spec::{Experiment, Work};
-use crate::sweep::{Networks, Sweep, admit};
+use crate::sweep::{Sweep, admit};
 
 /// Goes on with a sweep or an evaluation that was interrupted, or extends a finished sweep
 ///
@@ -144,10 +145,8 @@ impl Args {
         if let Some(error) = unusable {
             notice(&format!("{error}\nthat was a part of this extension, which is begun again"));
         }
-        if let (Longer::Unfinished(writer), Work::Sweep { first_seed, descent, .. }) = (longer, &experiment.spec.work) {
-            let networks = Networks::Extended { earlier: &earlier, first_seed: *first_seed, descent: *descent };
-            let memory = self.progress.memory();
-            let sweep = Sweep { experiment: &experiment, networks, memory, stop: interruption::stop() };
+        if let Longer::Unfinished(writer) = longer {
+            let sweep = Sweep { earlier: Some(&earlier), ..self.progress.sweep(&experiment) };
             self.progress.carry_out(&sweep, engine, &choice, *writer, go_on)?;
         }
         drop(earlier);
@@ -236,14 +235,10 @@ pub(super) fn finish(resumable: &Path, run: &Run, choice: &Choice, progress: &Pr
         }
         writer => writer?,
     };
-    let theta;
-    let networks = match experiment.spec.work {
-        Work::Sweep { first_seed, descent, .. } => Networks::Seeds { first_seed, descent },
-        Work::Evaluate { tolerance, .. } => {
-            theta = run.given_theta()?;
-            Networks::Given { theta: theta.view(), tolerance }
-        }
+    let theta = match experiment.spec.work {
+        Work::Sweep { .. } => None,
+        Work::Evaluate { .. } => Some(run.given_theta()?),
     };
-    let sweep = Sweep { experiment: &experiment, networks, memory: progress.memory(), stop: interruption::stop() };
+    let sweep = Sweep { given: theta.as_ref().map(GivenTheta::view), ..progress.sweep(&experiment) };
     progress.carry_out(&sweep, engine, &choice, writer, &go_on_with(resumable))
 }

@@ -11,12 +11,12 @@ use super::experiment::{
 use super::place::{announce_size, placed};
 use super::progress::{ProgressArgs, go_on_with};
 use super::summary::SummaryArgs;
-use super::{Failure, advice, grid, interruption};
+use super::{Failure, advice, grid};
 use crate::engine::Descent;
 use crate::records::{Column, Dtype, columns};
 use crate::run::{Grid, GridRun, NewRun, Run, RunWriter, check_free};
-use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
-use crate::sweep::{Networks, Sweep, admit};
+use crate::spec::{Experiment, Keep, Seeds, Work};
+use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
@@ -67,7 +67,6 @@ pub(super) struct Args {
 struct Combination {
     run: GridRun,
     experiment: Experiment,
-    descent: Descent,
     columns: Vec<Column>,
 }
 
@@ -93,13 +92,12 @@ impl Args {
             advice::name_scaled_inputs(experiment);
         }
         let name = name(&combinations);
-        if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
+        if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
             let writer = placed(self.out.as_deref(), &name, |dir| {
                 RunWriter::create(dir, experiment, description.clone(), columns.clone())
             })?;
-            let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
-            let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+            let sweep = self.progress.sweep(experiment);
             announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
             let dir = writer.dir().to_owned();
@@ -135,7 +133,7 @@ impl Args {
                 let columns = columns(&experiment.spec, Dtype::Float32);
                 let NetworkArgs { hidden, activation } = network;
                 let run = GridRun::new(hidden, activation, descent.step_size);
-                combinations.push(Combination { run, experiment, descent, columns });
+                combinations.push(Combination { run, experiment, columns });
             }
         }
         Ok(combinations)
@@ -151,13 +149,6 @@ impl Args {
             ))
         })?;
         Ok(Work::shard(seeds, whole, descent))
-    }
-}
-
-fn first_seed(spec: &Spec) -> u64 {
-    match spec.work {
-        Work::Sweep { first_seed, .. } => first_seed,
-        Work::Evaluate { .. } => 0,
     }
 }
 

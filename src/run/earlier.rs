@@ -127,14 +127,6 @@ impl Earlier {
         Ok((0..status.len()).filter(goes_on).collect())
     }
 
-    /// The status column of `records`.
-    pub(crate) fn status(&self, records: &Records) -> Vec<u8> {
-        match records.values.get(self.status) {
-            Some(Values::Uint8(status)) => status.clone(),
-            _ => Vec::new(),
-        }
-    }
-
     /// The weights of the networks at `stopped` among `records`, (S, D).
     pub(crate) fn theta(&self, records: &Records, stopped: &[usize]) -> Array2<f32> {
         let weights = match self.theta.and_then(|theta| records.values.get(theta)) {

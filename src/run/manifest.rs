@@ -125,7 +125,7 @@ pub struct Outcome {
 
 impl Seconds {
     /// Adds what another sitting or part took.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.train += other.train;
         self.evaluate += other.evaluate;
         self.total += other.total;
