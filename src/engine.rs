@@ -10,7 +10,6 @@ mod stop;
 
 use std::ops::Range;
 
-use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +58,8 @@ impl Descent {
 }
 
 /// Which of the two exact routes to tr H^2 an evaluation takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// The one that is faster for the problem's sizes.

@@ -26,15 +26,18 @@
 //! - [`cli`]: the command line.
 
 pub mod analysis;
+#[cfg(feature = "gpu")]
 pub mod backend;
 pub mod bench;
 pub mod bounds;
+#[cfg(feature = "cli")]
 pub mod cli;
 mod clock;
 pub mod cpu;
 pub mod engine;
 pub mod fallback;
 mod fingerprint;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod input;
 pub mod model;
@@ -43,6 +46,7 @@ pub mod numeric;
 pub mod records;
 pub mod reference;
 pub mod replay;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod room;
 pub mod run;

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks};
@@ -50,7 +49,8 @@ pub struct ExtraColumns {
 }
 
 /// How much of the Hessian's spectrum becomes columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum SpectrumColumns {
     /// lambda_max and lambda_min, by the engine and in its precision
@@ -60,7 +60,8 @@ pub enum SpectrumColumns {
 }
 
 /// Which networks' weights a run keeps. The other columns hold every network either way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
     /// The weights of every network

@@ -2,11 +2,11 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// A smooth activation function f of the hidden units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// f(y) = y.

@@ -1,13 +1,13 @@
 //! Over which networks of a run a number is.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::Outcome;
 use crate::engine::Status;
 
 /// The networks that a summary, a table or a quantile is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Population {
     /// The networks that converged

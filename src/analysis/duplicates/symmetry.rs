@@ -15,7 +15,6 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use nalgebra::DMatrix;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -45,7 +44,8 @@ pub const VALUES_WITHIN: f64 = 0.05;
 pub const MOST_MATCHED: usize = 2048;
 
 /// What a network is the same under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Maps {
     /// What keeps loss, g.g and spectrum: the order of the hidden units, and their signs where f is odd.
     Symmetry,
