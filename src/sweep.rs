@@ -14,7 +14,7 @@ use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, S
 use crate::fallback::{self, Completed};
 use crate::records::{EIGENVECTORS, Records, Theta, Values};
 use crate::reference::{self, Spectrum};
-use crate::run::{Earlier, Manifest, Outcome, RunError, RunWriter, Seconds};
+use crate::run::{Earlier, Manifest, RunError, RunWriter, Seconds, StatusCounts};
 use crate::spec::{Experiment, SpectrumColumns};
 
 /// The time that a chunk should take: what Ctrl-C waits for and what a crash costs.
@@ -52,7 +52,7 @@ pub struct Progress {
     /// Rows that this sitting has written, but for chunks that an extension took over as they were.
     pub done_now: u64,
     /// How the networks of the written rows ended.
-    pub outcome: Outcome,
+    pub outcome: StatusCounts,
     /// The rows of the last chunk.
     pub chunk: u64,
     /// How long this sitting has taken.

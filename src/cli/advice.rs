@@ -9,7 +9,7 @@ use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
 use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::run::{Outcome, Population, Run, number};
+use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
 /// The most networks of which a loss is looked at.
@@ -59,7 +59,7 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
     let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
     let outcome = run.outcome()?;
-    let Outcome { converged, step_limit, non_finite, .. } = outcome;
+    let StatusCounts { converged, step_limit, non_finite, .. } = outcome;
     let rows = run.manifest().spec.rows();
     let constant = experiment.problem.data.loss_of_constant();
     if constant > 0.0 {

@@ -10,7 +10,7 @@ use super::resume::finish;
 use super::summary::{Share, SummaryArgs, lambda_min_below_zero, left_out_in_words, quantiles_of, short, unfinished};
 use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
-use crate::run::{self, Grid, GridRun, Outcome, Population, Run, State, create_file};
+use crate::run::{self, Grid, GridRun, Population, Run, State, StatusCounts, create_file};
 
 /// The table's name in a grid's directory.
 const TABLE: &str = "table.csv";
@@ -28,7 +28,7 @@ struct Row<'a> {
     /// How many of them are written: all of a finished run.
     written: u64,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: StatusCounts,
     /// Which networks the numbers below are over: the same in every row.
     over: Population,
     /// How many these are.
@@ -174,7 +174,7 @@ fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<
     runs.iter().map(|(entry, run, outcome)| row(entry, run, *outcome, over)).collect()
 }
 
-fn row<'a>(entry: &'a GridRun, run: &Run, outcome: Outcome, over: Population) -> Result<Row<'a>, Failure> {
+fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Population) -> Result<Row<'a>, Failure> {
     let median = |column: &'static str| -> Result<Option<f64>, Failure> {
         if !run.has(column) {
             return Ok(None);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::progress::{Watched, show_with};
 use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption};
-use crate::run::{Grid, Run, merge};
+use crate::run::{Grid, Run, is_grid, merge};
 
 /// Joins the shards of a sweep into one run
 ///
@@ -34,7 +34,7 @@ impl Args {
         merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
         drop(watched);
         interruption::leaves(format!("{} is whole; {}", self.out.display(), show_with(&self.out)));
-        if Grid::is_in(&self.out) {
+        if is_grid(&self.out) {
             return grid::leave(&self.out, &Grid::open(&self.out)?, &self.output);
         }
         summary::show(&Run::open(&self.out)?, &self.output)

@@ -11,7 +11,7 @@ use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption, notice};
 use crate::backend::Choice;
 use crate::engine::{Description, Engine};
-use crate::run::{Earlier, Extension, Grid, Longer, More, Run, RunError, RunWriter, State};
+use crate::run::{Earlier, Extension, Grid, Longer, More, Run, RunError, RunWriter, State, is_grid};
 use crate::spec::{Experiment, Work};
 use crate::sweep::{Networks, Sweep, admit};
 
@@ -54,7 +54,7 @@ impl Args {
             return self.extend(&more);
         }
         interruption::leaves(go_on_with(dir));
-        if Grid::is_in(dir) {
+        if is_grid(dir) {
             let grid = Grid::open(dir)?;
             let runs = open_all(dir, &grid)?;
             let Some(unfinished) = runs.iter().find(|run| run.manifest().state != State::Finished) else {
@@ -80,7 +80,7 @@ impl Args {
     fn extend(&self, more: &More) -> Result<(), Failure> {
         let dir = &self.dir;
         let go_on = format!("{} is as it was; go on with: {}", dir.display(), extend_command(dir, more));
-        if !Grid::is_in(dir) {
+        if !is_grid(dir) {
             Extension::recover(dir)?;
             let run = Run::open(dir)?;
             if run.extended(more)?.is_none() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::summary::{self, SummaryArgs};
 use super::{Failure, grid, interruption};
-use crate::run::{Grid, Run};
+use crate::run::{Grid, Run, is_grid};
 
 /// Prints the summary of a run again, or the table of a grid
 ///
@@ -22,7 +22,7 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
         interruption::leaves("nothing was changed");
-        if Grid::is_in(&self.dir) {
+        if is_grid(&self.dir) {
             return grid::show(&self.dir, &Grid::open(&self.dir)?, &self.output);
         }
         let run = Run::open(&self.dir)?;

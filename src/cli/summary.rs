@@ -13,7 +13,7 @@ use crate::analysis::{macro_f1, streamed_quantiles};
 use crate::bounds::no_bound;
 use crate::model::Dataset;
 use crate::records::Dtype;
-use crate::run::{Manifest, Outcome, Population, Run, RunError, State};
+use crate::run::{Manifest, Population, Run, RunError, State, StatusCounts};
 use crate::spec::{DataSource, Spec, Work};
 
 /// How results are printed.
@@ -78,7 +78,7 @@ struct Summary<'a> {
     /// How many rows are written: all of a finished run.
     written: u64,
     /// How the networks of the written rows ended.
-    outcome: Outcome,
+    outcome: StatusCounts,
     /// Which networks the quantiles are over.
     over: Population,
     /// How many these are.
@@ -394,8 +394,8 @@ pub(super) fn left_out_in_words(networks: u64) -> String {
 }
 
 /// How many networks ended in which way, and their part of those that are written.
-fn ends(work: &Work, outcome: &Outcome) -> String {
-    let &Outcome { converged, step_limit, non_finite, evaluated } = outcome;
+fn ends(work: &Work, outcome: &StatusCounts) -> String {
+    let &StatusCounts { converged, step_limit, non_finite, evaluated } = outcome;
     let ways = match work {
         Work::Sweep { .. } => vec![("converged", converged), ("step limit", step_limit), ("non-finite", non_finite)],
         Work::Evaluate { tolerance: Some(_), .. } => {
