@@ -54,11 +54,11 @@ fn median_seconds(
     problem: &Problem,
     theta: &Array2<f64>,
 ) -> Result<f64, sharpsweep::engine::EngineError> {
-    engine.spectrum(problem, theta.view())?;
+    engine.spectrum(problem, theta.view().into())?;
     let mut seconds = Vec::new();
     for _ in 0..REPEATS {
         let start = Instant::now();
-        engine.spectrum(problem, theta.view())?;
+        engine.spectrum(problem, theta.view().into())?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

@@ -8,6 +8,7 @@ mod dataset;
 mod philox;
 mod seeds;
 mod shape;
+mod theta;
 
 pub use activation::{Activation, Derivatives};
 pub(crate) use activation::{sigmoid_both, softplus};
@@ -18,6 +19,7 @@ pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
 pub use seeds::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
 pub use shape::{MAX_PARAMETERS, Shape};
+pub use theta::Theta;
 
 /// One learning problem: which network, on which data. Together with theta it determines every closed form.
 #[derive(Debug, Clone)]

@@ -56,7 +56,7 @@ fn closed_forms_match_the_golden_cases() {
     for (route, case) in both_routes(golden_cases()) {
         let tuning = Tuning { route, ..Tuning::default() };
         let Some(mut gpu) = gpu("closed_forms_match_the_golden_cases", tuning) else { return };
-        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
         let moment2 = case.column("moment2");
         let d = case.problem.shape.parameters() as f64;
         let scale: Vec<f64> = moment2.iter().map(|m| (d * m).sqrt()).collect();
@@ -111,7 +111,7 @@ fn many_samples_give_the_reference_values_by_both_routes() {
         for &route in routes {
             let tuning = Tuning { route, ..Tuning::default() };
             let Some(mut gpu) = gpu("many_samples_give_the_reference_values_by_both_routes", tuning) else { return };
-            let found = gpu.evaluate(&problem, theta.view()).unwrap();
+            let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
             if let Err(misses) = close(&found.trace_sq, &expected_trace_sq, 0.0, TRACE_SQ_RELATIVE) {
                 panic!("I = {samples}, {route:?}: {misses}");
             }
@@ -162,7 +162,7 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
 fn the_tolerances_see_a_wrong_term() {
     let Some(mut gpu) = gpu("the_tolerances_see_a_wrong_term", Tuning::default()) else { return };
     for case in golden_cases().iter().filter(|case| case.problem.data.samples() >= 7) {
-        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
         let wrong = |change: fn(f64, f64, f64) -> f64| -> Vec<f64> {
             (0..case.seeds())
                 .map(|k| {
@@ -212,8 +212,8 @@ fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let problem = Problem::new(1000, Activation::Sigmoid, appendix_c(151, 0, Stream::TrainData).unwrap());
     let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
     let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
-    let found = gpu.evaluate(&problem, theta.view()).unwrap();
-    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+    let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
     close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
     close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
 }
@@ -227,9 +227,9 @@ fn what_a_driver_would_cut_off_is_refused() {
         let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
         let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
         let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
-        match gpu.evaluate(&problem, theta.view()) {
+        match gpu.evaluate(&problem, theta.view().into()) {
             Ok(found) => {
-                let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+                let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
                 close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
                 close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
             }
@@ -467,8 +467,8 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
             let Some(mut gpu) = crate::gpu("results_do_not_depend_on_batch_size_or_steps_a_dispatch", tuning) else {
                 return;
             };
-            let all = gpu.evaluate(&problem, theta.view()).unwrap();
-            let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..])).unwrap();
+            let all = gpu.evaluate(&problem, theta.view().into()).unwrap();
+            let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..]).into()).unwrap();
             assert_eq!(row.trace_sq[0].to_bits(), all.trace_sq[77].to_bits(), "{route:?}");
             assert_eq!(row.gradient_sq[0].to_bits(), all.gradient_sq[77].to_bits());
         }
@@ -510,9 +510,11 @@ fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
         let trained = kept.train(&problem, &descent, 0..70).unwrap();
         assert_eq!(trained, fresh.train(&problem, &descent, 0..70).unwrap(), "{hidden} {activation:?} {data_seed}");
         let theta = trained.theta.mapv(f64::from);
-        let (found, expected) = (kept.evaluate(&problem, theta.view()), fresh.evaluate(&problem, theta.view()));
+        let (found, expected) =
+            (kept.evaluate(&problem, theta.view().into()), fresh.evaluate(&problem, theta.view().into()));
         assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
-        let (found, expected) = (kept.spectrum(&problem, theta.view()), fresh.spectrum(&problem, theta.view()));
+        let (found, expected) =
+            (kept.spectrum(&problem, theta.view().into()), fresh.spectrum(&problem, theta.view().into()));
         assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
     }
 }
@@ -535,11 +537,11 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     let values = (0..64).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from).collect();
     let theta = Array2::from_shape_vec((64, problem.shape.parameters()), values).unwrap();
     // The first run compiles.
-    let found = timed.evaluate(&problem, theta.view()).unwrap();
-    assert_eq!(found, plain.evaluate(&problem, theta.view()).unwrap());
+    let found = timed.evaluate(&problem, theta.view().into()).unwrap();
+    assert_eq!(found, plain.evaluate(&problem, theta.view().into()).unwrap());
     let before = timed.device_time().unwrap();
     let start = Instant::now();
-    timed.evaluate(&problem, theta.view()).unwrap();
+    timed.evaluate(&problem, theta.view().into()).unwrap();
     let wall = start.elapsed();
     let device = timed.device_time().unwrap() - before;
     assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");

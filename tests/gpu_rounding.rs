@@ -27,8 +27,8 @@ struct Truth {
 impl Truth {
     /// Of the networks `theta`; `None` where f64 does not tell either.
     fn of_each(problem: &Problem, theta: &Array2<f64>) -> Vec<Option<Self>> {
-        let values = Reference::default().evaluate(problem, theta.view()).unwrap();
-        let eigenvalues = spectra(problem, theta.view(), 0);
+        let values = Reference::default().evaluate(problem, theta.view().into()).unwrap();
+        let eigenvalues = spectra(problem, theta.view().into(), 0);
         let truth = |(k, spectrum): (usize, Result<Spectrum, _>)| {
             let spectrum = spectrum.ok()?;
             let rounding = values.rounding[k];
@@ -141,7 +141,7 @@ fn rounding_covers_the_golden_cases() {
     for route in ROUTES {
         let Some(mut gpu) = engine(test, route) else { return };
         for case in golden_cases() {
-            let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+            let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
             let truth = Truth::of_each(&case.problem, &case.theta);
             let comparison = Comparison::of(&case.problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{} {route:?}", case.name));
@@ -166,7 +166,7 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
         for (hidden, seeds) in [(3, 256), (10, 64)] {
             for activation in Activation::ALL {
                 let (problem, theta) = trained(activation, hidden, seeds);
-                let found = gpu.evaluate(&problem, theta.view()).unwrap();
+                let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
                 let name = format!("{activation:?}, N = {hidden}, {route:?}");
@@ -223,7 +223,7 @@ fn rounding_covers_hostile_networks_or_is_infinite() {
             {
                 let problem = Problem::new(hidden, activation, data);
                 let theta = hostile_theta(problem.shape);
-                let found = gpu.evaluate(&problem, theta.view()).unwrap();
+                let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
                 comparison.assert_holds(&format!("{activation:?}, N = {hidden}, {route:?}, {}", problem.data.x()));
@@ -253,7 +253,7 @@ fn what_f32_does_not_hold_has_no_bounds() {
     ];
     for route in ROUTES {
         let Some(mut gpu) = engine(test, route) else { return };
-        let found = gpu.evaluate(&problem, theta.view()).unwrap();
+        let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
         let finite: Vec<bool> = found.rounding.iter().map(|rounding| rounding.hessian.is_finite()).collect();
         assert_eq!(finite, [true, false, false, false, false], "{route:?}: {:?}", found.rounding);
         for k in 1..theta.nrows() {
@@ -279,12 +279,12 @@ fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
         // Inputs that are off, and then weights.
         for (problem, theta) in [(&exact, theta.select(Axis(0), &[0])), (&narrowed, theta.select(Axis(0), &[1]))] {
             let truth = Truth::of_each(problem, &theta);
-            let found = gpu.evaluate(problem, theta.view()).unwrap();
+            let found = gpu.evaluate(problem, theta.view().into()).unwrap();
             let comparison = Comparison::of(problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{route:?}"));
             assert!(found.rounding[0].hessian.is_finite());
             // The same numbers, taken for exact.
-            let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view()).unwrap();
+            let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view().into()).unwrap();
             assert!(!Comparison::of(problem, &found, &truth, 1.0).traces.is_empty(), "{route:?}, {theta}");
         }
     }

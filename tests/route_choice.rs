@@ -49,7 +49,7 @@ impl Times {
 /// The time of one evaluation: the device's own where it has a clock, so without what compiling takes.
 fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
     let (start, before) = (Instant::now(), gpu.device_time());
-    gpu.evaluate(problem, theta.view()).unwrap();
+    gpu.evaluate(problem, theta.view().into()).unwrap();
     match (before, gpu.device_time()) {
         (Some(before), Some(after)) => after - before,
         _ => start.elapsed(),

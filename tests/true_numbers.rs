@@ -48,7 +48,7 @@ struct Networks {
 
 impl Networks {
     fn new(name: String, problem: Problem, theta: Array2<f64>) -> Self {
-        let truth = spectra(&problem, theta.view(), 0).into_iter().map(|spectrum| spectrum.unwrap()).collect();
+        let truth = spectra(&problem, theta.view().into(), 0).into_iter().map(|spectrum| spectrum.unwrap()).collect();
         Self { name, problem, theta, truth }
     }
 }
@@ -83,10 +83,10 @@ fn compare(
 ) {
     let Networks { problem, theta, truth, .. } = networks;
     let parameters = problem.shape.parameters();
-    let forms = fallback::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
+    let forms = fallback::evaluate(engine, problem, theta.view().into(), &Stop::default()).unwrap();
     let Spectra { lambda_max, lambda_min, .. } =
-        fallback::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
-    let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        fallback::spectra(engine, problem, theta.view().into(), &forms.again, &Stop::default()).unwrap();
+    let exact = Reference::default().evaluate(problem, theta.view().into()).unwrap();
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
         let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());
@@ -249,9 +249,9 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
     }
     for networks in trained(80) {
         let Networks { name, problem, theta, .. } = &networks;
-        let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        let exact = Reference::default().evaluate(problem, theta.view().into()).unwrap();
         for (engine, evaluates, unit, [least, most]) in &mut engines {
-            let found = evaluates.evaluate(problem, theta.view()).unwrap();
+            let found = evaluates.evaluate(problem, theta.view().into()).unwrap();
             for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
                 let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
                 let what = problem.activation.name();

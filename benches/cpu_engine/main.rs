@@ -128,7 +128,9 @@ impl Case {
             }
             Work::Evaluate { problem, theta, route } => {
                 time(|| {
-                    black_box(Cpu::new(*route).evaluate(problem, theta.view()).expect("the CPU engine does not fail"))
+                    black_box(
+                        Cpu::new(*route).evaluate(problem, theta.view().into()).expect("the CPU engine does not fail"),
+                    )
                 })
                 .0
             }
@@ -181,8 +183,9 @@ fn peer(hidden: usize, seeds: u64) {
     let (problem, descent) = (appendix(hidden, Activation::Sigmoid), Descent::default());
     let (timing, trained) = time(|| train(&problem, &descent, seeds));
     let theta = trained.theta.mapv(f64::from);
-    let (evaluation, _) =
-        time(|| black_box(Cpu::default().evaluate(&problem, theta.view()).expect("the CPU engine does not fail")));
+    let (evaluation, _) = time(|| {
+        black_box(Cpu::default().evaluate(&problem, theta.view().into()).expect("the CPU engine does not fail"))
+    });
     let line = serde_json::json!({
         "hidden": hidden,
         "seeds": seeds,

@@ -1,10 +1,7 @@
 //! Macro F1 of binary predictions.
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
-
 use super::AnalysisError;
-use crate::model::{Activation, Dataset, Shape};
+use crate::model::{Activation, Dataset, Shape, Theta};
 use crate::reference::output;
 
 /// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
@@ -44,7 +41,7 @@ pub fn macro_f1_of_each(
     shape: Shape,
     activation: Activation,
     test: &Dataset,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
 ) -> Result<Vec<f64>, AnalysisError> {
     if shape.inputs != test.inputs() || shape.parameters() != theta.ncols() {
         return Err(AnalysisError::Shape {
@@ -55,15 +52,12 @@ pub fn macro_f1_of_each(
         });
     }
     let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
-    theta
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .map(|row| {
-            let z = output(shape, activation, test, &row.to_vec());
-            if z.iter().any(|z| z.is_nan()) {
-                return Ok(f64::NAN);
-            }
-            macro_f1(&z.iter().map(|&z| z > 0.0).collect::<Vec<bool>>(), &labels)
-        })
-        .collect()
+    let each = theta.map_networks(|_, network| {
+        let z = output(shape, activation, test, network);
+        if z.iter().any(|z| z.is_nan()) {
+            return Ok(f64::NAN);
+        }
+        macro_f1(&z.iter().map(|&z| z > 0.0).collect::<Vec<bool>>(), &labels)
+    });
+    each.into_iter().collect()
 }

@@ -100,7 +100,7 @@ impl Truth {
     pub(super) fn of(problem: &Problem, theta: &Array2<f64>) -> Self {
         let rows = theta.slice(s![..COMPARED.min(theta.nrows()), ..]);
         let parameters = problem.shape.parameters();
-        let found = for_each_network(problem, rows, |k, operator| {
+        let found = for_each_network(problem, rows.into(), |k, operator| {
             let theta = rows.row(k).to_vec();
             let terms = terms(problem, &theta);
             let trace = trace_ww(problem, &theta, &terms) + trace_vv(&terms);

@@ -1,10 +1,9 @@
 //! The bounds and norms that belong to one network, as columns of a run.
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
+use ndarray::ArrayView2;
 
 use super::{GramNorms, gram_norms, pair_norms, trace_sq_bound, trace_vv_bound, trace_ww_bound};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::reference::terms;
 
 /// The closed-form bounds of one network's traces and the norms they are made of.
@@ -53,9 +52,9 @@ pub fn network_bounds(problem: &Problem, theta: &[f64]) -> NetworkBounds {
 }
 
 /// The bounds of every row of `theta` (S, D), in order, on all cores.
-pub fn network_bounds_of_each(problem: &Problem, theta: ArrayView2<'_, f64>) -> Vec<NetworkBounds> {
+pub fn network_bounds_of_each(problem: &Problem, theta: Theta<'_>) -> Vec<NetworkBounds> {
     let input_gram = gram_norms(problem.data.x());
-    theta.axis_iter(Axis(0)).into_par_iter().map(|row| with_input_gram(problem, &row.to_vec(), input_gram)).collect()
+    theta.map_networks(|_, network| with_input_gram(problem, network, input_gram))
 }
 
 fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> NetworkBounds {

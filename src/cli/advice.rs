@@ -143,7 +143,7 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
     let parameters = problem.shape.parameters();
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
     let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
-    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view()).ok()?;
+    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view().into()).ok()?;
     let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
     let bounds: Vec<f64> = traces
         .zip(&found.trace_sq)

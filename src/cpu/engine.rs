@@ -19,7 +19,7 @@ use crate::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Start, Status, Stop,
     Tasks, Trained,
 };
-use crate::model::{Activation, MAX_PARAMETERS, Problem};
+use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
@@ -111,7 +111,7 @@ impl Cpu {
         Ok(trained)
     }
 
-    fn evaluate_rows(&self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate_rows(&self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
         let next = AtomicUsize::new(0);
         let count = theta.nrows();
@@ -234,11 +234,11 @@ impl Engine for Cpu {
         true
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         self.evaluate_rows(problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         let parameters = problem.shape.parameters();
         let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
         if bytes > MOST_HESSIAN_BYTES {

@@ -15,7 +15,7 @@ use super::{evaluate, spectrum, train};
 use crate::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Stop, Tasks, Trained,
 };
-use crate::model::{MAX_PARAMETERS, Problem};
+use crate::model::{MAX_PARAMETERS, Problem, Theta};
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// on the device, in what the host does with its results, or in what the processor computes beside the engine: runs of another
@@ -134,11 +134,11 @@ impl Engine for Gpu {
         false
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         evaluate::evaluate(&self.0, problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         spectrum::spectrum(&self.0, problem, theta)
     }
 }

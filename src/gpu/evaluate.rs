@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayView2, Axis};
-
 use super::forward::{self, Forward};
 use super::kernel::Kernel;
 use super::limits::{MAX_GROUPS, SUM_BLOCK, SUM_PART, turns};
@@ -16,7 +14,7 @@ use super::route::{ITEM_SUMS, Items};
 use super::session::Session;
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
@@ -56,18 +54,14 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
 }
 
 /// Evaluates each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn evaluate(
-    gpu: &Session,
-    problem: &Problem,
-    theta: ArrayView2<'_, f64>,
-) -> Result<Evaluation, EngineError> {
+pub(super) fn evaluate(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
     let round = networks_at_once(gpu, problem)?;
     let mut all = Evaluation::default();
-    if theta.is_empty() {
+    if theta.nrows() == 0 {
         return Ok(all);
     }
     let passes = Passes::new(gpu, problem)?;
-    for rows in theta.axis_chunks_iter(Axis(0), round) {
+    for rows in theta.chunks(round) {
         passes.round(gpu, problem, rows, &mut all)?;
     }
     Ok(all)
@@ -97,11 +91,11 @@ impl Passes {
         &self,
         gpu: &Session,
         problem: &Problem,
-        theta: ArrayView2<'_, f64>,
+        theta: Theta<'_>,
         all: &mut Evaluation,
     ) -> Result<(), EngineError> {
         let device = &gpu.device;
-        let (networks, parameters) = theta.dim();
+        let (networks, parameters) = (theta.nrows(), theta.ncols());
         let samples = problem.data.samples();
         let batch = self.forward.run(gpu, problem, theta)?;
         let (params, groups) = (batch.params, batch.groups);

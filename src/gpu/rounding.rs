@@ -3,8 +3,6 @@
 
 use std::ops::RangeInclusive;
 
-use ndarray::ArrayView1;
-
 use super::limits::{SUM_BLOCK, SUM_PART};
 use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
@@ -32,7 +30,7 @@ pub(super) fn given_inputs(problem: &Problem) -> f64 {
 }
 
 /// By how much the weights `theta` of a network are off in f32, likewise.
-pub(super) fn given_weights(theta: ArrayView1<'_, f64>) -> f64 {
+pub(super) fn given_weights(theta: &[f64]) -> f64 {
     narrowing(theta.iter())
 }
 

@@ -11,7 +11,7 @@ use crate::engine::{
     Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop,
     Tasks, Trained,
 };
-use crate::model::{Problem, Shape, initial_theta};
+use crate::model::{Problem, Shape, Theta, initial_theta};
 use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
@@ -170,15 +170,12 @@ impl Engine for Reference {
         true
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let networks: Vec<ClosedForms> = theta
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .map(|row| {
-                self.stop.check()?;
-                Ok(closed_forms(problem, &row.to_vec()))
-            })
-            .collect::<Result<_, EngineError>>()?;
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let each = theta.map_networks(|_, network| {
+            self.stop.check()?;
+            Ok(closed_forms(problem, network))
+        });
+        let networks = each.into_iter().collect::<Result<Vec<ClosedForms>, EngineError>>()?;
         let column = |of: fn(&ClosedForms) -> f64| networks.iter().map(of).collect();
         Ok(Evaluation {
             loss: column(|found| found.loss),
@@ -190,11 +187,11 @@ impl Engine for Reference {
         })
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         check_spectra(problem.shape)?;
         let mut found = Spectra::default();
         // As many at a time as there are cores for: the time of one spectrum grows with the cube of D.
-        for rows in theta.axis_chunks_iter(Axis(0), self.smallest_batch()) {
+        for rows in theta.chunks(self.smallest_batch()) {
             self.stop.check()?;
             for spectrum in spectra(problem, rows, 0) {
                 found.push(match spectrum {

@@ -145,12 +145,12 @@ mod tests {
         let rows: Vec<f64> = (0..4).flat_map(|seed| initial_theta(problem.shape, seed, 3.0)).map(f64::from).collect();
         let theta = Array2::from_shape_vec((4, 13), rows).unwrap();
         let computed = measure(&problem, theta.view(), None, &Unwatched);
-        for (k, spectrum) in spectra(&problem, theta.view(), 0).into_iter().enumerate() {
+        for (k, spectrum) in spectra(&problem, theta.view().into(), 0).into_iter().enumerate() {
             let spectrum = spectrum.unwrap();
             assert!((computed.lambda_max[k] - spectrum.lambda_max()).abs() <= 0.0);
             assert!((computed.lambda_min[k] - spectrum.lambda_min()).abs() <= 0.0);
         }
-        let bounds = network_bounds_of_each(&problem, theta.view());
+        let bounds = network_bounds_of_each(&problem, theta.view().into());
         assert!(
             bounds
                 .iter()

@@ -17,7 +17,8 @@ use super::staging::{self, Staging};
 use super::{A_GRID, A_RUN, BLOCK_ROWS, Run, RunError};
 use crate::engine::{Description, Status, Stop};
 use crate::model::Dataset;
-use crate::records::{self, Column, Dtype, Records, Theta, Values};
+use crate::model::Theta;
+use crate::records::{self, Column, Dtype, Records, Values};
 use crate::spec::Experiment;
 
 /// The folder of a run that keeps its data.
@@ -296,7 +297,7 @@ impl RunWriter {
         let Some(column) = self.column("theta") else { return Ok(()) };
         let rows = theta.nrows();
         for start in (0..rows).step_by(BLOCK_ROWS) {
-            column.write(start as u64, &theta.rows(start..rows.min(start + BLOCK_ROWS)).values())?;
+            column.write(start as u64, &theta.rows(start..rows.min(start + BLOCK_ROWS)).into())?;
         }
         column.sync()
     }
