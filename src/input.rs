@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
-use crate::model::{DataError, Dataset, Shape, Theta, is_label};
+use crate::model::{DataError, Dataset, OneHidden, Theta, is_label};
 use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::Dtype;
 
@@ -119,7 +119,7 @@ impl GivenTheta {
 ///
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
-pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
+pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputError> {
     let failed = |error: NpyError| InputError::new(path, error.to_string());
     let file = open(path, |found| advice::of_number_type(found, "theta"))?;
     let parameters = shape.parameters();
@@ -197,7 +197,7 @@ mod tests {
     use ndarray_npy::write_npy;
 
     use super::{read_dataset, read_theta};
-    use crate::model::Shape;
+    use crate::model::OneHidden;
 
     #[test]
     fn every_number_type_and_both_orders_give_the_same_data() {
@@ -259,9 +259,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("theta.npy");
         write_npy(&path, &Array2::<f32>::zeros((4, 12))).unwrap();
-        let message = read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string();
+        let message = read_theta(&path, OneHidden::new(2, 3)).unwrap_err().to_string();
         assert!(message.contains("12 columns") && message.contains("13"), "{message}");
         write_npy(&path, &Array2::<f32>::from_elem((4, 13), f32::INFINITY)).unwrap();
-        assert!(read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string().contains("finite"));
+        assert!(read_theta(&path, OneHidden::new(2, 3)).unwrap_err().to_string().contains("finite"));
     }
 }

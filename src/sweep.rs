@@ -147,9 +147,9 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     match spec.extra.spectrum {
         // No network takes no time, and is refused where any other would be.
         Some(SpectrumColumns::Values) => {
-            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.shape.parameters())).view().into()).map(|_| ())
+            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
         }
-        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.shape),
+        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.network.shape),
         None => Ok(()),
     }
 }
@@ -343,7 +343,7 @@ impl Sweep<'_> {
         let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
         self.stop.check()?;
         if let Some(test) = test {
-            let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta)?;
+            let macro_f1 = macro_f1_of_each(problem.network, test, theta)?;
             further.push(Values::Float64(macro_f1));
         }
         self.stop.check()?;
@@ -398,7 +398,7 @@ impl Sweep<'_> {
             Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
         };
         let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         for k in 0..EIGENVECTORS {
             let mut column = Vec::with_capacity(spectra.len() * parameters);
             for spectrum in &spectra {
@@ -414,7 +414,7 @@ impl Sweep<'_> {
 
     /// The most rows whose arrays fit the memory that is allowed.
     fn rows_in_memory(&self) -> usize {
-        let parameters = self.experiment.problem.shape.parameters() as u64;
+        let parameters = self.experiment.problem.network.parameters() as u64;
         // theta: twice f32 (engine and records); the other columns and the engines' own copies of them are below 512 bytes per
         // row.
         let vectors = match self.experiment.spec.extra.spectrum {

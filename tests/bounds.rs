@@ -126,7 +126,7 @@ fn columns_of_a_network_match_their_definitions() {
     for case in golden_cases() {
         let all = network_bounds_of_each(&case.problem, case.theta.view().into());
         assert_eq!(all.len(), case.seeds());
-        let (shape, data) = (case.problem.shape, &case.problem.data);
+        let (shape, data) = (case.problem.network.shape, &case.problem.data);
         for (k, bounds) in all.iter().enumerate() {
             let theta = case.network(k);
             assert_eq!(*bounds, network_bounds(&case.problem, &theta));
@@ -167,8 +167,8 @@ fn columns_of_a_network_match_their_definitions() {
 #[test]
 fn nan_in_theta_shows_in_every_column_that_depends_on_it() {
     let cases = golden_cases();
-    let case = cases.iter().find(|case| case.problem.activation == Activation::Sigmoid).unwrap();
-    let shape = case.problem.shape;
+    let case = cases.iter().find(|case| case.problem.network.activation == Activation::Sigmoid).unwrap();
+    let shape = case.problem.network.shape;
     let mut theta = case.network(0);
     theta[shape.v(0)] = f64::NAN;
     let bounds = network_bounds(&case.problem, &theta);

@@ -42,7 +42,7 @@ fn lambda_sup(evaluation: &Evaluation, parameters: usize) -> Vec<f64> {
 }
 
 fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluation) -> Vec<String> {
-    let d = problem.shape.parameters();
+    let d = problem.network.parameters();
     let samples = problem.data.samples() as f64;
     let largest_x = problem.data.x().fold(1.0_f64, |m, x| m.max(x.abs()));
     let trace_scale = |k: usize| (d as f64 * expected.trace_sq[k]).sqrt();
@@ -85,7 +85,7 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
 /// `samples` rows of `inputs` values uniform on (-1, 1), labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
     let values = (0..samples as u64)
-        .flat_map(|i| initial_theta(sharpsweep::model::Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+        .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
     let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
     Dataset::new(x, q).unwrap()
@@ -93,8 +93,8 @@ fn random_data(samples: usize, inputs: usize) -> Dataset {
 
 fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
     let rows: Vec<f64> =
-        (0..networks).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from).collect();
-    Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.shape.parameters()), rows).unwrap()
+        (0..networks).flat_map(|seed| initial_theta(problem.network.shape, seed, range)).map(f64::from).collect();
+    Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.network.parameters()), rows).unwrap()
 }
 
 /// Sizes around every block, tile and group, and numbers of networks that fill no vector.
@@ -276,7 +276,7 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
             assert!(whole.steps.iter().any(|&steps| steps > 37), "{activation:?}");
         }
         let mut cpu = Cpu::default();
-        let theta = Array2::zeros((1, problem.shape.parameters()));
+        let theta = Array2::zeros((1, problem.network.parameters()));
         let refused = |result: Result<_, EngineError>| matches!(result, Err(EngineError::Limit(_)));
         assert!(refused(cpu.train_on(&problem, &until(9), theta.view(), 10)));
         assert!(refused(cpu.train_on(&problem, &until(9), theta.slice(s![.., 1..]), 3)));
@@ -365,7 +365,7 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     let none = Descent { max_steps: 0, ..descent };
     let trained = engine.train(&problem, &none, 0..3).unwrap();
     assert_eq!((trained.status, trained.steps), (vec![Status::StepLimit; 3], vec![0; 3]));
-    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.shape, 1, 10.0));
+    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.shape, 1, 10.0));
 }
 
 /// Steps far too large: linear units grow without bound, and the others end one way or another, but as in the reference.

@@ -7,7 +7,7 @@ use sharpsweep::bounds::{WidenedBounds, widened_bounds};
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
 use sharpsweep::gpu::{Gpu, Tuning};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
 use support::golden_cases;
 use support::gpu::gpu;
@@ -69,7 +69,7 @@ impl Comparison {
             let Rounding { hessian, trace, trace_sq } = found.rounding[k];
             let rounding = Rounding { hessian: hessian * factor, trace: trace * factor, trace_sq: trace_sq * factor };
             let trace = found.trace_ww[k] + found.trace_vv[k];
-            comparison.add(k, problem.shape.parameters(), [trace, found.trace_sq[k]], rounding, truth);
+            comparison.add(k, problem.network.parameters(), [trace, found.trace_sq[k]], rounding, truth);
         }
         comparison.errors.sort_by(f64::total_cmp);
         comparison
@@ -199,7 +199,7 @@ fn hostile_data() -> Vec<Dataset> {
 
 /// Weights of every scale, with the hidden and output weights on scales of their own, some rows and columns 0 (dead units, rank 1), and
 /// weights that f32 does not hold exactly.
-fn hostile_theta(shape: Shape) -> Array2<f64> {
+fn hostile_theta(shape: OneHidden) -> Array2<f64> {
     let scales = [0.0, 1e-30, 1e-15, 1e-4, 1.0, 30.0, 1e4, 1e8, 1e15];
     let mut rows = Vec::new();
     for (seed, (of_w, of_v)) in (0..).zip(scales.iter().flat_map(|w| scales.map(|v| (*w, v)))) {
@@ -222,7 +222,7 @@ fn rounding_covers_hostile_networks_or_is_infinite() {
                 [1, 3].into_iter().flat_map(|hidden| hostile_data().into_iter().map(move |data| (hidden, data)))
             {
                 let problem = Problem::new(hidden, activation, data);
-                let theta = hostile_theta(problem.shape);
+                let theta = hostile_theta(problem.network.shape);
                 let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);

@@ -53,8 +53,8 @@ fn assert_accurate(what: &str, engine: &dyn Engine, mut errors: Vec<f64>) {
 }
 
 fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
-    let parameters = problem.shape.parameters();
-    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from);
+    let parameters = problem.network.parameters();
+    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.network.shape, seed, range)).map(f64::from);
     Array2::from_shape_vec((networks, parameters), values.collect()).unwrap()
 }
 
@@ -109,7 +109,7 @@ fn eigenvalues_match_the_reference_at_every_size() {
             let theta = random_theta(&problem, 21, 2.0);
             let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
             let found = engine.spectrum(&problem, theta.view().into()).unwrap();
-            let parameters = problem.shape.parameters();
+            let parameters = problem.network.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
             // A spectrum that belongs to another network is seen.
             let mut exchanged = found.clone();
@@ -132,7 +132,7 @@ fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
             let theta = random_theta(&problem, networks, 1.0);
             let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
             let found = engine.spectrum(&problem, theta.view().into()).unwrap();
-            let parameters = problem.shape.parameters();
+            let parameters = problem.network.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
         }
     }

@@ -138,7 +138,7 @@ impl Engines {
 
     fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Values, EngineError> {
         self.stop.check()?;
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         let bounds = |found: Evaluation| -> Values {
             let values = (0..found.loss.len()).map(|k| {
                 wolkowicz_styan(found.trace_ww[k] + found.trace_vv[k], found.trace_sq[k], parameters).lambda_sup

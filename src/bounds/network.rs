@@ -63,7 +63,7 @@ fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> N
         .expect("terms hold I N hidden values, row by row");
     let hidden_gram = gram_norms(hidden);
     let pairs = pair_norms(problem, theta, &terms);
-    let (w, v) = theta.split_at(problem.shape.hidden_weights());
+    let (w, v) = theta.split_at(problem.network.shape.hidden_weights());
     let norm_sq = |weights: &[f64]| weights.iter().map(|t| t * t).sum();
     NetworkBounds {
         trace_vv_bound: trace_vv_bound(problem),

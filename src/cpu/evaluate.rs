@@ -10,12 +10,12 @@ use super::route::ExactRoute;
 use super::samples::{Inputs, Samples, longest_block};
 use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, Rounding, Spread, Stop};
-use crate::model::{Activation, Shape, Theta};
+use crate::model::{Activation, OneHidden, Theta};
 
 /// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
 pub(super) struct Evaluating<'a> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.

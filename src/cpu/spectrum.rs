@@ -9,12 +9,12 @@ use super::network::{Layout, Networks, load_lane};
 use super::samples::{Inputs, Samples, longest_block};
 use super::terms::Terms;
 use crate::engine::{Allowed, Stop, Witnesses};
-use crate::model::{Activation, Shape, Theta};
+use crate::model::{Activation, OneHidden, Theta};
 
 /// One worker: it takes networks, a vector full at a time, until none is left.
 pub(super) struct FindingSpectra<'a> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// f.
     pub(super) activation: Activation,
     /// The order of parameters.

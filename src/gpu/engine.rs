@@ -95,15 +95,15 @@ impl Engine for Gpu {
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
                 "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are \
                  supported",
-                problem.shape.inputs, problem.shape.hidden
+                problem.network.shape.inputs, problem.network.shape.hidden
             )));
         }
-        self.0.fitting("the sample array", problem.data.samples() * (problem.shape.inputs + 1), 1)?;
+        self.0.fitting("the sample array", problem.data.samples() * (problem.network.shape.inputs + 1), 1)?;
         evaluate::networks_at_once(&self.0, problem)?;
         self.0.fitting("theta", parameters, 1 << 16)
     }
@@ -127,7 +127,7 @@ impl Engine for Gpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
+        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {

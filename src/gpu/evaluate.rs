@@ -21,7 +21,7 @@ const MOST_AT_ONCE: usize = 1 << 14;
 
 /// How many networks fit one round of passes.
 pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize, EngineError> {
-    let (samples, shape) = (problem.data.samples(), problem.shape);
+    let (samples, shape) = (problem.data.samples(), problem.network.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let blocks = samples.div_ceil(SUM_BLOCK);
     // What is not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
@@ -49,7 +49,7 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
              software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
         )));
     }
-    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.shape.parameters() + 1);
+    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.network.parameters() + 1);
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
 
@@ -127,8 +127,8 @@ impl Passes {
                 let rows = samples.div_ceil(2);
                 let sums = device.buffer("row sums", rows * networks)?;
                 let bound = kernel.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
-                for first in (0..samples).step_by(pair_columns(problem.shape)) {
-                    let end = samples.min(first + pair_columns(problem.shape));
+                for first in (0..samples).step_by(pair_columns(problem.network.shape)) {
+                    let end = samples.min(first + pair_columns(problem.network.shape));
                     let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
                     // Rows below the columns hold no pair with i <= j.
                     in_paced_parts(gpu.tuning.dispatch, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
@@ -149,8 +149,8 @@ impl Passes {
             }
         };
         let sums = match self.trace_sq {
-            TraceSq::Pairwise(_) => Sums::pairwise(problem.shape, samples),
-            TraceSq::Assembled { items, .. } => Sums::assembled(problem.shape, samples, items),
+            TraceSq::Pairwise(_) => Sums::pairwise(problem.network.shape, samples),
+            TraceSq::Assembled { items, .. } => Sums::assembled(problem.network.shape, samples, items),
         };
         let spreads = sizes.iter().zip(&perturbations);
         all.rounding.extend(
@@ -176,7 +176,7 @@ impl TraceSq {
         if !gpu.assembles(problem) {
             return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));
         }
-        let items = Items::of(problem.shape);
+        let items = Items::of(problem.network.shape);
         let rows: Vec<f32> = (0..problem.data.samples())
             .flat_map(|i| {
                 let x = problem.data.sample(i);

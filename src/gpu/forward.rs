@@ -43,7 +43,7 @@ pub(super) struct Batch<'a> {
 /// How many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the M + 1
 /// weights twice, and then through the units and the M inputs once more.
 pub(super) fn loop_iterations(problem: &Problem) -> u64 {
-    let (inputs, hidden) = (problem.shape.inputs as u64, problem.shape.hidden as u64);
+    let (inputs, hidden) = (problem.network.shape.inputs as u64, problem.network.shape.hidden as u64);
     let units = iterations(hidden, 2 * iterations(inputs + 1, 0));
     iterations(turns(problem.data.samples()), units + iterations(hidden, 0) + iterations(inputs, 0))
 }
@@ -61,7 +61,7 @@ impl Forward {
     pub(super) fn run(&self, gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Batch<'_>, EngineError> {
         let device = &gpu.device;
         let networks = theta.nrows();
-        let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
+        let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
         let mut by_parameter: Vec<f32> = match theta {
             Theta::Float32(theta) => theta.t().iter().copied().collect(),
             Theta::Float64(theta) => theta.t().iter().map(|&weight| weight as f32).collect(),

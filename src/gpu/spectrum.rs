@@ -19,12 +19,13 @@ const MOST_AT_ONCE: usize = 1 << 14;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
 pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-    let (samples, hidden, parameters) = (problem.data.samples(), problem.shape.hidden, problem.shape.parameters());
+    let (samples, hidden, parameters) =
+        (problem.data.samples(), problem.network.shape.hidden, problem.network.parameters());
     if parameters > MOST_PARAMETERS {
         return Err(EngineError::Limit(format!(
             "a network of M = {} inputs and N = {hidden} hidden units has D = {parameters} parameters, and the GPU engine finds the \
              eigenvalues of at most {MOST_PARAMETERS} x {MOST_PARAMETERS} Hessians: use fewer hidden units, or --backend cpu",
-            problem.shape.inputs
+            problem.network.shape.inputs
         )));
     }
     let largest = (samples * hidden.max(OUTPUT_TERMS)).max((parameters + PIVOTS) * parameters);
