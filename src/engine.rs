@@ -14,7 +14,7 @@ use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::room::NoRoom;
 
 pub use rounding::Rounding;
@@ -299,14 +299,14 @@ pub trait Engine: Send {
     ///
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError>;
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError>;
 
     /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and all its
     /// eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds NaN and is named.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails, or D is more than the engine takes.
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError>;
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError>;
 }
 
 #[cfg(test)]

@@ -3,12 +3,10 @@
 //! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows or loses its
 //! digits, and its own rounding bound says so. Such rows are few, and they are computed again.
 
-use ndarray::{Array2, ArrayView2, Axis};
-
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Engine, EngineError, Evaluation, Spectra, Stop};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// A row is computed again where rounding may have moved its bounds by more than this share of ||H||_F.
 const TOLERATED: f64 = 1e-3;
@@ -31,17 +29,17 @@ pub struct Completed {
 pub fn evaluate(
     engine: &mut dyn Engine,
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     stop: &Stop,
 ) -> Result<Completed, EngineError> {
     let mut evaluation = engine.evaluate(problem, theta)?;
     let beyond_f32 = |row: &usize| {
-        theta.row(*row).iter().all(|weight| weight.is_finite()) && !is_enough(&evaluation, *row, theta.ncols())
+        theta.network(*row).iter().all(|weight| weight.is_finite()) && !is_enough(&evaluation, *row, theta.ncols())
     };
     let again: Vec<usize> =
         if engine.evaluates_in_f64() { Vec::new() } else { (0..theta.nrows()).filter(beyond_f32).collect() };
     if !again.is_empty() {
-        let found = plain(stop).evaluate(problem, theta.select(Axis(0), &again).view())?;
+        let found = plain(stop).evaluate(problem, theta.select(&again).view().into())?;
         for (from, &to) in again.iter().enumerate() {
             let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = &mut evaluation;
             loss[to] = found.loss[from];
@@ -62,14 +60,13 @@ pub fn evaluate(
 pub fn spectra(
     engine: &mut dyn Engine,
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     again: &[usize],
     stop: &Stop,
 ) -> Result<Spectra, EngineError> {
     let mut spectra = engine.spectrum(problem, theta)?;
     if !again.is_empty() {
-        let rows: Array2<f64> = theta.select(Axis(0), again);
-        let found = plain(stop).spectrum(problem, rows.view())?;
+        let found = plain(stop).spectrum(problem, theta.select(again).view().into())?;
         spectra.replace(again, found);
     }
     Ok(spectra)

@@ -20,10 +20,7 @@ mod probes;
 mod product;
 mod trace;
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
-
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 pub use lanczos::{Extremes, lanczos};
 pub use power::{PowerIteration, power_iteration};
@@ -35,11 +32,10 @@ pub use trace::{hutch_plus_plus, hutchinson, hutchinson_sq};
 /// from which it can seed its random vectors.
 pub fn for_each_network<T: Send>(
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     route: impl Fn(usize, &HessianProduct<'_>) -> T + Sync,
 ) -> Vec<T> {
-    let rows: Vec<_> = theta.axis_iter(Axis(0)).enumerate().collect();
-    rows.into_par_iter().map(|(k, row)| route(k, &HessianProduct::new(problem, &row.to_vec()))).collect()
+    theta.map_networks(|row, network| route(row, &HessianProduct::new(problem, network)))
 }
 
 /// x.y.

@@ -52,7 +52,7 @@ pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Re
 /// As [`replay`], but `next` is asked after each record, with the steps taken, after how many steps in all the next one is wanted. One
 /// step more is taken at least.
 pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: impl FnMut(u32) -> u32) -> Replay {
-    let start = initial_theta(problem.shape, seed, descent.init_range);
+    let start = initial_theta(problem.network.shape, seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
     let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };
     let (mut taken, mut along) = (0, theta.clone());

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks};
 use crate::model::{
-    Activation, DataError, Dataset, MAX_PARAMETERS, Problem, SMALLEST_INIT_RANGE, Shape, Standardization, Stream,
+    Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
     appendix_c,
 };
 use crate::room::{NoRoom, check_memory};
@@ -312,8 +312,8 @@ pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset
 
 impl Spec {
     /// Inputs M and hidden units N.
-    pub fn shape(&self) -> Shape {
-        Shape::new(self.data.inputs, self.hidden)
+    pub fn shape(&self) -> OneHidden {
+        OneHidden::new(self.data.inputs, self.hidden)
     }
 
     /// What the run asks of its engine.

@@ -6,13 +6,14 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::Array2;
 
 use crate::analysis::{AnalysisError, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::engine::{Descent, Engine, EngineError, Evaluation, MissingSpectrum, Spectra, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
-use crate::records::{EIGENVECTORS, Records, Theta, Values};
+use crate::model::Theta;
+use crate::records::{EIGENVECTORS, Records, Values};
 use crate::reference::{self, Spectrum};
 use crate::run::{Earlier, Manifest, RunError, RunWriter, Seconds, StatusCounts};
 use crate::spec::{Experiment, SpectrumColumns};
@@ -146,9 +147,9 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     match spec.extra.spectrum {
         // No network takes no time, and is refused where any other would be.
         Some(SpectrumColumns::Values) => {
-            engine.spectrum(problem, Array2::zeros((0, problem.shape.parameters())).view()).map(|_| ())
+            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
         }
-        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.shape),
+        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.network.shape),
         None => Ok(()),
     }
 }
@@ -321,7 +322,7 @@ impl Sweep<'_> {
         trained: Trained,
         seconds: &mut Seconds,
     ) -> Result<(Records, Vec<MissingSpectrum>), SweepError> {
-        let theta = Theta::Float32(trained.theta.view());
+        let theta = trained.theta.view().into();
         let Evaluated { evaluation, further, no_spectrum } = self.evaluate(engine, theta, seconds)?;
         let keep = self.experiment.spec.keep;
         let records = Records::new(keep, first_seed, theta, &trained.status, trained.steps, evaluation, further);
@@ -338,23 +339,22 @@ impl Sweep<'_> {
     ) -> Result<Evaluated, SweepError> {
         let Experiment { spec, problem, test } = self.experiment;
         let start = Instant::now();
-        let theta = theta.widened();
-        let Completed { evaluation, again } = fallback::evaluate(engine, problem, theta.view(), self.stop)?;
+        let Completed { evaluation, again } = fallback::evaluate(engine, problem, theta, self.stop)?;
         let (mut further, mut no_spectrum) = (Vec::new(), Vec::new());
         self.stop.check()?;
         if let Some(test) = test {
-            let macro_f1 = macro_f1_of_each(problem.shape, problem.activation, test, theta.view())?;
+            let macro_f1 = macro_f1_of_each(problem.network, test, theta)?;
             further.push(Values::Float64(macro_f1));
         }
         self.stop.check()?;
         if spec.extra.bounds {
-            let bounds = network_bounds_of_each(problem, theta.view());
+            let bounds = network_bounds_of_each(problem, theta);
             further
                 .extend(NetworkBounds::COLUMNS.map(|(_, value)| Values::Float64(bounds.iter().map(value).collect())));
         }
         self.stop.check()?;
         if let Some(spectrum) = spec.extra.spectrum {
-            let (columns, missing) = self.spectrum_columns(engine, theta.view(), spectrum, &again)?;
+            let (columns, missing) = self.spectrum_columns(engine, theta, spectrum, &again)?;
             further.extend(columns);
             no_spectrum = missing;
         }
@@ -375,7 +375,7 @@ impl Sweep<'_> {
     fn spectrum_columns(
         &self,
         engine: &mut dyn Engine,
-        theta: ArrayView2<'_, f64>,
+        theta: Theta<'_>,
         wanted: SpectrumColumns,
         again: &[usize],
     ) -> Result<(Vec<Values>, Vec<MissingSpectrum>), EngineError> {
@@ -386,7 +386,7 @@ impl Sweep<'_> {
             return Ok((vec![Values::Float64(lambda_max), Values::Float64(lambda_min)], missing));
         }
         let mut spectra = Vec::with_capacity(theta.nrows());
-        for rows in theta.axis_chunks_iter(Axis(0), rayon::current_num_threads()) {
+        for rows in theta.chunks(rayon::current_num_threads()) {
             self.stop.check()?;
             spectra.extend(reference::spectra(problem, rows, EIGENVECTORS));
         }
@@ -398,7 +398,7 @@ impl Sweep<'_> {
             Values::Float64(spectra.iter().map(|spectrum| spectrum.as_ref().map_or(f64::NAN, of)).collect())
         };
         let mut columns = vec![value(Spectrum::lambda_max), value(Spectrum::lambda_min)];
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         for k in 0..EIGENVECTORS {
             let mut column = Vec::with_capacity(spectra.len() * parameters);
             for spectrum in &spectra {
@@ -414,14 +414,14 @@ impl Sweep<'_> {
 
     /// The most rows whose arrays fit the memory that is allowed.
     fn rows_in_memory(&self) -> usize {
-        let parameters = self.experiment.problem.shape.parameters() as u64;
-        // theta: twice f32 (engine and records) and once f64 (evaluation); the other columns and the engines' own copies of
-        // them are below 512 bytes a row.
+        let parameters = self.experiment.problem.network.parameters() as u64;
+        // theta: twice f32 (engine and records); the other columns and the engines' own copies of them are below 512 bytes per
+        // row.
         let vectors = match self.experiment.spec.extra.spectrum {
             Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
             _ => 0,
         };
-        let row = parameters * 16 + vectors + 512;
+        let row = parameters * 8 + vectors + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

@@ -16,7 +16,7 @@ use sharpsweep::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Stop, Tasks, Trained,
 };
 use sharpsweep::gpu::{Gpu, Tuning};
-use sharpsweep::model::{Activation, Problem, philox4x32_10};
+use sharpsweep::model::{Activation, Problem, Theta, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
 use sharpsweep::run::{Run, RunWriter, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
@@ -361,12 +361,12 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.evaluates_in_f64()
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         self.call(theta.nrows())?;
         self.inner.evaluate(problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         self.call(theta.nrows())?;
         self.inner.spectrum(problem, theta)
     }

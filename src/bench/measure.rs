@@ -138,7 +138,7 @@ impl Engines {
 
     fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Values, EngineError> {
         self.stop.check()?;
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         let bounds = |found: Evaluation| -> Values {
             let values = (0..found.loss.len()).map(|k| {
                 wolkowicz_styan(found.trace_ww[k] + found.trace_vv[k], found.trace_sq[k], parameters).lambda_sup
@@ -155,33 +155,35 @@ impl Engines {
             0.5 * (h + mirrored)
         };
         Ok(match (runner.method, runner.device) {
-            (Method::Pairwise, Device::Reference) => bounds(self.reference.evaluate(problem, theta)?),
-            (Method::Pairwise, Device::Cpu) => bounds(self.cpu[0].evaluate(problem, theta)?),
-            (Method::Assembled, Device::Cpu) => bounds(self.cpu[1].evaluate(problem, theta)?),
-            (Method::Pairwise | Method::Assembled, _) => bounds(self.gpu(runner.method)?.evaluate(problem, theta)?),
+            (Method::Pairwise, Device::Reference) => bounds(self.reference.evaluate(problem, theta.into())?),
+            (Method::Pairwise, Device::Cpu) => bounds(self.cpu[0].evaluate(problem, theta.into())?),
+            (Method::Assembled, Device::Cpu) => bounds(self.cpu[1].evaluate(problem, theta.into())?),
+            (Method::Pairwise | Method::Assembled, _) => {
+                bounds(self.gpu(runner.method)?.evaluate(problem, theta.into())?)
+            }
             (Method::Eigenvalues, device) => {
                 let spectra = match device {
-                    Device::Reference => self.reference.spectrum(problem, theta)?,
-                    Device::Cpu => self.cpu[1].spectrum(problem, theta)?,
-                    Device::Gpu => self.gpu(runner.method)?.spectrum(problem, theta)?,
+                    Device::Reference => self.reference.spectrum(problem, theta.into())?,
+                    Device::Cpu => self.cpu[1].spectrum(problem, theta.into())?,
+                    Device::Gpu => self.gpu(runner.method)?.spectrum(problem, theta.into())?,
                 };
                 (spectra.lambda_max, None)
             }
-            (Method::Lanczos, _) => with_products(for_each_network(problem, theta, |k, operator| {
+            (Method::Lanczos, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
                 let found = lanczos(operator, 1e-6, parameters, k as u64);
                 (found.lambda_max, found.products)
             })),
-            (Method::Power, _) => with_products(for_each_network(problem, theta, |k, operator| {
+            (Method::Power, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
                 let found = power_iteration(operator, 1e-3, 1000, k as u64);
                 (found.lambda_max, found.products)
             })),
-            (Method::Hutchinson, _) => with_products(for_each_network(problem, theta, |k, operator| {
+            (Method::Hutchinson, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
                 (hutchinson(operator, PROBES, k as u64), PROBES as usize)
             })),
-            (Method::HutchinsonSq, _) => with_products(for_each_network(problem, theta, |k, operator| {
+            (Method::HutchinsonSq, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
                 (hutchinson_sq(operator, PROBES, k as u64), PROBES as usize)
             })),
-            (Method::HutchPlusPlus, _) => with_products(for_each_network(problem, theta, |k, operator| {
+            (Method::HutchPlusPlus, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
                 (hutch_plus_plus(operator, PROBES, k as u64), PROBES as usize)
             })),
             (Method::Differences, _) => {

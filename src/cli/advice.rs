@@ -29,7 +29,7 @@ const CONSTANT: f64 = 1e-4;
 
 /// Says what the labels of one class alone mean.
 pub(super) fn name_single_class(experiment: &Experiment) {
-    let Some(class) = experiment.problem.data.single_class() else { return };
+    let Some(class) = experiment.problem.data.targets().single_class() else { return };
     notice(&format!(
         "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever as weights grow, so \
          there is no minimum to be sharp. A network that converges has only reached a small gradient on the way",
@@ -61,7 +61,7 @@ pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), F
     let outcome = run.outcome()?;
     let StatusCounts { converged, step_limit, non_finite, .. } = outcome;
     let rows = run.manifest().spec.rows();
-    let constant = experiment.problem.data.loss_of_constant();
+    let constant = experiment.problem.data.targets().loss_of_constant();
     if constant > 0.0 {
         let losses = values(run, "loss", Population::Converged)?;
         let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
@@ -123,7 +123,7 @@ fn counted(asked: usize, all: u64) -> String {
 
 /// How many networks a few seconds at most take.
 fn affordable(problem: &Problem) -> usize {
-    let each = problem.data.samples() as f64 * problem.shape.parameters() as f64 * LOSSES;
+    let each = problem.data.samples() as f64 * problem.network.parameters() as f64 * LOSSES;
     ((WORK / each) as usize).clamp(1, MOST)
 }
 
@@ -140,10 +140,10 @@ fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure
 
 /// 2 over the median `lambda_sup` before the steps that raise the loss; `None` where it cannot be had.
 fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
     let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
-    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view()).ok()?;
+    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view().into()).ok()?;
     let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
     let bounds: Vec<f64> = traces
         .zip(&found.trace_sq)
@@ -156,9 +156,9 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
 
 /// The initial weights of the first seeds.
 fn starts(problem: &Problem, descent: &Descent, first_seed: u64, seeds: usize) -> Array2<f64> {
-    let mut theta = Array2::zeros((seeds, problem.shape.parameters()));
+    let mut theta = Array2::zeros((seeds, problem.network.parameters()));
     for (mut row, seed) in theta.outer_iter_mut().zip(first_seed..) {
-        let start = initial_theta(problem.shape, seed, descent.init_range);
+        let start = initial_theta(problem.network.shape, seed, descent.init_range);
         row.iter_mut().zip(start).for_each(|(to, from)| *to = f64::from(from));
     }
     theta

@@ -8,7 +8,8 @@ use super::progress::{ProgressArgs, go_on_with};
 use super::summary::SummaryArgs;
 use super::{Failure, advice, interruption};
 use crate::input::read_theta;
-use crate::records::{Theta, columns};
+use crate::model::Theta;
+use crate::records::columns;
 use crate::run::{RunWriter, check_free};
 use crate::spec::Work;
 use crate::sweep::{Networks, Sweep, admit};
@@ -68,7 +69,7 @@ impl Args {
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
         self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
-        let theta = read_theta(&self.theta, experiment.problem.shape)?;
+        let theta = read_theta(&self.theta, experiment.problem.network.shape)?;
         experiment.spec.work =
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
         experiment.spec.extra = self.columns.extra();

@@ -100,8 +100,8 @@ impl Args {
         }
         let problem = &first.problem;
         check_terms(problem)?;
-        check_spectra(problem.shape)?;
-        self.check_room(problem.shape.parameters(), gradient_descent.max_steps)?;
+        check_spectra(problem.network.shape)?;
+        self.check_room(problem.network.parameters(), gradient_descent.max_steps)?;
 
         let watched = Watched::start("steps");
         let (max_steps, several) = (gradient_descent.max_steps, seeds.len() > 1);

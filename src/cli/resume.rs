@@ -208,7 +208,7 @@ fn open(
         && then.max_steps < now.max_steps
     {
         // No network takes no time, and is refused where any other would be.
-        let none = ndarray::Array2::zeros((0, experiment.problem.shape.parameters()));
+        let none = ndarray::Array2::zeros((0, experiment.problem.network.parameters()));
         engine.train_on(&experiment.problem, &now, none.view(), then.max_steps)?;
     }
     let description = engine.description(&experiment.problem, experiment.spec.tasks());

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 use super::experiment::NetworkArgs;
 use super::{Failure, print};
 use crate::gpu::{Pass, wgsl};
-use crate::model::Shape;
+use crate::model::OneHidden;
 use crate::spec::check_size;
 
 /// Prints the complete WGSL of one compute pass, as it is handed to the driver
@@ -26,8 +26,8 @@ pub(super) struct Args {
 
 impl Args {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let shape = Shape::new(self.inputs, self.network.hidden);
-        let Shape { inputs, hidden } = shape;
+        let shape = OneHidden::new(self.inputs, self.network.hidden);
+        let OneHidden { inputs, hidden } = shape;
         check_size(inputs, hidden).map_err(|error| Failure::Usage(error.into()))?;
         if u32::try_from(self.samples).is_err() {
             return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));

@@ -286,7 +286,7 @@ fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failur
         Err(error) => return Err(error.into()),
     };
     let median = |column: &str| quantiles.iter().find(|found| found.column == column)?.value(2);
-    let constant = experiment.problem.data.loss_of_constant();
+    let constant = experiment.problem.data.targets().loss_of_constant();
     let mut signs = Vec::new();
     if let Some(loss) = median("loss").filter(|&loss| constant > 0.0 && loss > NOTHING_LEARNT * constant) {
         signs.push(format!("the median loss is {}, and the best constant answer has {}", short(loss), short(constant)));

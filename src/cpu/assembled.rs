@@ -10,7 +10,7 @@
 use super::lanes::Doubles;
 use super::network::{GROUP, Networks, add_products};
 use super::terms::Terms;
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// Bytes of sums that one pass over the samples may fill; more are found in further passes.
 const PASS_BYTES: usize = 32 << 20;
@@ -93,7 +93,7 @@ pub(super) struct Assembled<F> {
 
 impl<F: Doubles> Assembled<F> {
     /// For networks of `shape` and up to `longest` samples at a time.
-    pub(super) fn new(shape: Shape, longest: usize) -> Self {
+    pub(super) fn new(shape: OneHidden, longest: usize) -> Self {
         let inputs = shape.inputs;
         let pairs = (0..=inputs).flat_map(|m| (m..=inputs).map(move |l| if m == l { 1.0 } else { 2.0 }));
         let pair_occurrences: Vec<f64> = pairs.collect();
@@ -166,7 +166,7 @@ impl<F: Doubles> Assembled<F> {
     /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears them. An entry
     /// is given for every place it stands in, but on one side of the diagonal only.
     #[inline(always)]
-    pub(super) fn take_entries(&mut self, pass: usize, shape: Shape, mut put: impl FnMut(usize, usize, F)) {
+    pub(super) fn take_entries(&mut self, pass: usize, shape: OneHidden, mut put: impl FnMut(usize, usize, F)) {
         let rows = self.rows;
         for group in &self.passes[pass] {
             let width = group.rights.len();
@@ -308,7 +308,7 @@ fn coefficients_of<F: Doubles, const W: usize>(i: usize, left: &[F], addend: &[F
 
 /// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group
 /// excepted).
-fn passes(shape: Shape, most: usize) -> Vec<Vec<BlockGroup>> {
+fn passes(shape: OneHidden, most: usize) -> Vec<Vec<BlockGroup>> {
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let rows = Rows { hidden };
     let (mut passes, mut pass) = (Vec::new(), Vec::new());

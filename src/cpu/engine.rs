@@ -19,7 +19,7 @@ use crate::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Start, Status, Stop,
     Tasks, Trained,
 };
-use crate::model::{Activation, MAX_PARAMETERS, Problem};
+use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
@@ -57,14 +57,14 @@ impl Cpu {
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub fn route(&self, problem: &Problem) -> Route {
-        match ExactRoute::choose(self.route, problem.shape, problem.data.samples()) {
+        match ExactRoute::choose(self.route, problem.network.shape, problem.data.samples()) {
             ExactRoute::Pairwise => Route::Pairwise,
             ExactRoute::Assembled => Route::Assembled,
         }
     }
 
     fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
-        match problem.activation {
+        match problem.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
@@ -79,12 +79,12 @@ impl Cpu {
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x as f32));
+        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
         let workers = self.workers(count).map(|_| {
             self.instruction_set.dispatch(Training::<A> {
-                shape: problem.shape,
+                shape: problem.network.shape,
                 layout: &layout,
                 samples: &samples,
                 descent,
@@ -95,7 +95,7 @@ impl Cpu {
             })
         });
         let mut trained = Trained {
-            theta: Array2::zeros((count, problem.shape.parameters())),
+            theta: Array2::zeros((count, problem.network.parameters())),
             status: vec![Status::Pending; count],
             steps: vec![0; count],
         };
@@ -111,20 +111,20 @@ impl Cpu {
         Ok(trained)
     }
 
-    fn evaluate_rows(&self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
+    fn evaluate_rows(&self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x));
         let next = AtomicUsize::new(0);
         let count = theta.nrows();
         let workers = self.workers(count).map(|_| {
             self.instruction_set.dispatch(Evaluating {
-                shape: problem.shape,
+                shape: problem.network.shape,
                 layout: &layout,
                 samples: &samples,
-                route: ExactRoute::choose(self.route, problem.shape, samples.count()),
+                route: ExactRoute::choose(self.route, problem.network.shape, samples.count()),
                 theta,
                 next: &next,
                 stop: &self.stop,
-                activation: problem.activation,
+                activation: problem.network.activation,
             })
         });
         let zeros = vec![0.0; count];
@@ -181,14 +181,14 @@ impl Engine for Cpu {
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has {parameters} parameters: at most {MAX_PARAMETERS} fit, so use fewer hidden units",
-                problem.shape.inputs, problem.shape.hidden,
+                problem.network.shape.inputs, problem.network.shape.hidden,
             )));
         }
-        let (inputs, lanes) = (problem.shape.inputs as u64, self.instruction_set.lanes() as u64);
+        let (inputs, lanes) = (problem.network.shape.inputs as u64, self.instruction_set.lanes() as u64);
         // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
         // inputs, pair by pair for a block of at least 16 samples. The samples once for all.
         let of_networks = 6 * parameters as u64 * lanes;
@@ -200,7 +200,7 @@ impl Engine for Cpu {
         let threads = rayon::current_num_threads() as u64;
         let bytes =
             of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
-        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.shape.hidden), bytes)?;
+        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.network.shape.hidden), bytes)?;
         // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against the whole,
         // few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
@@ -227,37 +227,37 @@ impl Engine for Cpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        self.train_from(problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
+        self.train_from(problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
         true
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         self.evaluate_rows(problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
-        let parameters = problem.shape.parameters();
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+        let parameters = problem.network.parameters();
         let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that size side by side \
                  fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, or --backend reference",
-                problem.shape.inputs,
-                problem.shape.hidden,
+                problem.network.shape.inputs,
+                problem.network.shape.hidden,
                 self.instruction_set.lanes(),
                 bytes >> 20,
                 MOST_HESSIAN_BYTES >> 20,
             )));
         }
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
+        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x));
         let next = AtomicUsize::new(0);
         let workers = self.workers(theta.nrows()).map(|_| {
             self.instruction_set.dispatch(FindingSpectra {
-                shape: problem.shape,
-                activation: problem.activation,
+                shape: problem.network.shape,
+                activation: problem.network.activation,
                 layout: &layout,
                 samples: &samples,
                 theta,

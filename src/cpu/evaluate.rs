@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::ArrayView2;
-
 use super::assembled::Assembled;
 use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
 use super::network::{GROUP, Layout, Networks, add_products, load_lane};
@@ -12,12 +10,12 @@ use super::route::ExactRoute;
 use super::samples::{Inputs, Samples, longest_block};
 use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, Rounding, Spread, Stop};
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden, Theta};
 
 /// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
 pub(super) struct Evaluating<'a> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.
@@ -25,7 +23,7 @@ pub(super) struct Evaluating<'a> {
     /// The way to tr H^2.
     pub(super) route: ExactRoute,
     /// The networks, (S, D).
-    pub(super) theta: ArrayView2<'a, f64>,
+    pub(super) theta: Theta<'a>,
     /// How many vectors of networks have been taken, by all workers.
     pub(super) next: &'a AtomicUsize,
     /// Ends the work early.
@@ -176,8 +174,8 @@ impl<F: Doubles> Worker<F> {
     fn load(&mut self, task: &Evaluating<'_>, first: usize, rows: usize) {
         for lane in 0..F::COUNT {
             if lane < rows {
-                let row = task.theta.row(first + lane);
-                load_lane(task.layout, &mut self.theta, lane, |d| row[d]);
+                let network = task.theta.network(first + lane);
+                load_lane(task.layout, &mut self.theta, lane, |d| network[d]);
             } else {
                 load_lane(task.layout, &mut self.theta, lane, |_| 0.0);
             }

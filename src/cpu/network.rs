@@ -1,7 +1,7 @@
 //! Where each weight of the networks in lanes stands, and the products that every pass over the samples needs.
 
 use super::lanes::Lanes;
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden};
 
 /// The most hidden units that one inner loop carries in registers.
 pub(super) const GROUP: usize = 4;
@@ -28,7 +28,7 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The order for networks of `shape`.
-    pub(super) fn new(shape: Shape) -> Self {
+    pub(super) fn new(shape: OneHidden) -> Self {
         let groups: Vec<Group> = (0..shape.hidden)
             .step_by(GROUP)
             .map(|first| Group { first, units: GROUP.min(shape.hidden - first) })

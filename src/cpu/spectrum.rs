@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::ArrayView2;
-
 use super::assembled::Assembled;
 use super::eigenvalues::{Eigenvalues, row_start};
 use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
@@ -11,12 +9,12 @@ use super::network::{Layout, Networks, load_lane};
 use super::samples::{Inputs, Samples, longest_block};
 use super::terms::Terms;
 use crate::engine::{Allowed, Stop, Witnesses};
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden, Theta};
 
 /// One worker: it takes networks, a vector full at a time, until none is left.
 pub(super) struct FindingSpectra<'a> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// f.
     pub(super) activation: Activation,
     /// The order of parameters.
@@ -24,7 +22,7 @@ pub(super) struct FindingSpectra<'a> {
     /// The data.
     pub(super) samples: &'a Samples<f64>,
     /// The networks, (S, D).
-    pub(super) theta: ArrayView2<'a, f64>,
+    pub(super) theta: Theta<'a>,
     /// How many vectors of networks have been taken, by all workers.
     pub(super) next: &'a AtomicUsize,
     /// Ends the work early.
@@ -52,8 +50,8 @@ impl Kernel for FindingSpectra<'_> {
             let rows = lanes.min(self.theta.nrows() - first);
             for lane in 0..lanes {
                 // Lanes without a network hold the last one once more.
-                let row = self.theta.row(first + lane.min(rows - 1));
-                load_lane(self.layout, &mut theta, lane, |d| row[d]);
+                let network = self.theta.network(first + lane.min(rows - 1));
+                load_lane(self.layout, &mut theta, lane, |d| network[d]);
             }
             hessians.assemble(&self, &theta);
             eigenvalues.find(&hessians.matrices);

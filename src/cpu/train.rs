@@ -11,7 +11,7 @@ use super::lanes::{Kernel, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
 use crate::engine::{Descent, Start, Status, Stop};
-use crate::model::{Shape, initial_theta};
+use crate::model::{OneHidden, initial_theta};
 
 /// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
 const BLOCK_BYTES: usize = 24 << 10;
@@ -22,7 +22,7 @@ const PATIENCE: u64 = 1 << 22;
 /// One worker of a training: it takes networks from `next` until none is left.
 pub(super) struct Training<'a, A> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.

@@ -1,6 +1,6 @@
 //! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
 
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// By how much the closed forms of one network may be off those of the exact Hessian H at the recorded weights.
 ///
@@ -66,7 +66,7 @@ impl Arithmetic {
     }
 
     /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
-    pub(crate) fn of_pairs(&self, shape: Shape, spread: Spread, chain: usize) -> Rounding {
+    pub(crate) fn of_pairs(&self, shape: OneHidden, spread: Spread, chain: usize) -> Rounding {
         // A and K, squared, in products of six factors.
         let operations = 2 * (shape.inputs + shape.hidden) + 16 + chain;
         let relative = PAIR_PRODUCTS * operations as f64 * self.unit;
@@ -81,7 +81,7 @@ impl Arithmetic {
     /// their squares, which go through at most `square_chain`.
     pub(crate) fn of_entries(
         &self,
-        shape: Shape,
+        shape: OneHidden,
         spread: Spread,
         chain: usize,
         (trace_sq, square_chain): (f64, usize),
@@ -96,7 +96,7 @@ impl Arithmetic {
     }
 
     /// The terms of tr H_i are at most sqrt(N) times the sample's size, by the Cauchy-Schwarz inequality.
-    fn trace(&self, shape: Shape, spread: Spread) -> f64 {
+    fn trace(&self, shape: OneHidden, spread: Spread) -> f64 {
         let operations = shape.inputs + shape.hidden + 10 + self.trace_chain;
         operations as f64 * self.unit * (shape.hidden as f64).sqrt() * spread.size
     }

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use crate::model::{Problem, Shape};
+use crate::model::{OneHidden, Problem};
 use crate::reference::{Terms, terms};
 
 /// A symmetric matrix that is known by its products with vectors.
@@ -52,7 +52,7 @@ pub struct HessianProduct<'a> {
 impl<'a> HessianProduct<'a> {
     /// The Hessian of `problem` at `theta` (D,).
     pub fn new(problem: &'a Problem, theta: &[f64]) -> Self {
-        let shape = problem.shape;
+        let shape = problem.network.shape;
         let terms = terms(problem, theta);
         let weights = &theta[shape.v(0)..];
         let units = || (0..terms.samples).flat_map(|i| (0..shape.hidden).map(move |n| (i, n))).enumerate();
@@ -64,7 +64,7 @@ impl<'a> HessianProduct<'a> {
 
     /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an addition
     /// each counting one.
-    pub const fn flops(shape: Shape, samples: usize) -> u64 {
+    pub const fn flops(shape: OneHidden, samples: usize) -> u64 {
         let (samples, hidden, inputs) = (samples as u64, shape.hidden as u64, shape.inputs as u64);
         samples * hidden * (4 * (inputs + 1) + 13) + 3 * samples
     }
@@ -72,11 +72,11 @@ impl<'a> HessianProduct<'a> {
 
 impl Symmetric for HessianProduct<'_> {
     fn size(&self) -> usize {
-        self.problem.shape.parameters()
+        self.problem.network.parameters()
     }
 
     fn apply(&self, x: &[f64], out: &mut [f64]) {
-        let Problem { shape, data, .. } = self.problem;
+        let (shape, data) = (self.problem.network.shape, &self.problem.data);
         let hidden = shape.hidden;
         let (direction_w, direction_v) = x.split_at(shape.v_bias());
         out.fill(0.0);

@@ -14,7 +14,7 @@ pub fn gradient_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
 }
 
 fn from_terms(problem: &Problem, theta: &[f64], terms: &Terms) -> Vec<f64> {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     let mut gradient = vec![0.0; shape.parameters()];
     for i in 0..terms.samples {
         let delta = terms.delta[i];

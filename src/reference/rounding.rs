@@ -3,7 +3,7 @@
 
 use super::Terms;
 use crate::engine::{Spread, UNIT};
-use crate::model::{Activation, Problem};
+use crate::model::{Activation, Network, Problem};
 
 /// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings, and one of the
 /// math library's exponential.
@@ -17,7 +17,7 @@ const LOGISTIC_LIMIT: f64 = 750.0;
 
 /// Sizes and errors, summed up over the samples.
 pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, data, .. } = problem;
     let mut total = Spread::default();
     for i in 0..terms.samples {
         let x = data.sample(i);

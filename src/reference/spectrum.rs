@@ -1,11 +1,10 @@
 //! All eigenvalues of the closed-form Hessian: what every bound is measured against.
 
 use nalgebra::{DMatrix, SymmetricEigen};
-use ndarray::{Array2, ArrayView2, Axis};
-use rayon::prelude::*;
+use ndarray::{Array2, ArrayView2};
 
 use super::hessian;
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The eigenvalues of a symmetric matrix and the eigenvectors of the largest ones.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,12 +112,8 @@ fn norm(matrix: ArrayView2<'_, f64>) -> f64 {
 /// The spectrum of the Hessian at every row of `theta` (S, D), in order, on all cores.
 ///
 /// A network that has none, say because it diverged, has its own error and does not keep the others from theirs.
-pub fn spectra(problem: &Problem, theta: ArrayView2<'_, f64>, vectors: usize) -> Vec<Result<Spectrum, SpectrumError>> {
-    theta
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .map(|row| spectrum(hessian(problem, &row.to_vec()).view(), vectors))
-        .collect()
+pub fn spectra(problem: &Problem, theta: Theta<'_>, vectors: usize) -> Vec<Result<Spectrum, SpectrumError>> {
+    theta.map_networks(|_, network| spectrum(hessian(problem, network).view(), vectors))
 }
 
 #[cfg(test)]

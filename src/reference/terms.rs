@@ -1,6 +1,6 @@
 //! What one forward pass leaves for the closed forms: everything they need of theta, sample by sample.
 
-use crate::model::{Activation, Dataset, Problem, Shape, sigmoid_both, softplus};
+use crate::model::{Dataset, Network, OneHidden, Problem};
 
 /// Per-sample quantities of one network. Arrays over units are (I, N), row-major: unit n of sample i at i N + n.
 #[derive(Debug, Clone)]
@@ -34,7 +34,7 @@ impl Terms {
 
 /// Runs the network `theta` (D,) on every sample of `problem`.
 pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, loss, data } = problem;
     let (samples, hidden) = (data.samples(), shape.hidden);
     let mut terms = Terms {
         samples,
@@ -57,16 +57,16 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
             terms.second.push(f.second);
         }
         terms.z.push(z);
-        terms.loss.push(sample_loss(z, q));
-        let (p, complement) = sigmoid_both(z);
-        terms.s.push(p * complement);
-        terms.delta.push(residual(z, q));
+        terms.loss.push(loss.value(z, q));
+        terms.s.push(loss.curvature(z));
+        terms.delta.push(loss.residual(z, q));
     }
     terms
 }
 
 /// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i > 0.
-pub fn output(shape: Shape, activation: Activation, data: &Dataset, theta: &[f64]) -> Vec<f64> {
+pub fn output(network: Network, data: &Dataset, theta: &[f64]) -> Vec<f64> {
+    let Network { shape, activation } = network;
     (0..data.samples())
         .map(|i| {
             (0..shape.hidden).fold(theta[shape.v_bias()], |z, n| {
@@ -79,22 +79,11 @@ pub fn output(shape: Shape, activation: Activation, data: &Dataset, theta: &[f64
 
 /// L = sum_i l_i, the loss of the network `theta` on all samples: a sum, not a mean (paper, Section 2).
 pub fn loss(problem: &Problem, theta: &[f64]) -> f64 {
-    let Problem { shape, activation, data } = problem;
-    output(*shape, *activation, data, theta).into_iter().zip(data.q()).map(|(z, &q)| sample_loss(z, q)).sum()
+    let Problem { network, loss, data } = problem;
+    output(*network, data, theta).into_iter().zip(data.q()).map(|(z, &q)| loss.value(z, q)).sum()
 }
 
 /// y_in = W\[n, 0\] + sum_m W\[n, m\] x_im.
-pub(super) fn pre_activation(shape: Shape, theta: &[f64], data: &Dataset, i: usize, n: usize) -> f64 {
+pub(super) fn pre_activation(shape: OneHidden, theta: &[f64], data: &Dataset, i: usize, n: usize) -> f64 {
     (1..).zip(data.sample(i)).fold(theta[shape.w(n, 0)], |y, (m, &x)| y + theta[shape.w(n, m)] * x)
-}
-
-/// delta = p - q without cancellation: for q = 1 it is -sigmoid(-z).
-pub(super) fn residual(z: f64, q: f64) -> f64 {
-    let (p, complement) = sigmoid_both(z);
-    if q > 0.5 { -complement } else { p }
-}
-
-/// l = softplus(z) - q z, written as softplus(-z) for q = 1 so that nothing cancels.
-fn sample_loss(z: f64, q: f64) -> f64 {
-    if q > 0.5 { softplus(-z) } else { softplus(z) }
 }

@@ -5,7 +5,7 @@ use crate::model::Problem;
 
 /// tr H(w,w) = sum_i (1 + x_i.x_i) (s_i sum_n (v_n f'_in)^2 + delta_i sum_n v_n f''_in).
 pub fn trace_ww(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {
             let x = data.sample(i);

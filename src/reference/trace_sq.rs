@@ -21,7 +21,7 @@ pub struct PairForms {
 /// In B_ij and E_ij the index that goes with s carries f'^2, or r and f': exchanging i and j there gives a plausible,
 /// slightly wrong number.
 pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: usize) -> PairForms {
-    let shape = problem.shape;
+    let shape = problem.network.shape;
     let (mut a, mut b_ij, mut b_ji, mut c) = (0.0, 0.0, 0.0, 0.0);
     let (mut e_ij, mut e_ji, mut g, mut hidden_gram) = (0.0, 0.0, 0.0, 1.0);
     let (r_i, r_j) = (terms.row(&terms.r, i), terms.row(&terms.r, j));

@@ -1,8 +1,8 @@
 //! Gradient descent of one network (paper, Appendix C).
 
-use super::terms::{pre_activation, residual};
+use super::terms::pre_activation;
 use crate::engine::{Descent, Status};
-use crate::model::Problem;
+use crate::model::{Network, Problem};
 
 /// How one network's descent ended; its theta is left where it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Outcome {
 /// last step.
 pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Outcome {
     let mut gradient = vec![0.0; theta.len()];
-    let mut units = vec![(0.0, 0.0); problem.shape.hidden];
+    let mut units = vec![(0.0, 0.0); problem.network.shape.hidden];
     let mut steps = 0;
     loop {
         gradient_into(problem, theta, &mut units, &mut gradient);
@@ -37,7 +37,7 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Outcome
 /// dL/dtheta as in [`super::gradient()`] in one pass over the samples and without allocating: this runs once a step.
 /// `units` is room for N pairs (r_n, v_n f'_n).
 fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gradient: &mut [f64]) {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, loss, data } = problem;
     gradient.fill(0.0);
     for (i, &q) in data.q().iter().enumerate() {
         let mut z = theta[shape.v_bias()];
@@ -47,7 +47,7 @@ fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gra
             z += v * f.value;
             *unit = (f.value, v * f.first);
         }
-        let delta = residual(z, q);
+        let delta = loss.residual(z, q);
         gradient[shape.v_bias()] += delta;
         for (n, &(r, v_first)) in units.iter().enumerate() {
             gradient[shape.v(n)] += delta * r;

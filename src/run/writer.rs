@@ -14,8 +14,8 @@ use super::manifest::{Manifest, Seconds, State};
 use super::timer::Timer;
 use super::{Run, RunError, Staging, StatusCounts, check_space};
 use crate::engine::{Description, Status, Stop};
-use crate::model::Dataset;
-use crate::records::{self, Column, Dtype, Records, Theta, Values};
+use crate::model::{Dataset, Theta};
+use crate::records::{self, Column, Dtype, Records, Values};
 use crate::spec::Experiment;
 
 /// A run being written. Rows may come in any order; a row that is written twice must be the same both times.
@@ -263,7 +263,7 @@ impl RunWriter {
     fn write_theta(&self, theta: Theta<'_>) -> Result<(), RunError> {
         let Some(column) = self.column("theta") else { return Ok(()) };
         for rows in blocks(&(0..theta.nrows() as u64)) {
-            column.write(rows.start, &theta.rows(rows.start as usize..rows.end as usize).values())?;
+            column.write(rows.start, &theta.rows(rows.start as usize..rows.end as usize).into())?;
         }
         column.sync()
     }

@@ -24,7 +24,7 @@ use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
 use super::rows::Rows;
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden};
 
 /// Two networks are the same where the distance of their weights, once those of one are mapped as near to the other's as the
 /// maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
@@ -57,7 +57,7 @@ pub enum Maps {
 #[derive(Debug, Clone, Copy)]
 pub struct Networks<'a> {
     /// M and N.
-    pub shape: Shape,
+    pub shape: OneHidden,
     /// f.
     pub activation: Activation,
     /// Weights, (S, D).
@@ -235,7 +235,7 @@ impl Geometry {
 
 /// The part of networks that the search looks at.
 struct Search<'a> {
-    shape: Shape,
+    shape: OneHidden,
     geometry: Geometry,
     rows: Rows<'a>,
     loss: &'a [f64],
@@ -295,7 +295,7 @@ impl<'a> Search<'a> {
 
     /// How many numbers of the weights the index holds.
     fn width(&self) -> usize {
-        let Shape { inputs, .. } = self.shape;
+        let OneHidden { inputs, .. } = self.shape;
         match self.geometry {
             Geometry::Product => inputs + 1,
             Geometry::Rotations => inputs + 3,
@@ -326,7 +326,7 @@ impl<'a> Search<'a> {
 
     /// The hidden units (W_n, v_n) of a network one after the other, M+2 numbers each.
     fn units(&self, row: &[f32]) -> Vec<f64> {
-        let Shape { inputs, hidden } = self.shape;
+        let OneHidden { inputs, hidden } = self.shape;
         let places = |n| (0..=inputs).map(move |m| self.shape.w(n, m)).chain([self.shape.v(n)]);
         (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect()
     }
@@ -345,7 +345,7 @@ impl<'a> Search<'a> {
     /// p of a linear network: v_0 e_0 + sum_n v_n W_n, (M+1,).
     fn product(&self, row: &[f32]) -> Vec<f64> {
         let weight = |place: usize| f64::from(row[place]);
-        let Shape { inputs, hidden } = self.shape;
+        let OneHidden { inputs, hidden } = self.shape;
         let sum = |m| (0..hidden).map(|n| weight(self.shape.v(n)) * weight(self.shape.w(n, m))).sum::<f64>();
         let mut product: Vec<f64> = (0..=inputs).map(sum).collect();
         product[0] += weight(self.shape.v_bias());
