@@ -3,12 +3,13 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{Failure, notice};
+use super::failure::Failure;
+use super::terminal::notice;
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
-use crate::model::{Problem, ScaledInput, initial_theta};
+use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
 use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
@@ -53,6 +54,23 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
         "x[:, {input}] has mean {mean:.3e} and standard deviation {deviation:.3e}{more}: on inputs that are far from mean 0 and deviation \
          1 training often stands still or diverges. Use --standardize, or scale x yourself"
     ));
+}
+
+/// The most inputs that are named one by one.
+const NAMED: usize = 5;
+
+/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
+pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
+    let rounded = data.inputs_rounded_by_f32();
+    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
+        notice(&format!(
+            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
+             Use --standardize, or {instead}"
+        ));
+    }
+    if rounded.len() > NAMED {
+        notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED));
+    }
 }
 
 /// Says what may be wrong where most networks of the finished sweep `run` did not converge, or converged to a constant.

@@ -1,17 +1,18 @@
-//! `sharpsweep show`.
+//! `sharpsweep show`: the summary of a run again.
 
 use std::path::PathBuf;
 
-use super::summary::{self, SummaryArgs};
-use super::{Failure, grid, interruption};
+use crate::cli::args::SummaryArgs;
+use crate::cli::failure::Failure;
+use crate::cli::{grid_table, interruption, summary};
 use crate::run::{Grid, Run, is_grid};
 
 /// Prints the summary of a run again, or the table of a grid
 ///
-/// Of a run that is not finished the rows that are written are summed up, and it says how many these are. Nothing is changed or
-/// written to disk, so it may be asked at any moment.
+/// Of a run that is not finished it sums up the rows that are written, and says how many these are. Nothing is changed or written to
+/// disk, so it may be asked at any moment.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The run directory, or that of a grid
     #[arg(value_name = "DIR")]
     dir: PathBuf,
@@ -20,10 +21,10 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         interruption::leaves("nothing was changed");
         if is_grid(&self.dir) {
-            return grid::show(&self.dir, &Grid::open(&self.dir)?, &self.output);
+            return grid_table::show(&self.dir, &Grid::open(&self.dir)?, &self.output);
         }
         let run = Run::open(&self.dir)?;
         run.check_complete()?;
