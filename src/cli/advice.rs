@@ -3,13 +3,14 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{Failure, notice};
+use super::failure::Failure;
+use super::terminal::notice;
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
-use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::run::{Outcome, Population, Run, number};
+use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
+use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
 /// The most networks of which a loss is looked at.
@@ -55,11 +56,28 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
     ));
 }
 
+/// The most inputs that are named one by one.
+const NAMED: usize = 5;
+
+/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
+pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
+    let rounded = data.inputs_rounded_by_f32();
+    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
+        notice(&format!(
+            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
+             Use --standardize, or {instead}"
+        ));
+    }
+    if rounded.len() > NAMED {
+        notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED));
+    }
+}
+
 /// Says what may be wrong where most networks of the finished sweep `run` did not converge, or converged to a constant.
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
     let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
     let outcome = run.outcome()?;
-    let Outcome { converged, step_limit, non_finite, .. } = outcome;
+    let StatusCounts { converged, step_limit, non_finite, .. } = outcome;
     let rows = run.manifest().spec.rows();
     let constant = experiment.problem.data.targets().loss_of_constant();
     if constant > 0.0 {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::MissingSpectrum;
-use crate::run::Outcome;
+use crate::run::StatusCounts;
 
 /// How far a run is, after a chunk.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,7 +17,7 @@ pub struct Progress {
     /// Rows that this sitting has written, without the chunks that an extension took over as they were.
     pub done_now: u64,
     /// How the networks of the written rows ended.
-    pub outcome: Outcome,
+    pub outcome: StatusCounts,
     /// The rows of the chunk.
     pub chunk: u64,
     /// How long this sitting has taken.

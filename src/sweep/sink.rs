@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::records::{Column, Records, Values};
-use crate::run::{Outcome, RunError, RunWriter, Seconds};
+use crate::run::{RunError, RunWriter, Seconds, StatusCounts};
 
 /// Takes the rows of a sweep.
 pub trait Sink {
@@ -15,7 +15,7 @@ pub trait Sink {
     ///
     /// # Errors
     /// [`RunError`] if they cannot be read.
-    fn outcome(&self) -> Result<Outcome, RunError>;
+    fn outcome(&self) -> Result<StatusCounts, RunError>;
 
     /// Takes `records`, which took `spent`, as the rows from `first_row` on.
     ///
@@ -35,7 +35,7 @@ impl Sink for RunWriter {
         self.missing()
     }
 
-    fn outcome(&self) -> Result<Outcome, RunError> {
+    fn outcome(&self) -> Result<StatusCounts, RunError> {
         self.outcome()
     }
 
@@ -55,7 +55,7 @@ pub struct InMemory {
     rows: u64,
     /// By first row.
     chunks: BTreeMap<u64, Records>,
-    outcome: Outcome,
+    outcome: StatusCounts,
     seconds: Seconds,
 }
 
@@ -65,7 +65,7 @@ pub struct Columns {
     /// Every column with its S rows.
     pub columns: Vec<(Column, Values)>,
     /// How the networks ended.
-    pub outcome: Outcome,
+    pub outcome: StatusCounts,
     /// Where the time went.
     pub seconds: Seconds,
 }
@@ -80,7 +80,7 @@ impl Columns {
 impl InMemory {
     /// For the `rows` rows of a run with these `columns`.
     pub fn new(columns: Vec<Column>, rows: u64) -> Self {
-        let (outcome, seconds) = (Outcome::default(), Seconds::default());
+        let (outcome, seconds) = (StatusCounts::default(), Seconds::default());
         Self { columns, rows, chunks: BTreeMap::new(), outcome, seconds }
     }
 
@@ -111,7 +111,7 @@ impl Sink for InMemory {
         missing
     }
 
-    fn outcome(&self) -> Result<Outcome, RunError> {
+    fn outcome(&self) -> Result<StatusCounts, RunError> {
         Ok(self.outcome)
     }
 
