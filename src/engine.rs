@@ -1,7 +1,7 @@
 //! What every engine can do, and the values that go in and come out.
 //!
-//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the GPU
-//! engine implement [`Engine`]; none of them knows another.
+//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the
+//! GPU engine implement [`Engine`]; none of them knows another.
 
 mod rounding;
 mod spectra;
@@ -88,7 +88,8 @@ pub enum Status {
 }
 
 impl Status {
-    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is neither.
+    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is
+    /// neither.
     pub fn of_gradient(gradient_sq: f64, tolerance: f64) -> Option<Self> {
         if !gradient_sq.is_finite() {
             Some(Self::NonFinite)
@@ -99,8 +100,8 @@ impl Status {
         }
     }
 
-    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no rule
-    /// judges it.
+    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no
+    /// rule judges it.
     pub fn is_critical_point(self) -> bool {
         matches!(self, Self::Converged | Self::Evaluated)
     }
@@ -215,25 +216,27 @@ pub struct Machine {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
-    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs that were
-    /// begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
+    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs
+    /// that were begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
 }
 
-/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest stores it.
+/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest
+/// stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The engine and where it runs.
     #[serde(flatten)]
     pub machine: Machine,
-    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as in runs
-    /// from before there were revisions, or not one, as in a run that was merged from several.
+    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as
+    /// in runs from before there were revisions, or not one, as in a run that was merged from several.
     #[serde(default)]
     pub revision: u32,
     /// A hash of the shader texts that the run uses, for the GPU; empty elsewhere.
     pub code_hash: String,
-    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old runs.
+    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old
+    /// runs.
     #[serde(default)]
     pub route: Route,
 }
@@ -248,8 +251,8 @@ pub struct Tasks {
 }
 
 impl Description {
-    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference, with both
-    /// sides. How many threads a processor has is none, since no result depends on it.
+    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference,
+    /// with both sides. How many threads a processor has is none, since no result depends on it.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (a, b) = (&self.machine, &now.machine);
         let same_device = a.device == b.device || (a.on_processor() && b.on_processor());
@@ -316,10 +319,12 @@ pub trait Engine: Send {
     /// What computes a run of `tasks` on `problem`: two runs with equal inputs and descriptions have equal columns.
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description;
 
-    /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not fit.
+    /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not
+    /// fit.
     ///
     /// # Errors
-    /// [`EngineError::Limit`] if not even one network fits the engine, [`EngineError::Room`] if it does not fit this machine's memory.
+    /// [`EngineError::Limit`] if not even one network fits the engine, [`EngineError::Room`] if it does not fit this
+    /// machine's memory.
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError>;
 
     /// The fewest networks that keep the whole engine busy: fewer in one call take as long.
@@ -334,12 +339,13 @@ pub trait Engine: Send {
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
 
-    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each has converged,
-    /// diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in one go.
+    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each
+    /// has converged, diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in
+    /// one go.
     ///
     /// # Errors
-    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in `theta`, and
-    /// where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
+    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in
+    /// `theta`, and where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
     fn train_on(
         &mut self,
         problem: &Problem,
@@ -351,14 +357,16 @@ pub trait Engine: Send {
     /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
     fn evaluates_in_f64(&self) -> bool;
 
-    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved the traces.
+    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved
+    /// the traces.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError>;
 
-    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and all its
-    /// eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds NaN and is named.
+    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and
+    /// all its eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds
+    /// NaN and is named.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails, or D is more than the engine takes.

@@ -1,7 +1,7 @@
 //! The closed forms and the spectra of a batch, in f64 on the processor wherever an engine's f32 is not enough.
 //!
-//! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows or loses its
-//! digits, and its own rounding bound says so. Such rows are few, and they are computed again.
+//! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows
+//! or loses its digits, and its own rounding bound says so. Such rows are few, and they are computed again.
 
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
@@ -20,7 +20,8 @@ pub struct Completed {
     pub again: Vec<usize>,
 }
 
-/// Evaluates the closed forms of `problem` at each row of `theta` (S, D) with `engine`, and in f64 where f32 is not enough.
+/// Evaluates the closed forms of `problem` at each row of `theta` (S, D) with `engine`, and in f64 where f32 is not
+/// enough.
 ///
 /// What is computed again does not depend on the processor: it runs as plain code.
 ///
@@ -46,7 +47,8 @@ pub fn evaluate(
     Ok(Completed { evaluation, again })
 }
 
-/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was not enough for.
+/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was
+/// not enough for.
 ///
 /// # Errors
 /// [`EngineError`] if the engine's device fails, D is more than an engine takes, and after `stop` was requested.

@@ -1,15 +1,19 @@
-//! sharpsweep trains neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+//! sharpsweep trains neural networks from many random seeds at once and bounds the sharpness of every minimum in closed
+//! form.
 //!
-//! The paper behind it: Omae et al. 2026, "Wolkowicz-Styan Upper Bound on the Hessian Eigenspectrum for Cross-Entropy Loss in
-//! Nonlinear Smooth Neural Networks", arXiv 2604.10202v2. Equation and theorem numbers in this documentation are that paper's.
+//! The paper behind it: Omae et al. 2026, "Wolkowicz-Styan Upper Bound on the Hessian Eigenspectrum for Cross-Entropy
+//! Loss in Nonlinear Smooth Neural Networks", arXiv 2604.10202v2. Equation and theorem numbers in this documentation
+//! are that paper's.
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
-//! - [`room`]: what this machine has room for, `clock`: the time, `fingerprint`: short hashes, and [`watch`]: how far long work is;
+//! - [`room`]: what this machine has room for, `clock`: the time, `fingerprint`: short hashes, and [`watch`]: how far
+//!   long work is;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
-//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector products;
+//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector
+//!   products;
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;

@@ -269,8 +269,8 @@ impl Records {
         }
     }
 
-    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the run has, as far
-    /// as `keep` keeps them.
+    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the
+    /// run has, as far as `keep` keeps them.
     pub fn new(
         keep: Keep,
         first_seed: u64,

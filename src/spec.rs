@@ -93,8 +93,8 @@ impl Seeds {
         self.first_seed.saturating_add(self.seeds)
     }
 
-    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one; `None` where
-    /// there is no such part or it would be empty.
+    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one;
+    /// `None` where there is no such part or it would be empty.
     pub fn part(self, part: u64, parts: u64) -> Option<Range<u64>> {
         let bound = |part: u64| {
             let seeds = u128::from(self.seeds) * u128::from(part) / u128::from(parts.max(1));
@@ -255,7 +255,8 @@ impl Experiment {
         Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
     }
 
-    /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over the training samples.
+    /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over
+    /// the training samples.
     ///
     /// # Errors
     /// [`SpecError::Data`] where a test input leaves the range of f32.
@@ -298,7 +299,8 @@ pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
 /// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
 ///
 /// # Errors
-/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than fit memory.
+/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than
+/// fit memory.
 pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
     if samples < 2 {
         let value = samples.to_string();
@@ -471,7 +473,8 @@ mod tests {
 
     #[test]
     fn a_spec_survives_its_manifest() {
-        // A step size that a parser which is right to within one unit in the last place only reads back as another number.
+        // A step size that a parser which is right to within one unit in the last place only reads back as another
+        // number.
         let descent = Descent { step_size: 0.1 + 0.2, tolerance: 1.0 / 3.0e3, ..Descent::default() };
         let spec = sweep(3, descent, 512).unwrap().spec;
         let text = serde_json::to_string(&spec).unwrap();

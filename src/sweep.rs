@@ -1,7 +1,7 @@
 //! Running an experiment: chunk after chunk of networks, through an engine, into a run directory or into memory.
 //!
-//! A chunk is as large as memory and the engine allow and as a few seconds take, so that little is lost when something goes
-//! wrong. How networks are cut into chunks changes no result.
+//! A chunk is as large as memory and the engine allow and as a few seconds take, so that little is lost when something
+//! goes wrong. How networks are cut into chunks changes no result.
 
 mod chunk;
 mod error;
@@ -50,8 +50,8 @@ pub struct Sweep<'a> {
     pub stop: &'a Stop,
 }
 
-/// Fails unless `engine` and this machine's memory take one network of `experiment` with everything that its run records: what does
-/// not fit is said before a directory is made.
+/// Fails unless `engine` and this machine's memory take one network of `experiment` with everything that its run
+/// records: what does not fit is said before a directory is made.
 ///
 /// # Errors
 /// [`EngineError::Limit`] and [`EngineError::Room`], with what would fit.
@@ -98,7 +98,8 @@ impl Device<'_> {
 impl Sweep<'_> {
     /// Runs every row that `sink` still misses on `engine`, and tells `observe` after every chunk.
     ///
-    /// A lost device is opened again by `open` and its chunk redone; a device without enough memory gets smaller chunks.
+    /// A lost device is opened again by `open` and its chunk redone; a device without enough memory gets smaller
+    /// chunks.
     ///
     /// # Errors
     /// [`SweepError`]; the rows that were written before stay, and a later sitting can go on with the rest.
@@ -238,9 +239,9 @@ impl Sweep<'_> {
         }
     }
 
-    /// The records of the networks `theta`, with seeds from `first_seed` on: their closed forms and the run's further columns, at
-    /// the weights as they are recorded, so that they can be computed again from the run alone. `ends` says of their g.g how
-    /// they ended and after how many steps.
+    /// The records of the networks `theta`, with seeds from `first_seed` on: their closed forms and the run's further
+    /// columns, at the weights as they are recorded, so that they can be computed again from the run alone. `ends` says
+    /// of their g.g how they ended and after how many steps.
     fn evaluated(
         &self,
         engine: &mut dyn Engine,
@@ -262,8 +263,8 @@ impl Sweep<'_> {
     /// The most rows whose arrays fit the memory that is allowed.
     fn rows_in_memory(&self) -> usize {
         let parameters = self.experiment.problem.network.parameters() as u64;
-        // theta: twice f32 (engine and records); the other columns and the engines' own copies of them are below 512 bytes per
-        // row.
+        // theta: twice f32 (engine and records); the other columns and the engines' own copies of them are below 512
+        // bytes per row.
         let vectors = match self.experiment.spec.extra.spectrum {
             Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
             _ => 0,

@@ -21,8 +21,8 @@ pub(super) trait UnitFunction {
     /// f(y) and what is kept for f'(y).
     fn value_and_kept<F: Singles>(scaled: F) -> (F, Self::Kept<F>);
 
-    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of f' is that of f, and its
-    /// relative error may be large.
+    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of
+    /// f' is that of f, and its relative error may be large.
     fn times_df<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 }
 
@@ -128,12 +128,13 @@ impl UnitFunction for Gelu {
     }
 }
 
-/// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error 1.5e-7.
+/// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error
+/// 1.5e-7.
 const MILLS_RATIO: [f32; 8] =
     [0.299_866_18, 0.302_685_3, 0.250_446, 0.322_256_18, -0.134_564_88, 0.517_251_43, -0.394_049_64, 0.089_423_38];
 
-/// g(y) and Q(|y|): the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors below 1e-6 (1 + y^2 / 2),
-/// absolute error of Q below 2e-7; both are 0 from |y| = 15 on.
+/// g(y) and Q(|y|): the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors below
+/// 1e-6 (1 + y^2 / 2), absolute error of Q below 2e-7; both are 0 from |y| = 15 on.
 #[inline(always)]
 fn normal_density_and_tail<F: Singles>(y: F) -> (F, F) {
     let exponential = (y * y * F::splat(-0.5 * LOG2_E)).exp2();
@@ -273,7 +274,8 @@ mod tests {
             let name = |what: &str| format!("{set} {activation:?} {what}");
             check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
             check(&name("f'"), pairs(1, |e| e.df), bars[1].0, bars[1].1);
-            // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not small.
+            // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not
+            // small.
             let saturated = each::<A, 2>(set, &[1e3, -1e3, 1e30, -1e30]);
             let falls = |found: &[f32; 2]| found[1].to_bits() << 1 == 0 || (found[1] - 1.0).abs() < 1e-6;
             assert!(saturated.iter().all(falls), "{} {saturated:?}", name("saturated"));
@@ -330,7 +332,8 @@ mod tests {
         }
     }
 
-    /// NaN must not be hidden by a minimum or an exponential; infinity may be the function's limit, but not another number.
+    /// NaN must not be hidden by a minimum or an exponential; infinity may be the function's limit, but not another
+    /// number.
     #[test]
     fn nan_stays_nan_and_infinity_is_a_limit_or_not_finite() {
         fn probe<A: UnitFunction>(set: InstructionSet, activation: Activation) {

@@ -1,11 +1,12 @@
 //! tr H^2 from the assembled Hessian (paper, Eqs. 15-18), each distinct entry once.
 //!
-//! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry depends on an
-//! unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the (M+1)^2 N^2 entries.
+//! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry
+//! depends on an unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the
+//! (M+1)^2 N^2 entries.
 //!
-//! Every block of H between two units or output weights is a sum over samples of one coefficient times products of inputs, which all
-//! networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k and v_k f'_k or h(r)_k, plus, where
-//! a unit meets itself, the part with delta.
+//! Every block of H between two units or output weights is a sum over samples of one coefficient times products of
+//! inputs, which all networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k
+//! and v_k f'_k or h(r)_k, plus, where a unit meets itself, the part with delta.
 
 use super::lanes::Doubles;
 use super::network::{GROUP, LaneNetworks, add_products};
@@ -163,8 +164,8 @@ impl<F: Doubles> Assembled<F> {
         }
     }
 
-    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears them. An entry
-    /// is given for every place it stands in, but on one side of the diagonal only.
+    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and
+    /// clears them. An entry is given for every place it stands in, but on one side of the diagonal only.
     #[inline(always)]
     pub(super) fn take_entries(&mut self, pass: usize, shape: OneHidden, mut put: impl FnMut(usize, usize, F)) {
         let rows = self.rows;
@@ -305,8 +306,8 @@ fn coefficients_of<F: Doubles, const W: usize>(i: usize, left: &[F], addend: &[F
     coefficients
 }
 
-/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group
-/// excepted).
+/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a
+/// single larger group excepted).
 fn passes(shape: OneHidden, most: usize) -> Vec<Vec<BlockGroup>> {
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let rows = Rows { hidden };

@@ -1,7 +1,7 @@
 //! The five activation functions with two derivatives, and the logistic output, in lanes of f64.
 //!
-//! Nothing overflows or cancels, and what falls towards 0 goes on falling to 0. Relative errors are a few units of f64, tested over its
-//! range against the reference's functions.
+//! Nothing overflows or cancels, and what falls towards 0 goes on falling to 0. Relative errors are a few units of f64,
+//! tested over its range against the reference's functions.
 
 use super::lanes::{Doubles, polynomial};
 
@@ -13,8 +13,8 @@ pub(super) trait Smooth {
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Doubles>(y: F) -> [F; 3];
 
-    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and as long as the rate
-    /// times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
+    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and
+    /// as long as the rate times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
     fn envelopes<F: Doubles>(y: F, derivatives: [F; 3]) -> ([F; 3], F);
 
     /// The relative error of f, f' and f'' as they are computed, in units of f64.
@@ -142,8 +142,8 @@ pub(super) const LOGISTIC_LIMIT: f64 = 750.0;
 /// Where the standard normal density has become 0 in f64.
 const TAIL: f64 = 40.0;
 
-/// (a + [`MILLS_CENTRE`]) Q(a) / g(a) for a >= 0, Q(a) = G(-a), a polynomial in (a - [`MILLS_CENTRE`]) / (a + [`MILLS_CENTRE`]): a Chebyshev series of
-/// 26 terms, rewritten in powers, with relative error 1e-17 before rounding.
+/// (a + [`MILLS_CENTRE`]) Q(a) / g(a) for a >= 0, Q(a) = G(-a), a polynomial in (a - [`MILLS_CENTRE`]) / (a +
+/// [`MILLS_CENTRE`]): a Chebyshev series of 26 terms, rewritten in powers, with relative error 1e-17 before rounding.
 const MILLS_RATIO: [f64; 26] = [
     1.934180611733687,
     -1.6941131664468148,
@@ -249,7 +249,8 @@ const EXP_REST: [f64; 12] = [
     1.0 / 6_227_020_800.0,
 ];
 
-/// (exp(x), exp(x) - 1) for x <= 0: the first is 0 below 2^-1022, the second has a small relative error near 0 too. NaN stays NaN.
+/// (exp(x), exp(x) - 1) for x <= 0: the first is 0 below 2^-1022, the second has a small relative error near 0 too. NaN
+/// stays NaN.
 #[inline(always)]
 pub(super) fn exp_and_minus_one<F: Doubles>(x: F) -> (F, F) {
     let bounded = x.at_least(F::splat(-LOGISTIC_LIMIT));
@@ -335,7 +336,8 @@ mod tests {
     /// What is below the smallest normal number may be 0.
     const LOST: f64 = 4.0 * f64::MIN_POSITIVE;
 
-    /// Within the 8 units that a bound allows for, where the oracle has one or two of its own; f'' may cancel against f'.
+    /// Within the 8 units that a bound allows for, where the oracle has one or two of its own; f'' may cancel against
+    /// f'.
     #[test]
     fn derivatives_go_on_falling_and_have_the_error_that_bounds_allow_for() {
         let few = |_: f64| 8.0 * f64::EPSILON / 2.0;

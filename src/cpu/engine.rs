@@ -23,15 +23,16 @@ use crate::engine::{
 use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
-/// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
+/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
+/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
+/// read as 0.
 const REVISION: u32 = 2;
 
 /// Trains in f32 and evaluates in f64 on all threads of the current rayon pool.
 ///
-/// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to rounding. Training
-/// rounds the data to f32 first.
+/// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to
+/// rounding. Training rounds the data to f32 first.
 #[derive(Debug, Clone)]
 pub struct Cpu {
     route: Route,
@@ -165,8 +166,8 @@ impl Engine for Cpu {
             )));
         }
         let (inputs, lanes) = (problem.network.shape.inputs as u64, self.instruction_set.lanes() as u64);
-        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
-        // inputs, pair by pair for a block of at least 16 samples. The samples once for all.
+        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled
+        // route's products of inputs, pair by pair for a block of at least 16 samples. The samples once for all.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
             Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
@@ -177,8 +178,8 @@ impl Engine for Cpu {
         let bytes =
             of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
         check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.network.shape.hidden), bytes)?;
-        // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against the whole,
-        // few rounds keep a call on a large problem short.
+        // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against
+        // the whole, few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
         let rounds = (SMALL_PROBLEM_WORK / work.max(1)).clamp(4, 128);
         Ok(rounds * self.smallest_batch())

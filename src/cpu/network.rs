@@ -15,8 +15,8 @@ pub(super) struct UnitGroup {
     pub(super) units: usize,
 }
 
-/// The order of parameters in lanes: group by group first W (all units of input 0, of input 1, ..) and then v of its units, v_0
-/// at the end.
+/// The order of parameters in lanes: group by group first W (all units of input 0, of input 1, ..) and then v of its
+/// units, v_0 at the end.
 pub(super) struct Layout {
     /// All units, in order.
     pub(super) groups: Vec<UnitGroup>,
@@ -106,7 +106,8 @@ pub(super) struct LaneNetworks<'a, F> {
     pub(super) activation: Activation,
 }
 
-/// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a sample.
+/// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a
+/// sample.
 #[inline(always)]
 pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: usize, x: &[F::Scalar], y: &mut [F]) {
     const SAMPLES: usize = 4;
@@ -137,8 +138,9 @@ pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: u
     }
 }
 
-/// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back` holds `U` values
-/// a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as `sums` has.
+/// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back`
+/// holds `U` values a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as
+/// `sums` has.
 #[inline(always)]
 pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[F::Scalar], sums: &mut [F]) {
     let (back, _) = back.as_chunks::<U>();

@@ -91,5 +91,6 @@ fn checked<F: Doubles>(eigenvalues: &Eigenvalues<F>, lane: usize) -> Result<(f64
     Ok((value(size - 1) / factor, value(0) / factor))
 }
 
-/// All eigenvalues but the extremes are halved to 1e-8 of the spectrum; the extremes are as good as f64 and the size of the matrix allow.
+/// All eigenvalues but the extremes are halved to 1e-8 of the spectrum; the extremes are as good as f64 and the size of
+/// the matrix allow.
 const CHECKS: Allowed = Allowed { sums: 1e-6, residuals: 1e-11 };

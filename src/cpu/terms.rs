@@ -1,4 +1,5 @@
-//! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's terms.
+//! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's
+//! terms.
 
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
@@ -7,7 +8,8 @@ use super::samples::Block;
 use crate::engine::UNIT;
 use crate::model::Activation;
 
-/// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
+/// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` +
+/// i.
 pub(super) struct Terms<F> {
     /// The number of samples in the block.
     pub(super) length: usize,
@@ -114,7 +116,8 @@ impl<F: Doubles> TermErrors<F> {
         sums.output_error = v.abs().mul_add(value_error, sums.output_error);
     }
 
-    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what z is a sum of.
+    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what
+    /// z is a sum of.
     #[inline(always)]
     fn finish(&mut self, i: usize, x_sq: F, operations: f64, z: F, s: F, delta: F) {
         let Errors { back, hidden, curved, direct, output, output_error } = self.sums[i];
@@ -134,8 +137,9 @@ impl<F: Doubles> TermErrors<F> {
     }
 }
 
-/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less than half a step is
-/// less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1; elsewhere there is no bound.
+/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less
+/// than half a step is less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1;
+/// elsewhere there is no bound.
 #[inline(always)]
 fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
@@ -169,7 +173,8 @@ impl<F: Doubles> Terms<F> {
         &array[n * self.length..(n + 1) * self.length]
     }
 
-    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding may have moved them.
+    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding
+    /// may have moved them.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
@@ -226,8 +231,8 @@ impl<F: Doubles> Terms<F> {
         }
     }
 
-    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings; adds v f(y) to z, which
-    /// `delta` holds until then.
+    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings;
+    /// adds v f(y) to z, which `delta` holds until then.
     #[inline(always)]
     fn fill_unit<A: Smooth>(
         &mut self,

@@ -13,7 +13,8 @@ use super::samples::Samples;
 use crate::engine::{Descent, Start, Status, Stop};
 use crate::model::{OneHidden, initial_theta};
 
-/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
+/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and
+/// samples.
 const BLOCK_BYTES: usize = 24 << 10;
 
 /// I D of the samples and networks that a worker goes through between two looks whether to stop: some ten milliseconds.
@@ -149,7 +150,8 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
         self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is another now.
+    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is
+    /// another now.
     #[cold]
     fn retire(&mut self, gradient_sq: F) -> bool {
         let mut look_up = self.step >= self.deadline;

@@ -157,8 +157,8 @@ impl Dataset {
         Self::new(x, q.clone())
     }
 
-    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that never changes is not
-    /// among them: rounding it is as good as another weight.
+    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that
+    /// never changes is not among them: rounding it is as good as another weight.
     pub fn inputs_rounded_by_f32(&self) -> Vec<RoundedInput> {
         let columns = self.x.axis_iter(Axis(1)).enumerate();
         columns
@@ -172,8 +172,8 @@ impl Dataset {
             .collect()
     }
 
-    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is furthest off first. One
-    /// that never changes is among them for its mean alone.
+    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is
+    /// furthest off first. One that never changes is among them for its mean alone.
     pub fn scaled_inputs(&self) -> Vec<ScaledInput> {
         let (means, squares) = self.moments();
         let inputs = means.iter().zip(&squares).enumerate();

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The largest number of parameters D of one network that any engine takes: indices on the GPU are 32 bits wide, and the
-/// squared D of a Hessian must stay addressable.
+/// The largest number of parameters D of one network that any engine takes: indices on the GPU are 32 bits wide, and
+/// the squared D of a Hessian must stay addressable.
 pub const MAX_PARAMETERS: usize = 1 << 20;
 
 /// Inputs M and hidden units N of a network x -> W h(x) -> f -> V h(r) -> z, with h(x) = \[1; x\].

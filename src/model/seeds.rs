@@ -2,14 +2,14 @@
 
 use super::{OneHidden, Stream, philox::block};
 
-/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32 number, and all
-/// are 0 where hardware flushes those.
+/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32
+/// number, and all are 0 where hardware flushes those.
 pub const SMALLEST_INIT_RANGE: f32 = f32::from_bits((127 - 102) << 23);
 
 /// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`OneHidden`].
 ///
-/// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values are
-/// bit-equal on every engine: each is one exact integer times one f32 factor.
+/// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values
+/// are bit-equal on every engine: each is one exact integer times one f32 factor.
 pub fn initial_theta(shape: OneHidden, seed: u64, range: f32) -> Vec<f32> {
     let mut theta = Vec::with_capacity(shape.parameters() + 3);
     let mut index = 0;

@@ -17,8 +17,8 @@ impl Targets {
         q.iter().all(|q| q.to_bits() == first.to_bits()).then_some(first)
     }
 
-    /// The least loss of a network that predicts the same for every sample: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with I_1
-    /// samples of class 1 and I_0 of class 0.
+    /// The least loss of a network that predicts the same for every sample: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with
+    /// I_1 samples of class 1 and I_0 of class 0.
     pub fn loss_of_constant(&self) -> f64 {
         let Self::Binary(q) = self;
         let (samples, ones) = (q.len() as f64, q.sum());

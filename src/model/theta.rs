@@ -6,7 +6,8 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayBase, ArrayView2, Ix2, ViewRepr, s};
 use rayon::prelude::*;
 
-/// The weights of S networks, (S, D): those of trained networks in f32, those of a user's file in the file's own precision.
+/// The weights of S networks, (S, D): those of trained networks in f32, those of a user's file in the file's own
+/// precision.
 #[derive(Debug, Clone, Copy)]
 pub enum Theta<'a> {
     /// In f32.

@@ -29,14 +29,15 @@ impl Symmetric for ArrayView2<'_, f64> {
 
 /// The Hessian of one network as an operator: one forward pass when it is made, then any number of products.
 ///
-/// From Eqs. 15-18 with a direction \[U; u\], U of the shape of W and u of that of V: with a_in = U_n.h(x_i) and the change of the
-/// output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
+/// From Eqs. 15-18 with a direction \[U; u\], U of the shape of W and u of that of V: with a_in = U_n.h(x_i) and the
+/// change of the output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
 ///
 /// - the part for W_n is sum_i h(x_i) \[s_i dz_i v_n f'_in + delta_i (v_n f''_in a_in + f'_in u_n)\],
 /// - the part for v_0 is sum_i s_i dz_i,
 /// - the part for v_n is sum_i \[s_i dz_i r_in + delta_i f'_in a_in\].
 ///
-/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994) has such products for any network.
+/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994) has such products for any
+/// network.
 #[derive(Debug, Clone)]
 pub struct HessianProduct<'a> {
     problem: &'a Problem,
@@ -62,8 +63,8 @@ impl<'a> HessianProduct<'a> {
         Self { problem, terms, v_df, delta_df, curvature }
     }
 
-    /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an addition
-    /// each counting one.
+    /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an
+    /// addition each counting one.
     pub const fn flops(shape: OneHidden, samples: usize) -> u64 {
         let (samples, hidden, inputs) = (samples as u64, shape.hidden as u64, shape.inputs as u64);
         samples * hidden * (4 * (inputs + 1) + 13) + 3 * samples

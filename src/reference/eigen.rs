@@ -10,19 +10,20 @@ pub(crate) struct Eigen {
     pub(crate) vectors: DMatrix<f64>,
 }
 
-/// The iterations that a matrix of `size` rows may take: LAPACK allows 30 per eigenvalue; the floor leaves small matrices no
-/// reason to fail.
+/// The iterations that a matrix of `size` rows may take: LAPACK allows 30 per eigenvalue; the floor leaves small
+/// matrices no reason to fail.
 pub(crate) fn iterations(size: usize) -> usize {
     1000.max(30 * size)
 }
 
-/// All eigenvalues and eigenvectors of the symmetric `matrix`, of finite elements; `None` where the iteration does not end, or
-/// not in finite values. Eigenvalues are accurate to some roundings of ||matrix||_F, not relative to themselves.
+/// All eigenvalues and eigenvectors of the symmetric `matrix`, of finite elements; `None` where the iteration does not
+/// end, or not in finite values. Eigenvalues are accurate to some roundings of ||matrix||_F, not relative to
+/// themselves.
 ///
-/// Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to neighbouring
-/// diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and it was seen to stall
-/// there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The price is that small eigenvalues are
-/// accurate relative to the norm only.
+/// Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to
+/// neighbouring diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and it
+/// was seen to stall there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The price is
+/// that small eigenvalues are accurate relative to the norm only.
 pub(crate) fn symmetric_eigen(matrix: DMatrix<f64>) -> Option<Eigen> {
     let size = matrix.nrows();
     let shift = 2.0 * norm(&matrix);

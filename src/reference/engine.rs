@@ -14,9 +14,10 @@ use crate::engine::{
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
-/// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
+/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
+/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
+/// read as 0.
 const REVISION: u32 = 2;
 
 /// The closed forms of the network `theta` (D,).
@@ -64,7 +65,8 @@ impl Reference {
             steps += end.steps;
             if end.status != Status::StepLimit || steps == descent.max_steps {
                 let theta: Vec<f32> = theta.into_iter().map(|t| t as f32).collect();
-                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who reads it.
+                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who
+                // reads it.
                 let finite = theta.iter().all(|t| t.is_finite());
                 let status = if finite { end.status } else { Status::NonFinite };
                 return Ok((theta, DescentEnd { status, steps }));

@@ -8,8 +8,8 @@ use crate::model::Problem;
 
 /// The Hessian of the loss at `theta`, (D, D), symmetric.
 ///
-/// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T Vt F' +
-/// delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
+/// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T
+/// Vt F' + delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
 pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
     let (shape, data) = (problem.network.shape, &problem.data);
     let terms = terms(problem, theta);
@@ -55,8 +55,8 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
     hessian
 }
 
-/// The three-point central difference of the gradient, (D, D): column d is (g(theta + h e_d) - g(theta - h e_d)) / 2h with
-/// h = `step`; not symmetrised.
+/// The three-point central difference of the gradient, (D, D): column d is (g(theta + h e_d) - g(theta - h e_d)) / 2h
+/// with h = `step`; not symmetrised.
 pub fn central_difference_hessian(problem: &Problem, theta: &[f64], step: f64) -> Array2<f64> {
     let parameters = problem.network.parameters();
     let mut hessian = Array2::zeros((parameters, parameters));

@@ -1,15 +1,16 @@
-//! How far the rounding of the terms may have moved the Hessian: the sums behind [`crate::engine::Rounding`], whose documentation has
-//! the derivation.
+//! How far the rounding of the terms may have moved the Hessian: the sums behind [`crate::engine::Rounding`], whose
+//! documentation has the derivation.
 
 use super::Terms;
 use crate::engine::{Spread, UNIT};
 use crate::model::{Activation, Network, Problem};
 
-/// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings, and one of the
-/// math library's exponential.
+/// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings,
+/// and one of the math library's exponential.
 const FUNCTION: f64 = 8.0;
 
-/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by less than 1 + 2 steps.
+/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by
+/// less than 1 + 2 steps.
 const SMALL: f64 = 0.5;
 
 /// exp(-750) is 0 in f64, so the logistic function is constant beyond.
@@ -69,8 +70,8 @@ impl Pair {
     }
 }
 
-/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has fallen to 0 it stays
-/// 0 nearby, unless the error reaches back to where it has not.
+/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has
+/// fallen to 0 it stays 0 nearby, unless the error reaches back to where it has not.
 fn growth(steps: f64, constant: bool) -> f64 {
     if steps < SMALL {
         1.0 + 2.0 * steps

@@ -64,7 +64,8 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
     terms
 }
 
-/// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i > 0.
+/// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i >
+/// 0.
 pub fn output(network: Network, data: &Dataset, theta: &[f64]) -> Vec<f64> {
     let Network { shape, activation } = network;
     (0..data.samples())

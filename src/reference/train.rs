@@ -15,8 +15,8 @@ pub struct DescentEnd {
 
 /// theta <- theta - eta dL/dtheta until g.g < tolerance, g.g is not finite, or `max_steps` steps were taken.
 ///
-/// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more after the
-/// last step.
+/// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more
+/// after the last step.
 pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> DescentEnd {
     let mut gradient = vec![0.0; theta.len()];
     let mut units = vec![(0.0, 0.0); problem.network.shape.hidden];

@@ -45,7 +45,8 @@ pub(in crate::cpu) struct F64x4(__m256d);
 /// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX2 and FMA.
 macro_rules! vector {
     ($call:expr) => {
-        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
+        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's
+        // documentation).
         Self(unsafe { $call })
     };
 }
@@ -57,8 +58,8 @@ impl F32x8 {
         vector!(_mm256_round_ps::<0x08>(self.0))
     }
 
-    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of that number, which is
-    /// 0 from -127 down.
+    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of
+    /// that number, which is 0 from -127 down.
     #[inline(always)]
     fn exp2_factors(self) -> (Self, Self) {
         let bounded = self.at_least(Self::splat(-127.0));
@@ -66,8 +67,8 @@ impl F32x8 {
         (polynomial(bounded - whole, EXP2_CENTRED), whole.power_of_two())
     }
 
-    /// 2^self for a whole number self from -127, which gives 0, to 128, which gives infinity. NaN, which converts to an integer of low
-    /// bits 0, gives 1.
+    /// 2^self for a whole number self from -127, which gives 0, to 128, which gives infinity. NaN, which converts to an
+    /// integer of low bits 0, gives 1.
     #[inline(always)]
     fn power_of_two(self) -> Self {
         vector!({
