@@ -7,7 +7,8 @@ mod support;
 use std::path::Path;
 
 use serde_json::Value;
-use support::command::{assert_same_columns, begin_as, cut, fail, files, manifest, succeed};
+use support::command::{assert_same_columns, begin_as, fail, files, manifest, succeed};
+use support::cut::cut;
 use support::gpu::skipped;
 use tempfile::tempdir;
 

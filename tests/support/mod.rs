@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
 
 pub(crate) mod command;
+pub(crate) mod cut;
 pub(crate) mod gpu;
 
 use std::fmt::Write as _;
