@@ -224,7 +224,7 @@ fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
 }
 
 /// A column of the table for a person: its head, and the cell of a row; `None` if there is nothing to show.
-type Shown<'a> = (&'static str, &'a dyn Fn(&RunRow<'_>) -> Option<String>);
+type TextColumn<'a> = (&'static str, &'a dyn Fn(&RunRow<'_>) -> Option<String>);
 
 /// The table for a person, with the columns that at least one run has.
 fn text(rows: &[RunRow<'_>]) -> String {
@@ -232,7 +232,7 @@ fn text(rows: &[RunRow<'_>]) -> String {
     let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
     let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
-    let columns: [Shown<'_>; 17] = [
+    let columns: [TextColumn<'_>; 17] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
         ("step_size", &|row| Some(number(row.run.step_size))),

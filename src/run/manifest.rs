@@ -137,6 +137,15 @@ impl Manifest {
         }
     }
 
+    /// Every field in which an engine described by `engine` of the program's `version` differs from what computed this run.
+    pub(super) fn engine_differences(&self, engine: &Description, version: &str) -> Vec<String> {
+        let mut differences = self.engine.differences(engine);
+        if self.version != version {
+            differences.push(format!("program version: `{}` there, `{version}` here", self.version));
+        }
+        differences
+    }
+
     /// The manifest of a run that starts now.
     pub(super) fn new(spec: Spec, engine: Description, columns: Vec<Column>) -> Self {
         Self {

@@ -181,18 +181,11 @@ fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
         };
         return Err(RunError::Unlike { first, other, differences });
     }
-    let mut found = a.engine.differences(&b.engine);
-    if a.version != b.version {
-        found.push(format!("program version: `{}` there, `{}` here", a.version, b.version));
-    }
-    if mixed || found.is_empty() {
+    let differences = a.engine_differences(&b.engine, &b.version).join("; ");
+    if mixed || differences.is_empty() {
         return Ok(());
     }
-    Err(RunError::MixedEngines {
-        first: first.dir().to_owned(),
-        other: other.dir().to_owned(),
-        differences: found.join("; "),
-    })
+    Err(RunError::MixedEngines { first: first.dir().to_owned(), other: other.dir().to_owned(), differences })
 }
 
 /// How many differences are named.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::args::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{advice, summary};
@@ -94,8 +94,8 @@ impl Args {
         })?;
         announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
         let go_on = go_on_with(writer.dir());
-        let runner = Runner { choice: &choice, progress: &self.progress };
-        let sweep = Sweep { given: Some(theta.view()), ..runner.sweep(&experiment) };
-        summary::show_finished(&runner.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
+        let setup = RunSetup { choice: &choice, progress: &self.progress };
+        let sweep = Sweep { given: Some(theta.view()), ..setup.sweep(&experiment) };
+        summary::show_finished(&setup.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
     }
 }

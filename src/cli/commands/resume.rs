@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::{EngineArgs, ProgressArgs, SummaryArgs, parse_seeds};
 use crate::cli::extend::{Extender, open, open_all, tidy};
 use crate::cli::failure::Failure;
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{grid_table, interruption, summary};
@@ -62,7 +62,7 @@ impl Args {
                 return grid_table::leave(dir, &grid, output);
             };
             let choice = &engine.choose_as(&unfinished.manifest().engine)?;
-            return Runner { choice, progress }.finish_grid(dir, &grid, output);
+            return RunSetup { choice, progress }.finish_grid(dir, &grid, output);
         }
         let run = open(dir)?;
         if !is_unfinished(&&run) {
@@ -71,6 +71,6 @@ impl Args {
             return summary::show(&run, output);
         }
         let choice = &engine.choose_as(&run.manifest().engine)?;
-        summary::show(&Runner { choice, progress }.finish(dir, &run)?, output)
+        summary::show(&RunSetup { choice, progress }.finish(dir, &run)?, output)
     }
 }

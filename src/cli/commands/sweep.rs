@@ -11,7 +11,7 @@ use crate::cli::args::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::words::go_on_with;
 use crate::cli::{advice, summary};
 use crate::records::{Column, Dtype, columns};
@@ -90,7 +90,7 @@ impl Args {
             advice::name_single_class(experiment);
             advice::name_scaled_inputs(experiment);
         }
-        let runner = Runner { choice: &choice, progress: &self.progress };
+        let setup = RunSetup { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
         if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
@@ -99,7 +99,7 @@ impl Args {
             })?;
             announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
-            let run = runner.carry_out(&runner.sweep(experiment), engine, writer, &go_on)?;
+            let run = setup.carry_out(&setup.sweep(experiment), engine, writer, &go_on)?;
             summary::show_finished(&run, &self.output)?;
             return if self.progress.json() { Ok(()) } else { advice::after_training(&run, experiment) };
         }
@@ -114,7 +114,7 @@ impl Args {
         let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
         announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
-        runner.finish_grid(&dir, &grid, &self.output)
+        setup.finish_grid(&dir, &grid, &self.output)
     }
 
     /// The value of --keep that would write less, if there is one.
