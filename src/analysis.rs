@@ -21,7 +21,7 @@ mod rise;
 mod spearman;
 
 pub use duplicates::{
-    Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Networks, PairStatistics, SAMPLED_PAIRS, Same,
+    ComparedNetworks, Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, PairStatistics, SAMPLED_PAIRS, Same,
     VALUES_WITHIN, WITHIN, duplicates, same_networks,
 };
 pub use f1::{macro_f1, macro_f1_of_each};

@@ -20,9 +20,9 @@ use ndarray::ArrayView2;
 use super::AnalysisError;
 use distances::{all_pairs, sampled_pairs};
 use first::{Sameness, first_of_each};
-use rows::Rows;
+use rows::PointSet;
 
-pub use symmetry::{LambdaRatio, MOST_MATCHED, Maps, Networks, Same, VALUES_WITHIN, WITHIN, same_networks};
+pub use symmetry::{ComparedNetworks, LambdaRatio, MOST_MATCHED, Maps, Same, VALUES_WITHIN, WITHIN, same_networks};
 
 /// Up to this many points mean and standard deviation are those of all pairs; beyond, of [`SAMPLED_PAIRS`].
 pub const EXACT_POINTS: usize = 100_000;
@@ -118,7 +118,7 @@ fn with_limits(points: ArrayView2<'_, f32>, exact_points: usize, sampled: u64) -
     }
     let points = points.as_standard_layout();
     let dimensions = points.ncols();
-    let rows = Rows { values: points.as_slice().unwrap_or_default(), dimensions };
+    let rows = PointSet { values: points.as_slice().unwrap_or_default(), dimensions };
     if let Some((index, &value)) = rows.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(AnalysisError::NotFinite { of: "the points' coordinates", index, value: f64::from(value) });
     }
@@ -155,7 +155,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::distances::euclidean;
-    use super::{Duplicates, Nearer, PairStatistics, Rows, duplicates, first_of_each, with_limits};
+    use super::{Duplicates, Nearer, PairStatistics, PointSet, duplicates, first_of_each, with_limits};
     use crate::model::philox4x32_10;
 
     /// `count` points in `clusters` clusters of the given spread, in `dimensions` dimensions.
@@ -217,14 +217,14 @@ mod tests {
     #[test]
     fn a_point_near_a_dropped_one_only_is_kept() {
         let points = array![[0.0_f32, 0.0], [0.9, 0.0], [1.8, 0.0]];
-        let rows = Rows { values: points.as_slice().unwrap(), dimensions: 2 };
+        let rows = PointSet { values: points.as_slice().unwrap(), dimensions: 2 };
         assert_eq!(first_of_each(rows, 3, &Nearer(1.0)), [0, 0, 2]);
     }
 
     #[test]
     fn the_forest_agrees_with_the_rule_at_any_threshold() {
         let points = clustered(3000, 5, 200, 4.0);
-        let rows = Rows { values: points.as_slice().unwrap(), dimensions: 5 };
+        let rows = PointSet { values: points.as_slice().unwrap(), dimensions: 5 };
         for threshold in [0.01, 0.5, 1.0, 2.0, 5.0, 50.0] {
             let mut expected: Vec<usize> = Vec::new();
             for j in 0..3000 {

@@ -37,7 +37,7 @@ pub enum Method {
 /// Where a route runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Device {
+pub enum Site {
     /// f64 on all cores: the reference engine and the numeric routes
     Reference,
     /// f64 in SIMD lanes on all cores
@@ -46,16 +46,17 @@ pub enum Device {
     Gpu,
 }
 
-/// A route on a device.
+/// A route at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Runner {
     /// The route.
     pub method: Method,
     /// Where it runs.
-    pub device: Device,
+    #[serde(rename = "device")]
+    pub site: Site,
 }
 
-impl fmt::Display for Device {
+impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reference => "f64",
@@ -67,7 +68,7 @@ impl fmt::Display for Device {
 
 impl fmt::Display for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.method.name(), self.device)
+        write!(f, "{} on {}", self.method.name(), self.site)
     }
 }
 
@@ -108,11 +109,11 @@ impl Method {
     }
 
     /// Where the route is implemented.
-    pub const fn devices(self) -> &'static [Device] {
+    pub const fn sites(self) -> &'static [Site] {
         match self {
-            Self::Pairwise | Self::Eigenvalues => &[Device::Reference, Device::Cpu, Device::Gpu],
-            Self::Assembled => &[Device::Cpu, Device::Gpu],
-            _ => &[Device::Reference],
+            Self::Pairwise | Self::Eigenvalues => &[Site::Reference, Site::Cpu, Site::Gpu],
+            Self::Assembled => &[Site::Cpu, Site::Gpu],
+            _ => &[Site::Reference],
         }
     }
 

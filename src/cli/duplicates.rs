@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::progress::Watched;
 use super::summary::OutputArgs;
 use super::{Failure, print};
-use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
+use crate::analysis::{ComparedNetworks, Maps, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
 
@@ -159,7 +159,7 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
     };
     let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
     let (shape, activation) = (spec.shape(), spec.activation);
-    let networks = Networks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+    let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
     let found = same_networks(&networks, maps)?;
     let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];
     if maps == Maps::Symmetry {

@@ -44,7 +44,7 @@ enum Over {
     All,
 }
 
-impl From<Over> for report::Over {
+impl From<Over> for report::Selection {
     fn from(over: Over) -> Self {
         match over {
             Over::Unique => Self::Unique,

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::distances::Blocks;
 use super::forest::Forest;
-use super::rows::Rows;
+use super::rows::PointSet;
 
 /// Points that are compared with the kept ones at the same time, before they are compared with each other.
 const BATCH: usize = 1024;
@@ -22,7 +22,7 @@ pub(super) trait Sameness: Sync {
 ///
 /// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other. The
 /// decisions are those of going through the points one by one.
-pub(super) fn first_of_each(rows: Rows<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
+pub(super) fn first_of_each(rows: PointSet<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
     let mut first_of: Vec<usize> = (0..count).collect();
     let mut forest = Forest::new(rows);
     for start in (0..count).step_by(BATCH) {

@@ -7,7 +7,7 @@
 use multiversion::multiversion;
 
 use super::distances::{Blocks, LANES, squares_below};
-use super::rows::Rows;
+use super::rows::PointSet;
 
 /// Points of a leaf: two blocks of lanes.
 const LEAF: usize = 2 * LANES;
@@ -24,13 +24,13 @@ const GROWTH: usize = 4;
 /// The kept points.
 #[derive(Debug)]
 pub(super) struct Forest<'a> {
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     /// The larger trees first.
     trees: Vec<Tree>,
 }
 
 impl<'a> Forest<'a> {
-    pub(super) fn new(rows: Rows<'a>) -> Self {
+    pub(super) fn new(rows: PointSet<'a>) -> Self {
         Self { rows, trees: Vec::new() }
     }
 
@@ -81,7 +81,7 @@ struct Node {
 }
 
 impl Tree {
-    fn new(rows: Rows<'_>, mut order: Vec<u32>) -> Self {
+    fn new(rows: PointSet<'_>, mut order: Vec<u32>) -> Self {
         let mut building = Building { rows, nodes: Vec::new(), boxes: Vec::new() };
         building.add(&mut order, 0);
         let Building { nodes, boxes, .. } = building;
@@ -143,7 +143,7 @@ fn square_to_box(x: &[f64], low: &[f64], high: &[f64]) -> f64 {
 
 /// A tree while its nodes are added, parents before children.
 struct Building<'a> {
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     nodes: Vec<Node>,
     boxes: Vec<f64>,
 }

@@ -1,4 +1,4 @@
-//! Networks that are the same but for what no network can be told by: the order of its hidden units, and their signs.
+//! Networks that are the same but for what tells no network from another: the order of its hidden units, and their signs.
 //!
 //! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well ([`Maps::Symmetry`]):
 //! any order of the hidden units; for tanh the sign of a unit with that of its output weight, (W_n, v_n) -> (-W_n, -v_n),
@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
-use super::rows::Rows;
+use super::rows::PointSet;
 use crate::model::{Activation, Shape};
 
 /// Two networks are the same where the distance of their weights, once those of one are mapped as near to the other's as the
@@ -53,9 +53,9 @@ pub enum Maps {
     Function,
 }
 
-/// Networks that are compared. One row, and one value, a network.
+/// The networks that are compared. Each has one row, and one value.
 #[derive(Debug, Clone, Copy)]
-pub struct Networks<'a> {
+pub struct ComparedNetworks<'a> {
     /// M and N.
     pub shape: Shape,
     /// f.
@@ -79,7 +79,7 @@ pub struct Same {
     pub maps: Maps,
     /// How `lambda_sup` differs among networks that are the same; None where every network is kept.
     pub lambda_ratio: Option<LambdaRatio>,
-    told: &'static str,
+    compared_under: &'static str,
 }
 
 /// The largest `lambda_sup` of a kept network and those that are the same, divided by their smallest.
@@ -112,7 +112,11 @@ impl fmt::Display for Same {
             Maps::Symmetry => ("symmetry", "loss and lambda_sup"),
             Maps::Function => ("function", "loss"),
         };
-        write!(f, "{unique} of {all} networks are unique by {by}: no two are the same under {}, ", self.told)?;
+        write!(
+            f,
+            "{unique} of {all} networks are unique by {by}: no two are the same under {}, ",
+            self.compared_under
+        )?;
         write!(f, "theta within {} % and {values} within {} %", 100.0 * WITHIN, 100.0 * VALUES_WITHIN)?;
         if let (Maps::Function, Some(ratio)) = (self.maps, self.lambda_ratio) {
             let LambdaRatio { classes, median, largest, range: (low, high), .. } = ratio;
@@ -139,8 +143,8 @@ impl fmt::Display for Same {
 /// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not
 /// finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
 /// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
-pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
-    let Networks { shape, activation, theta, loss, lambda_sup } = *networks;
+pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
+    let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
     let count = theta.nrows();
     let fits = |what, found, expected| {
         if found == expected { Ok(()) } else { Err(AnalysisError::Columns { what, found, expected }) }
@@ -156,7 +160,7 @@ pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, Analys
         return Err(AnalysisError::TooWide { hidden: shape.hidden, most: MOST_MATCHED });
     }
     let theta = theta.as_standard_layout();
-    let rows = Rows { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
+    let rows = PointSet { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
     if let Some((index, &value)) = rows.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(AnalysisError::NotFinite { of: "the networks' weights", index, value: f64::from(value) });
     }
@@ -164,10 +168,10 @@ pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, Analys
     let search = Search { shape, geometry, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
     let (search, index) = search.indexed(count);
     let width = index.len() / count.max(1);
-    let duplicate_of = first_of_each(Rows { values: &index, dimensions: width }, count, &search);
+    let duplicate_of = first_of_each(PointSet { values: &index, dimensions: width }, count, &search);
     let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
     let lambda_ratio = LambdaRatio::of(&duplicate_of, networks.lambda_sup)?;
-    Ok(Same { kept, duplicate_of, maps, lambda_ratio, told: geometry.told() })
+    Ok(Same { kept, duplicate_of, maps, lambda_ratio, compared_under: geometry.in_words() })
 }
 
 impl LambdaRatio {
@@ -216,7 +220,7 @@ impl Geometry {
     }
 
     /// What networks are compared under, in words.
-    fn told(self) -> &'static str {
+    fn in_words(self) -> &'static str {
         match self {
             Self::Order => "permutations of hidden units",
             Self::OrderAndSigns => "permutations and signs of hidden units",
@@ -237,7 +241,7 @@ impl Geometry {
 struct Search<'a> {
     shape: Shape,
     geometry: Geometry,
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     loss: &'a [f64],
     /// None where it may differ.
     lambda_sup: Option<&'a [f64]>,

@@ -3,12 +3,13 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::Axis;
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, GREY, INK, VERMILLION};
+use super::{name, numbered};
 use crate::replay::Trajectory;
+use crate::report::drawing::axis::Axis;
+use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use crate::report::drawing::figure::{Figure, FigureError};
+use crate::report::drawing::lettering::{TEXT_SIZE, number};
+use crate::report::drawing::palette::{BLUE, GREY, INK, VERMILLION};
 
 impl Trajectory {
     fn check(&self, figure: &'static str) -> Result<(), FigureError> {
@@ -53,15 +54,15 @@ impl Trajectory {
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or a trajectory has no record.
-pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
+pub fn training_of_sharpest_and_flattest(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
     let both = [sharpest, flattest];
-    let canvas = draw("Figure 5", &both, &["(a) sharpest", "(b) flattest"], false)?;
+    let canvas = draw(name(5), &both, &["(a) sharpest", "(b) flattest"], false)?;
     let mut caption =
         format!("Loss L, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of gradient descent. {SCALES}");
     for (trajectory, part) in both.iter().zip(["(a) sharpest", "(b) flattest"]) {
         caption += &format!(" {part}: seed {}{}.", trajectory.seed, end_of(trajectory));
     }
-    let figure = Figure::new("figure-05", title(5), caption, canvas)?;
+    let figure = numbered(5, caption, canvas)?;
     Ok(flattest.with_columns(sharpest.with_columns(figure, "_sharpest"), "_flattest"))
 }
 
@@ -69,7 +70,7 @@ pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajector
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or there is no record.
-pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
+pub fn training_of_seed(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     let canvas = draw("The replay", &[trajectory], &[""], true)?;
     let caption = format!(
         "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of seed {}{}. {SCALES}",
@@ -134,8 +135,8 @@ fn draw(
         let values: Vec<f64> = trajectories.iter().flat_map(|trajectory| columns(trajectory)).collect();
         Axis::log_around(label, &values).with_ticks(6)
     };
-    type Column = fn(&Trajectory) -> &Vec<f64>;
-    let mut rows: Vec<(Axis, Vec<(Column, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
+    type Series = fn(&Trajectory) -> &Vec<f64>;
+    let mut rows: Vec<(Axis, Vec<(Series, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
     if gradient {
         rows.push((around("g·g", &|t| t.gradient_sq.clone()), vec![(|t| &t.gradient_sq, INK)]));
     }
@@ -157,9 +158,8 @@ fn draw(
         for (row, (axis, curves)) in rows.iter().enumerate() {
             let area = Area { left, top: top + row as f64 * (height + between), width, height };
             let is_last = row + 1 == rows.len();
-            let x = Axis::steps(if is_last { "step t" } else { "" }, last);
-            let x = if is_last { x } else { x.bare() };
-            let y = if k == 0 { axis.clone() } else { axis.clone().bare() };
+            let x = Axis::steps("step t", last).bare_unless(is_last);
+            let y = axis.clone().bare_unless(k == 0);
             let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
             for &(column, color) in curves {
                 let dash = (color == VERMILLION).then_some("6 3");

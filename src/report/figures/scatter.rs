@@ -1,16 +1,16 @@
 //! Figures that plot one quantity of each network against another: 2, 9, 10 and 12.
 
-use std::collections::HashSet;
-
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::{Axis, scales};
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, SHARPNESS_AGAINST_F1, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, GREY, VERMILLION};
+use super::{SHARPNESS_AGAINST_F1, name, numbered};
 use crate::analysis::{RankCorrelation, median};
+use crate::report::drawing::axis::{Axis, scales};
+use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use crate::report::drawing::figure::{Figure, FigureError};
+use crate::report::drawing::lettering::{TEXT_SIZE, minus, number};
+use crate::report::drawing::palette::{BLUE, GREY, VERMILLION};
+use crate::report::drawing::thinning::{thin, thinning_note};
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -22,11 +22,6 @@ pub struct Points<'a> {
     /// Ordinates.
     pub y: &'a [f64],
 }
-
-/// More points than this are thinned for drawing.
-const THIN_ABOVE: usize = 2000;
-/// Side of the square cells of which each draws one point, in pixels of an 85 mm column.
-const CELL: f64 = 1.5;
 
 impl Points<'_> {
     /// The points whose coordinates are both finite.
@@ -47,31 +42,6 @@ fn checked(figure: &'static str, groups: &[Points<'_>]) -> Result<Vec<Vec<(f64, 
         return Err(FigureError::TooFew { figure, what: "networks with finite values", needed: 1, found });
     }
     Ok(points)
-}
-
-/// The points that are drawn of `points`: all of them, or of many the first in each small cell of the panel, so that the drawing
-/// looks the same and stays small.
-pub(super) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= THIN_ABOVE {
-        return points.to_vec();
-    }
-    let mut taken = HashSet::new();
-    let cell = |&(x, y): &(f64, f64)| {
-        let (x, y) = panel.at(x, y);
-        ((x / CELL).floor() as i64, (y / CELL).floor() as i64)
-    };
-    points.iter().filter(|point| taken.insert(cell(point))).copied().collect()
-}
-
-/// The sentence of a caption that says what thinning left out.
-pub(super) fn thinning_note(drawn: usize, of: usize) -> String {
-    if drawn == of {
-        return String::new();
-    }
-    format!(
-        " Of {of} points {drawn} are drawn, one for each square of {:.1} mm; the data hold all.",
-        CELL * 85.0 / WIDTH
-    )
 }
 
 fn dropped_note(groups: &[Points<'_>], kept: &[Vec<(f64, f64)>]) -> String {
@@ -154,8 +124,7 @@ fn with_columns(mut figure: Figure, prefix: (&str, &str), groups: &[Points<'_>])
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 2";
-    let points = checked(FIGURE, groups)?;
+    let points = checked(name(2), groups)?;
     let values: Vec<f64> = points.iter().flatten().flat_map(|&(x, y)| [x, y]).collect();
     // Equal distances above the diagonal are equal ratios, so the looseness of the bound can be read off.
     let x = Axis::log_around("largest eigenvalue λ_{1} (numeric)", &values);
@@ -164,7 +133,7 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     let side = WIDTH - left - 14.0;
     let area = Area { left, top: 28.0, width: side, height: 0.82 * side };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
-    let said = scales(&x, &y);
+    let scales = scales(&x, &y);
     let range = x.range;
     let mut panel = Panel::new(area, x, y);
     diagonal(&mut panel, range, true, "λ_{sup} = λ_{1}");
@@ -197,11 +166,11 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
             );
         }
     }
-    caption += said;
+    caption += scales;
     caption += &unplaced_note(&points, &shown);
     caption += &thinning_note(drawn, shown.iter().map(Vec::len).sum());
     caption += &dropped_note(groups, &points);
-    let figure = Figure::new("figure-02", title(2), caption, canvas)?;
+    let figure = numbered(2, caption, canvas)?;
     Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
 }
 
@@ -223,23 +192,20 @@ pub fn sharpness_against_macro_f1(
         "macro F1 on the test samples",
         ((lowest - 0.06 * (1.0 - lowest)).max(-0.03), 1.0 + 0.04 * (1.0 - lowest)),
     );
-    let (left, said) = (y.room(), scales(&x, &y));
+    let (left, scales) = (y.room(), scales(&x, &y));
     let area = Area { left, top: 30.0, width: WIDTH - left - 16.0, height: 230.0 };
     let mut panel = Panel::new(area, x, y);
     let drawn = draw(&mut panel, std::slice::from_ref(&points));
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
     canvas.place(panel);
     let RankCorrelation { pairs, rho, p_value } = correlation;
-    let (rho, p) = if rho.is_nan() {
-        ("none".into(), "–".into())
-    } else {
-        (format!("{rho:.3}").replace('-', "\u{2212}"), number(p_value))
-    };
+    let (rho, p) =
+        if rho.is_nan() { ("none".into(), "–".into()) } else { (minus(&format!("{rho:.3}")), number(p_value)) };
     let found = format!("Spearman ρ = {rho}, p = {p}, n = {pairs}");
     canvas.text(area.left + area.width / 2.0, 18.0, &found, TEXT_SIZE, TextAnchor::Middle);
     let caption = format!(
         "Sharpness {symbol} against the macro F1 on the test samples, for {pairs} networks. Spearman's rank correlation ρ = {rho}, \
-         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{said}{}{}",
+         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{scales}{}{}",
         thinning_note(drawn, points.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
@@ -256,12 +222,11 @@ pub fn sharpness_against_macro_f1(
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 9";
     let mut panels = Vec::new();
     let mut caption =
         "Closed-form traces (Theorems 2 and 5) against those of the Hessian by central differences.".to_owned();
     for (symbol, group) in [("tr H", trace), ("tr H^{2}", trace_sq)] {
-        let points = checked(FIGURE, &[group])?.swap_remove(0);
+        let points = checked(name(9), &[group])?.swap_remove(0);
         let scale = points.iter().map(|p| p.0.abs()).fold(0.0, f64::max);
         let worst = points.iter().map(|&(x, y)| (x - y).abs()).fold(0.0, f64::max);
         caption += &format!(
@@ -305,7 +270,7 @@ pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result
     }
     caption += &both;
     caption += &thinning_note(drawn, of);
-    let figure = Figure::new("figure-09", title(9), caption, canvas)?;
+    let figure = numbered(9, caption, canvas)?;
     let figure = with_columns(figure, ("trace_numeric", "trace"), &[trace]);
     Ok(with_columns(figure, ("trace_sq_numeric", "trace_sq"), &[trace_sq]))
 }
@@ -319,12 +284,11 @@ pub fn bound_against_weight_norms(
     w_norm_sq: &[f64],
     lambda_sup: &[f64],
 ) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 10";
     let groups = [
         Points { label: "‖V‖^{2}_{F}", x: v_norm_sq, y: lambda_sup },
         Points { label: "‖W‖^{2}_{F}", x: w_norm_sq, y: lambda_sup },
     ];
-    let points = checked(FIGURE, &groups)?;
+    let points = checked(name(10), &groups)?;
     let y = Axis::log_around("λ_{sup}", lambda_sup);
     let left = y.room();
     let (gap, top) = (24.0, 14.0);
@@ -335,7 +299,7 @@ pub fn bound_against_weight_norms(
     for (k, (group, points)) in groups.iter().zip(&placed).enumerate() {
         let area = Area { left: left + k as f64 * (width + gap), top, width, height: width };
         let x = Axis::log_around(group.label, points.iter().map(|p| &p.0)).with_ticks(5);
-        let y = if k == 0 { y.clone() } else { y.clone().bare() };
+        let y = y.clone().bare_unless(k == 0);
         let mut panel = Panel::new(area, x, y);
         drawn += draw(&mut panel, std::slice::from_ref(points));
         canvas.place(panel);
@@ -347,7 +311,7 @@ pub fn bound_against_weight_norms(
         thinning_note(drawn, placed.iter().map(Vec::len).sum()),
         dropped_note(&groups[..1], &points[..1])
     );
-    let figure = Figure::new("figure-10", title(10), caption, canvas)?;
+    let figure = numbered(10, caption, canvas)?;
     Ok(figure
         .with_column("v_norm_sq", v_norm_sq)
         .with_column("w_norm_sq", w_norm_sq)
@@ -360,9 +324,8 @@ pub fn bound_against_weight_norms(
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 12";
     let group = Points { label: "‖R^{⊤}R‖^{2}_{F}", x: hidden_gram_sq, y: lambda_sup };
-    let points = checked(FIGURE, &[group])?.swap_remove(0);
+    let points = checked(name(12), &[group])?.swap_remove(0);
     // Linear axes: the enlargement is the point of the figure.
     let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
     sorted.sort_by(f64::total_cmp);
@@ -401,6 +364,6 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
         thinning_note(drawn, points.len() + close.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
-    let figure = Figure::new("figure-12", title(12), caption, canvas)?;
+    let figure = numbered(12, caption, canvas)?;
     Ok(figure.with_column("hidden_gram_sq", hidden_gram_sq).with_column("lambda_sup", lambda_sup))
 }

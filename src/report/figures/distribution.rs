@@ -3,17 +3,18 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::{Axis, scales};
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
-use super::points::thin;
+use super::{name, numbered};
 use crate::analysis::{MannWhitney, quantiles};
+use crate::report::drawing::axis::{Axis, scales};
+use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
+use crate::report::drawing::figure::{Figure, FigureError};
+use crate::report::drawing::lettering::{TEXT_SIZE, number};
+use crate::report::drawing::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
+use crate::report::drawing::thinning::thin;
 
 /// Values of one group of networks.
 #[derive(Debug, Clone, Copy)]
-pub struct Group<'a> {
+pub struct Distribution<'a> {
     /// What the axis calls it, such as `low λ_{sup}`.
     pub label: &'a str,
     /// One value a network.
@@ -40,10 +41,10 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     const BINS: usize = 36;
     let sorted = sorted_finite(lambda_sup);
     let (&[low, ..], &[.., high]) = (sorted.as_slice(), sorted.as_slice()) else {
-        return Err(too_few("Figure 6", sorted.len()));
+        return Err(too_few(name(6), sorted.len()));
     };
     if sorted.len() < 2 {
-        return Err(too_few("Figure 6", sorted.len()));
+        return Err(too_few(name(6), sorted.len()));
     }
     let (log, (low, high)) = reach(&sorted, low, high);
     let around = if log { Axis::log_around } else { Axis::linear_around };
@@ -65,7 +66,7 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let left = y.room();
     let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 230.0 };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
-    let said = scales(&axis, &y);
+    let scales = scales(&axis, &y);
     let mut panel = Panel::new(area, axis, y);
     for (k, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
         let color = if edge(k) < threshold { BLUE } else { VERMILLION };
@@ -99,13 +100,13 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let below = sorted.partition_point(|&v| v <= threshold);
     let caption = format!(
         "Distribution of λ_{{sup}} over {} networks, in {BINS} bins of equal width{}. The dashed line at {} parts {below} networks of \
-         low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{said}",
+         low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{scales}",
         sorted.len(),
         if log { " on the logarithmic axis" } else { "" },
         number(threshold),
         sorted.len() - below
     );
-    let figure = Figure::new("figure-06", title(6), caption, canvas)?;
+    let figure = numbered(6, caption, canvas)?;
     Ok(figure.with_column("lambda_sup", lambda_sup).with_column("threshold", &[threshold]))
 }
 
@@ -140,11 +141,10 @@ fn too_few(figure: &'static str, found: usize) -> FigureError {
 /// # Errors
 /// [`FigureError`] if a group has no finite value.
 pub fn macro_f1_by_bound(
-    low: Group<'_>,
-    high: Group<'_>,
+    low: Distribution<'_>,
+    high: Distribution<'_>,
     comparison: Option<MannWhitney>,
 ) -> Result<Figure, FigureError> {
-    let title = title(7);
     let with_columns =
         |figure: Figure| figure.with_column("macro_f1_low", low.values).with_column("macro_f1_high", high.values);
     if let Some(values) = few_values(&[low, high]) {
@@ -154,32 +154,32 @@ pub fn macro_f1_by_bound(
             values.len(),
             groups_caption(&[low, high], comparison)?
         );
-        return Ok(with_columns(Figure::new("figure-07", title, caption, canvas)?));
+        return Ok(with_columns(numbered(7, caption, canvas)?));
     }
     let lowest = low.values.iter().chain(high.values).copied().fold(1.0, f64::min);
     let axis = Axis::linear("macro F1 on the test samples", ((lowest - 0.06).max(-0.03), 1.03));
-    let canvas = boxes("Figure 7", &[low, high], axis)?;
+    let canvas = boxes(name(7), &[low, high], axis)?;
     let caption = format!(
         "Macro F1 on the test samples. The y axis is linear. {BOXES} {}",
         groups_caption(&[low, high], comparison)?
     );
-    Ok(with_columns(Figure::new("figure-07", title, caption, canvas)?))
+    Ok(with_columns(numbered(7, caption, canvas)?))
 }
 
 /// Figure 11: `lambda_sup` by the number of hidden units.
 ///
 /// # Errors
 /// [`FigureError`] if a group has no finite value.
-pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
+pub fn bound_by_width(groups: &[Distribution<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
     let values = groups.iter().flat_map(|group| group.values);
     let axis = Axis::around("λ_{sup}", values);
     let scale = if axis.is_log() { "logarithmic" } else { "linear" };
-    let canvas = boxes("Figure 11", groups, axis)?;
+    let canvas = boxes(name(11), groups, axis)?;
     let caption = format!(
         "λ_{{sup}} by the number of hidden units N. The y axis is {scale}. {BOXES} {}",
         groups_caption(groups, comparison)?
     );
-    let mut figure = Figure::new("figure-11", title(11), caption, canvas)?;
+    let mut figure = numbered(11, caption, canvas)?;
     for (k, group) in groups.iter().enumerate() {
         figure = figure.with_column(&format!("lambda_sup_{}", k + 1), group.values);
     }
@@ -190,7 +190,7 @@ pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> 
 const BOXES: &str =
     "Boxes span the quartiles, whiskers 10 % to 90 %, the line is the median, dots lie outside the whiskers.";
 
-fn groups_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
+fn groups_caption(groups: &[Distribution<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
     let mut sentences = Vec::new();
     for group in groups {
         let sorted = sorted_finite(group.values);
@@ -204,7 +204,7 @@ fn groups_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Resu
 }
 
 /// The values of all groups, ascending, if they are so few that counting each says more than a box does.
-fn few_values(groups: &[Group<'_>]) -> Option<Vec<f64>> {
+fn few_values(groups: &[Distribution<'_>]) -> Option<Vec<f64>> {
     const MOST: usize = 12;
     let mut values: Vec<f64> = groups.iter().flat_map(|group| sorted_finite(group.values)).collect();
     values.sort_by(f64::total_cmp);
@@ -213,10 +213,10 @@ fn few_values(groups: &[Group<'_>]) -> Option<Vec<f64>> {
 }
 
 /// How many networks of each group have each of `values`, as bars of the share of their group with the count beside them.
-fn counts(groups: &[Group<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
+fn counts(groups: &[Distribution<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
     let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
     if sorted.iter().any(Vec::is_empty) {
-        return Err(FigureError::TooFew { figure: "Figure 7", what: "networks in every group", needed: 1, found: 0 });
+        return Err(FigureError::TooFew { figure: name(7), what: "networks in every group", needed: 1, found: 0 });
     }
     // As many digits as tell neighbours apart.
     let written = |digits: usize| values.iter().map(|value| format!("{value:.digits$}")).collect::<Vec<String>>();
@@ -258,7 +258,7 @@ fn colors(k: usize) -> (&'static str, &'static str) {
 }
 
 /// Box plots side by side, by the paper's convention: box 25-75 %, whiskers 10-90 %, line the median.
-fn boxes(figure: &'static str, groups: &[Group<'_>], y: Axis) -> Result<Canvas, FigureError> {
+fn boxes(figure: &'static str, groups: &[Distribution<'_>], y: Axis) -> Result<Canvas, FigureError> {
     let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
     if sorted.iter().any(Vec::is_empty) || sorted.is_empty() {
         return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });

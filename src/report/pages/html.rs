@@ -4,9 +4,9 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::figure::{Figure, Gap};
-use super::lettering::{html, plain};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
+use crate::report::drawing::figure::{Figure, Gap};
+use crate::report::drawing::lettering::{html, plain};
 
 /// What a report holds, top to bottom.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 #[derive(Template)]
-#[template(path = "report.html", config = "src/report/askama.toml")]
+#[template(path = "report.html", config = "src/report/pages/askama.toml")]
 struct Page<'a> {
     report: &'a Report,
 }
@@ -64,7 +64,7 @@ impl Page<'_> {
         self.contents().iter().any(|(name, ..)| name.starts_with("figure-"))
     }
 
-    fn verdict(&self, row: &Row) -> &'static str {
+    fn verdict(&self, row: &TableRow) -> &'static str {
         match row.holds {
             Some(true) => "holds",
             Some(false) => "differs",

@@ -1,0 +1,65 @@
+//! The pictures, a file for each kind.
+
+mod activations;
+mod cost;
+mod distribution;
+mod hessian;
+mod landscape;
+mod paper;
+mod scatter;
+mod trajectory;
+
+pub use activations::activation_functions;
+pub use cost::{cost_against_error, cost_against_hidden, cost_against_samples};
+pub use distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
+pub use hessian::hessian_against_numeric;
+pub use landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
+pub use paper::every_figure;
+pub use scatter::{
+    Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
+    sharpness_against_macro_f1, traces_against_numeric,
+};
+pub use trajectory::{training_of_seed, training_of_sharpest_and_flattest};
+
+use crate::report::drawing::canvas::Canvas;
+use crate::report::drawing::figure::{Figure, FigureError};
+
+/// Titles of the paper's figures, from Figure 2 on.
+const TITLES: [&str; 12] = [
+    "Figure 2 · The bound against the largest eigenvalue",
+    "Figure 3 · The two sharpest networks",
+    "Figure 4 · The two flattest networks",
+    "Figure 5 · Sharpness during training",
+    "Figure 6 · Distribution of the bound",
+    "Figure 7 · Generalization of flat and sharp networks",
+    "Figure 8 · The Hessian, closed form against numeric",
+    "Figure 9 · Traces, closed form against numeric",
+    "Figure 10 · The bound against the norms of the weights",
+    "Figure 11 · The bound by the width of the network",
+    "Figure 12 · The bound against the hidden layer's Gram matrix",
+    "Figure 13 · Activation functions",
+];
+
+/// The title of Figure `number` of the paper, 2 to 13; empty for any other number.
+fn title(number: u32) -> &'static str {
+    let at = (number as usize).checked_sub(2);
+    at.and_then(|at| TITLES.get(at)).copied().unwrap_or_default()
+}
+
+/// What a sentence calls Figure `number` of the paper.
+fn name(number: u32) -> &'static str {
+    title(number).split(" · ").next().unwrap_or_default()
+}
+
+/// File stem of Figure `number` of the paper.
+fn stem(number: u32) -> String {
+    format!("figure-{number:02}")
+}
+
+/// Figure `number` of the paper, rendered.
+fn numbered(number: u32, caption: String, canvas: Canvas) -> Result<Figure, FigureError> {
+    Figure::new(&stem(number), title(number), caption, canvas)
+}
+
+/// File stem and title of the figure that the paper does not have.
+const SHARPNESS_AGAINST_F1: (&str, &str) = ("sharpness-against-f1", "Sharpness against generalization");
