@@ -1,7 +1,7 @@
 //! What each route to sharpness costs, and how good it is, on a grid of network and data sizes.
 //!
-//! Every size is one batch of networks, trained for some steps so that their Hessians are no special case. Routes run in turn, each
-//! repeat once through all of them, so that a machine that slows down slows all of them; nothing runs beside anything else.
+//! Each size has one batch of networks, trained for some steps so that their Hessians are no special case. Routes run in turn, and every
+//! repeat goes once through all of them, so that a machine that slows down slows all. Nothing runs beside anything else.
 
 mod measure;
 mod method;
@@ -23,13 +23,13 @@ pub struct Bench {
     pub engines: Vec<crate::engine::Machine>,
     /// Repeats of every measurement.
     pub repeats: usize,
-    /// What they may take together, seconds: what takes longer is skipped.
+    /// Seconds that the repeats of a route may take together; what takes longer is skipped.
     pub budget: f64,
     /// The measurements, size by size.
     pub measurements: Vec<Measurement>,
-    /// What `--route auto` takes at each size, beside what is faster.
+    /// Which route `--route auto` takes at each size, and whether the other is faster.
     pub auto: Vec<AutoRoute>,
-    /// What the columns of [`Bench::table`] hold.
+    /// The names of the columns of [`Bench::table`].
     pub table_columns: [&'static str; 12],
 }
 
@@ -50,7 +50,7 @@ impl Bench {
         "distance_from_lambda_max",
     ];
 
-    /// The measurements as one array, a row each in their order; NaN where there is no value, and 0 networks where nothing was measured.
+    /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where nothing was measured.
     pub fn table(&self) -> Array2<f64> {
         let mut table = Array2::from_elem((self.measurements.len(), Self::TABLE_COLUMNS.len()), f64::NAN);
         for (mut row, Measurement { size, runner, outcome }) in table.rows_mut().into_iter().zip(&self.measurements) {
@@ -81,7 +81,7 @@ impl Bench {
     }
 }
 
-/// The choice of `--route auto` at one size, held against the measurements.
+/// The choice of `--route auto` at one size, beside the measurements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AutoRoute {
     /// The size.
@@ -89,11 +89,11 @@ pub struct AutoRoute {
     /// The engine.
     #[serde(rename = "device")]
     pub site: Site,
-    /// What auto takes.
+    /// The route that auto takes.
     pub chosen: Method,
     /// How many times as long the chosen route takes as the other.
     pub chosen_over_other: f64,
-    /// Whether their times differ by more than the repeats spread: the quartiles do not overlap. A single repeat has no spread.
+    /// Whether the times of the two differ by more than repeats do: their quartiles do not overlap. A single repeat has no spread.
     pub apart: bool,
 }
 

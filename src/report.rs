@@ -13,7 +13,7 @@ mod measured;
 mod pages;
 
 pub use critical_points::{CriticalPoints, Selection};
-pub use drawing::figure::{Figure, FigureError, Gap};
+pub use drawing::{Figure, FigureError, Gap};
 pub use figures::{
     Decision, Distribution, Landscape, Points, activation_functions, bound_against_hidden_gram,
     bound_against_largest_eigenvalue, bound_against_weight_norms, bound_by_width, bound_histogram, cost_against_error,

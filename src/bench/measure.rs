@@ -267,15 +267,11 @@ pub fn measure(
             }
         }
     }
-    Ok(entrants
-        .into_iter()
-        .map(|entrant| {
-            entrant.map_or_else(
-                |skipped| skipped,
-                |entrant| Measurement { size, runner: entrant.runner, outcome: outcome(&entrant, size, &truth) },
-            )
-        })
-        .collect())
+    let measured = entrants.into_iter().map(|entrant| match entrant {
+        Ok(entrant) => Measurement { size, runner: entrant.runner, outcome: outcome(&entrant, size, &truth) },
+        Err(skipped) => skipped,
+    });
+    Ok(measured.collect())
 }
 
 /// The fewest networks of a run that is fair to where it runs: one for every core, a vector full for every core, a workgroup.

@@ -89,7 +89,8 @@ pub enum Quantity {
 /// Probes and products of the stochastic estimates.
 pub(super) const PROBES: u32 = 30;
 
-/// Flops that one activation with its two derivatives, or one logistic output, counts: an exponential, a division and some products.
+/// How many flops one activation with its two derivatives, or one logistic output, counts as: an exponential, a division and some
+/// products.
 const ACTIVATION_FLOPS: f64 = 20.0;
 
 impl Method {
@@ -117,8 +118,8 @@ impl Method {
         }
     }
 
-    /// Flops a network by count, with a multiplication and an addition counting one each and an activation with its derivatives 20.
-    /// `products` is the number of Hessian-vector products that an iterative route took.
+    /// Flops per network by count: a multiplication and an addition count as one each, an activation with its derivatives as 20.
+    /// `products` is the number of Hessian-vector products that the route took.
     ///
     /// - forward: I (N (2 (M+1) + 22) + 20);
     /// - pairwise: I (I+1)/2 (20 N + 25 + 2 M) more;
@@ -151,7 +152,7 @@ impl Method {
         }
     }
 
-    /// Bytes of f64 that the route takes for one network beside the forward pass; f32 engines keep to limits of their own.
+    /// Bytes of f64 that the route takes for one network beside the forward pass. f32 engines have limits of their own.
     pub(super) fn bytes(self, size: Size) -> u64 {
         let parameters = size.shape().parameters() as u64;
         let matrices = match self {
@@ -164,7 +165,7 @@ impl Method {
         parameters.saturating_pow(2).saturating_mul(8 * matrices)
     }
 
-    /// The products that the route takes at `size`, or about as many where that depends on the network.
+    /// The Hessian-vector products that the route takes at `size`, or an estimate where that depends on the network.
     pub(super) fn expected_products(self, size: Size) -> f64 {
         match self {
             Self::Lanczos => (size.shape().parameters() as f64).min(30.0),

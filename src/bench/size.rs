@@ -82,7 +82,7 @@ impl Size {
         Ok(Problem::new(self.hidden, Activation::Sigmoid, Dataset::new(x, q)?))
     }
 
-    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The step shrinks with the samples, since the loss is a sum.
+    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The loss is a sum, so the step shrinks with the samples.
     pub(super) fn networks(problem: &Problem, cpu: &mut Cpu) -> Result<Array2<f64>, EngineError> {
         let step_size = 2.0 / problem.data.samples() as f64;
         let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0 };

@@ -21,8 +21,7 @@ pub use scatter::{
 };
 pub use trajectory::{training_of_seed, training_of_sharpest_and_flattest};
 
-use crate::report::drawing::canvas::Canvas;
-use crate::report::drawing::figure::{Figure, FigureError};
+use crate::report::drawing::{Canvas, Figure, FigureError};
 
 /// Titles of the paper's figures, from Figure 2 on.
 const TITLES: [&str; 12] = [

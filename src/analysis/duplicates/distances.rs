@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::rows::PointSet;
 use crate::model::philox4x32_10;
 
-/// Points that are compared with one point at a time.
+/// How many points are compared with one point at a time.
 pub(super) const LANES: usize = 16;
 
 /// Rows of the triangle of pairs that make one task.
@@ -19,8 +19,8 @@ const TASK_ROWS: usize = 64;
 /// Sampled pairs that make one task.
 const TASK_PAIRS: u64 = 1 << 16;
 
-/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The
-/// last block is filled up with points at infinity.
+/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. Points at infinity
+/// fill up the last block.
 #[derive(Debug)]
 pub(super) struct Blocks {
     values: Vec<f32>,
@@ -144,7 +144,7 @@ pub(super) fn all_pairs(rows: PointSet<'_>, count: usize) -> Statistics {
         .into_par_iter()
         .map(|task| pair_sums(rows, &blocks, task * TASK_ROWS, count, centre))
         .collect();
-    // In the order of the tasks, whoever did them.
+    // In the order of the tasks, whichever thread did them.
     let [first, second] = tasks.iter().fold([0.0; 2], |[a, b], [first, second]| [a + first, b + second]);
     let pairs = count as u64 * (count as u64 - 1) / 2;
     Statistics::new(pairs, centre, [first, second, 0.0, 0.0])
@@ -176,7 +176,7 @@ fn pair_sums(rows: PointSet<'_>, blocks: &Blocks, first: usize, count: usize, ce
                 *excess = square.sqrt() - centre;
             }
             if b == i / LANES || (b + 1) * LANES > count {
-                // Pairs with itself, pairs that have come before, and the filling of the last block do not count.
+                // A pair of a point with itself, pairs that came before, and the filling of the last block do not count.
                 for (l, excess) in excess.iter_mut().enumerate() {
                     let j = b * LANES + l;
                     if j <= i || j >= count {

@@ -1,8 +1,8 @@
-//! A spatial index of the kept points that grows: which of them are nearer to a given point than some radius?
+//! A growing spatial index of the kept points, which finds those nearer to a given point than a radius.
 //!
 //! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
-//! a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate because the number of
-//! dimensions is known at run time only, and leaves are blocks of lanes.
+//! a tree of their own, which takes in the smaller ones before it. It is written by hand because the number of dimensions is known at run
+//! time only, and because leaves are blocks of lanes.
 
 use multiversion::multiversion;
 
@@ -12,13 +12,13 @@ use super::rows::PointSet;
 /// Points of a leaf: two blocks of lanes.
 const LEAF: usize = 2 * LANES;
 
-/// Points of a node that are looked at to choose the coordinate it is split by.
+/// How many points of a node are looked at to choose the coordinate that splits it.
 const PROBES: usize = 64;
 
 /// Coordinates of a box that are summed side by side.
 const BOX_LANES: usize = 8;
 
-/// By how much a tree must be larger than the one after it.
+/// How many times as large as the next tree a tree must be.
 const GROWTH: usize = 4;
 
 /// The kept points.
@@ -45,7 +45,7 @@ impl<'a> Forest<'a> {
         self.trees.push(Tree::new(self.rows, indices));
     }
 
-    /// The least index of the forest's points that are nearer to `x` than `radius` and of which `holds` is true.
+    /// The least index among the forest's points that are nearer to `x` than `radius` and for which `holds` is true.
     pub(super) fn first_neighbour(&self, x: &[f32], radius: f64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let mut wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         wide.resize(wide.len().next_multiple_of(BOX_LANES), 0.0);

@@ -1,7 +1,7 @@
 //! One axis of a panel: its scale, and the ticks that fit on it.
 //!
-//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. A linear axis
-//! with large or small numbers has their power of ten in its label.
+//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. The label
+//! of a linear axis with large or small numbers holds their power of ten.
 
 use super::lettering::{self, LABEL_SIZE, TEXT_SIZE, exponent_of, power_of_ten};
 
@@ -35,7 +35,7 @@ pub(crate) struct Axis {
 /// A mark with its label.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Tick {
-    /// The coordinate: the value, on an axis of steps one more.
+    /// The coordinate: the value, or one more on an axis of steps.
     pub(crate) at: f64,
     pub(crate) label: String,
 }
@@ -84,7 +84,7 @@ impl Axis {
         Self::linear(label, (low - margin, high + margin))
     }
 
-    /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
+    /// A logarithmic axis with a margin of 4 % around those of `values` that are positive.
     pub(crate) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
         let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
         // Without a positive value there is nothing to show, but still a panel.
@@ -134,7 +134,7 @@ impl Axis {
         exponent_of(largest)
     }
 
-    /// The ticks: the most that there may be and for which `fits` holds, where there are any.
+    /// The ticks: as many as are allowed and pass `fits`.
     pub(crate) fn ticks(&self, fits: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
         if !self.ticks {
             return Vec::new();
@@ -149,7 +149,7 @@ impl Axis {
                 return sparsest;
             }
         }
-        // Every few of them, as long as there are two; on a linear axis the multiples of a larger step.
+        // Only every second, third .. tick, as long as two are left; on a linear axis the multiples of a larger step.
         let first = match (sparsest.as_slice(), &self.scale) {
             ([first, second, ..], Scale::Linear) => (first.at / (second.at - first.at)).round() as i64,
             _ => 0,
@@ -177,13 +177,13 @@ impl Axis {
         values.iter().zip(labels).map(|(&value, label)| Tick { at: at(value), label }).collect()
     }
 
-    /// Sets of values that ticks may stand at, the densest first.
+    /// Sets of values at which ticks may stand, the densest first.
     fn candidates(&self) -> Vec<Vec<f64>> {
         let (low, high) = self.range;
         match &self.scale {
             Scale::Linear => linear_candidates(low, high),
             Scale::Logarithmic => {
-                // Less than a decade holds too few of 1, 2, 5.
+                // Less than a decade holds too few multiples by 1, 2 and 5.
                 let linear = if high / low < 5.0 { linear_candidates(low, high) } else { Vec::new() };
                 linear.into_iter().chain(log_candidates(low, high)).collect()
             }
@@ -191,7 +191,7 @@ impl Axis {
                 let last = high - 1.0;
                 let whole = linear_candidates(0.0, last.min(9.0)).into_iter().filter(|_| last < 10.0);
                 let whole = whole.filter(|values| values.iter().all(|value| value.fract() <= 0.0));
-                // From 1 on, or from where there is room beside 0.
+                // From 1 on, or from the first value that leaves room beside 0.
                 let from = |first: f64| {
                     log_candidates(first, last.max(first)).into_iter().map(|values| [vec![0.0], values].concat())
                 };
@@ -201,7 +201,7 @@ impl Axis {
         }
     }
 
-    /// Room that ticks and label take left of a panel, in pixels.
+    /// The room that ticks and label take to the left of a panel, in pixels.
     pub(crate) fn room(&self) -> f64 {
         let ticks = self.ticks(|_| true);
         let widest = ticks.iter().map(|tick| lettering::width(&tick.label, f64::from(TEXT_SIZE))).fold(0.0, f64::max);
@@ -211,7 +211,7 @@ impl Axis {
     }
 }
 
-/// What a caption says of the scales of `x` and `y`.
+/// The sentence of a caption on the scales of `x` and `y`.
 pub(crate) fn scales(x: &Axis, y: &Axis) -> &'static str {
     match (x.is_log(), y.is_log()) {
         (false, false) => " Both axes are linear.",

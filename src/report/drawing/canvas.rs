@@ -17,9 +17,9 @@ use super::{lettering, palette, raster};
 
 /// Width of every figure in pixels: one column of a journal, [`WIDTH_MM`] on paper.
 pub(crate) const WIDTH: f64 = 420.0;
-/// Width of every figure on paper. One pixel is 0.2 mm, so that 14 pixels of text are 8 points.
+/// Width of every figure on paper, in millimetres. One pixel is 0.2 mm, so that 14 pixels of text are 8 points.
 pub(crate) const WIDTH_MM: f64 = 85.0;
-/// Raster pixels a canvas pixel: 500 dots per inch at [`WIDTH_MM`].
+/// Raster pixels per canvas pixel: 500 dots per inch at [`WIDTH_MM`].
 const PNG_SCALE: f32 = 4.0;
 /// Room below a panel for ticks and the label of its x axis.
 pub(crate) const X_AXIS_ROOM: f64 = 42.0;
@@ -52,7 +52,7 @@ pub(crate) struct Panel {
     x: Axis,
     y: Axis,
     mapping: ComputedLayout,
-    /// Where the label of the y axis stands, from the left edge of the canvas to its baseline.
+    /// The baseline of the y axis' label, in pixels from the left edge of the canvas.
     label_at: f64,
     under: Vec<Primitive>,
     plots: Vec<Plot>,
@@ -95,7 +95,7 @@ impl Panel {
 
     /// The ticks of both axes that fit, at their place along the axis in canvas coordinates.
     fn ticks(&self) -> (Placed, Placed) {
-        /// Between the labels of neighbouring ticks, in pixels.
+        /// The least distance between the labels of neighbouring ticks, in pixels.
         const APART: f64 = 7.0;
         let size = f64::from(TEXT_SIZE);
         let x = |tick: &Tick| self.at(tick.at, self.y.range.0).0;
@@ -124,7 +124,7 @@ impl Panel {
         self.over.push(Primitive::Line { x1, y1, x2, y2, stroke: color.into(), stroke_width: width, stroke_dasharray });
     }
 
-    /// A filled rectangle between two corners in data coordinates; below the curves unless `outline` asks for a border above.
+    /// A filled rectangle between two corners in data coordinates: below the curves, or with an `outline` above them.
     pub(crate) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), fill: &str, outline: Option<&str>) {
         let ((x1, y1), (x2, y2)) = (self.at(from.0, from.1), self.at(to.0, to.1));
         let rectangle = Primitive::Rect {
@@ -192,10 +192,13 @@ pub(crate) enum Key<'a> {
 }
 
 impl Key<'static> {
-    /// The k-th of several curves.
-    pub(crate) fn series(k: usize) -> Self {
-        let (color, dash) = palette::series(k);
-        Self::Line { color, dash }
+    /// The entries of several curves with these `names`.
+    pub(crate) fn of_series<T: AsRef<str>>(names: &[T]) -> Vec<(Self, &str)> {
+        let key = |k| {
+            let (color, dash) = palette::series(k);
+            Self::Line { color, dash }
+        };
+        names.iter().enumerate().map(|(k, name)| (key(k), name.as_ref())).collect()
     }
 }
 
@@ -218,7 +221,7 @@ impl Canvas {
     pub(crate) fn place(&mut self, panel: Panel) {
         let (x_ticks, y_ticks) = panel.ticks();
         let Panel { area, x, y, label_at, under, mut plots, over, .. } = panel;
-        // Without any plot kuva would leave out the axes too.
+        // Without a plot kuva leaves out the axes too.
         plots.push(Plot::Line(LinePlot::new()));
         self.panels += 1;
         let id = format!("panel-{}", self.panels);
@@ -319,7 +322,7 @@ impl Canvas {
     pub(crate) fn render(mut self) -> Result<(String, Vec<u8>), String> {
         let svg = lettering::mark_up(&SvgBackend::new().render_scene(&self.scene));
         let (width, height) = (self.scene.width, self.scene.height);
-        // kuva gives the size in pixels only: without a view box the drawing would not scale, and a column is a length.
+        // kuva gives the size in pixels only. Without a view box the drawing would not scale, and a column of paper is a length.
         let pixels = format!(r#"width="{width}" height="{height}""#);
         let height_mm = height * WIDTH_MM / WIDTH;
         let scaled = format!(r#"width="{WIDTH_MM}mm" height="{height_mm:.2}mm" viewBox="0 0 {width} {height}""#);

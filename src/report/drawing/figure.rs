@@ -29,7 +29,7 @@ pub struct Figure {
 /// A figure that could not be drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gap {
-    /// Its file stem, had it been drawn.
+    /// The file stem that it would have.
     pub name: String,
     /// Its title.
     pub title: String,
@@ -40,14 +40,14 @@ pub struct Gap {
 /// Why a figure could not be drawn or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
-    /// Not enough usable values.
+    /// There are not enough usable values.
     #[error("{figure} needs {what}, at least {needed}, but there {}", count(*found))]
     TooFew {
         /// Which figure.
         figure: &'static str,
         /// What is counted.
         what: &'static str,
-        /// How many it takes.
+        /// How many are needed.
         needed: usize,
         /// How many there are.
         found: usize,
@@ -110,7 +110,7 @@ impl Figure {
     /// The figure as files, by path and content: `NAME.svg`, `NAME.png` and one `NAME/COLUMN.npy` per array of data.
     ///
     /// # Errors
-    /// [`FigureError::Write`] for an array that is none of a `.npy` file.
+    /// [`FigureError::Write`] for an array that no `.npy` file can hold.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, FigureError> {
         let mut files = vec![
             (format!("{}.svg", self.name), self.svg.clone().into_bytes()),

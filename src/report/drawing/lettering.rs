@@ -82,10 +82,10 @@ pub(crate) fn place(label: &str, size: f64) -> (Vec<(Span<'_>, f64)>, f64) {
     (placed, end)
 }
 
-/// Width of a text without marks. kuva keeps its font metrics to itself, but a layout tells the widest of its y categories.
+/// Width of a text without marks. kuva keeps its font metrics private, but a layout has the width of its widest y category.
 fn plain_width(text: &str, size: f64) -> f64 {
-    // A layout never reports less than two font sizes: measure beside a wide text and take that off. Font sizes are whole
-    // numbers there, so measure large and scale.
+    // A layout never reports less than two font sizes: measure together with a wide text and subtract that. Font sizes are
+    // whole numbers, so measure large and scale.
     const WIDE: &str = "MMMM";
     const LARGE: u32 = 100;
     let measure = |text: String| {
@@ -136,7 +136,7 @@ fn tspans(label: &str) -> String {
     out
 }
 
-/// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what stands between backticks as `code`.
+/// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what is between backticks as `code`.
 pub(crate) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for span in spans(text) {
@@ -149,7 +149,7 @@ pub(crate) fn html(text: &str) -> String {
     while let Some(code) = parts.next() {
         match parts.next() {
             Some(after) => coded += &format!("<code>{code}</code>{after}"),
-            // One that nothing closes is a backtick.
+            // A backtick that nothing closes stays a backtick.
             None => coded += &format!("`{code}"),
         }
     }

@@ -6,10 +6,10 @@ use super::canvas::{Panel, WIDTH, WIDTH_MM};
 
 /// More points than this are thinned for drawing.
 const THIN_ABOVE: usize = 2000;
-/// Side of the square cells of which each draws one point, in pixels of an 85 mm column.
+/// Side of the square cells that draw one point each, in pixels.
 const CELL: f64 = 1.5;
 
-/// The points that are drawn of `points`: all of them, or of many the first in each small cell of the panel, so that the drawing
+/// The points of `points` that are drawn: all, or where there are many the first in each small cell of the panel, so that the drawing
 /// looks the same and stays small.
 pub(crate) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= THIN_ABOVE {
@@ -23,7 +23,7 @@ pub(crate) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     points.iter().filter(|point| taken.insert(cell(point))).copied().collect()
 }
 
-/// The sentence of a caption that says what thinning left out.
+/// The sentence of a caption on what thinning left out.
 pub(crate) fn thinning_note(drawn: usize, of: usize) -> String {
     if drawn == of {
         return String::new();

@@ -2,10 +2,7 @@
 
 use super::numbered;
 use crate::model::{Activation, Derivatives};
-use crate::report::drawing::axis::Axis;
-use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::palette;
+use crate::report::drawing::{Area, Axis, Canvas, Figure, FigureError, Key, Panel, WIDTH, X_AXIS_ROOM, palette};
 
 /// Figure 13: f, f' and f'' of every activation.
 ///
@@ -38,8 +35,9 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
         }
         canvas.place(panel);
     }
-    let keys: Vec<(Key<'_>, &str)> =
-        Activation::ALL.iter().enumerate().map(|(k, activation)| (Key::series(k), display(*activation))).collect();
+    let names =
+        Activation::ALL.map(|activation| if activation == Activation::Gelu { "GELU" } else { activation.name() });
+    let keys = Key::of_series(&names);
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's SmoothReLU, GELU the exact \
@@ -52,11 +50,4 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
         }
     }
     Ok(figure)
-}
-
-fn display(activation: Activation) -> &'static str {
-    match activation {
-        Activation::Gelu => "GELU",
-        other => other.name(),
-    }
 }

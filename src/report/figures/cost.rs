@@ -4,16 +4,13 @@ use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
 use crate::bench::{Bench, Measurement, Method, Runner, Site, Size};
-use crate::report::drawing::axis::Axis;
-use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::palette;
+use crate::report::drawing::{Area, Axis, Canvas, Figure, FigureError, Key, Panel, WIDTH, X_AXIS_ROOM, palette};
 
 /// The routes of the cost figures: the two closed forms and what would replace them.
 const CURVES: [Method; 5] =
     [Method::Pairwise, Method::Assembled, Method::Eigenvalues, Method::Lanczos, Method::Differences];
 
-/// Which size of a cost figure lies along the x axis, and which tells its panels apart.
+/// Which size of a cost figure is along the x axis, and which distinguishes its panels.
 #[derive(Clone, Copy)]
 struct Arrangement {
     name: &'static str,
@@ -24,8 +21,8 @@ struct Arrangement {
     panel_letter: &'static str,
 }
 
-/// Time per network against the number of samples I, a panel for each N, for M = `inputs`; where the two exact routes to tr H^2 cross is
-/// marked.
+/// Time per network against the number of samples I, a panel for each N, for M = `inputs`. The crossings of the two exact routes to tr
+/// H^2 are marked.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two numbers of samples were measured.
@@ -57,7 +54,7 @@ pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, Figur
     cost(bench, inputs, arrangement)
 }
 
-/// Where a route of the figures ran: in lanes where it can, since that is what the closed forms are compared with fairly.
+/// Whether the figures show where this ran: in lanes, or in plain f64 for routes that have no lanes, so that the comparison is fair.
 fn shown(measurement: &Measurement) -> bool {
     let best = if measurement.runner.method.sites().contains(&Site::Cpu) { Site::Cpu } else { Site::Reference };
     measurement.runner.site == best
@@ -122,9 +119,8 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
         panel.note(corner, (0.0, -6.0), &title, TextAnchor::Start);
         canvas.place(panel);
     }
-    let keys: Vec<(Key<'_>, String)> =
-        CURVES.into_iter().enumerate().map(|(k, method)| (Key::series(k), method.name())).collect();
-    let keys: Vec<(Key<'_>, &str)> = keys.iter().map(|(key, name)| (*key, name.as_str())).collect();
+    let names = CURVES.map(Method::name);
+    let keys = Key::of_series(&names);
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = format!(
@@ -153,7 +149,7 @@ fn panel_left(x: &[f64]) -> f64 {
     Axis::log_around("", x).range.0
 }
 
-/// Where two curves cross, between the two measured points around it, as straight lines on logarithmic axes.
+/// Where two curves cross: between measured points they are straight lines on logarithmic axes.
 fn crossing(a: &[(f64, f64)], b: &[(f64, f64)]) -> Option<f64> {
     let common: Vec<(f64, f64)> = a
         .iter()
@@ -171,7 +167,7 @@ fn crossing(a: &[(f64, f64)], b: &[(f64, f64)]) -> Option<f64> {
 /// [`FigureError`] if no route was measured there.
 pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureError> {
     const TITLE: &str = "Cost against error";
-    /// The axis ends here: rounding of f64 is farther below than a figure can show.
+    /// The axis ends here: f64 rounds at a scale far below what a figure can show.
     const LEAST: f64 = 1e-9;
     let found: Vec<(&Measurement, f64, f64)> = bench
         .measurements

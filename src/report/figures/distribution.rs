@@ -5,26 +5,34 @@ use kuva::render::render::TextAnchor;
 
 use super::{name, numbered};
 use crate::analysis::{MannWhitney, quantiles};
-use crate::report::drawing::axis::{Axis, scales};
-use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::lettering::{TEXT_SIZE, number};
-use crate::report::drawing::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
-use crate::report::drawing::thinning::thin;
+use crate::report::critical_points::finite;
+use crate::report::drawing::{
+    Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
+    WIDTH, X_AXIS_ROOM, number, scales, thin,
+};
 
-/// Values of one group of networks.
+/// How a value is distributed over one group of networks.
 #[derive(Debug, Clone, Copy)]
 pub struct Distribution<'a> {
     /// What the axis calls it, such as `low λ_{sup}`.
     pub label: &'a str,
-    /// One value a network.
+    /// One value per network.
     pub values: &'a [f64],
 }
 
 fn sorted_finite(values: &[f64]) -> Vec<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    let mut sorted = finite(values);
     sorted.sort_by(f64::total_cmp);
     sorted
+}
+
+/// The finite values of each group, ascending.
+fn sorted_groups(figure: &'static str, groups: &[Distribution<'_>]) -> Result<Vec<Vec<f64>>, FigureError> {
+    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
+    if sorted.is_empty() || sorted.iter().any(Vec::is_empty) {
+        return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });
+    }
+    Ok(sorted)
 }
 
 /// The five levels of a box plot: 10, 25, 50, 75 and 90 %.
@@ -33,19 +41,17 @@ fn levels(values: &[f64]) -> Result<[f64; 5], FigureError> {
     Ok(std::array::from_fn(|k| levels[k]))
 }
 
-/// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which parts low from high (the paper's 90 %).
+/// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which divides low from high (the paper's 90 %).
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two values are finite.
 pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, FigureError> {
     const BINS: usize = 36;
     let sorted = sorted_finite(lambda_sup);
-    let (&[low, ..], &[.., high]) = (sorted.as_slice(), sorted.as_slice()) else {
-        return Err(too_few(name(6), sorted.len()));
+    let &[low, .., high] = sorted.as_slice() else {
+        let what = "networks with finite values";
+        return Err(FigureError::TooFew { figure: name(6), what, needed: 2, found: sorted.len() });
     };
-    if sorted.len() < 2 {
-        return Err(too_few(name(6), sorted.len()));
-    }
     let (log, (low, high)) = reach(&sorted, low, high);
     let around = if log { Axis::log_around } else { Axis::linear_around };
     let axis = around("λ_{sup}", &[low, high]);
@@ -57,7 +63,7 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let mut counts = vec![0_usize; BINS];
     for value in inside {
         let share = if log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) };
-        // All values equal gives 0/0: they belong to the first bin.
+        // Where all values are equal this is 0/0: they belong to the first bin.
         counts[if share.is_finite() { ((share * BINS as f64) as usize).min(BINS - 1) } else { 0 }] += 1;
     }
     let tallest = counts.iter().max().copied().unwrap_or(1) as f64;
@@ -111,14 +117,14 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
 }
 
 /// How far Figure 6 reaches: whether its axis is logarithmic, and the lowest and the highest value on it. Values farther from the
-/// quartiles than three times their distance would leave most of the axis to a few networks, and are told in words.
+/// quartiles than three times their distance would leave most of the axis to a few networks, so the caption describes them.
 fn reach(sorted: &[f64], low: f64, high: f64) -> (bool, (f64, f64)) {
     let within = |log: bool| -> (f64, f64) {
         let scale = |value: f64| if log { value.ln() } else { value };
         let quartile = |level: f64| scale(sorted[((sorted.len() - 1) as f64 * level).round() as usize]);
         let (first, third) = (quartile(0.25), quartile(0.75));
         let far = 3.0 * (third - first);
-        // All networks alike but for a few: nothing to measure distances by.
+        // All but a few networks are alike: there is no scale for distances.
         if far <= 0.0 {
             return (low, high);
         }
@@ -128,12 +134,8 @@ fn reach(sorted: &[f64], low: f64, high: f64) -> (bool, (f64, f64)) {
     };
     let ends = within(false);
     let shown = sorted.iter().filter(|&&value| value >= ends.0 && value <= ends.1).count();
-    // A long tail is no outlier: it gets the axis on which it can be seen.
+    // A long tail is no outlier: it gets the axis that shows it.
     if low > 0.0 && 50 * shown < 49 * sorted.len() { (true, within(true)) } else { (false, ends) }
-}
-
-fn too_few(figure: &'static str, found: usize) -> FigureError {
-    FigureError::TooFew { figure, what: "networks with finite values", needed: 2, found }
 }
 
 /// Figure 7: macro F1 on the test samples of networks with low against high `lambda_sup`.
@@ -186,7 +188,7 @@ pub fn bound_by_width(groups: &[Distribution<'_>], comparison: Option<MannWhitne
     Ok(figure)
 }
 
-/// How boxes are read.
+/// How to read boxes.
 const BOXES: &str =
     "Boxes span the quartiles, whiskers 10 % to 90 %, the line is the median, dots lie outside the whiskers.";
 
@@ -214,11 +216,8 @@ fn few_values(groups: &[Distribution<'_>]) -> Option<Vec<f64>> {
 
 /// How many networks of each group have each of `values`, as bars of the share of their group with the count beside them.
 fn counts(groups: &[Distribution<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
-    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
-    if sorted.iter().any(Vec::is_empty) {
-        return Err(FigureError::TooFew { figure: name(7), what: "networks in every group", needed: 1, found: 0 });
-    }
-    // As many digits as tell neighbours apart.
+    let sorted = sorted_groups(name(7), groups)?;
+    // Enough digits to distinguish neighbours.
     let written = |digits: usize| values.iter().map(|value| format!("{value:.digits$}")).collect::<Vec<String>>();
     let names = (3..9).map(written).find(|names| names.windows(2).all(|pair| pair[0] != pair[1]));
     let y = Axis::names(label, names.unwrap_or_else(|| written(9)));
@@ -259,10 +258,7 @@ fn colors(k: usize) -> (&'static str, &'static str) {
 
 /// Box plots side by side, by the paper's convention: box 25-75 %, whiskers 10-90 %, line the median.
 fn boxes(figure: &'static str, groups: &[Distribution<'_>], y: Axis) -> Result<Canvas, FigureError> {
-    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
-    if sorted.iter().any(Vec::is_empty) || sorted.is_empty() {
-        return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });
-    }
+    let sorted = sorted_groups(figure, groups)?;
     let left = y.room();
     let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 240.0 };
     let mut canvas = Canvas::new(area.bottom() + 46.0);

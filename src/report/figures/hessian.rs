@@ -4,16 +4,16 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array2, ArrayView2};
 
 use super::{name, numbered};
-use crate::report::drawing::canvas::{Area, Canvas};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::lettering::{TEXT_SIZE, exponent_of, minus, number, one_notation, power_of_ten};
-use crate::report::drawing::palette::{GREY, INK, diverging};
+use crate::report::drawing::{
+    Area, Canvas, Figure, FigureError, GREY, INK, TEXT_SIZE, diverging, exponent_of, minus, number, one_notation,
+    power_of_ten,
+};
 
 /// Side of a matrix in pixels.
 const SIDE: f64 = 150.0;
-/// Magnitudes down to this share of the largest have a colour of their own; below, the scale of colours is linear.
+/// The scale of colours is logarithmic down to this share of the largest magnitude, and linear below.
 const LINEAR_BELOW: f64 = 1e-3;
-/// Larger matrices are pooled to at most this many cells a side.
+/// Larger matrices are pooled to at most this many cells per side.
 const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
@@ -39,7 +39,7 @@ pub fn hessian_against_numeric(
     let difference = &analytic - &numeric;
     let largest = |matrix: ArrayView2<'_, f64>| matrix.iter().map(|v| v.abs()).fold(0.0, f64::max);
     let scale = largest(analytic).max(largest(numeric));
-    let frobenius = difference.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let frobenius = |matrix: ArrayView2<'_, f64>| number(matrix.iter().map(|v| v * v).sum::<f64>().sqrt());
 
     let (left, gap) = (24.0, 24.0);
     let tops = [44.0, 44.0 + SIDE + 54.0];
@@ -60,16 +60,8 @@ pub fn hessian_against_numeric(
     );
     bar(&mut canvas, left + SIDE + 8.0, tops[1], largest(difference.view()));
     let text_left = left + SIDE + 100.0;
-    for (k, text) in [
-        "‖(a) − (b)‖_{F} =",
-        &number(frobenius),
-        "",
-        "‖(a)‖_{F} =",
-        &number(analytic.iter().map(|v| v * v).sum::<f64>().sqrt()),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let norms = ["‖(a) − (b)‖_{F} =", &frobenius(difference.view()), "", "‖(a)‖_{F} =", &frobenius(analytic)];
+    for (k, text) in norms.into_iter().enumerate() {
         canvas.text(text_left, tops[1] + 48.0 + 18.0 * k as f64, text, TEXT_SIZE, TextAnchor::Start);
     }
     let pooled = if rows > MOST_CELLS {

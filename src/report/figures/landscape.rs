@@ -8,11 +8,10 @@ use ndarray::{Array1, Array2};
 use super::{name, numbered};
 use crate::model::{Dataset, Problem};
 use crate::reference::{Spectrum, loss, output};
-use crate::report::drawing::axis::Axis;
-use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::lettering::{TEXT_SIZE, number};
-use crate::report::drawing::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
+use crate::report::drawing::{
+    Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
+    WIDTH, X_AXIS_ROOM, number, palette,
+};
 
 /// Points along each side of the grid on which a decision is sampled.
 const GRID: usize = 121;
@@ -22,9 +21,9 @@ const OFFSETS: usize = 81;
 /// One critical point as Figures 3 and 4 show it.
 #[derive(Debug, Clone)]
 pub struct Landscape {
-    /// Which network it is, such as `seed 117`.
+    /// What a caption calls the network, such as `seed 117`.
     pub label: String,
-    /// Its bound.
+    /// Its bound of the largest eigenvalue.
     pub lambda_sup: f64,
     /// Eigenvalues that belong to the curves, largest first.
     pub eigenvalues: Vec<f64>,
@@ -157,9 +156,7 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
         canvas.place(panel);
     }
     let names: Vec<String> = (1..=curves).map(|k| format!("u_{{{k}}}")).collect();
-    let keys: Vec<(Key<'_>, &str)> =
-        names.iter().enumerate().map(|(k, name)| (Key::series(k), name.as_str())).collect();
-    canvas.legend(left + width + gap / 2.0, top + 0.8 * width + X_AXIS_ROOM + 16.0, &keys);
+    canvas.legend(left + width + gap / 2.0, top + 0.8 * width + X_AXIS_ROOM + 16.0, &Key::of_series(&names));
 
     let mut caption = String::new();
     if with_decision {
@@ -201,7 +198,7 @@ fn decision_panel(mut panel: Panel, decision: &Decision, samples: &Dataset) -> P
     let Decision { x1, x2, probability } = decision;
     let (right, top) = (x1[x1.len() - 1], x2[x2.len() - 1]);
     panel.rectangle((x1[0], x2[0]), (right, top), BLUE_TINT, None);
-    // Class 1 row by row, each run of grid points one rectangle.
+    // Class 1 row by row: each run of grid points is one rectangle.
     let half = (0.5 * (x1[1] - x1[0]), 0.5 * (x2[1] - x2[0]));
     let mut runs = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (row, &y) in probability.rows().into_iter().zip(x2) {

@@ -22,8 +22,7 @@ use crate::records::EIGENVECTORS;
 use crate::reference::{Spectrum, central_difference_hessian, hessian, spectrum};
 use crate::replay::{Replay, replay_with};
 use crate::report::critical_points::CriticalPoints;
-use crate::report::drawing::figure::{Figure, FigureError, Gap};
-use crate::report::drawing::lettering::number;
+use crate::report::drawing::{Figure, FigureError, Gap, number};
 use crate::report::measured::{DIFFERENCE_STEP, MOST_WORK, Measured, at};
 use crate::spec::Work;
 use crate::watch::{Pieces, Watch};
@@ -42,8 +41,8 @@ const MOST_REPLAY_WORK: f64 = 1e10;
 /// A figure, or a clause that says why there is none.
 type Drawn = Result<Figure, Box<dyn Error>>;
 
-/// Draws every figure of the paper that `points`, and for the comparison of widths `wider`, allow, and sharpness against macro F1; and
-/// says why the others are missing.
+/// Draws every figure of the paper that `points` allow, with `wider` for the comparison of widths, and sharpness against macro F1; for
+/// each figure that is missing it says why.
 pub fn every_figure(
     points: &CriticalPoints,
     wider: Option<&CriticalPoints>,

@@ -1,16 +1,14 @@
-//! Figures that plot one quantity of each network against another: 2, 9, 10 and 12.
+//! Figures that plot one quantity of each network against another: 2, 9, 10, 12, and sharpness against macro F1.
 
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
 use super::{SHARPNESS_AGAINST_F1, name, numbered};
 use crate::analysis::{RankCorrelation, median};
-use crate::report::drawing::axis::{Axis, scales};
-use crate::report::drawing::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use crate::report::drawing::figure::{Figure, FigureError};
-use crate::report::drawing::lettering::{TEXT_SIZE, minus, number};
-use crate::report::drawing::palette::{BLUE, GREY, VERMILLION};
-use crate::report::drawing::thinning::{thin, thinning_note};
+use crate::report::drawing::{
+    Area, Axis, BLUE, Canvas, Figure, FigureError, GREY, Key, Panel, TEXT_SIZE, VERMILLION, WIDTH, X_AXIS_ROOM, minus,
+    number, scales, thin, thinning_note,
+};
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -73,12 +71,12 @@ fn style(k: usize) -> (&'static str, MarkerShape) {
     if k == 0 { (BLUE, MarkerShape::Circle) } else { (VERMILLION, MarkerShape::Triangle) }
 }
 
-/// How opaque markers are where `count` of them may cover each other.
+/// How opaque `count` markers are: the more there are, the more cover each other.
 fn opacity(count: usize) -> f64 {
     if count > 200 { 0.45 } else { 0.8 }
 }
 
-/// Draws the groups into `panel`; returns how many points that took.
+/// Draws the groups into `panel` and returns how many points are drawn.
 fn draw(panel: &mut Panel, groups: &[Vec<(f64, f64)>]) -> usize {
     let mut drawn = 0;
     // The first group above the others.
@@ -146,8 +144,7 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
         "Upper bound λ_{sup} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{1} of the Hessian at \
                        each critical point. The bound is never below the line λ_{sup} = λ_{1}."
             .to_owned();
-    // Say what the data show, not what the theorem promises.
-    // A float32 engine's lambda_sup is accurate to 7e-6.
+    // The caption says what the data show, not what the theorem promises. lambda_1 of a float32 engine is off by up to 1e-5.
     let rounding = 1e-5;
     let below = points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count();
     if below > 0 {
@@ -217,7 +214,7 @@ pub fn sharpness_against_macro_f1(
         .with_column("rho_p", &[correlation.rho, p_value]))
 }
 
-/// Figure 9: a trace by its closed form (y) against the same from the numeric Hessian (x), one panel each for tr H and tr H^2.
+/// Figure 9: a trace by its closed form (y) against the trace of the numeric Hessian (x), one panel each for tr H and tr H^2.
 ///
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
@@ -318,7 +315,7 @@ pub fn bound_against_weight_norms(
         .with_column("lambda_sup", lambda_sup))
 }
 
-/// Figure 12: `lambda_sup` (y) against the squared Frobenius norm of R^T R (x), whole and enlarged to the lower `share` of
+/// Figure 12: `lambda_sup` (y) against the squared Frobenius norm of R^T R (x), whole and enlarged to the lower 90 % of
 /// `lambda_sup`.
 ///
 /// # Errors

@@ -1,10 +1,11 @@
-//! The published numbers (Appendix C) against those found here, over several draws of the data.
+//! The published numbers (Appendix C) beside those found here, over several draws of the data.
 //!
 //! The paper's draw is not published, so a number agrees if it lies within the spread of the draws.
 
+use self::PublishedValue::{AtMost, Share, Within};
 use super::{Table, TableRow};
 use crate::report::critical_points::CriticalPoints;
-use crate::report::drawing::lettering::number;
+use crate::report::drawing::number;
 
 /// Significance of the published tests.
 const SIGNIFICANT: f64 = 0.01;
@@ -28,85 +29,37 @@ impl DataDraw {
     }
 }
 
-/// One published number.
-struct PublishedNumber {
-    what: &'static str,
-    /// As it is published.
-    text: &'static str,
-    value: f64,
-    /// The same on a draw; `None` where the draw has none.
-    here: fn(&DataDraw) -> Option<f64>,
-    show: fn(f64) -> String,
-    /// Holds where every draw is at or below the published value, not where the value lies within the spread.
-    at_most: bool,
+/// A published value, and when the draws agree with it.
+#[derive(Clone, Copy)]
+enum PublishedValue {
+    /// So many of so many, as a part of 100: it lies within the spread of the draws.
+    Share(u32, u32),
+    /// It lies within the spread of the draws.
+    Within(f64),
+    /// No draw is above it.
+    AtMost(f64),
 }
 
+/// What is published, its text and its value, and the same on a draw: `None` where the draw has none.
+struct PublishedNumber(&'static str, &'static str, PublishedValue, fn(&DataDraw) -> Option<f64>);
+
 const NUMBERS: [PublishedNumber; 8] = [
-    PublishedNumber {
-        what: "converged, N = 3",
-        text: "460 of 500 (92.0\u{a0}%)",
-        value: 92.0,
-        here: |draw| share(draw.narrow.converged, draw.narrow.networks),
-        show: percent,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "unique of the converged, N = 3",
-        text: "353 of 460 (76.7\u{a0}%)",
-        value: 100.0 * 353.0 / 460.0,
-        here: |draw| share(draw.narrow.rows.len(), draw.narrow.converged),
-        show: percent,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "converged, N = 10",
-        text: "453 of 500 (90.6\u{a0}%)",
-        value: 90.6,
-        here: |draw| share(draw.wide.converged, draw.wide.networks),
-        show: percent,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "unique of the converged, N = 10",
-        text: "420 of 453 (92.7\u{a0}%)",
-        value: 100.0 * 420.0 / 453.0,
-        here: |draw| share(draw.wide.rows.len(), draw.wide.converged),
-        show: percent,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "mean ‖H_{closed} − H_{difference}‖_{F}, both widths",
-        text: "5.44×10^{−5}",
-        value: 5.44e-5,
-        here: mean_difference,
-        show: number,
-        at_most: true,
-    },
-    PublishedNumber {
-        what: "smallest λ_{sup}, N = 3",
-        text: "4.52",
-        value: 4.52,
-        here: |draw| draw.flattest().next(),
-        show: number,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "second smallest λ_{sup}, N = 3",
-        text: "4.68",
-        value: 4.68,
-        here: |draw| draw.flattest().nth(1),
-        show: number,
-        at_most: false,
-    },
-    PublishedNumber {
-        what: "low / high λ_{sup} of the unique, N = 3",
-        text: "317 / 36 (89.8\u{a0}% low)",
-        value: 100.0 * 317.0 / 353.0,
-        here: |draw| draw.narrow.low_and_high().ok().and_then(|parted| share(parted.low, parted.low + parted.high)),
-        show: percent,
-        at_most: false,
-    },
+    PublishedNumber("converged, N = 3", "460 of 500 (92.0\u{a0}%)", Share(460, 500), |d| converged(&d.narrow)),
+    PublishedNumber("unique of the converged, N = 3", "353 of 460 (76.7\u{a0}%)", Share(353, 460), |d| {
+        unique(&d.narrow)
+    }),
+    PublishedNumber("converged, N = 10", "453 of 500 (90.6\u{a0}%)", Share(453, 500), |d| converged(&d.wide)),
+    PublishedNumber("unique of the converged, N = 10", "420 of 453 (92.7\u{a0}%)", Share(420, 453), |d| {
+        unique(&d.wide)
+    }),
+    PublishedNumber(DIFFERENCE, "5.44×10^{−5}", AtMost(5.44e-5), mean_difference),
+    PublishedNumber("smallest λ_{sup}, N = 3", "4.52", Within(4.52), |d| d.flattest().next()),
+    PublishedNumber("second smallest λ_{sup}, N = 3", "4.68", Within(4.68), |d| d.flattest().nth(1)),
+    PublishedNumber(LOW_AND_HIGH, "317 / 36 (89.8\u{a0}% low)", Share(317, 353), |d| low(&d.narrow)),
 ];
+
+const DIFFERENCE: &str = "mean ‖H_{closed} − H_{difference}‖_{F}, both widths";
+const LOW_AND_HIGH: &str = "low / high λ_{sup} of the unique, N = 3";
 
 /// One published test, and which way it came out.
 struct PublishedTest {
@@ -147,23 +100,39 @@ fn share(count: usize, of: usize) -> Option<f64> {
     (of > 0).then(|| 100.0 * count as f64 / of as f64)
 }
 
-fn percent(value: f64) -> String {
-    format!("{value:.1}\u{a0}%")
+fn converged(points: &CriticalPoints) -> Option<f64> {
+    share(points.converged, points.networks)
+}
+
+fn unique(points: &CriticalPoints) -> Option<f64> {
+    share(points.rows.len(), points.converged)
+}
+
+fn low(points: &CriticalPoints) -> Option<f64> {
+    let both = points.low_and_high().ok()?;
+    share(both.low, both.low + both.high)
 }
 
 /// Mean Frobenius norm of closed-form minus central-difference Hessian over the networks of both widths.
 fn mean_difference(draw: &DataDraw) -> Option<f64> {
-    let difference = |points: &'_ CriticalPoints| Some(points.measured.as_ref()?.difference.clone());
-    let both = [difference(&draw.narrow)?, difference(&draw.wide)?].concat();
+    let both =
+        [draw.narrow.measured.as_ref()?, draw.wide.measured.as_ref()?].map(|measured| measured.difference.as_slice());
+    let both = both.concat();
     Some(both.iter().sum::<f64>() / both.len() as f64)
 }
 
 impl PublishedNumber {
     /// The row of this number, with its value `here` on each draw.
     fn row(&self, here: &[Option<f64>]) -> TableRow {
+        let &Self(what, text, published, _) = self;
+        let value = match published {
+            Share(count, of) => 100.0 * f64::from(count) / f64::from(of),
+            Within(value) | AtMost(value) => value,
+        };
+        let show = |value: f64| if let Share(..) = published { format!("{value:.1}\u{a0}%") } else { number(value) };
         let row = |spread: String, verdict: String, holds| {
-            let first = here.first().copied().flatten().map_or("none".into(), self.show);
-            TableRow { cells: vec![self.what.into(), self.text.into(), first, spread, verdict], holds }
+            let first = here.first().copied().flatten().map_or("none".into(), show);
+            TableRow { cells: vec![what.into(), text.into(), first, spread, verdict], holds }
         };
         let mut known: Vec<f64> = here.iter().copied().flatten().collect();
         // NaN sorts above every number, so it is no agreement.
@@ -172,23 +141,19 @@ impl PublishedNumber {
             return row("none".into(), "nothing to compare".into(), None);
         };
         let draws = known.len();
-        let (verdict, holds) = if self.at_most && high <= self.value {
-            ("every draw at or below the published".into(), Some(true))
-        } else if self.at_most {
-            ("some draw above the published".into(), Some(false))
-        } else if draws == 1 && low.total_cmp(&self.value).is_eq() {
-            ("the draw equals the published".into(), None)
-        } else if draws == 1 {
-            ("one draw only: no spread".into(), None)
-        } else if self.value < low {
-            (format!("published is below all {draws} draws"), Some(false))
-        } else if self.value > high {
-            (format!("published is above all {draws} draws"), Some(false))
-        } else {
-            let below = known.iter().filter(|&&v| v <= self.value).count();
-            (format!("published is within the spread: {below} of {draws} draws at or below it"), Some(true))
+        let (verdict, holds) = match published {
+            AtMost(_) if high <= value => ("every draw at or below the published".into(), Some(true)),
+            AtMost(_) => ("some draw above the published".into(), Some(false)),
+            _ if draws == 1 && low.total_cmp(&value).is_eq() => ("the draw equals the published".into(), None),
+            _ if draws == 1 => ("one draw only: no spread".into(), None),
+            _ if value < low => (format!("published is below all {draws} draws"), Some(false)),
+            _ if value > high => (format!("published is above all {draws} draws"), Some(false)),
+            _ => {
+                let below = known.iter().filter(|&&v| v <= value).count();
+                (format!("published is within the spread: {below} of {draws} draws at or below it"), Some(true))
+            }
         };
-        row(format!("{} to {}", (self.show)(low), (self.show)(high)), verdict, holds)
+        row(format!("{} to {}", show(low), show(high)), verdict, holds)
     }
 }
 
@@ -215,7 +180,7 @@ impl PublishedTest {
 
 /// The published numbers, each with its value on the first draw, the spread over all draws, and whether it lies within.
 pub fn published_against_here(draws: &[DataDraw]) -> Table {
-    let numbers = NUMBERS.iter().map(|published| published.row(&draws.iter().map(published.here).collect::<Vec<_>>()));
+    let numbers = NUMBERS.iter().map(|published| published.row(&draws.iter().map(published.3).collect::<Vec<_>>()));
     let tests = TESTS.iter().map(|published| published.row(&draws.iter().map(published.here).collect::<Vec<_>>()));
     Table {
         title: format!("Published against here, {} draws of the data", draws.len()),
@@ -232,12 +197,11 @@ pub fn published_against_here(draws: &[DataDraw]) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{PublishedNumber, PublishedTest};
+    use super::PublishedValue::{AtMost, Within};
+    use super::{PublishedNumber, PublishedTest, PublishedValue};
 
-    fn verdict(value: f64, here: &[Option<f64>], at_most: bool) -> (Option<bool>, String) {
-        let published =
-            PublishedNumber { what: "", text: "", value, here: |_| None, show: |value| value.to_string(), at_most };
-        let row = published.row(here);
+    fn verdict(published: PublishedValue, here: &[Option<f64>]) -> (Option<bool>, String) {
+        let row = PublishedNumber("", "", published, |_| None).row(here);
         (row.holds, row.cells[4].clone())
     }
 
@@ -245,16 +209,16 @@ mod tests {
     fn a_published_number_agrees_only_within_the_spread_of_the_draws() {
         let here = [Some(1.0), None, Some(3.0), Some(2.0)];
         assert_eq!(
-            verdict(2.5, &here, false),
+            verdict(Within(2.5), &here),
             (Some(true), "published is within the spread: 2 of 3 draws at or below it".into())
         );
-        assert_eq!(verdict(0.5, &here, false), (Some(false), "published is below all 3 draws".into()));
-        assert_eq!(verdict(3.5, &here, false), (Some(false), "published is above all 3 draws".into()));
-        assert_eq!(verdict(2.0, &here[..1], false).0, None);
-        assert_eq!(verdict(2.0, &[None], false).0, None);
-        assert_eq!(verdict(3.0, &here, true).0, Some(true));
-        assert_eq!(verdict(2.9, &here, true).0, Some(false));
-        assert_eq!(verdict(2.0, &[Some(f64::NAN), Some(1.0)], true).0, Some(false), "NaN is no agreement");
+        assert_eq!(verdict(Within(0.5), &here), (Some(false), "published is below all 3 draws".into()));
+        assert_eq!(verdict(Within(3.5), &here), (Some(false), "published is above all 3 draws".into()));
+        assert_eq!(verdict(Within(2.0), &here[..1]).0, None);
+        assert_eq!(verdict(Within(2.0), &[None]).0, None);
+        assert_eq!(verdict(AtMost(3.0), &here).0, Some(true));
+        assert_eq!(verdict(AtMost(2.9), &here).0, Some(false));
+        assert_eq!(verdict(AtMost(2.0), &[Some(f64::NAN), Some(1.0)]).0, Some(false), "NaN is no agreement");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::published::{DataDraw, published_against_here};
 use super::run::{listings, saddle_note, shown, summary};
 use super::{Report, Table, TableRow};
 use crate::report::critical_points::CriticalPoints;
-use crate::report::drawing::lettering::number;
+use crate::report::drawing::number;
 use crate::report::figures::every_figure;
 use crate::run::Run;
 use crate::watch::Watch;

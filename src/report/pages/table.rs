@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use crate::report::drawing::lettering::plain;
+use crate::report::drawing::plain;
 
-/// A table of texts. Texts may mark subscripts and superscripts as `λ_{sup}` and `10^{-3}`.
+/// A table of texts. They may mark subscripts and superscripts as `λ_{sup}` and `10^{-3}`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Table {
-    /// What the table shows, above it.
+    /// What the table shows; its heading.
     pub title: String,
-    /// How to read it, below it; may be empty.
+    /// How to read it, shown below it; may be empty.
     pub note: String,
     /// Names of the columns.
     pub header: Vec<String>,
