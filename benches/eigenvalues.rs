@@ -25,9 +25,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for (inputs, hidden) in SHAPES {
         let x = Array2::from_shape_fn((2, inputs), |(i, m)| if (i + m) % 3 == 0 { 0.7 } else { -0.4 });
         let problem = Problem::new(hidden, Activation::Tanh, Dataset::new(x, Array1::from(vec![0.0, 1.0]))?);
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         let theta = |networks: u64| -> Result<Array2<f64>, ndarray::ShapeError> {
-            let values = (0..networks).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from);
+            let values = (0..networks).flat_map(|seed| initial_theta(problem.network.shape, seed, 1.0)).map(f64::from);
             Array2::from_shape_vec((networks as usize, parameters), values.collect())
         };
         // About as much work at every size.
@@ -54,11 +54,11 @@ fn median_seconds(
     problem: &Problem,
     theta: &Array2<f64>,
 ) -> Result<f64, sharpsweep::engine::EngineError> {
-    engine.spectrum(problem, theta.view())?;
+    engine.spectrum(problem, theta.view().into())?;
     let mut seconds = Vec::new();
     for _ in 0..REPEATS {
         let start = Instant::now();
-        engine.spectrum(problem, theta.view())?;
+        engine.spectrum(problem, theta.view().into())?;
         seconds.push(start.elapsed().as_secs_f64());
     }
     seconds.sort_by(f64::total_cmp);

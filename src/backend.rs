@@ -1,6 +1,5 @@
 //! Which engine to take, and why.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Cpu;
@@ -9,7 +8,8 @@ use crate::gpu::{Adapter, Gpu, Tuning, adapter_of, adapters, choose_adapter};
 use crate::reference::Reference;
 
 /// The user's choice of an engine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// A hardware graphics adapter if there is one, else the CPU

@@ -1,33 +1,31 @@
-//! The command line: what was typed, and what a person gets to read. One file a command.
+//! The command line: what was typed, and what a person gets to read.
+//!
+//! Each command is a file in `commands`. The other files serve several of them: what they take (`args`), how they carry out runs
+//! (`runner`, `extend`), what they show of them (`statistics`, `summary`, `grid_table`, `report_files`) and how they speak
+//! (`terminal`, `progress`, `words`, `advice`).
 
-mod adapters;
 mod advice;
-mod bench;
-mod duplicates;
-mod evaluate;
-mod experiment;
-mod grid;
+mod args;
+mod commands;
+mod extend;
+mod failure;
+mod grid_table;
 mod interruption;
-mod merge;
 mod place;
 mod progress;
-mod replay;
-mod report;
-mod reproduce;
-mod resume;
-mod shader;
-mod show;
+mod report_files;
+mod runner;
+mod statistics;
 mod summary;
-mod sweep;
+mod terminal;
 mod threads;
 mod unknown;
-
-use std::process::ExitCode;
+mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::engine::EngineError;
-use crate::run::RunError;
+use commands::{adapters, bench, duplicates, evaluate, merge, replay, report, reproduce, resume, shader, show, sweep};
+pub use failure::Failure;
 
 /// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
 ///
@@ -37,7 +35,7 @@ use crate::run::RunError;
 /// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only tr H and
 /// tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026, arXiv 2604.10202).
 ///
-/// Results go to a run directory: one .npy file a column, one row a network, and manifest.json.
+/// Results go to a run directory: one .npy file per column, one row per network, and manifest.json.
 #[derive(Debug, Parser)]
 #[command(name = "sharpsweep", version, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
@@ -50,7 +48,7 @@ const EXAMPLES: &str = "Examples:
   sharpsweep sweep --hidden 10 --seeds 100000 --out runs/wide
   sharpsweep sweep --x X.npy --q Q.npy --hidden 6    your own data
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6
-  sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run a combination, and a table
+  sharpsweep sweep --hidden 3,10 --step-size 0.05,0.1     a grid: one run per combination, and a table
   sharpsweep resume runs/wide                        go on after an interruption
   sharpsweep show runs/wide                          its summary again, also while it runs
   sharpsweep reproduce                               the paper whole: every published number and figure
@@ -78,55 +76,17 @@ enum Command {
     Shader(shader::Args),
 }
 
-/// A command that did not do what it was asked.
-#[derive(Debug)]
-pub enum Failure {
-    /// The command line makes no sense: exit code 2.
-    Usage(anyhow::Error),
-    /// The command line has an option that is none: exit code 2. The text says what there is instead.
-    Unknown(String),
-    /// Everything else: exit code 1.
-    Failed(anyhow::Error),
-    /// Stopped by Ctrl-C: exit code 130. The text says how to go on.
-    Interrupted(String),
-}
-
-impl<E: Into<anyhow::Error>> From<E> for Failure {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl Failure {
-    /// The exit code: 2 for a command line that makes no sense, 130 after Ctrl-C, 1 for the rest.
-    pub fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Usage(_) | Self::Unknown(_) => ExitCode::from(2),
-            Self::Failed(_) => ExitCode::FAILURE,
-            Self::Interrupted(_) => ExitCode::from(interruption::EXIT_CODE),
-        }
-    }
-
-    /// What to print.
-    pub fn message(&self) -> String {
-        match self {
-            Self::Usage(error) | Self::Failed(error) => visible(&format!("error: {}", with_causes(error))),
-            Self::Unknown(text) | Self::Interrupted(text) => visible(text),
-        }
-    }
-}
-
 impl Cli {
-    /// What was typed.
+    /// The command line that was typed.
     ///
     /// # Errors
-    /// [`Failure::Unknown`] that says what there is instead, where an option is not one but it is known what was meant. Any other command
-    /// line that makes no sense, and `--help`, is answered by clap, which ends the program.
+    /// [`Failure::Unknown`] for an option that does not exist where it is known what was meant: it says what there is instead. Any
+    /// other command line that makes no sense, and `--help`, is answered by clap, which ends the program.
     pub fn typed() -> Result<Self, Failure> {
         Self::try_parse().map_err(|error| {
             let typed: Vec<String> = std::env::args().skip(1).collect();
             match unknown::explained(&error, &Self::command(), &typed) {
-                Some(said) => Failure::Unknown(said),
+                Some(instead) => Failure::Unknown(instead),
                 None => error.exit(),
             }
         })
@@ -140,30 +100,10 @@ impl Cli {
         interruption::watch()?;
         threads::start()?;
         match self.command.run() {
-            Err(Failure::Failed(error)) if is_stop(&error) => Err(interruption::failure()),
+            Err(failure) if failure.is_stop() => Err(interruption::failure()),
             other => other,
         }
     }
-}
-
-/// `error` and what it was caused by, as far as its own text does not say that already.
-fn with_causes(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |text, cause| {
-        let cause = cause.to_string();
-        match text.as_str() {
-            "" => cause,
-            said if said.contains(&cause) => text,
-            said => format!("{said}: {cause}"),
-        }
-    })
-}
-
-/// Whether work ended because it was asked to.
-fn is_stop(error: &anyhow::Error) -> bool {
-    error.chain().any(|error| {
-        matches!(error.downcast_ref(), Some(EngineError::Stopped))
-            || matches!(error.downcast_ref(), Some(RunError::Stopped))
-    })
 }
 
 impl Command {
@@ -182,56 +122,5 @@ impl Command {
             Self::Adapters(args) => args.run(),
             Self::Shader(args) => args.run(),
         }
-    }
-}
-
-/// Prints a line of results; a reader that went away (`| head`) is no error, results that cannot be written are one.
-fn print(text: &str) -> Result<(), Failure> {
-    use std::io::{ErrorKind, Write};
-    let write = || {
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{}", visible(text)).and_then(|()| out.flush())
-    };
-    match progress::beside_the_bar(write) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::Failed(anyhow::anyhow!("cannot write the results to stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Tells the user something beside the results.
-fn notice(text: &str) {
-    use std::io::Write;
-    // Nothing can be done for a terminal that has gone.
-    let _ = progress::beside_the_bar(|| writeln!(std::io::stderr().lock(), "{}", visible(text)));
-}
-
-/// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON writes them.
-/// Names and paths may come from files of other people.
-fn visible(text: &str) -> String {
-    let steers = |character: char| {
-        (character.is_control() && !matches!(character, '\n' | '\t'))
-            || matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if steers(character) {
-            shown += &format!("\\u{:04x}", u32::from(character));
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::visible;
-
-    #[test]
-    fn nothing_that_is_printed_steers_the_terminal() {
-        assert_eq!(visible("λ_1 = 3\tx\n"), "λ_1 = 3\tx\n");
-        assert_eq!(visible("a\x1b[2J\r\u{7f}\u{9b}\u{202e}b"), r"a\u001b[2J\u000d\u007f\u009b\u202eb");
     }
 }

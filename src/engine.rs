@@ -1,7 +1,7 @@
 //! What every engine can do, and the values that go in and come out.
 //!
-//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the GPU
-//! engine implement [`Engine`]; none of them knows another.
+//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the
+//! GPU engine implement [`Engine`]; none of them knows another.
 
 mod rounding;
 mod spectra;
@@ -10,11 +10,10 @@ mod stop;
 
 use std::ops::Range;
 
-use clap::ValueEnum;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::room::NoRoom;
 
 pub use rounding::Rounding;
@@ -59,7 +58,8 @@ impl Descent {
 }
 
 /// Which of the two exact routes to tr H^2 an evaluation takes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Route {
     /// The one that is faster for the problem's sizes.
@@ -88,7 +88,8 @@ pub enum Status {
 }
 
 impl Status {
-    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is neither.
+    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is
+    /// neither.
     pub fn of_gradient(gradient_sq: f64, tolerance: f64) -> Option<Self> {
         if !gradient_sq.is_finite() {
             Some(Self::NonFinite)
@@ -99,8 +100,8 @@ impl Status {
         }
     }
 
-    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no rule
-    /// judges it.
+    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no
+    /// rule judges it.
     pub fn is_critical_point(self) -> bool {
         matches!(self, Self::Converged | Self::Evaluated)
     }
@@ -129,9 +130,24 @@ pub struct Trained {
     pub steps: Vec<u32>,
 }
 
-/// The closed forms of a batch of S networks, each of length S.
-///
-/// What is computed in f32 is widened to f64.
+/// The closed forms of one network. What is computed in f32 is widened to f64.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClosedForms {
+    /// L, the cross-entropy summed over the samples.
+    pub loss: f64,
+    /// g.g, the squared Euclidean norm of dL/dtheta.
+    pub gradient_sq: f64,
+    /// tr H(w,w).
+    pub trace_ww: f64,
+    /// tr H(v,v).
+    pub trace_vv: f64,
+    /// tr H^2.
+    pub trace_sq: f64,
+    /// By how much the traces may be off.
+    pub rounding: Rounding,
+}
+
+/// The [`ClosedForms`] of a batch of S networks, column by column, each of length S.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Evaluation {
     /// L, the cross-entropy summed over the samples.
@@ -148,6 +164,47 @@ pub struct Evaluation {
     pub rounding: Vec<Rounding>,
 }
 
+impl FromIterator<ClosedForms> for Evaluation {
+    fn from_iter<T: IntoIterator<Item = ClosedForms>>(networks: T) -> Self {
+        let mut evaluation = Self::default();
+        for forms in networks {
+            evaluation.loss.push(forms.loss);
+            evaluation.gradient_sq.push(forms.gradient_sq);
+            evaluation.trace_ww.push(forms.trace_ww);
+            evaluation.trace_vv.push(forms.trace_vv);
+            evaluation.trace_sq.push(forms.trace_sq);
+            evaluation.rounding.push(forms.rounding);
+        }
+        evaluation
+    }
+}
+
+impl Evaluation {
+    /// The closed forms of the network in `row`.
+    pub fn network(&self, row: usize) -> ClosedForms {
+        ClosedForms {
+            loss: self.loss[row],
+            gradient_sq: self.gradient_sq[row],
+            trace_ww: self.trace_ww[row],
+            trace_vv: self.trace_vv[row],
+            trace_sq: self.trace_sq[row],
+            rounding: self.rounding[row],
+        }
+    }
+
+    /// Puts `found`, the closed forms of the networks `rows`, in place of those that are there.
+    pub(crate) fn replace(&mut self, rows: &[usize], found: &Self) {
+        for (from, &to) in rows.iter().enumerate() {
+            self.loss[to] = found.loss[from];
+            self.gradient_sq[to] = found.gradient_sq[from];
+            self.trace_ww[to] = found.trace_ww[from];
+            self.trace_vv[to] = found.trace_vv[from];
+            self.trace_sq[to] = found.trace_sq[from];
+            self.rounding[to] = found.rounding[from];
+        }
+    }
+}
+
 /// What an engine is and where it runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
@@ -159,25 +216,27 @@ pub struct Machine {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
-    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs that were
-    /// begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
+    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs
+    /// that were begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
 }
 
-/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest stores it.
+/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest
+/// stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The engine and where it runs.
     #[serde(flatten)]
     pub machine: Machine,
-    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as in runs
-    /// from before there were revisions, or not one, as in a run that was merged from several.
+    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as
+    /// in runs from before there were revisions, or not one, as in a run that was merged from several.
     #[serde(default)]
     pub revision: u32,
     /// A hash of the shader texts that the run uses, for the GPU; empty elsewhere.
     pub code_hash: String,
-    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old runs.
+    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old
+    /// runs.
     #[serde(default)]
     pub route: Route,
 }
@@ -192,8 +251,8 @@ pub struct Tasks {
 }
 
 impl Description {
-    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference, with both
-    /// sides. How many threads a processor has is none, since no result depends on it.
+    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference,
+    /// with both sides. How many threads a processor has is none, since no result depends on it.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (a, b) = (&self.machine, &now.machine);
         let same_device = a.device == b.device || (a.on_processor() && b.on_processor());
@@ -260,10 +319,12 @@ pub trait Engine: Send {
     /// What computes a run of `tasks` on `problem`: two runs with equal inputs and descriptions have equal columns.
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description;
 
-    /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not fit.
+    /// The most networks of `problem` that one call should train or evaluate: more would not be faster or would not
+    /// fit.
     ///
     /// # Errors
-    /// [`EngineError::Limit`] if not even one network fits the engine, [`EngineError::Room`] if it does not fit this machine's memory.
+    /// [`EngineError::Limit`] if not even one network fits the engine, [`EngineError::Room`] if it does not fit this
+    /// machine's memory.
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError>;
 
     /// The fewest networks that keep the whole engine busy: fewer in one call take as long.
@@ -278,12 +339,13 @@ pub trait Engine: Send {
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
 
-    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each has converged,
-    /// diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in one go.
+    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each
+    /// has converged, diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in
+    /// one go.
     ///
     /// # Errors
-    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in `theta`, and
-    /// where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
+    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in
+    /// `theta`, and where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
     fn train_on(
         &mut self,
         problem: &Problem,
@@ -295,18 +357,20 @@ pub trait Engine: Send {
     /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
     fn evaluates_in_f64(&self) -> bool;
 
-    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved the traces.
+    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved
+    /// the traces.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError>;
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError>;
 
-    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and all its
-    /// eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds NaN and is named.
+    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and
+    /// all its eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds
+    /// NaN and is named.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails, or D is more than the engine takes.
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError>;
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError>;
 }
 
 #[cfg(test)]

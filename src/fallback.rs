@@ -1,14 +1,12 @@
 //! The closed forms and the spectra of a batch, in f64 on the processor wherever an engine's f32 is not enough.
 //!
-//! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows or loses its
-//! digits, and its own rounding bound says so. Such rows are few, and they are computed again.
-
-use ndarray::{Array2, ArrayView2, Axis};
+//! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows
+//! or loses its digits, and its own rounding bound says so. Such rows are few, and they are computed again.
 
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, Evaluation, Spectra, Stop};
-use crate::model::Problem;
+use crate::engine::{ClosedForms, Engine, EngineError, Evaluation, Spectra, Stop};
+use crate::model::{Problem, Theta};
 
 /// A row is computed again where rounding may have moved its bounds by more than this share of ||H||_F.
 const TOLERATED: f64 = 1e-3;
@@ -22,7 +20,8 @@ pub struct Completed {
     pub again: Vec<usize>,
 }
 
-/// Evaluates the closed forms of `problem` at each row of `theta` (S, D) with `engine`, and in f64 where f32 is not enough.
+/// Evaluates the closed forms of `problem` at each row of `theta` (S, D) with `engine`, and in f64 where f32 is not
+/// enough.
 ///
 /// What is computed again does not depend on the processor: it runs as plain code.
 ///
@@ -31,45 +30,38 @@ pub struct Completed {
 pub fn evaluate(
     engine: &mut dyn Engine,
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     stop: &Stop,
 ) -> Result<Completed, EngineError> {
     let mut evaluation = engine.evaluate(problem, theta)?;
     let beyond_f32 = |row: &usize| {
-        theta.row(*row).iter().all(|weight| weight.is_finite()) && !is_enough(&evaluation, *row, theta.ncols())
+        theta.network(*row).iter().all(|weight| weight.is_finite())
+            && !is_enough(&evaluation.network(*row), theta.ncols())
     };
     let again: Vec<usize> =
         if engine.evaluates_in_f64() { Vec::new() } else { (0..theta.nrows()).filter(beyond_f32).collect() };
     if !again.is_empty() {
-        let found = plain(stop).evaluate(problem, theta.select(Axis(0), &again).view())?;
-        for (from, &to) in again.iter().enumerate() {
-            let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = &mut evaluation;
-            loss[to] = found.loss[from];
-            gradient_sq[to] = found.gradient_sq[from];
-            trace_ww[to] = found.trace_ww[from];
-            trace_vv[to] = found.trace_vv[from];
-            trace_sq[to] = found.trace_sq[from];
-            rounding[to] = found.rounding[from];
-        }
+        let found = plain(stop).evaluate(problem, theta.select(&again).view().into())?;
+        evaluation.replace(&again, &found);
     }
     Ok(Completed { evaluation, again })
 }
 
-/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was not enough for.
+/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was
+/// not enough for.
 ///
 /// # Errors
 /// [`EngineError`] if the engine's device fails, D is more than an engine takes, and after `stop` was requested.
 pub fn spectra(
     engine: &mut dyn Engine,
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     again: &[usize],
     stop: &Stop,
 ) -> Result<Spectra, EngineError> {
     let mut spectra = engine.spectrum(problem, theta)?;
     if !again.is_empty() {
-        let rows: Array2<f64> = theta.select(Axis(0), again);
-        let found = plain(stop).spectrum(problem, rows.view())?;
+        let found = plain(stop).spectrum(problem, theta.select(again).view().into())?;
         spectra.replace(again, found);
     }
     Ok(spectra)
@@ -83,9 +75,9 @@ fn plain(stop: &Stop) -> Cpu {
 }
 
 /// Whether every value of a row is finite and its bounds need little widening.
-fn is_enough(evaluation: &Evaluation, row: usize, parameters: usize) -> bool {
-    let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
-    let values = [loss, gradient_sq, trace_ww, trace_vv, trace_sq];
-    let widened = widened_bounds(trace_ww[row] + trace_vv[row], trace_sq[row], parameters, &rounding[row]);
-    values.iter().all(|values| values[row].is_finite()) && widened.error <= TOLERATED * trace_sq[row].sqrt()
+fn is_enough(forms: &ClosedForms, parameters: usize) -> bool {
+    let ClosedForms { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = *forms;
+    let widened = widened_bounds(trace_ww + trace_vv, trace_sq, parameters, &rounding);
+    let finite = [loss, gradient_sq, trace_ww, trace_vv, trace_sq].iter().all(|value| value.is_finite());
+    finite && widened.error <= TOLERATED * trace_sq.sqrt()
 }

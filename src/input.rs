@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
-use crate::model::{DataError, Dataset, Shape, is_label};
+use crate::fingerprint::Fingerprint;
+use crate::model::{DataError, Dataset, OneHidden, Theta, is_label};
 use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
-use crate::records::{Dtype, Theta};
+use crate::records::Dtype;
 
 /// A file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
@@ -90,11 +91,6 @@ impl GivenTheta {
         }
     }
 
-    /// The weights of one network, in f64.
-    fn row(&self, row: usize) -> Vec<f64> {
-        self.view().rows(row..row + 1).widened().iter().copied().collect()
-    }
-
     /// S, the number of networks.
     pub fn rows(&self) -> usize {
         self.view().nrows()
@@ -110,11 +106,8 @@ impl GivenTheta {
 
     /// A fingerprint of the values.
     pub fn hash(&self) -> String {
-        let mut hasher = blake3::Hasher::new();
-        for value in (0..self.rows()).flat_map(|row| self.row(row)) {
-            hasher.update(&value.to_le_bytes());
-        }
-        hasher.finalize().to_hex()[..16].to_owned()
+        let rows = 0..self.rows();
+        rows.fold(Fingerprint::default(), |hash, row| hash.add_floats(&*self.view().network(row))).digits()
     }
 }
 
@@ -122,7 +115,7 @@ impl GivenTheta {
 ///
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
-pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
+pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputError> {
     let failed = |error: NpyError| InputError::new(path, error.to_string());
     let file = open(path, |found| advice::of_number_type(found, "theta"))?;
     let parameters = shape.parameters();
@@ -151,15 +144,17 @@ pub fn read_theta(path: &Path, shape: Shape) -> Result<GivenTheta, InputError> {
         Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
         None => GivenTheta::Float64(read_matrix(path, "theta", THETA_MUST)?),
     };
-    let unusable = |value: f64| !value.is_finite() || value.abs() > f64::from(f32::MAX);
-    let mut values =
-        (0..theta.rows()).flat_map(|row| theta.row(row).into_iter().zip(0..).map(move |(t, d)| (row, d, t)));
-    if let Some((row, column, value)) = values.find(|(_, _, value)| unusable(*value)) {
-        let problem =
-            format!("theta[{row}, {column}] is {value}: every weight must be finite and within the range of f32");
-        return Err(InputError::new(path, problem));
+    let unusable = |weight: &f64| !weight.is_finite() || weight.abs() > f64::from(f32::MAX);
+    for row in 0..theta.rows() {
+        let network = theta.view().network(row);
+        if let Some(column) = network.iter().position(unusable) {
+            let problem = format!(
+                "theta[{row}, {column}] is {}: every weight must be finite and within the range of f32",
+                network[column]
+            );
+            return Err(InputError::new(path, problem));
+        }
     }
-    drop(values);
     Ok(theta)
 }
 
@@ -198,7 +193,7 @@ mod tests {
     use ndarray_npy::write_npy;
 
     use super::{read_dataset, read_theta};
-    use crate::model::Shape;
+    use crate::model::OneHidden;
 
     #[test]
     fn every_number_type_and_both_orders_give_the_same_data() {
@@ -260,9 +255,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("theta.npy");
         write_npy(&path, &Array2::<f32>::zeros((4, 12))).unwrap();
-        let message = read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string();
+        let message = read_theta(&path, OneHidden::new(2, 3)).unwrap_err().to_string();
         assert!(message.contains("12 columns") && message.contains("13"), "{message}");
         write_npy(&path, &Array2::<f32>::from_elem((4, 13), f32::INFINITY)).unwrap();
-        assert!(read_theta(&path, Shape::new(2, 3)).unwrap_err().to_string().contains("finite"));
+        assert!(read_theta(&path, OneHidden::new(2, 3)).unwrap_err().to_string().contains("finite"));
     }
 }

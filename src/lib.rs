@@ -1,15 +1,19 @@
-//! sharpsweep trains neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+//! sharpsweep trains neural networks from many random seeds at once and bounds the sharpness of every minimum in closed
+//! form.
 //!
-//! The paper behind it: Omae et al. 2026, "Wolkowicz-Styan Upper Bound on the Hessian Eigenspectrum for Cross-Entropy Loss in
-//! Nonlinear Smooth Neural Networks", arXiv 2604.10202v2. Equation and theorem numbers in this documentation are that paper's.
+//! The paper behind it: Omae et al. 2026, "Wolkowicz-Styan Upper Bound on the Hessian Eigenspectrum for Cross-Entropy
+//! Loss in Nonlinear Smooth Neural Networks", arXiv 2604.10202v2. Equation and theorem numbers in this documentation
+//! are that paper's.
 //!
 //! Values flow one way, and nothing later in this list is imported by anything earlier:
 //!
-//! - [`room`]: what this machine has room for, and [`watch`]: how far long work is;
+//! - [`room`]: what this machine has room for, `clock`: the time, `fingerprint`: short hashes, and [`watch`]: how far
+//!   long work is;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
-//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector products;
+//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector
+//!   products;
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
@@ -26,13 +30,18 @@
 //! - [`cli`]: the command line.
 
 pub mod analysis;
+#[cfg(feature = "gpu")]
 pub mod backend;
 pub mod bench;
 pub mod bounds;
+#[cfg(feature = "cli")]
 pub mod cli;
+mod clock;
 pub mod cpu;
 pub mod engine;
 pub mod fallback;
+mod fingerprint;
+#[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod input;
 pub mod model;
@@ -41,6 +50,7 @@ pub mod numeric;
 pub mod records;
 pub mod reference;
 pub mod replay;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod room;
 pub mod run;

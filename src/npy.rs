@@ -1,7 +1,8 @@
 //! Arrays from `.npy` files that may be damaged or foreign: nothing is allocated before the file is known to hold it.
 //!
-//! The format is that of NumPy (versions 1 to 3): a magic string, a header with type, order and shape as a Python dictionary, the
-//! data. The header's shape is held against the file's length, so memory is bounded by what the file really has.
+//! The format is that of NumPy (versions 1 to 3): a magic string, a header with type, order and shape as a Python
+//! dictionary, the data. The header's shape is held against the file's length, so memory is bounded by what the file
+//! really has.
 
 use std::fmt;
 use std::fs::File;
@@ -84,8 +85,8 @@ pub(crate) enum Foreign {
 }
 
 impl ForeignType {
-    /// The type that NumPy writes as `name`, of which no more is shown than a type takes, and nothing that a terminal acts on: it comes
-    /// from a foreign file.
+    /// The type that NumPy writes as `name`, of which no more is shown than a type takes, and nothing that a terminal
+    /// acts on: it comes from a foreign file.
     fn named(name: &str) -> Self {
         let shown = name.chars().take(16).collect::<String>().escape_debug().to_string();
         let (kind, what) = match name.trim_start_matches(['<', '>', '|', '=']).as_bytes().first() {
@@ -267,7 +268,8 @@ impl NpyFile {
         if !T::takes(element) {
             return Ok(None);
         }
-        // An axis of length 0 leaves no element, whatever the others say; an array of such a shape may still be impossible.
+        // An axis of length 0 leaves no element, whatever the others say; an array of such a shape may still be
+        // impossible.
         let count: usize = shape.iter().product();
         room::check_memory("the array", (count as u64).saturating_mul(size_of::<T>() as u64))?;
         let mut values: Vec<T> = Vec::new();
@@ -282,7 +284,8 @@ impl NpyFile {
             }
         }
         let dimension = IxDyn(&shape).set_f(fortran);
-        // The only shape that the checks above let through and that is none to ndarray: a huge one with an axis of length 0.
+        // The only shape that the checks above let through and that is none to ndarray: a huge one with an axis of
+        // length 0.
         ArrayD::from_shape_vec(dimension, values).map(Some).map_err(|_| NpyError::Header("its shape is too large"))
     }
 }

@@ -1,7 +1,8 @@
-//! The numeric routes to sharpness, f64: what one would do without the closed forms, and what they are measured against.
+//! The numeric routes to sharpness, f64: what one would do without the closed forms, and what they are measured
+//! against.
 //!
-//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`]), which cost
-//! about as much as two gradients and no D x D memory:
+//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`]), which
+//! cost about as much as two gradients and no D x D memory:
 //!
 //! | route | gives | products | error |
 //! |---|---|---|---|
@@ -20,10 +21,7 @@ mod probes;
 mod product;
 mod trace;
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
-
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 pub use lanczos::{Extremes, lanczos};
 pub use power::{PowerIteration, power_iteration};
@@ -31,15 +29,14 @@ pub use probes::{rademacher, start_vector};
 pub use product::{HessianProduct, Symmetric};
 pub use trace::{hutch_plus_plus, hutchinson, hutchinson_sq};
 
-/// Applies `route` to the Hessian of every row of `theta` (S, D), in order, on all cores. `route` also gets the row's number,
-/// from which it can seed its random vectors.
+/// Applies `route` to the Hessian of every row of `theta` (S, D), in order, on all cores. `route` also gets the row's
+/// number, from which it can seed its random vectors.
 pub fn for_each_network<T: Send>(
     problem: &Problem,
-    theta: ArrayView2<'_, f64>,
+    theta: Theta<'_>,
     route: impl Fn(usize, &HessianProduct<'_>) -> T + Sync,
 ) -> Vec<T> {
-    let rows: Vec<_> = theta.axis_iter(Axis(0)).enumerate().collect();
-    rows.into_par_iter().map(|(k, row)| route(k, &HessianProduct::new(problem, &row.to_vec()))).collect()
+    theta.map_networks(|row, network| route(row, &HessianProduct::new(problem, network)))
 }
 
 /// x.y.

@@ -1,12 +1,10 @@
 //! The columns of a run: what each row says about one network.
 
-use std::ops::Range;
-
-use ndarray::{ArrayView2, CowArray, Ix2, s};
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::{NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
+use crate::model::Theta;
 use crate::spec::{Keep, Spec, SpectrumColumns, Work};
 
 /// An element type of a column, named as in NumPy.
@@ -65,6 +63,18 @@ impl Values {
         }
     }
 
+    /// Puts the rows of `more`, values of the same type, after these.
+    pub(crate) fn append(&mut self, more: Self) {
+        match (self, more) {
+            (Self::Uint8(to), Self::Uint8(more)) => to.extend(more),
+            (Self::Uint32(to), Self::Uint32(more)) => to.extend(more),
+            (Self::Uint64(to), Self::Uint64(more)) => to.extend(more),
+            (Self::Float32(to), Self::Float32(more)) => to.extend(more),
+            (Self::Float64(to), Self::Float64(more)) => to.extend(more),
+            _ => {}
+        }
+    }
+
     /// Puts the rows of `from`, values of the same type, in place of those of `count` that are `rows`, in order.
     fn put(&mut self, rows: &[usize], count: usize, from: &Self) {
         fn put<T: Copy>(to: &mut [T], rows: &[usize], count: usize, from: &[T]) {
@@ -106,45 +116,11 @@ impl Values {
     }
 }
 
-/// Weights as they are recorded: those of trained networks in f32, those of a user's file in the file's own precision.
-#[derive(Debug, Clone, Copy)]
-pub enum Theta<'a> {
-    /// (S, D), f32.
-    Float32(ArrayView2<'a, f32>),
-    /// (S, D), f64.
-    Float64(ArrayView2<'a, f64>),
-}
-
-impl<'a> Theta<'a> {
-    /// Some of the rows.
-    pub fn rows(self, rows: Range<usize>) -> Self {
-        match self {
-            Self::Float32(theta) => Self::Float32(theta.slice_move(s![rows, ..])),
-            Self::Float64(theta) => Self::Float64(theta.slice_move(s![rows, ..])),
-        }
-    }
-
-    /// S, the number of networks.
-    pub fn nrows(self) -> usize {
-        match self {
-            Self::Float32(theta) => theta.nrows(),
-            Self::Float64(theta) => theta.nrows(),
-        }
-    }
-
-    /// The rows as those of a column.
-    pub fn values(self) -> Values {
-        match self {
-            Self::Float32(theta) => Values::Float32(theta.iter().copied().collect()),
-            Self::Float64(theta) => Values::Float64(theta.iter().copied().collect()),
-        }
-    }
-
-    /// All rows in f64.
-    pub fn widened(self) -> CowArray<'a, f64, Ix2> {
-        match self {
-            Self::Float32(theta) => theta.mapv(f64::from).into(),
-            Self::Float64(theta) => theta.into(),
+impl From<Theta<'_>> for Values {
+    fn from(theta: Theta<'_>) -> Self {
+        match theta {
+            Theta::Float32(theta) => Self::Float32(theta.iter().copied().collect()),
+            Theta::Float64(theta) => Self::Float64(theta.iter().copied().collect()),
         }
     }
 }
@@ -254,20 +230,18 @@ impl Keep {
         columns
     }
 
-    /// What of `records`, whose rows ended as `status` says, goes into a run that keeps these weights.
-    fn records(self, mut records: Records, status: &[Status]) -> Records {
-        match self {
-            Self::All => {}
-            Self::Converged => match &mut records.values[THETA] {
-                Values::Float32(theta) => blank(theta, status, f32::NAN),
-                Values::Float64(theta) => blank(theta, status, f64::NAN),
-                _ => {}
-            },
-            Self::Summary => {
-                records.values.remove(THETA);
-            }
+    /// The column of the weights `theta` of networks that ended as `status` says; `None` for a run that keeps none.
+    fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
+        let mut column = match self {
+            Self::All | Self::Converged => Values::from(theta),
+            Self::Summary => return None,
+        };
+        match &mut column {
+            Values::Float32(theta) if self == Self::Converged => blank(theta, status, f32::NAN),
+            Values::Float64(theta) if self == Self::Converged => blank(theta, status, f64::NAN),
+            _ => {}
         }
-        records
+        Some(column)
     }
 }
 
@@ -281,10 +255,13 @@ fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
     }
 }
 
-/// The place of theta among [`columns`].
-const THETA: usize = 1;
-
 impl Records {
+    /// The status column, the only one of its type.
+    pub(crate) fn status(&self) -> &[u8] {
+        let status = |values: &'_ Values| matches!(values, Values::Uint8(_));
+        self.values.iter().find(|values| status(values)).map_or(&[], Values::bytes)
+    }
+
     /// Puts the rows of `more`, records of the same columns, in place of `rows`, in order. Every row keeps its seed.
     pub(crate) fn replace(&mut self, rows: &[usize], more: &Self) {
         for (to, from) in self.values.iter_mut().zip(&more.values).skip(1) {
@@ -292,8 +269,8 @@ impl Records {
         }
     }
 
-    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the run has, as far
-    /// as `keep` keeps them.
+    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the
+    /// run has, as far as `keep` keeps them.
     pub fn new(
         keep: Keep,
         first_seed: u64,
@@ -304,10 +281,7 @@ impl Records {
         further: Vec<Values>,
     ) -> Self {
         let rows = status.len();
-        let parameters = match theta {
-            Theta::Float32(theta) => theta.ncols(),
-            Theta::Float64(theta) => theta.ncols(),
-        };
+        let parameters = theta.ncols();
         let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
         let trace: Vec<f64> = trace_ww.iter().zip(&trace_vv).map(|(ww, vv)| ww + vv).collect();
         let bounds: Vec<_> = trace
@@ -317,12 +291,10 @@ impl Records {
             .map(|((&trace, &trace_sq), rounding)| widened_bounds(trace, trace_sq, parameters, rounding))
             .collect();
         let bound = |of: fn(&WidenedBounds) -> f64| bounds.iter().map(of).collect::<Vec<f64>>();
-        let mut values = vec![
-            Values::Uint64((first_seed..).take(rows).collect()),
-            theta.values(),
-            Values::Uint8(status.iter().map(|&status| status as u8).collect()),
-            Values::Uint32(steps),
-        ];
+        let mut values = vec![Values::Uint64((first_seed..).take(rows).collect())];
+        values.extend(keep.theta(theta, status));
+        values.push(Values::Uint8(status.iter().map(|&status| status as u8).collect()));
+        values.push(Values::Uint32(steps));
         let floats = [
             loss,
             gradient_sq,
@@ -337,6 +309,6 @@ impl Records {
             bound(|widened| widened.error),
         ];
         values.extend(floats.into_iter().map(Values::Float64).chain(further));
-        keep.records(Self { values, rows }, status)
+        Self { values, rows }
     }
 }

@@ -1,8 +1,9 @@
 //! The oracle: f64, scalar, one network at a time, the equations in the paper's order.
 //!
-//! Every shader names its twin, most of them here, and this code is kept as plain as the mathematics allows; speed is the
-//! other engines' business. Equation and theorem numbers are those of Omae et al. 2026, arXiv 2604.10202v2.
+//! Every shader names its twin, most of them here, and this code is kept as plain as the mathematics allows; speed is
+//! the other engines' business. Equation and theorem numbers are those of Omae et al. 2026, arXiv 2604.10202v2.
 
+mod eigen;
 mod engine;
 mod gradient;
 mod hessian;
@@ -13,6 +14,7 @@ mod trace;
 mod trace_sq;
 mod train;
 
+pub(crate) use eigen::symmetric_eigen;
 pub use engine::Reference;
 pub(crate) use engine::{check_spectra, check_terms, closed_forms};
 pub use gradient::{gradient, gradient_sq};
@@ -21,4 +23,4 @@ pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};
 pub use terms::{Terms, loss, output, terms};
 pub use trace::{trace_vv, trace_ww};
 pub use trace_sq::{PairForms, pair_forms, trace_sq};
-pub use train::{Outcome, train};
+pub use train::{DescentEnd, train};

@@ -41,18 +41,19 @@ pub struct Replay {
     pub theta_trajectory: Array2<f64>,
 }
 
-/// Trains `seed` as the reference engine does and records it at the start, every `every` steps (at least 1), and at the end.
+/// Trains `seed` as the reference engine does and records it at the start, every `every` steps (at least 1), and at the
+/// end.
 ///
-/// Long float32 runs need not end at the same point: a seed that starts above 2 / lambda_1 oscillates, and rounding decides where
-/// to.
+/// Long float32 runs need not end at the same point: a seed that starts above 2 / lambda_1 oscillates, and rounding
+/// decides where to.
 pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Replay {
     replay_with(problem, descent, seed, |taken| taken.saturating_add(every.max(1)))
 }
 
-/// As [`replay`], but `next` is asked after each record, with the steps taken, after how many steps in all the next one is wanted. One
-/// step more is taken at least.
+/// As [`replay`], but `next` is asked after each record, with the steps taken, after how many steps in all the next one
+/// is wanted. One step more is taken at least.
 pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: impl FnMut(u32) -> u32) -> Replay {
-    let start = initial_theta(problem.shape, seed, descent.init_range);
+    let start = initial_theta(problem.network.shape, seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
     let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };
     let (mut taken, mut along) = (0, theta.clone());

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks};
+use crate::fingerprint::Fingerprint;
 use crate::model::{
-    Activation, DataError, Dataset, MAX_PARAMETERS, Problem, SMALLEST_INIT_RANGE, Shape, Standardization, Stream,
+    Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
     appendix_c,
 };
 use crate::room::{NoRoom, check_memory};
@@ -49,7 +49,8 @@ pub struct ExtraColumns {
 }
 
 /// How much of the Hessian's spectrum becomes columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum SpectrumColumns {
     /// lambda_max and lambda_min, by the engine and in its precision
@@ -59,7 +60,8 @@ pub enum SpectrumColumns {
 }
 
 /// Which networks' weights a run keeps. The other columns hold every network either way.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Keep {
     /// The weights of every network
@@ -91,8 +93,8 @@ impl Seeds {
         self.first_seed.saturating_add(self.seeds)
     }
 
-    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one; `None` where
-    /// there is no such part or it would be empty.
+    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one;
+    /// `None` where there is no such part or it would be empty.
     pub fn part(self, part: u64, parts: u64) -> Option<Range<u64>> {
         let bound = |part: u64| {
             let seeds = u128::from(self.seeds) * u128::from(part) / u128::from(parts.max(1));
@@ -253,7 +255,8 @@ impl Experiment {
         Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
     }
 
-    /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over the training samples.
+    /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over
+    /// the training samples.
     ///
     /// # Errors
     /// [`SpecError::Data`] where a test input leaves the range of f32.
@@ -296,7 +299,8 @@ pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
 /// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
 ///
 /// # Errors
-/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than fit memory.
+/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than
+/// fit memory.
 pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
     if samples < 2 {
         let value = samples.to_string();
@@ -312,8 +316,8 @@ pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset
 
 impl Spec {
     /// Inputs M and hidden units N.
-    pub fn shape(&self) -> Shape {
-        Shape::new(self.data.inputs, self.hidden)
+    pub fn shape(&self) -> OneHidden {
+        OneHidden::new(self.data.inputs, self.hidden)
     }
 
     /// What the run asks of its engine.
@@ -322,6 +326,14 @@ impl Spec {
             train: matches!(self.work, Work::Sweep { .. }),
             // With eigenvectors the processor computes the whole spectrum.
             spectrum: self.extra.spectrum == Some(SpectrumColumns::Values),
+        }
+    }
+
+    /// The seed of row 0; 0 for networks from a file.
+    pub fn first_seed(&self) -> u64 {
+        match self.work {
+            Work::Sweep { first_seed, .. } => first_seed,
+            Work::Evaluate { .. } => 0,
         }
     }
 
@@ -389,12 +401,8 @@ impl Work {
 
 impl DataSpec {
     fn new(data: &Dataset, source: DataSource) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&(data.samples() as u64).to_le_bytes());
-        for value in data.x().iter().chain(data.q().iter()) {
-            hasher.update(&value.to_le_bytes());
-        }
-        let hash = hasher.finalize().to_hex()[..16].to_owned();
+        let sizes = Fingerprint::default().add(&(data.samples() as u64).to_le_bytes());
+        let hash = sizes.add_floats(data.x()).add_floats(data.q()).digits();
         Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
     }
 }
@@ -465,7 +473,8 @@ mod tests {
 
     #[test]
     fn a_spec_survives_its_manifest() {
-        // A step size that a parser which is right to within one unit in the last place only reads back as another number.
+        // A step size that a parser which is right to within one unit in the last place only reads back as another
+        // number.
         let descent = Descent { step_size: 0.1 + 0.2, tolerance: 1.0 / 3.0e3, ..Descent::default() };
         let spec = sweep(3, descent, 512).unwrap().spec;
         let text = serde_json::to_string(&spec).unwrap();

@@ -25,7 +25,8 @@ fn norms(case: &GoldenCase) -> Vec<f64> {
 fn extreme_eigenvalues_match_the_oracle() {
     for case in golden_cases() {
         let scale = norms(&case);
-        let found: Vec<_> = spectra(&case.problem, case.theta.view(), 0).into_iter().map(Result::unwrap).collect();
+        let found: Vec<_> =
+            spectra(&case.problem, case.theta.view().into(), 0).into_iter().map(Result::unwrap).collect();
         let largest: Vec<f64> = found.iter().map(|s| s.lambda_max()).collect();
         let smallest: Vec<f64> = found.iter().map(|s| s.lambda_min()).collect();
         check(&case, "lambda_max", close_scaled(&largest, &case.column("lambda_max"), &scale, 1e-10));
@@ -38,7 +39,7 @@ fn extreme_eigenvalues_match_the_oracle() {
 #[test]
 fn eigenvectors_satisfy_their_equation_and_are_orthonormal() {
     for case in golden_cases() {
-        let found = spectra(&case.problem, case.theta.view(), 4);
+        let found = spectra(&case.problem, case.theta.view().into(), 4);
         for (k, spectrum) in found.into_iter().enumerate() {
             let spectrum = spectrum.unwrap();
             let hessian = hessian(&case.problem, &case.network(k));
@@ -61,7 +62,7 @@ fn a_diverged_network_has_an_error_and_the_others_their_spectra() {
     let case = &golden_cases()[0];
     let mut theta = case.theta.clone();
     theta[[1, 0]] = f64::NAN;
-    let found = spectra(&case.problem, theta.view(), 1);
+    let found = spectra(&case.problem, theta.view().into(), 1);
     assert!(matches!(found[1], Err(SpectrumError::NotFinite { .. })), "{:?}", found[1]);
     assert!(found.iter().enumerate().all(|(k, spectrum)| k == 1 || spectrum.is_ok()));
 }
@@ -123,9 +124,9 @@ fn moment_bounds_match_the_oracle() {
 #[test]
 fn columns_of_a_network_match_their_definitions() {
     for case in golden_cases() {
-        let all = network_bounds_of_each(&case.problem, case.theta.view());
+        let all = network_bounds_of_each(&case.problem, case.theta.view().into());
         assert_eq!(all.len(), case.seeds());
-        let (shape, data) = (case.problem.shape, &case.problem.data);
+        let (shape, data) = (case.problem.network.shape, &case.problem.data);
         for (k, bounds) in all.iter().enumerate() {
             let theta = case.network(k);
             assert_eq!(*bounds, network_bounds(&case.problem, &theta));
@@ -166,8 +167,8 @@ fn columns_of_a_network_match_their_definitions() {
 #[test]
 fn nan_in_theta_shows_in_every_column_that_depends_on_it() {
     let cases = golden_cases();
-    let case = cases.iter().find(|case| case.problem.activation == Activation::Sigmoid).unwrap();
-    let shape = case.problem.shape;
+    let case = cases.iter().find(|case| case.problem.network.activation == Activation::Sigmoid).unwrap();
+    let shape = case.problem.network.shape;
     let mut theta = case.network(0);
     theta[shape.v(0)] = f64::NAN;
     let bounds = network_bounds(&case.problem, &theta);

@@ -2,7 +2,7 @@
 
 use assert_cmd::Command;
 use ndarray::{Array1, Array2, Axis, array, concatenate};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem};
 use sharpsweep::reference::loss;
 
 /// A network as torch and scikit-learn hold it: weights (N, M) and biases (N,) of the hidden layer, weights and bias of the output.
@@ -47,7 +47,7 @@ fn loss_of(theta: &[f64]) -> f64 {
 
 #[test]
 fn theta_is_laid_out_as_the_help_says() {
-    let (layers, shape) = (layers(), Shape::new(3, 2));
+    let (layers, shape) = (layers(), OneHidden::new(3, 2));
     let theta = layers.theta();
     assert_eq!(theta.len(), shape.parameters());
     for n in 0..2 {

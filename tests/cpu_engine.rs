@@ -42,7 +42,7 @@ fn lambda_sup(evaluation: &Evaluation, parameters: usize) -> Vec<f64> {
 }
 
 fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluation) -> Vec<String> {
-    let d = problem.shape.parameters();
+    let d = problem.network.parameters();
     let samples = problem.data.samples() as f64;
     let largest_x = problem.data.x().fold(1.0_f64, |m, x| m.max(x.abs()));
     let trace_scale = |k: usize| (d as f64 * expected.trace_sq[k]).sqrt();
@@ -70,10 +70,10 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
 fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
     let mut all = Vec::new();
     for GoldenCase { name, problem, theta, .. } in golden_cases() {
-        let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+        let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
         for set in InstructionSet::available() {
             for route in ROUTES {
-                let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
+                let found = cpu(route, set).evaluate(&problem, theta.view().into()).unwrap();
                 let misses = evaluation_misses(&problem, &found, &expected);
                 all.extend(misses.into_iter().map(|miss| format!("{name} {set} {route:?}: {miss}")));
             }
@@ -85,7 +85,7 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
 /// `samples` rows of `inputs` values uniform on (-1, 1), labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
     let values = (0..samples as u64)
-        .flat_map(|i| initial_theta(sharpsweep::model::Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+        .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
     let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
     Dataset::new(x, q).unwrap()
@@ -93,8 +93,8 @@ fn random_data(samples: usize, inputs: usize) -> Dataset {
 
 fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
     let rows: Vec<f64> =
-        (0..networks).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from).collect();
-    Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.shape.parameters()), rows).unwrap()
+        (0..networks).flat_map(|seed| initial_theta(problem.network.shape, seed, range)).map(f64::from).collect();
+    Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.network.parameters()), rows).unwrap()
 }
 
 /// Sizes around every block, tile and group, and numbers of networks that fill no vector.
@@ -106,10 +106,10 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
         for activation in Activation::ALL {
             let problem = Problem::new(hidden, activation, random_data(samples, inputs));
             let theta = start_thetas(&problem, 19, 2.0);
-            let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+            let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
             for set in InstructionSet::available() {
                 for route in ROUTES {
-                    let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
+                    let found = cpu(route, set).evaluate(&problem, theta.view().into()).unwrap();
                     let misses = evaluation_misses(&problem, &found, &expected);
                     let name = format!("I={samples} M={inputs} N={hidden} {activation:?} {set} {route:?}");
                     all.extend(misses.into_iter().map(|miss| format!("{name}: {miss}")));
@@ -125,9 +125,9 @@ fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
 fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
     let problem = Problem::new(32, Activation::Sigmoid, random_data(20, 64));
     let theta = start_thetas(&problem, 2, 1.0);
-    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
     for set in InstructionSet::available() {
-        let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view()).unwrap();
+        let found = cpu(Route::Assembled, set).evaluate(&problem, theta.view().into()).unwrap();
         let misses = evaluation_misses(&problem, &found, &expected);
         assert!(misses.is_empty(), "{set}: {}", misses.join("\n"));
     }
@@ -138,10 +138,10 @@ fn a_hessian_of_several_passes_evaluates_as_in_the_reference() {
 fn long_data_sets_evaluate_as_in_the_reference() {
     let problem = Problem::new(2, Activation::Tanh, random_data(4001, 3));
     let theta = start_thetas(&problem, 2, 2.0);
-    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
     for set in InstructionSet::available() {
         for route in ROUTES {
-            let found = cpu(route, set).evaluate(&problem, theta.view()).unwrap();
+            let found = cpu(route, set).evaluate(&problem, theta.view().into()).unwrap();
             let misses = evaluation_misses(&problem, &found, &expected);
             assert!(misses.is_empty(), "{set} {route:?}: {}", misses.join("\n"));
         }
@@ -173,7 +173,8 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
         let theta = start_thetas(&problem, 1, 0.5);
         let expected = assembled_reference(&problem, &theta);
         for &set in sets {
-            let [pairwise, assembled] = ROUTES.map(|route| cpu(route, set).evaluate(&problem, theta.view()).unwrap());
+            let [pairwise, assembled] =
+                ROUTES.map(|route| cpu(route, set).evaluate(&problem, theta.view().into()).unwrap());
             for (route, found) in [("pairwise", &pairwise), ("assembled", &assembled)] {
                 let misses = evaluation_misses(&problem, found, &expected);
                 assert!(misses.is_empty(), "I = {samples}, {set}, {route}: {}", misses.join("\n"));
@@ -185,7 +186,7 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
             );
             // What one block of 64 samples adds with all others is far outside.
             let fewer = Problem::new(hidden, Activation::Tanh, without_the_last(&problem.data, 64));
-            let fewer = cpu(Route::Assembled, set).evaluate(&fewer, theta.view()).unwrap();
+            let fewer = cpu(Route::Assembled, set).evaluate(&fewer, theta.view().into()).unwrap();
             let missed = misses("fewer", &fewer.trace_sq, &pairwise.trace_sq, |_| RELATIVE * expected.trace_sq[0]);
             assert_eq!(missed.len(), 1, "I = {samples}");
         }
@@ -197,20 +198,24 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
 fn comparisons_see_a_wrong_parameter_a_wrong_label_and_nan() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
     let theta = start_thetas(&problem, 1, 2.0);
-    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
     let mut engine = Cpu::default();
 
     let mut wrong = theta.clone();
     wrong[[0, 4]] *= 1.001;
-    assert!(!evaluation_misses(&problem, &engine.evaluate(&problem, wrong.view()).unwrap(), &expected).is_empty());
+    assert!(
+        !evaluation_misses(&problem, &engine.evaluate(&problem, wrong.view().into()).unwrap(), &expected).is_empty()
+    );
 
     let mut q = problem.data.q().to_owned();
     q[0] = 1.0 - q[0];
     let relabelled = Problem { data: Dataset::new(problem.data.x().to_owned(), q).unwrap(), ..problem.clone() };
-    assert!(!evaluation_misses(&problem, &engine.evaluate(&relabelled, theta.view()).unwrap(), &expected).is_empty());
+    assert!(
+        !evaluation_misses(&problem, &engine.evaluate(&relabelled, theta.view().into()).unwrap(), &expected).is_empty()
+    );
 
     wrong[[0, 4]] = f64::NAN;
-    let found = engine.evaluate(&problem, wrong.view()).unwrap();
+    let found = engine.evaluate(&problem, wrong.view().into()).unwrap();
     assert!(found.loss[0].is_nan() && found.gradient_sq[0].is_nan() && found.trace_sq[0].is_nan());
     // loss, gradient_sq, trace_ww, trace_vv, trace_sq, trace and lambda_sup.
     assert_eq!(evaluation_misses(&problem, &found, &expected).len(), 7);
@@ -271,7 +276,7 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
             assert!(whole.steps.iter().any(|&steps| steps > 37), "{activation:?}");
         }
         let mut cpu = Cpu::default();
-        let theta = Array2::zeros((1, problem.shape.parameters()));
+        let theta = Array2::zeros((1, problem.network.parameters()));
         let refused = |result: Result<_, EngineError>| matches!(result, Err(EngineError::Limit(_)));
         assert!(refused(cpu.train_on(&problem, &until(9), theta.view(), 10)));
         assert!(refused(cpu.train_on(&problem, &until(9), theta.slice(s![.., 1..]), 3)));
@@ -332,7 +337,7 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     let descent = Descent { max_steps: 3000, ..Descent::default() };
     let mut engine = Cpu::default();
     let trained = engine.train(&problem, &descent, 0..100).unwrap();
-    let evaluation = engine.evaluate(&problem, trained.theta.mapv(f64::from).view()).unwrap();
+    let evaluation = engine.evaluate(&problem, trained.theta.mapv(f64::from).view().into()).unwrap();
     let converged: Vec<usize> = (0..100).filter(|&k| trained.status[k] == Status::Converged).collect();
     assert!(converged.len() > 20 && converged.len() < 100, "{}", converged.len());
     for k in 0..100 {
@@ -360,7 +365,7 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     let none = Descent { max_steps: 0, ..descent };
     let trained = engine.train(&problem, &none, 0..3).unwrap();
     assert_eq!((trained.status, trained.steps), (vec![Status::StepLimit; 3], vec![0; 3]));
-    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.shape, 1, 10.0));
+    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.shape, 1, 10.0));
 }
 
 /// Steps far too large: linear units grow without bound, and the others end one way or another, but as in the reference.
@@ -442,7 +447,7 @@ fn evaluation_gives_the_same_bytes_for_any_batch_and_thread_count() {
             let engine = cpu(route, set);
             let on = |threads: usize, rows: std::ops::Range<usize>| {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                bytes(&pool.install(|| engine.clone().evaluate(&problem, theta.slice(s![rows, ..])).unwrap()))
+                bytes(&pool.install(|| engine.clone().evaluate(&problem, theta.slice(s![rows, ..]).into()).unwrap()))
             };
             let whole = on(1, 0..45);
             assert_eq!(whole, on(2, 0..45), "two threads");
@@ -456,5 +461,5 @@ fn nothing_to_do_is_done() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
     let mut engine = Cpu::default();
     assert_eq!(engine.train(&problem, &Descent::default(), 7..7).unwrap().theta.dim(), (0, 13));
-    assert!(engine.evaluate(&problem, Array2::zeros((0, 13)).view()).unwrap().loss.is_empty());
+    assert!(engine.evaluate(&problem, Array2::<f64>::zeros((0, 13)).view().into()).unwrap().loss.is_empty());
 }

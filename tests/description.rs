@@ -46,7 +46,7 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
     let evaluation = Tasks { train: false, ..SWEEP };
     // What auto stands for is the same as asking for it.
     assert_eq!(hash(routed(Route::Assembled), SWEEP).unwrap(), sweep);
-    assert_eq!(hash(trained(TrainPlan::of(problem.shape)), SWEEP).unwrap(), sweep);
+    assert_eq!(hash(trained(TrainPlan::of(problem.network.shape)), SWEEP).unwrap(), sweep);
     // Another route, another training kernel, and passes more or less are other code.
     let others = [
         hash(routed(Route::Pairwise), SWEEP),

@@ -147,7 +147,7 @@ fn the_readme_shows_what_the_first_command_prints() {
     assert_eq!(shown.len(), printed.len(), "{printed:#?}");
     let number = |word: &str| word.trim_matches(['(', ')', ',']).parse::<f64>().ok();
     for (shown, printed) in shown.into_iter().zip(printed) {
-        let timed = shown.contains("a second");
+        let timed = shown.contains("per second");
         let [a, b] = [shown, printed].map(|line| line.split_whitespace().collect::<Vec<_>>());
         let same = |(a, b): (&&str, &&str)| {
             a == b

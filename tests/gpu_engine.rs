@@ -8,7 +8,7 @@ use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status};
 use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
 use support::{GoldenCase, close, close_scaled, golden_cases, notice, without_the_last};
@@ -21,7 +21,7 @@ const LAMBDA_SUP_RELATIVE: f64 = 5e-6;
 const SUM_RELATIVE: f64 = 5e-6;
 
 /// lambda_sup of every network.
-fn lambda_sup(evaluation: &Evaluation, shape: Shape) -> Vec<f64> {
+fn lambda_sup(evaluation: &Evaluation, shape: OneHidden) -> Vec<f64> {
     (0..evaluation.loss.len())
         .map(|k| {
             let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
@@ -44,9 +44,9 @@ fn check(case: &GoldenCase, quantity: &str, result: Result<(), String>) {
 fn loss_scale(case: &GoldenCase) -> Vec<f64> {
     (0..case.seeds())
         .map(|k| {
-            let Problem { shape, activation, ref data } = case.problem;
+            let Problem { network, ref data, .. } = case.problem;
             // An error in z of one ulp of its terms is an error of the same size in the loss.
-            output(shape, activation, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum()
+            output(network, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum()
         })
         .collect()
 }
@@ -56,15 +56,15 @@ fn closed_forms_match_the_golden_cases() {
     for (route, case) in both_routes(golden_cases()) {
         let tuning = Tuning { route, ..Tuning::default() };
         let Some(mut gpu) = gpu("closed_forms_match_the_golden_cases", tuning) else { return };
-        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
         let moment2 = case.column("moment2");
-        let d = case.problem.shape.parameters() as f64;
+        let d = case.problem.network.parameters() as f64;
         let scale: Vec<f64> = moment2.iter().map(|m| (d * m).sqrt()).collect();
         check(&case, "trace_sq", close(&found.trace_sq, &moment2, 0.0, TRACE_SQ_RELATIVE));
         check(
             &case,
             "lambda_sup",
-            close(&lambda_sup(&found, case.problem.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
+            close(&lambda_sup(&found, case.problem.network.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
         );
         check(&case, "trace_ww", close_scaled(&found.trace_ww, &case.column("trace_ww"), &scale, SUM_RELATIVE));
         check(&case, "trace_vv", close_scaled(&found.trace_vv, &case.column("trace_vv"), &scale, SUM_RELATIVE));
@@ -86,7 +86,7 @@ fn many_samples_give_the_reference_values_by_both_routes() {
     let both = [Route::Assembled, Route::Pairwise];
     for (samples, hidden, routes) in [(60_000, 1, &both[..1]), (8_001, 3, &both[..])] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 64));
-        let theta = Array2::from_shape_fn((2, problem.shape.parameters()), |(k, d)| {
+        let theta = Array2::from_shape_fn((2, problem.network.parameters()), |(k, d)| {
             f64::from(((k * 7 + d * 29 + 3) % 97) as f32 / 300.0 - 0.16)
         });
         let values = |problem: &Problem| -> [Vec<f64>; 3] {
@@ -111,7 +111,7 @@ fn many_samples_give_the_reference_values_by_both_routes() {
         for &route in routes {
             let tuning = Tuning { route, ..Tuning::default() };
             let Some(mut gpu) = gpu("many_samples_give_the_reference_values_by_both_routes", tuning) else { return };
-            let found = gpu.evaluate(&problem, theta.view()).unwrap();
+            let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
             if let Err(misses) = close(&found.trace_sq, &expected_trace_sq, 0.0, TRACE_SQ_RELATIVE) {
                 panic!("I = {samples}, {route:?}: {misses}");
             }
@@ -142,13 +142,13 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
         .map(|k| {
             let theta = case.network(k);
             let terms = terms(&case.problem, &theta);
-            let shape = case.problem.shape;
+            let shape = case.problem.network.shape;
             let size: f64 = (0..terms.samples)
                 .map(|i| {
                     let x = case.problem.data.sample(i);
-                    let first = terms.row(&terms.first, i);
+                    let df = terms.row(&terms.df, i);
                     let r: f64 = terms.row(&terms.r, i).iter().map(|r| r * r).sum();
-                    let back: f64 = (0..shape.hidden).map(|n| (theta[shape.v(n)] * first[n]).powi(2)).sum();
+                    let back: f64 = (0..shape.hidden).map(|n| (theta[shape.v(n)] * df[n]).powi(2)).sum();
                     terms.delta[i].abs() * (1.0 + r + (1.0 + x.dot(&x)) * back).sqrt()
                 })
                 .sum();
@@ -162,13 +162,13 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
 fn the_tolerances_see_a_wrong_term() {
     let Some(mut gpu) = gpu("the_tolerances_see_a_wrong_term", Tuning::default()) else { return };
     for case in golden_cases().iter().filter(|case| case.problem.data.samples() >= 7) {
-        let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+        let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
         let wrong = |change: fn(f64, f64, f64) -> f64| -> Vec<f64> {
             (0..case.seeds())
                 .map(|k| {
                     let theta = case.network(k);
                     let terms = terms(&case.problem, &theta);
-                    let shape = case.problem.shape;
+                    let shape = case.problem.network.shape;
                     // sum_ij 2 K s_i delta_j (E_ij with r_i and r_j exchanged - E_ij), and a missing mirror pair.
                     let mut exchanged = 0.0;
                     let mut mirror = 0.0;
@@ -177,7 +177,7 @@ fn the_tolerances_see_a_wrong_term() {
                             let k = 1.0 + case.problem.data.sample(i).dot(&case.problem.data.sample(j));
                             for n in 0..shape.hidden {
                                 let at = |array: &[f64], i: usize| terms.row(array, i)[n];
-                                let product = at(&terms.first, i) * at(&terms.first, j) * theta[shape.v(n)];
+                                let product = at(&terms.df, i) * at(&terms.df, j) * theta[shape.v(n)];
                                 let difference = at(&terms.r, j) - at(&terms.r, i);
                                 exchanged += 4.0 * k * terms.s[i] * terms.delta[j] * product * difference;
                             }
@@ -193,7 +193,7 @@ fn the_tolerances_see_a_wrong_term() {
                 .collect()
         };
         let moment2 = case.column("moment2");
-        if case.problem.activation != Activation::Linear || case.problem.shape.hidden > 1 {
+        if case.problem.network.activation != Activation::Linear || case.problem.network.shape.hidden > 1 {
             let exchanged = wrong(|right, exchanged, _| right + exchanged);
             assert!(close(&exchanged, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: E exchanged", case.name);
         }
@@ -210,10 +210,10 @@ fn the_tolerances_see_a_wrong_term() {
 fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let Some(mut gpu) = gpu("long_rows_of_pairs_are_cut_and_nothing_is_lost", Tuning::default()) else { return };
     let problem = Problem::new(1000, Activation::Sigmoid, appendix_c(151, 0, Stream::TrainData).unwrap());
-    let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
-    let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
-    let found = gpu.evaluate(&problem, theta.view()).unwrap();
-    let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+    let theta = initial_theta(problem.network.shape, 0, 0.5).into_iter().map(f64::from).collect();
+    let theta = Array2::from_shape_vec((1, problem.network.parameters()), theta).unwrap();
+    let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
+    let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
     close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
     close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
 }
@@ -225,11 +225,11 @@ fn what_a_driver_would_cut_off_is_refused() {
     // The forward pass goes through 101 inputs twice and once more through the units: 206 iterations a unit, with those that end a loop.
     for hidden in [317, 318] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
-        let theta = initial_theta(problem.shape, 0, 0.5).into_iter().map(f64::from).collect();
-        let theta = Array2::from_shape_vec((1, problem.shape.parameters()), theta).unwrap();
-        match gpu.evaluate(&problem, theta.view()) {
+        let theta = initial_theta(problem.network.shape, 0, 0.5).into_iter().map(f64::from).collect();
+        let theta = Array2::from_shape_vec((1, problem.network.parameters()), theta).unwrap();
+        match gpu.evaluate(&problem, theta.view().into()) {
             Ok(found) => {
-                let expected = Reference::default().evaluate(&problem, theta.view()).unwrap();
+                let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
                 close(&found.trace_sq, &expected.trace_sq, 0.0, TRACE_SQ_RELATIVE).unwrap();
                 close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
             }
@@ -273,7 +273,7 @@ fn initial_theta_is_bit_equal_to_the_host() {
         let problem = appendix_c_problem(hidden, 0);
         let trained = gpu.train(&problem, &descent, seeds.clone()).unwrap();
         for (row, seed) in trained.theta.axis_iter(Axis(0)).zip(seeds) {
-            let expected = initial_theta(problem.shape, seed, descent.init_range);
+            let expected = initial_theta(problem.network.shape, seed, descent.init_range);
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&row.to_vec()), bits(&expected), "seed {seed}, N = {hidden}");
         }
@@ -342,7 +342,7 @@ fn every_width_trains_as_the_reference_does() {
     for tuning in plans() {
         let Some(mut gpu) = gpu("every_width_trains_as_the_reference_does", tuning) else { return };
         for (inputs, hidden, samples) in WIDTHS {
-            if tuning.plan == Some(TrainPlan::Narrow) && Shape::new(inputs, hidden).parameters() > 2000 {
+            if tuning.plan == Some(TrainPlan::Narrow) && OneHidden::new(inputs, hidden).parameters() > 2000 {
                 continue;
             }
             let problem = Problem::new(hidden, Activation::Sigmoid, noise(samples, inputs));
@@ -392,7 +392,8 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
     for samples in [5_460, 5_461] {
         let problem = Problem::new(3, Activation::Sigmoid, noise(samples, 2));
         assert_eq!(
-            wgsl(Pass::Train, problem.shape, problem.activation, samples).contains("var<uniform> samples"),
+            wgsl(Pass::Train, problem.network.shape, problem.network.activation, samples)
+                .contains("var<uniform> samples"),
             samples == 5_460
         );
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
@@ -467,8 +468,8 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
             let Some(mut gpu) = crate::gpu("results_do_not_depend_on_batch_size_or_steps_a_dispatch", tuning) else {
                 return;
             };
-            let all = gpu.evaluate(&problem, theta.view()).unwrap();
-            let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..])).unwrap();
+            let all = gpu.evaluate(&problem, theta.view().into()).unwrap();
+            let row = gpu.evaluate(&problem, theta.slice(ndarray::s![77..78, ..]).into()).unwrap();
             assert_eq!(row.trace_sq[0].to_bits(), all.trace_sq[77].to_bits(), "{route:?}");
             assert_eq!(row.gradient_sq[0].to_bits(), all.gradient_sq[77].to_bits());
         }
@@ -481,7 +482,7 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
         let Some(mut gpu) = gpu("training_on_from_where_it_stopped_is_training_in_one_go", tuning) else { return };
         // One whose f' follows from f, and one that keeps both.
         for activation in [Activation::Sigmoid, Activation::Gelu] {
-            let problem = Problem { activation, ..appendix_c_problem(3, 0) };
+            let problem = Problem::new(3, activation, appendix_c_problem(3, 0).data);
             let until = |max_steps| Descent { max_steps, tolerance: 1.0, ..Descent::default() };
             let whole = gpu.train(&problem, &until(120), 4..75).unwrap();
             let parts = support::trained_in_parts(&mut gpu, &problem, &until, 4..75, &[0, 1, 37, 120]);
@@ -510,9 +511,11 @@ fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
         let trained = kept.train(&problem, &descent, 0..70).unwrap();
         assert_eq!(trained, fresh.train(&problem, &descent, 0..70).unwrap(), "{hidden} {activation:?} {data_seed}");
         let theta = trained.theta.mapv(f64::from);
-        let (found, expected) = (kept.evaluate(&problem, theta.view()), fresh.evaluate(&problem, theta.view()));
+        let (found, expected) =
+            (kept.evaluate(&problem, theta.view().into()), fresh.evaluate(&problem, theta.view().into()));
         assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
-        let (found, expected) = (kept.spectrum(&problem, theta.view()), fresh.spectrum(&problem, theta.view()));
+        let (found, expected) =
+            (kept.spectrum(&problem, theta.view().into()), fresh.spectrum(&problem, theta.view().into()));
         assert_eq!(found.unwrap(), expected.unwrap(), "{hidden} {activation:?} {data_seed}");
     }
 }
@@ -532,14 +535,14 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     };
     assert!(none_yet.is_zero());
     let problem = Problem::new(30, Activation::Sigmoid, appendix_c(200, 0, Stream::TrainData).unwrap());
-    let values = (0..64).flat_map(|seed| initial_theta(problem.shape, seed, 1.0)).map(f64::from).collect();
-    let theta = Array2::from_shape_vec((64, problem.shape.parameters()), values).unwrap();
+    let values = (0..64).flat_map(|seed| initial_theta(problem.network.shape, seed, 1.0)).map(f64::from).collect();
+    let theta = Array2::from_shape_vec((64, problem.network.parameters()), values).unwrap();
     // The first run compiles.
-    let found = timed.evaluate(&problem, theta.view()).unwrap();
-    assert_eq!(found, plain.evaluate(&problem, theta.view()).unwrap());
+    let found = timed.evaluate(&problem, theta.view().into()).unwrap();
+    assert_eq!(found, plain.evaluate(&problem, theta.view().into()).unwrap());
     let before = timed.device_time().unwrap();
     let start = Instant::now();
-    timed.evaluate(&problem, theta.view()).unwrap();
+    timed.evaluate(&problem, theta.view().into()).unwrap();
     let wall = start.elapsed();
     let device = timed.device_time().unwrap() - before;
     assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");

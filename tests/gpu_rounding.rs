@@ -7,7 +7,7 @@ use sharpsweep::bounds::{WidenedBounds, widened_bounds};
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
 use sharpsweep::gpu::{Gpu, Tuning};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
 use support::golden_cases;
 use support::gpu::gpu;
@@ -27,8 +27,8 @@ struct Truth {
 impl Truth {
     /// Of the networks `theta`; `None` where f64 does not tell either.
     fn of_each(problem: &Problem, theta: &Array2<f64>) -> Vec<Option<Self>> {
-        let values = Reference::default().evaluate(problem, theta.view()).unwrap();
-        let eigenvalues = spectra(problem, theta.view(), 0);
+        let values = Reference::default().evaluate(problem, theta.view().into()).unwrap();
+        let eigenvalues = spectra(problem, theta.view().into(), 0);
         let truth = |(k, spectrum): (usize, Result<Spectrum, _>)| {
             let spectrum = spectrum.ok()?;
             let rounding = values.rounding[k];
@@ -69,7 +69,7 @@ impl Comparison {
             let Rounding { hessian, trace, trace_sq } = found.rounding[k];
             let rounding = Rounding { hessian: hessian * factor, trace: trace * factor, trace_sq: trace_sq * factor };
             let trace = found.trace_ww[k] + found.trace_vv[k];
-            comparison.add(k, problem.shape.parameters(), [trace, found.trace_sq[k]], rounding, truth);
+            comparison.add(k, problem.network.parameters(), [trace, found.trace_sq[k]], rounding, truth);
         }
         comparison.errors.sort_by(f64::total_cmp);
         comparison
@@ -141,7 +141,7 @@ fn rounding_covers_the_golden_cases() {
     for route in ROUTES {
         let Some(mut gpu) = engine(test, route) else { return };
         for case in golden_cases() {
-            let found = gpu.evaluate(&case.problem, case.theta.view()).unwrap();
+            let found = gpu.evaluate(&case.problem, case.theta.view().into()).unwrap();
             let truth = Truth::of_each(&case.problem, &case.theta);
             let comparison = Comparison::of(&case.problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{} {route:?}", case.name));
@@ -166,7 +166,7 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
         for (hidden, seeds) in [(3, 256), (10, 64)] {
             for activation in Activation::ALL {
                 let (problem, theta) = trained(activation, hidden, seeds);
-                let found = gpu.evaluate(&problem, theta.view()).unwrap();
+                let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
                 let name = format!("{activation:?}, N = {hidden}, {route:?}");
@@ -199,7 +199,7 @@ fn hostile_data() -> Vec<Dataset> {
 
 /// Weights of every scale, with the hidden and output weights on scales of their own, some rows and columns 0 (dead units, rank 1), and
 /// weights that f32 does not hold exactly.
-fn hostile_theta(shape: Shape) -> Array2<f64> {
+fn hostile_theta(shape: OneHidden) -> Array2<f64> {
     let scales = [0.0, 1e-30, 1e-15, 1e-4, 1.0, 30.0, 1e4, 1e8, 1e15];
     let mut rows = Vec::new();
     for (seed, (of_w, of_v)) in (0..).zip(scales.iter().flat_map(|w| scales.map(|v| (*w, v)))) {
@@ -222,8 +222,8 @@ fn rounding_covers_hostile_networks_or_is_infinite() {
                 [1, 3].into_iter().flat_map(|hidden| hostile_data().into_iter().map(move |data| (hidden, data)))
             {
                 let problem = Problem::new(hidden, activation, data);
-                let theta = hostile_theta(problem.shape);
-                let found = gpu.evaluate(&problem, theta.view()).unwrap();
+                let theta = hostile_theta(problem.network.shape);
+                let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
                 comparison.assert_holds(&format!("{activation:?}, N = {hidden}, {route:?}, {}", problem.data.x()));
@@ -253,7 +253,7 @@ fn what_f32_does_not_hold_has_no_bounds() {
     ];
     for route in ROUTES {
         let Some(mut gpu) = engine(test, route) else { return };
-        let found = gpu.evaluate(&problem, theta.view()).unwrap();
+        let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
         let finite: Vec<bool> = found.rounding.iter().map(|rounding| rounding.hessian.is_finite()).collect();
         assert_eq!(finite, [true, false, false, false, false], "{route:?}: {:?}", found.rounding);
         for k in 1..theta.nrows() {
@@ -279,12 +279,12 @@ fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
         // Inputs that are off, and then weights.
         for (problem, theta) in [(&exact, theta.select(Axis(0), &[0])), (&narrowed, theta.select(Axis(0), &[1]))] {
             let truth = Truth::of_each(problem, &theta);
-            let found = gpu.evaluate(problem, theta.view()).unwrap();
+            let found = gpu.evaluate(problem, theta.view().into()).unwrap();
             let comparison = Comparison::of(problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{route:?}"));
             assert!(found.rounding[0].hessian.is_finite());
             // The same numbers, taken for exact.
-            let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view()).unwrap();
+            let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view().into()).unwrap();
             assert!(!Comparison::of(problem, &found, &truth, 1.0).traces.is_empty(), "{route:?}, {theta}");
         }
     }

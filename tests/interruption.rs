@@ -16,11 +16,11 @@ use sharpsweep::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Stop, Tasks, Trained,
 };
 use sharpsweep::gpu::{Gpu, Tuning};
-use sharpsweep::model::{Activation, Problem, philox4x32_10};
+use sharpsweep::model::{Activation, Problem, Theta, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
 use sharpsweep::run::{Run, RunWriter, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
-use sharpsweep::sweep::{Ended, Event, Networks, Sweep, SweepError};
+use sharpsweep::sweep::{Ended, Event, Sweep, SweepError};
 use support::command::{assert_same_columns, columns, cut, fail, manifest, send, sharpsweep, start, succeed};
 use tempfile::{TempDir, tempdir};
 
@@ -361,12 +361,12 @@ impl<E: Engine> Engine for Failing<E> {
         self.inner.evaluates_in_f64()
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         self.call(theta.nrows())?;
         self.inner.evaluate(problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         self.call(theta.nrows())?;
         self.inner.spectrum(problem, theta)
     }
@@ -386,21 +386,23 @@ fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     let experiment = experiment();
     let engine = open().unwrap();
     let description = engine.description(&experiment.problem, experiment.spec.tasks());
-    let writer = if dir.exists() {
+    let mut writer = if dir.exists() {
         RunWriter::resume(dir, &description).unwrap()
     } else {
         let columns = columns_of(&experiment.spec, Dtype::Float32);
         RunWriter::create(dir, &experiment, description, columns).unwrap()
     };
-    let networks = Networks::Seeds { first_seed: 5, descent: DESCENT };
     let stop = Stop::default();
-    let sweep = Sweep { experiment: &experiment, networks, memory: 1 << 19, stop: &stop };
+    let sweep = Sweep { experiment: &experiment, given: None, earlier: None, memory: 1 << 19, stop: &stop };
     let mut told = Vec::new();
-    let ended = sweep.run(engine, open, writer, &mut |event| {
+    let ended = sweep.run(engine, open, &mut writer, &mut |event| {
         if let Event::Mended(what) = event {
             told.push(what);
         }
     });
+    if let Ok(Ended::Finished) = ended {
+        writer.finish().unwrap();
+    }
     (told, ended)
 }
 
@@ -419,7 +421,7 @@ fn a_lost_device_is_opened_again_and_its_chunk_redone() {
     let open =
         || Ok(Box::new(Failing { inner: Cpu::default(), calls: &CALLS, script, before: |_, _| {} }) as Box<dyn Engine>);
     let (told, ended) = run(&disturbed, &open);
-    assert!(matches!(ended, Ok(Ended::Finished(_))), "{ended:?}");
+    assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
     assert_eq!(told.len(), 5, "{told:?}");
     assert!(told[4].contains("attempt 3 of 3"), "{told:?}");
     assert_same_columns(&disturbed, &whole);
@@ -463,7 +465,7 @@ fn a_device_without_enough_memory_gets_smaller_chunks() {
     let open =
         || Ok(Box::new(Failing { inner: Cpu::default(), calls: &CALLS, script, before: |_, _| {} }) as Box<dyn Engine>);
     let (told, ended) = run(&disturbed, &open);
-    assert!(matches!(ended, Ok(Ended::Finished(_))), "{ended:?}");
+    assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
     assert_eq!(told.len(), 2, "256, 128, 64: {told:?}");
     assert!(told[1].contains("64 networks a chunk"), "{told:?}");
     assert_same_columns(&disturbed, &whole);
@@ -487,7 +489,7 @@ fn a_graphics_device_that_is_really_lost_is_opened_again() {
     };
     let open = || Ok(Box::new(Failing { inner: gpu(), calls: &CALLS, script: |_, _| None, before }) as Box<dyn Engine>);
     let (told, ended) = run(&disturbed, &open);
-    assert!(matches!(ended, Ok(Ended::Finished(_))), "{ended:?}");
+    assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
     assert_eq!(told.len(), 3, "{told:?}");
     assert_same_columns(&disturbed, &whole);
 }

@@ -9,7 +9,7 @@ use ndarray_npy::write_npy;
 use predicates::prelude::*;
 use predicates::str::contains;
 use sharpsweep::input::{read_dataset, read_theta};
-use sharpsweep::model::Shape;
+use sharpsweep::model::OneHidden;
 use tempfile::TempDir;
 
 fn sharpsweep(dir: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
@@ -111,7 +111,7 @@ fn types_that_hold_no_plain_numbers_come_with_a_conversion_that_fits_them() {
         write_raw(&odd, descr, "(2, 2)", 128);
         let said = refused(&odd, &q);
         assert!(said.contains(as_samples) && !said.contains("byte order"), "{descr}: {said}");
-        let said = read_theta(&odd, Shape::new(2, 3)).unwrap_err().to_string();
+        let said = read_theta(&odd, OneHidden::new(2, 3)).unwrap_err().to_string();
         assert!(said.contains("odd.npy: the array's type") && !said.contains("save x"), "{descr}: {said}");
     }
 }
@@ -125,7 +125,7 @@ fn shapes_are_printed_as_numpy_prints_them() {
     write_npy(path("q.npy"), &Array1::<f64>::zeros(6)).unwrap();
     assert!(refused(&path("flat.npy"), &path("q.npy")).contains("the array has the shape (6,), but"));
     assert!(refused(&path("deep.npy"), &path("q.npy")).contains("the array has the shape (2, 3, 4), but"));
-    let said = read_theta(&path("flat.npy"), Shape::new(2, 3)).unwrap_err().to_string();
+    let said = read_theta(&path("flat.npy"), OneHidden::new(2, 3)).unwrap_err().to_string();
     assert!(said.contains("the array has the shape (6,), but"), "{said}");
 }
 

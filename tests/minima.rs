@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{read_npy, write_npy};
 use sharpsweep::analysis::{ComparedNetworks, Maps, Same, VALUES_WITHIN, WITHIN, same_networks};
 use sharpsweep::bounds::wolkowicz_styan;
-use sharpsweep::model::{Activation, Problem, Shape, Stream, appendix_c};
+use sharpsweep::model::{Activation, OneHidden, Problem, Stream, appendix_c};
 use sharpsweep::reference::{hessian, loss};
 use support::Draws;
 use support::command::{fail, manifest, succeed};
@@ -18,12 +18,12 @@ use tempfile::tempdir;
 /// Weights of one network, unpacked.
 #[derive(Clone)]
 struct Network {
-    shape: Shape,
+    shape: OneHidden,
     theta: Vec<f64>,
 }
 
 impl Network {
-    fn drawn(shape: Shape, draws: &mut Draws) -> Self {
+    fn drawn(shape: OneHidden, draws: &mut Draws) -> Self {
         Self { shape, theta: (0..shape.parameters()).map(|_| draws.within(-3.0, 3.0)).collect() }
     }
 
@@ -108,7 +108,7 @@ struct Compared {
 impl Compared {
     fn of(problem: &Problem, networks: &[Network]) -> Self {
         let theta =
-            Array2::from_shape_fn((networks.len(), problem.shape.parameters()), |(k, d)| networks[k].theta[d] as f32);
+            Array2::from_shape_fn((networks.len(), problem.network.parameters()), |(k, d)| networks[k].theta[d] as f32);
         let each = |of: &dyn Fn(&[f64]) -> f64| networks.iter().map(|network| of(&network.theta)).collect();
         let lambda_sup = |theta: &[f64]| {
             let h = hessian(problem, theta);
@@ -123,7 +123,7 @@ impl Compared {
     }
 
     fn same(&self, maps: Maps) -> Same {
-        let Problem { shape, activation, .. } = self.problem;
+        let sharpsweep::model::Network { shape, activation } = self.problem.network;
         let (loss, lambda_sup) = (&self.loss, &self.lambda_sup);
         same_networks(&ComparedNetworks { shape, activation, theta: self.theta.view(), loss, lambda_sup }, maps)
             .unwrap()
@@ -140,7 +140,7 @@ fn copies_of_a_network_count_once_for_every_activation() {
         let problem = problem(activation);
         for key in 0..10 {
             let mut draws = Draws::new(key);
-            let [network, other] = [0, 1].map(|_| Network::drawn(problem.shape, &mut draws));
+            let [network, other] = [0, 1].map(|_| Network::drawn(problem.network.shape, &mut draws));
             let mut copies = network.same_by_symmetry(activation);
             copies.push(other.clone());
             let compared = Compared::of(&problem, &copies);
@@ -176,7 +176,7 @@ fn copies_of_a_network_count_once_for_every_activation() {
 fn what_changes_the_function_is_no_copy() {
     for activation in [Activation::Softplus, Activation::Gelu, Activation::Sigmoid] {
         let problem = problem(activation);
-        let network = Network::drawn(problem.shape, &mut Draws::new(3));
+        let network = Network::drawn(problem.network.shape, &mut Draws::new(3));
         let others = [network.clone(), network.turned(0), network.turned(0).turned(1).turned(2)];
         for maps in [Maps::Symmetry, Maps::Function] {
             // Even where loss and bound do not tell.
@@ -193,13 +193,13 @@ fn units_that_are_nearly_equal_are_matched_by_the_best_assignment() {
     let problem = problem(Activation::Tanh);
     let mut draws = Draws::new(11);
     for case in 0..50 {
-        let mut network = Network::drawn(problem.shape, &mut draws);
+        let mut network = Network::drawn(problem.network.shape, &mut draws);
         // Units 0 and 1 alike to 1e-6 in all but one weight, in which they differ by 1; unit 2 the first with its signs turned.
-        for place in (0..3).map(|m| problem.shape.w(0, m)).chain([problem.shape.v(0)]) {
+        for place in (0..3).map(|m| problem.network.shape.w(0, m)).chain([problem.network.shape.v(0)]) {
             network.theta[place + 1] = network.theta[place] * (1.0 + 1e-6 * draws.unit());
             network.theta[place + 2] = -network.theta[place] * (1.0 + 1e-6 * draws.unit());
         }
-        network.theta[problem.shape.w(1, case % 3)] += 1.0;
+        network.theta[problem.network.shape.w(1, case % 3)] += 1.0;
         let mut copies = network.same_by_symmetry(Activation::Tanh);
         for copy in &mut copies {
             // As far apart as training leaves them.
@@ -225,10 +225,10 @@ fn length(theta: ArrayView1<'_, f64>) -> f64 {
 
 /// The rule as it is stated, by trying every order and, for tanh, every sign.
 fn by_definition(compared: &Compared) -> Vec<usize> {
-    let shape = compared.problem.shape;
+    let shape = compared.problem.network.shape;
     let agree = |a: f64, b: f64| (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs());
     let theta = compared.theta.mapv(f64::from);
-    let signs = if compared.problem.activation == Activation::Tanh { 1 << shape.hidden } else { 1 };
+    let signs = if compared.problem.network.activation == Activation::Tanh { 1 << shape.hidden } else { 1 };
     let nearest = |i: usize, j: usize| {
         let network = Network { shape, theta: theta.row(j).to_vec() };
         let mut least = f64::INFINITY;
@@ -261,7 +261,7 @@ fn the_search_finds_what_trying_every_map_finds() {
         let problem = problem(activation);
         let mut draws = Draws::new(5);
         // Some networks, and copies of them at all distances around the tolerance, over two batches of the search.
-        let originals: Vec<Network> = (0..60).map(|_| Network::drawn(problem.shape, &mut draws)).collect();
+        let originals: Vec<Network> = (0..60).map(|_| Network::drawn(problem.network.shape, &mut draws)).collect();
         let networks: Vec<Network> = (0..1300)
             .map(|k| {
                 let copies = originals[k % 60].same_by_symmetry(activation);
@@ -280,11 +280,11 @@ fn the_search_finds_what_trying_every_map_finds() {
 
 #[test]
 fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
-    let shape = Shape::new(1, 2);
+    let shape = OneHidden::new(1, 2);
     let theta = Array2::<f32>::zeros((3, shape.parameters()));
     fn networks<'a>(theta: &'a Array2<f32>, loss: &'a [f64], lambda_sup: &'a [f64]) -> ComparedNetworks<'a> {
         ComparedNetworks {
-            shape: Shape::new(1, 2),
+            shape: OneHidden::new(1, 2),
             activation: Activation::Tanh,
             theta: theta.view(),
             loss,
@@ -306,7 +306,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     assert!(error.contains("value 9 of the networks' weights is NaN"), "{error}");
     broken.fill(f32::MAX);
     assert!(same_networks(&networks(&broken, &[1.0; 3], &[1.0; 3]), Maps::Function).is_ok());
-    let wide = Shape::new(1, 3000);
+    let wide = OneHidden::new(1, 3000);
     let theta = Array2::<f32>::zeros((2, wide.parameters()));
     let networks = |activation| ComparedNetworks {
         shape: wide,
@@ -454,9 +454,9 @@ fn an_unfinished_run_is_refused_by_every_rule() {
 fn copies_in_a_file_count_once_and_lambda_differs_by_function_alone() {
     let dir = tempdir().unwrap();
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let network = Network::drawn(problem.shape, &mut Draws::new(2));
+    let network = Network::drawn(problem.network.shape, &mut Draws::new(2));
     let copies = network.same_by_function(Activation::Sigmoid);
-    let theta = Array2::from_shape_fn((copies.len(), problem.shape.parameters()), |(k, d)| copies[k].theta[d]);
+    let theta = Array2::from_shape_fn((copies.len(), problem.network.parameters()), |(k, d)| copies[k].theta[d]);
     write_npy(dir.path().join("theta.npy"), &theta).unwrap();
     write_npy(dir.path().join("x.npy"), &problem.data.x().to_owned()).unwrap();
     write_npy(dir.path().join("q.npy"), &problem.data.q().to_owned()).unwrap();

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use sharpsweep::analysis::duplicates;
 use sharpsweep::engine::Stop;
 use sharpsweep::input::{read_dataset, read_theta};
-use sharpsweep::model::{Shape, philox4x32_10};
+use sharpsweep::model::{OneHidden, philox4x32_10};
 use sharpsweep::run::{Grid, Population, Run, RunWriter, merge};
 use support::command::{ended_within, sharpsweep, succeed};
 use tempfile::{TempDir, tempdir, tempdir_in};
@@ -233,7 +233,7 @@ fn a_hundred_thousand_damaged_arrays_are_read_or_refused() {
         let read = if which < 2 {
             read_dataset(&path("x"), &path("q")).map(drop).map_err(|error| error.to_string())
         } else {
-            read_theta(&path("theta"), Shape::new(2, 3)).map(drop).map_err(|error| error.to_string())
+            read_theta(&path("theta"), OneHidden::new(2, 3)).map(drop).map_err(|error| error.to_string())
         };
         match read {
             Ok(()) => drop(accepted.fetch_add(1, Ordering::Relaxed)),

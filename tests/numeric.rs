@@ -33,7 +33,7 @@ fn with_spectrum(eigenvalues: &[f64], seed: u64) -> Array2<f64> {
 }
 
 fn theta_0(problem: &Problem, seed: u64, range: f32) -> Vec<f64> {
-    initial_theta(problem.shape, seed, range).into_iter().map(f64::from).collect()
+    initial_theta(problem.network.shape, seed, range).into_iter().map(f64::from).collect()
 }
 
 /// One random network with an indefinite Hessian, and that Hessian.
@@ -63,7 +63,7 @@ fn log_slope(efforts: &[u32], errors: &[f64]) -> f64 {
 #[test]
 fn products_are_those_of_the_assembled_hessian() {
     for case in golden_cases() {
-        let size = case.problem.shape.parameters();
+        let size = case.problem.network.parameters();
         for k in 0..case.seeds().min(4) {
             let theta = case.network(k);
             let hessian = hessian(&case.problem, &theta);
@@ -90,7 +90,7 @@ fn products_are_those_of_the_assembled_hessian() {
 fn lanczos_reaches_rounding_within_d_steps() {
     for hidden in [1, 3, 10, 33] {
         let (problem, theta, matrix) = random_network(hidden);
-        let size = problem.shape.parameters();
+        let size = problem.network.parameters();
         let exact = eigenvalues(matrix.view());
         let norm = exact.iter().map(|x| x * x).sum::<f64>().sqrt();
         let found = lanczos(&HessianProduct::new(&problem, &theta), 0.0, size, 5);
@@ -245,7 +245,7 @@ fn hutch_plus_plus_beats_hutchinson_on_decaying_spectra() {
 fn a_batch_is_its_networks_one_by_one() {
     let problem = Problem::new(3, Activation::Gelu, appendix_c(20, 2, Stream::TrainData).unwrap());
     let theta = Array2::from_shape_vec((9, 13), (0..9).flat_map(|k| theta_0(&problem, k, 3.0)).collect()).unwrap();
-    let batch = for_each_network(&problem, theta.view(), |k, operator| hutchinson(operator, 5, k as u64));
+    let batch = for_each_network(&problem, theta.view().into(), |k, operator| hutchinson(operator, 5, k as u64));
     for (k, found) in batch.into_iter().enumerate() {
         let one = hutchinson(&HessianProduct::new(&problem, &theta_0(&problem, k as u64, 3.0)), 5, k as u64);
         assert_eq!(found.to_bits(), one.to_bits());

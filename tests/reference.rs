@@ -5,7 +5,7 @@ mod support;
 
 use ndarray::Array2;
 use sharpsweep::bounds::wolkowicz_styan;
-use sharpsweep::model::{Problem, Shape};
+use sharpsweep::model::{OneHidden, Problem};
 use sharpsweep::reference::{
     Terms, central_difference_hessian, gradient, hessian, loss, output, pair_forms, terms, trace_sq, trace_vv, trace_ww,
 };
@@ -26,7 +26,7 @@ fn each(case: &GoldenCase, quantity: impl Fn(&[f64], &Terms) -> f64) -> Vec<f64>
 
 /// sqrt(D tr H^2), the scale of the traces: |tr H| cannot exceed it, whatever cancels inside.
 fn trace_scale(case: &GoldenCase) -> Vec<f64> {
-    let d = case.problem.shape.parameters() as f64;
+    let d = case.problem.network.parameters() as f64;
     case.column("moment2").iter().map(|trace_sq| (d * trace_sq).sqrt()).collect()
 }
 
@@ -40,12 +40,12 @@ fn assert_close(case: &GoldenCase, quantity: &str, result: Result<(), String>) {
 #[test]
 fn loss_matches_automatic_differentiation() {
     for case in golden_cases() {
-        let Problem { shape, activation, ref data } = case.problem;
+        let Problem { network, ref data, .. } = case.problem;
         let expected = case.column("loss");
         let actual: Vec<f64> = (0..case.seeds()).map(|k| loss(&case.problem, &case.network(k))).collect();
         // The oracle forms softplus(z) - q z, whose terms are as large as |z|.
         let scale: Vec<f64> = (0..case.seeds())
-            .map(|k| output(shape, activation, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum())
+            .map(|k| output(network, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum())
             .collect();
         assert_close(&case, "loss", close_scaled(&actual, &expected, &scale, RELATIVE));
         let mean: Vec<f64> = actual.iter().map(|sum| sum / data.samples() as f64).collect();
@@ -119,7 +119,7 @@ fn exchanged_indices_in_e_are_noticed() {
 fn wolkowicz_styan_bounds_match_the_oracle() {
     for case in golden_cases() {
         let (trace, trace_sq) = (case.column("trace"), case.column("moment2"));
-        let d = case.problem.shape.parameters();
+        let d = case.problem.network.parameters();
         let scale: Vec<f64> = trace_sq.iter().map(|t| t.sqrt()).collect();
         let ours = |k: &usize| {
             let theta = case.network(*k);
@@ -199,8 +199,8 @@ fn trace_vv_without_bias(terms: &Terms) -> f64 {
 /// tr H^2 over all ordered pairs with psi from its definition; `exchange` = 1 exchanges r_i and r_j in E.
 fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64) -> f64 {
     let e = |i: usize, j: usize| -> f64 {
-        let (r, f_i, f_j) = (terms.row(&terms.r, i), terms.row(&terms.first, i), terms.row(&terms.first, j));
-        (0..terms.hidden).map(|n| theta[problem.shape.v(n)] * r[n] * f_i[n] * f_j[n]).sum()
+        let (r, f_i, f_j) = (terms.row(&terms.r, i), terms.row(&terms.df, i), terms.row(&terms.df, j));
+        (0..terms.hidden).map(|n| theta[problem.network.shape.v(n)] * r[n] * f_i[n] * f_j[n]).sum()
     };
     let mut sum = 0.0;
     for i in 0..terms.samples {
@@ -217,10 +217,10 @@ fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64)
 
 /// `hessian` less its direct part, delta \[0_N F'\] in H(w,v).
 fn without_direct_part(problem: &Problem, theta: &[f64], mut hessian: Array2<f64>) -> Array2<f64> {
-    let (shape, terms): (Shape, Terms) = (problem.shape, terms(problem, theta));
+    let (shape, terms): (OneHidden, Terms) = (problem.network.shape, terms(problem, theta));
     for i in 0..terms.samples {
         for n in 0..shape.hidden {
-            hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.first, i)[n];
+            hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.df, i)[n];
         }
     }
     hessian

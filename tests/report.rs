@@ -277,7 +277,7 @@ fn the_landscape_is_lowest_where_the_network_is_and_curves_as_its_eigenvalue_say
     // The grid's rows are x_2: the probability at a grid point is the network's there.
     let (row, column) = (30, 90);
     let at = sharpsweep::model::Dataset::new(array![[decision.x1[column], decision.x2[row]]], array![0.0]).unwrap();
-    let z = reference::output(NETWORKS.problem.shape, NETWORKS.problem.activation, &at, &NETWORKS.theta[0])[0];
+    let z = reference::output(NETWORKS.problem.network, &at, &NETWORKS.theta[0])[0];
     assert!((decision.probability[[row, column]] - 1.0 / (1.0 + (-z).exp())).abs() <= 1e-12);
 }
 

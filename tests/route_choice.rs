@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array2;
 use sharpsweep::engine::{Engine, Route};
 use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape, initial_theta};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, initial_theta};
 use support::gpu::gpu;
 use support::notice;
 
@@ -49,7 +49,7 @@ impl Times {
 /// The time of one evaluation: the device's own where it has a clock, so without what compiling takes.
 fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
     let (start, before) = (Instant::now(), gpu.device_time());
-    gpu.evaluate(problem, theta.view()).unwrap();
+    gpu.evaluate(problem, theta.view().into()).unwrap();
     match (before, gpu.device_time()) {
         (Some(before), Some(after)) => after - before,
         _ => start.elapsed(),
@@ -57,7 +57,8 @@ fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
 }
 
 fn problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
-    let rows = (0..samples as u64).flat_map(|i| initial_theta(Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+    let rows =
+        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), rows.map(f64::from).collect()).unwrap();
     let q = (0..samples).map(|i| (i % 2) as f64).collect();
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).unwrap())
@@ -81,9 +82,11 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
     let mut found = Vec::new();
     for (inputs, hidden, samples, networks) in SHAPES {
         let problem = problem(inputs, hidden, samples);
-        let theta =
-            (0..networks).flat_map(|seed| initial_theta(problem.shape, seed as u64, 0.5)).map(f64::from).collect();
-        let theta = Array2::from_shape_vec((networks, problem.shape.parameters()), theta).unwrap();
+        let theta = (0..networks)
+            .flat_map(|seed| initial_theta(problem.network.shape, seed as u64, 0.5))
+            .map(f64::from)
+            .collect();
+        let theta = Array2::from_shape_vec((networks, problem.network.parameters()), theta).unwrap();
         let chosen = auto.route(&problem);
         let mut times = Times { pairwise: Duration::MAX, assembled: Duration::MAX };
         // In turns; what another process slows down once is measured again.

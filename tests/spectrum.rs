@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status};
 use sharpsweep::gpu::Tuning;
@@ -53,8 +53,8 @@ fn assert_accurate(what: &str, engine: &dyn Engine, mut errors: Vec<f64>) {
 }
 
 fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
-    let parameters = problem.shape.parameters();
-    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.shape, seed, range)).map(f64::from);
+    let parameters = problem.network.parameters();
+    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.network.shape, seed, range)).map(f64::from);
     Array2::from_shape_vec((networks, parameters), values.collect()).unwrap()
 }
 
@@ -69,8 +69,8 @@ fn grid_problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
 fn eigenvalues_match_the_reference_on_the_golden_cases() {
     for (name, mut engine) in engines("eigenvalues_match_the_reference_on_the_golden_cases") {
         for case in golden_cases() {
-            let expected = Reference::default().spectrum(&case.problem, case.theta.view()).unwrap();
-            let found = engine.spectrum(&case.problem, case.theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&case.problem, case.theta.view().into()).unwrap();
+            let found = engine.spectrum(&case.problem, case.theta.view().into()).unwrap();
             assert_accurate(&format!("{name} {}", case.name), engine.as_ref(), errors(&found, &expected));
         }
     }
@@ -86,9 +86,9 @@ fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
         let converged = trained.status.iter().filter(|&&status| status == Status::Converged).count();
         assert!(converged * 2 > networks as usize, "only {converged} of {networks} networks converged");
         let theta = trained.theta.mapv(f64::from);
-        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
         for (name, engine) in &mut engines {
-            let found = engine.spectrum(&problem, theta.view()).unwrap();
+            let found = engine.spectrum(&problem, theta.view().into()).unwrap();
             assert_accurate(
                 &format!("{name} N = {hidden}, data {data_seed}"),
                 engine.as_ref(),
@@ -107,15 +107,15 @@ fn eigenvalues_match_the_reference_at_every_size() {
         for (inputs, hidden) in shapes {
             let problem = grid_problem(inputs, hidden, 70);
             let theta = random_theta(&problem, 21, 2.0);
-            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
-            let found = engine.spectrum(&problem, theta.view()).unwrap();
-            let parameters = problem.shape.parameters();
+            let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+            let found = engine.spectrum(&problem, theta.view().into()).unwrap();
+            let parameters = problem.network.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
             // A spectrum that belongs to another network is seen.
             let mut exchanged = found.clone();
             exchanged.lambda_max.swap(0, 20);
             assert!(errors(&exchanged, &expected)[0] > allowed(engine.as_ref()).0, "{name} D = {parameters}");
-            let one = engine.spectrum(&problem, theta.slice(ndarray::s![17..18, ..])).unwrap();
+            let one = engine.spectrum(&problem, theta.slice(ndarray::s![17..18, ..]).into()).unwrap();
             assert_eq!(one.lambda_max[0].to_bits(), found.lambda_max[17].to_bits(), "{name} D = {parameters}");
             assert_eq!(one.lambda_min[0].to_bits(), found.lambda_min[17].to_bits(), "{name} D = {parameters}");
         }
@@ -130,9 +130,9 @@ fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
         for (inputs, hidden, networks) in [(3, 51, 3), (2, 64, 3), (21, 13, 3), (2, 128, 3), (35, 27, 1)] {
             let problem = grid_problem(inputs, hidden, 40);
             let theta = random_theta(&problem, networks, 1.0);
-            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
-            let found = engine.spectrum(&problem, theta.view()).unwrap();
-            let parameters = problem.shape.parameters();
+            let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+            let found = engine.spectrum(&problem, theta.view().into()).unwrap();
+            let parameters = problem.network.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
         }
     }
@@ -149,7 +149,7 @@ fn eigenvalues_do_not_depend_on_how_the_pass_is_cut_into_dispatches() {
         let spectra = [60_000_000_000, 200_000, 1].map(|nanoseconds| {
             let dispatch = Duration::from_nanos(nanoseconds);
             let mut gpu = gpu(test, Tuning { dispatch, ..Tuning::default() })?;
-            Some(gpu.spectrum(&problem, theta.view()).unwrap())
+            Some(gpu.spectrum(&problem, theta.view().into()).unwrap())
         });
         let [Some(whole), Some(some), Some(single)] = spectra else { return };
         let bits = |spectra: &Spectra| -> Vec<u64> {
@@ -167,8 +167,8 @@ fn eigenvalues_match_the_reference_for_many_samples() {
         for (inputs, hidden, samples) in [(4, 3, 20_000), (1, 2, 130_000)] {
             let problem = grid_problem(inputs, hidden, samples);
             let theta = random_theta(&problem, 3, 1.0);
-            let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
-            let found = engine.spectrum(&problem, theta.view()).unwrap();
+            let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+            let found = engine.spectrum(&problem, theta.view().into()).unwrap();
             assert_accurate(&format!("{name} I = {samples}"), engine.as_ref(), errors(&found, &expected));
         }
     }
@@ -181,8 +181,8 @@ fn large_hessians_pass_their_checks_in_lanes() {
     for (inputs, hidden) in [(2, 100), (30, 20)] {
         let problem = grid_problem(inputs, hidden, 60);
         let theta = random_theta(&problem, 4, 1.0);
-        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
-        let found = cpu.spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+        let found = cpu.spectrum(&problem, theta.view().into()).unwrap();
         assert_accurate(&format!("M = {inputs}, N = {hidden}"), &cpu, errors(&found, &expected));
     }
 }
@@ -193,7 +193,7 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
     for (name, mut engine) in engines("a_hessian_that_is_not_finite_is_named_and_harms_no_other") {
         let problem = Problem::new(3, Activation::Softplus, appendix_c(20, 0, Stream::TrainData).unwrap());
         let mut theta = random_theta(&problem, 40, 1.0);
-        let clean = engine.spectrum(&problem, theta.view()).unwrap();
+        let clean = engine.spectrum(&problem, theta.view().into()).unwrap();
         theta[[11, 2]] = f64::NAN;
         // Two units whose huge output weights, powers of two, cancel exactly in z, so that nothing saturates.
         for m in 0..3 {
@@ -201,7 +201,7 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
         }
         theta[[30, 10]] = 2_f64.powi(700);
         theta[[30, 11]] = -2_f64.powi(700);
-        let found = engine.spectrum(&problem, theta.view()).unwrap();
+        let found = engine.spectrum(&problem, theta.view().into()).unwrap();
         let rows: Vec<usize> = found.missing.iter().map(|missing| missing.row).collect();
         assert_eq!(rows, [11, 30], "{name}: {:?}", found.missing);
         assert!(found.missing[0].reason.contains("not finite"), "{name}: {:?}", found.missing);
@@ -220,8 +220,8 @@ fn degenerate_hessians_have_eigenvalues_too() {
         let mut theta = Array2::zeros((3, 13));
         theta.row_mut(1).fill(1.0);
         theta.row_mut(2).fill(3000.0);
-        let expected = Reference::default().spectrum(&problem, theta.view()).unwrap();
-        let found = engine.spectrum(&problem, theta.view()).unwrap();
+        let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+        let found = engine.spectrum(&problem, theta.view().into()).unwrap();
         assert_eq!(found.missing, [], "{name}");
         for k in 0..3 {
             let scale = expected.lambda_max[k].abs();
@@ -242,6 +242,6 @@ fn a_network_too_large_for_the_engine_is_refused_with_advice() {
         return;
     };
     let problem = grid_problem(2, 250, 5);
-    let error = gpu.spectrum(&problem, random_theta(&problem, 1, 1.0).view() as ArrayView2<'_, f64>).unwrap_err();
+    let error = gpu.spectrum(&problem, random_theta(&problem, 1, 1.0).view().into()).unwrap_err();
     assert!(error.to_string().contains("D = 1001") && error.to_string().contains("--backend cpu"), "{error}");
 }

@@ -6,7 +6,7 @@ mod support;
 use ndarray::{Array2, array};
 use serde::{Deserialize, Deserializer};
 use sharpsweep::analysis::{AnalysisError, duplicates, macro_f1, macro_f1_of_each, mann_whitney, median, quantiles};
-use sharpsweep::model::{Activation, Dataset, Shape};
+use sharpsweep::model::{Activation, Dataset, Network, OneHidden};
 use support::close;
 
 /// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, good to some units
@@ -173,11 +173,11 @@ fn macro_f1_equals_scikit_learns() {
 #[test]
 fn networks_are_scored_by_the_sign_of_their_output() {
     let test = Dataset::new(array![[-2.0], [-1.0], [1.0], [2.0]], array![0.0, 0.0, 1.0, 1.0]).unwrap();
-    let shape = Shape::new(1, 1);
-    let network = |v0: f64, v1: f64| [0.0, 1.0, v0, v1];
-    let rows = [network(0.0, 1.0), network(0.0, -1.0), network(1.5, 1.0), network(0.0, 0.0), network(f64::NAN, 1.0)];
+    let network = Network { shape: OneHidden::new(1, 1), activation: Activation::Linear };
+    let weights = |v0: f64, v1: f64| [0.0, 1.0, v0, v1];
+    let rows = [weights(0.0, 1.0), weights(0.0, -1.0), weights(1.5, 1.0), weights(0.0, 0.0), weights(f64::NAN, 1.0)];
     let theta = Array2::from_shape_fn((5, 4), |(k, d)| rows[k][d]);
-    let found = macro_f1_of_each(shape, Activation::Linear, &test, theta.view()).unwrap();
+    let found = macro_f1_of_each(network, &test, theta.view().into()).unwrap();
     // Of the third network's predictions 0 1 1 1 the scores are 2/3 and 4/5; z = 0 predicts one class only, which
     // scores 2/3.
     let expected = [1.0, 0.0, (2.0 / 3.0 + 0.8) / 2.0, 1.0 / 3.0];
@@ -186,10 +186,10 @@ fn networks_are_scored_by_the_sign_of_their_output() {
     // Which class z = 0 predicts shows where the classes differ in size: class 0 scores 4/5 here, class 1 would score
     // 1/2.
     let uneven = Dataset::new(array![[1.0], [2.0], [3.0]], array![0.0, 0.0, 1.0]).unwrap();
-    let zero = macro_f1_of_each(shape, Activation::Linear, &uneven, Array2::zeros((1, 4)).view()).unwrap();
+    let zero = macro_f1_of_each(network, &uneven, Array2::<f64>::zeros((1, 4)).view().into()).unwrap();
     close(&zero, &[0.4], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
-    let wide = Array2::zeros((5, 7));
-    let refused = macro_f1_of_each(shape, Activation::Linear, &test, wide.view());
+    let wide = Array2::<f64>::zeros((5, 7));
+    let refused = macro_f1_of_each(network, &test, wide.view().into());
     assert!(matches!(refused, Err(AnalysisError::Shape { columns: 7, .. })));
 }
 

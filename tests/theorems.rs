@@ -57,7 +57,7 @@ impl Measured {
             trace_sq,
             spectrum: spectrum(hessian.view(), 0).unwrap(),
             bounds: network_bounds(&problem, &theta),
-            wolkowicz_styan: wolkowicz_styan(trace_ww + trace_vv, trace_sq, problem.shape.parameters()),
+            wolkowicz_styan: wolkowicz_styan(trace_ww + trace_vv, trace_sq, problem.network.parameters()),
             four_moments: four_moment_bounds(&SpectralMoments::of(hessian.view()), f64::EPSILON / 2.0),
             name,
             problem,
@@ -91,7 +91,7 @@ fn random_network(index: u32) -> (Problem, Vec<f64>) {
     let q = Array1::from_shape_simple_fn(samples, || draws.unit().round());
     let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
     let size = 0.03 * 1000_f64.powf(draws.unit());
-    let theta = (0..problem.shape.parameters()).map(|_| draws.within(-size, size)).collect();
+    let theta = (0..problem.network.parameters()).map(|_| draws.within(-size, size)).collect();
     (problem, theta)
 }
 
@@ -107,7 +107,7 @@ fn trained_networks() -> Vec<(String, Problem, Vec<f64>)> {
             let descent = Descent { init_range, step_size, max_steps: 3000, tolerance: 1e-3 };
             let problem = Problem::new(3, activation, data.clone());
             let mut theta: Vec<f64> =
-                initial_theta(problem.shape, seed, init_range).into_iter().map(f64::from).collect();
+                initial_theta(problem.network.shape, seed, init_range).into_iter().map(f64::from).collect();
             let outcome = train(&problem, &descent, &mut theta);
             assert_ne!(outcome.status, Status::NonFinite, "{activation:?} seed {seed}");
             (format!("trained {activation:?}, seed {seed}"), problem, theta)
@@ -144,7 +144,7 @@ fn violations(rounding: f64, sides: impl Fn(&Measured) -> Option<Sides>) -> (Vec
         tried += 1;
         let holds = small - large <= rounding * scale;
         if !holds {
-            let (activation, shape) = (network.problem.activation, network.problem.shape);
+            let (activation, shape) = (network.problem.network.activation, network.problem.network.shape);
             misses.push(format!("{} ({activation:?}, {shape:?}): {small:e} <= {large:e}", network.name));
         }
     }
@@ -195,7 +195,7 @@ fn theorem_2_and_theorem_5_are_the_sums_of_the_eigenvalues_and_their_squares() {
     for n in POOL.iter() {
         let sum: f64 = n.spectrum.eigenvalues.iter().sum();
         let squares: f64 = n.spectrum.eigenvalues.iter().map(|l| l * l).sum();
-        let d = n.problem.shape.parameters() as f64;
+        let d = n.problem.network.parameters() as f64;
         assert!((sum - n.trace()).abs() <= ROUNDING * d * n.norm(), "{}: {sum} {}", n.name, n.trace());
         assert!((squares - n.trace_sq).abs() <= ROUNDING * d * n.trace_sq, "{}: {squares} {}", n.name, n.trace_sq);
     }
@@ -208,7 +208,7 @@ fn theorem_3_bounds_the_output_trace_of_bounded_activations() {
         Some(Sides { small: n.trace_vv, large: n.bounds.trace_vv_bound, scale: n.trace_vv })
     });
     for n in POOL.iter() {
-        let bounded = matches!(n.problem.activation, Activation::Sigmoid | Activation::Tanh);
+        let bounded = matches!(n.problem.network.activation, Activation::Sigmoid | Activation::Tanh);
         assert_eq!(n.bounds.trace_vv_bound.is_finite(), bounded, "{}", n.name);
     }
     let finite = POOL.iter().filter(|n| n.bounds.trace_vv_bound.is_finite()).count();
@@ -220,7 +220,7 @@ fn theorem_4_bounds_the_hidden_trace_of_every_activation() {
     for activation in Activation::ALL {
         assert_inequality(ALL, 0.5, |n| {
             let sides = Sides { small: n.trace_ww, large: n.bounds.trace_ww_bound, scale: n.bounds.trace_ww_bound };
-            (n.problem.activation == activation).then_some(sides)
+            (n.problem.network.activation == activation).then_some(sides)
         });
     }
 }
@@ -319,7 +319,7 @@ fn semidefinite_network(index: u32) -> (Problem, Vec<f64>) {
     let x = Array2::from_shape_fn((2 * distinct, inputs), |(i, m)| points[[i / 2, m]]);
     let q = Array1::from_shape_fn(2 * distinct, |i| (i % 2) as f64);
     let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
-    let shape = problem.shape;
+    let shape = problem.network.shape;
     let mut theta: Vec<f64> = (0..shape.parameters()).map(|_| draws.within(-2.0, 2.0)).collect();
     let terms = terms(&problem, &theta);
     let r = |i: usize| Array1::from(terms.row(&terms.r, 2 * i).to_vec());
@@ -371,7 +371,7 @@ fn proposition_8_bounds_the_squared_trace_wherever_the_hessian_is_semidefinite()
     let slack = 1e-11;
     let mut above_rank_1 = 0;
     for n in &checked {
-        let range = trace_sq_range_if_psd(n.trace(), n.problem.shape.parameters());
+        let range = trace_sq_range_if_psd(n.trace(), n.problem.network.parameters());
         assert!(n.trace_sq >= range.start() * (1.0 - slack), "{}: {} in {range:?}", n.name, n.trace_sq);
         assert!(n.trace_sq <= range.end() * (1.0 + slack), "{}: {} in {range:?}", n.name, n.trace_sq);
         above_rank_1 += usize::from(n.trace_sq < 0.99 * range.end());
@@ -382,7 +382,7 @@ fn proposition_8_bounds_the_squared_trace_wherever_the_hessian_is_semidefinite()
     assert!(exceeding > 100, "{exceeding}");
     // The lower end needs no premise.
     assert_inequality(ALL, 0.1, |n| {
-        let range = trace_sq_range_if_psd(n.trace(), n.problem.shape.parameters());
+        let range = trace_sq_range_if_psd(n.trace(), n.problem.network.parameters());
         Some(Sides { small: *range.start(), large: n.trace_sq, scale: n.trace_sq })
     });
 }
@@ -425,9 +425,9 @@ fn propositions_5_6_and_7_and_theorem_3_reach_equality() {
             close(input_trace(&problem.data), input_trace_bound(&problem.data), i * (1.0 + m));
             let input_gram = gram_norms(problem.data.x()).with_bias;
             close(input_gram, input_gram_bound(&problem.data), (i * (1.0 + m)).powi(2));
-            let mut theta = vec![0.0; problem.shape.parameters()];
+            let mut theta = vec![0.0; problem.network.parameters()];
             for unit in 0..hidden {
-                theta[problem.shape.w(unit, 0)] = 50.0;
+                theta[problem.network.shape.w(unit, 0)] = 50.0;
             }
             let terms = terms(&problem, &theta);
             let hidden_values = Array2::from_shape_vec((samples, hidden), terms.r.clone()).unwrap();
@@ -449,10 +449,10 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         });
         let q = Array1::from_shape_fn(8, |i| (i % 2) as f64);
         let problem = Problem::new(3, activation, Dataset::new(x, q).unwrap());
-        let mut theta: Vec<f64> = initial_theta(problem.shape, 5, 1.0).into_iter().map(f64::from).collect();
+        let mut theta: Vec<f64> = initial_theta(problem.network.shape, 5, 1.0).into_iter().map(f64::from).collect();
         let descent = Descent { init_range: 1.0, step_size: 0.02, max_steps: 2000, tolerance: 1e-6 };
         train(&problem, &descent, &mut theta);
-        let margin = output(problem.shape, activation, &problem.data, &theta)
+        let margin = output(problem.network, &problem.data, &theta)
             .into_iter()
             .zip(problem.data.q())
             .map(|(z, &q)| if q > 0.5 { z } else { -z })
@@ -462,7 +462,7 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         for power in 3..9 {
             let scale = f64::from(1 << power) / margin;
             let mut scaled = theta.clone();
-            scaled[problem.shape.v_bias()..].iter_mut().for_each(|v| *v *= scale);
+            scaled[problem.network.shape.v_bias()..].iter_mut().for_each(|v| *v *= scale);
             let n = Measured::new(format!("{activation:?} times {scale}"), problem.clone(), scaled);
             let largest = n.terms.delta.iter().fold(0.0_f64, |largest, delta| largest.max(delta.abs()));
             let (sup, bound) = (n.wolkowicz_styan.lambda_sup, residual_bound(&n.problem, &n.theta, &n.terms));

@@ -48,7 +48,7 @@ struct Networks {
 
 impl Networks {
     fn new(name: String, problem: Problem, theta: Array2<f64>) -> Self {
-        let truth = spectra(&problem, theta.view(), 0).into_iter().map(|spectrum| spectrum.unwrap()).collect();
+        let truth = spectra(&problem, theta.view().into(), 0).into_iter().map(|spectrum| spectrum.unwrap()).collect();
         Self { name, problem, theta, truth }
     }
 }
@@ -82,11 +82,11 @@ fn compare(
     bounds: impl Fn(&Completed, usize) -> (WolkowiczStyan, f64),
 ) {
     let Networks { problem, theta, truth, .. } = networks;
-    let parameters = problem.shape.parameters();
-    let forms = fallback::evaluate(engine, problem, theta.view(), &Stop::default()).unwrap();
+    let parameters = problem.network.parameters();
+    let forms = fallback::evaluate(engine, problem, theta.view().into(), &Stop::default()).unwrap();
     let Spectra { lambda_max, lambda_min, .. } =
-        fallback::spectra(engine, problem, theta.view(), &forms.again, &Stop::default()).unwrap();
-    let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        fallback::spectra(engine, problem, theta.view().into(), &forms.again, &Stop::default()).unwrap();
+    let exact = Reference::default().evaluate(problem, theta.view().into()).unwrap();
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
         let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());
@@ -99,7 +99,7 @@ fn compare(
             found.misses.push(format!(
                 "{name}, {} [{k}] {}: {what}: {left:e} and {right:e}",
                 networks.name,
-                problem.activation.name()
+                problem.network.activation.name()
             ));
         };
         if bound.lambda_sup.is_nan() {
@@ -143,7 +143,7 @@ fn compare(
 
 /// The bounds as they stand in a run's columns.
 fn recorded(problem: &Problem) -> impl Fn(&Completed, usize) -> (WolkowiczStyan, f64) {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     move |forms, k| {
         let evaluation = &forms.evaluation;
         let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
@@ -249,12 +249,12 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
     }
     for networks in trained(80) {
         let Networks { name, problem, theta, .. } = &networks;
-        let exact = Reference::default().evaluate(problem, theta.view()).unwrap();
+        let exact = Reference::default().evaluate(problem, theta.view().into()).unwrap();
         for (engine, evaluates, unit, [least, most]) in &mut engines {
-            let found = evaluates.evaluate(problem, theta.view()).unwrap();
+            let found = evaluates.evaluate(problem, theta.view().into()).unwrap();
             for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
                 let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
-                let what = problem.activation.name();
+                let what = problem.network.activation.name();
                 assert!(
                     (*least..=*most).contains(&ratio),
                     "{engine}, {name} [{k}] {what}: {ratio} times the reference's"
@@ -301,7 +301,7 @@ fn hostile(networks: usize) -> Vec<Networks> {
                     _ => draws.unit().round(),
                 });
                 let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
-                let shape = problem.shape;
+                let shape = problem.network.shape;
                 let mut theta = Array2::zeros((ROWS, shape.parameters()));
                 for mut row in theta.rows_mut() {
                     // Weights of W against the inputs, and of v by themselves.
@@ -340,7 +340,7 @@ fn the_comparison_sees_a_bound_that_is_not_widened() {
         compare("formulas", &mut Cpu::default(), networks, &mut found, |forms, k| {
             let evaluation = &forms.evaluation;
             let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
-            (wolkowicz_styan(trace, evaluation.trace_sq[k], networks.problem.shape.parameters()), 0.0)
+            (wolkowicz_styan(trace, evaluation.trace_sq[k], networks.problem.network.parameters()), 0.0)
         });
     }
     assert!(found.misses.iter().any(|miss| miss.contains("lambda_1 <= lambda_sup")), "{:?}", found.misses);

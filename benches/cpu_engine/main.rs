@@ -16,7 +16,7 @@ use std::hint::black_box;
 use ndarray::Array2;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Route, Status, Trained};
-use sharpsweep::model::{Activation, Dataset, Problem, Shape, Stream, appendix_c, initial_theta};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 
 use fma_peak::{peak_flops, run_peak};
 use timing::{Timings, time};
@@ -107,7 +107,7 @@ fn cases() -> Vec<Case> {
     let large = [(uniform(400, 30, 6), 128), (uniform(2000, 30, 6), 32), (uniform(10_000, 30, 6), 32)];
     for (problem, networks) in small.into_iter().chain(large) {
         for route in [Route::Pairwise, Route::Assembled] {
-            let (shape, samples) = (problem.shape, problem.data.samples());
+            let (shape, samples) = (problem.network.shape, problem.data.samples());
             if route == Route::Pairwise && samples > 5000 {
                 continue;
             }
@@ -128,7 +128,9 @@ impl Case {
             }
             Work::Evaluate { problem, theta, route } => {
                 time(|| {
-                    black_box(Cpu::new(*route).evaluate(problem, theta.view()).expect("the CPU engine does not fail"))
+                    black_box(
+                        Cpu::new(*route).evaluate(problem, theta.view().into()).expect("the CPU engine does not fail"),
+                    )
                 })
                 .0
             }
@@ -141,7 +143,7 @@ impl Case {
         match &self.work {
             Work::Train { problem, gradients, .. } => {
                 let sample_steps = gradients * problem.data.samples() as f64;
-                let share = training_flops(problem.shape) * sample_steps / self.timings.processor() / peak;
+                let share = training_flops(problem.network.shape) * sample_steps / self.timings.processor() / peak;
                 println!(
                     "{name:36} {:8.0} seeds/s {:8.1} M sample steps/s {:4.0} % of FMA peak",
                     SEEDS as f64 / self.timings.wall(),
@@ -163,7 +165,7 @@ impl Case {
 
 /// Flops of one network and sample in training: at M = 2 the 42 N + 27 of a plain sigmoid network, with exponentials and divisions counted
 /// by the multiplications and additions that they take; an input more is a multiply-add forward and one backward.
-fn training_flops(shape: Shape) -> f64 {
+fn training_flops(shape: OneHidden) -> f64 {
     (42.0 + 4.0 * (shape.inputs as f64 - 2.0)) * shape.hidden as f64 + 27.0
 }
 
@@ -181,8 +183,9 @@ fn peer(hidden: usize, seeds: u64) {
     let (problem, descent) = (appendix(hidden, Activation::Sigmoid), Descent::default());
     let (timing, trained) = time(|| train(&problem, &descent, seeds));
     let theta = trained.theta.mapv(f64::from);
-    let (evaluation, _) =
-        time(|| black_box(Cpu::default().evaluate(&problem, theta.view()).expect("the CPU engine does not fail")));
+    let (evaluation, _) = time(|| {
+        black_box(Cpu::default().evaluate(&problem, theta.view().into()).expect("the CPU engine does not fail"))
+    });
     let line = serde_json::json!({
         "hidden": hidden,
         "seeds": seeds,
@@ -202,13 +205,14 @@ fn appendix(hidden: usize, activation: Activation) -> Problem {
 
 /// Inputs uniform on (-1, 1), labels by the sign of the first.
 fn uniform(samples: usize, inputs: usize, hidden: usize) -> Problem {
-    let rows = (0..samples as u64).flat_map(|i| initial_theta(Shape::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+    let rows =
+        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), rows.map(f64::from).collect()).expect("M values a row");
     let q = x.column(0).mapv(|x| f64::from(u8::from(x > 0.0)));
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).expect("finite values"))
 }
 
-fn start_thetas(shape: Shape, networks: usize) -> Array2<f64> {
+fn start_thetas(shape: OneHidden, networks: usize) -> Array2<f64> {
     let rows = (0..networks as u64).flat_map(|seed| initial_theta(shape, seed, 1.0));
     Array2::from_shape_vec((networks, shape.parameters()), rows.map(f64::from).collect()).expect("D values a row")
 }

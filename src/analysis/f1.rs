@@ -1,10 +1,7 @@
 //! Macro F1 of binary predictions.
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
-
 use super::AnalysisError;
-use crate::model::{Activation, Dataset, Shape};
+use crate::model::{Dataset, Network, Theta};
 use crate::reference::output;
 
 /// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
@@ -40,30 +37,23 @@ pub fn macro_f1(predictions: &[bool], labels: &[bool]) -> Result<f64, AnalysisEr
 ///
 /// # Errors
 /// [`AnalysisError::Shape`] if the networks, theta and the samples do not fit each other.
-pub fn macro_f1_of_each(
-    shape: Shape,
-    activation: Activation,
-    test: &Dataset,
-    theta: ArrayView2<'_, f64>,
-) -> Result<Vec<f64>, AnalysisError> {
-    if shape.inputs != test.inputs() || shape.parameters() != theta.ncols() {
+pub fn macro_f1_of_each(network: Network, test: &Dataset, theta: Theta<'_>) -> Result<Vec<f64>, AnalysisError> {
+    let inputs = network.shape.inputs;
+    if inputs != test.inputs() || network.parameters() != theta.ncols() {
         return Err(AnalysisError::Shape {
-            inputs: shape.inputs,
-            parameters: shape.parameters(),
+            inputs,
+            parameters: network.parameters(),
             sample_inputs: test.inputs(),
             columns: theta.ncols(),
         });
     }
     let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
-    theta
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .map(|row| {
-            let z = output(shape, activation, test, &row.to_vec());
-            if z.iter().any(|z| z.is_nan()) {
-                return Ok(f64::NAN);
-            }
-            macro_f1(&z.iter().map(|&z| z > 0.0).collect::<Vec<bool>>(), &labels)
-        })
-        .collect()
+    let each = theta.map_networks(|_, weights| {
+        let z = output(network, test, weights);
+        if z.iter().any(|z| z.is_nan()) {
+            return Ok(f64::NAN);
+        }
+        macro_f1(&z.iter().map(|&z| z > 0.0).collect::<Vec<bool>>(), &labels)
+    });
+    each.into_iter().collect()
 }

@@ -1,7 +1,7 @@
 //! Timing the routes at one size, in turn.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
@@ -12,6 +12,7 @@ use super::size::COMPARED;
 use super::{Method, Quantity, Runner, Site, Size, Truth};
 use crate::analysis::{AnalysisError, median, quantiles};
 use crate::bounds::wolkowicz_styan;
+use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};
@@ -146,7 +147,7 @@ impl Engines {
 
     fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Estimates, EngineError> {
         self.stop.check()?;
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         let exactly = |values: Vec<f64>| Estimates { values, products: None };
         let bounds = |found: Evaluation| {
             let bound = |k: usize| {
@@ -155,7 +156,7 @@ impl Engines {
             exactly((0..found.loss.len()).map(bound).collect())
         };
         let by_products = |estimate: &(dyn Fn(&HessianProduct<'_>, u64) -> (f64, usize) + Sync)| {
-            let found = for_each_network(problem, theta, |k, operator| estimate(operator, k as u64));
+            let found = for_each_network(problem, theta.into(), |k, operator| estimate(operator, k as u64));
             let mean = found.iter().map(|(_, products)| *products as f64).sum::<f64>() / found.len().max(1) as f64;
             Estimates { values: found.into_iter().map(|(value, _)| value).collect(), products: Some(mean) }
         };
@@ -166,15 +167,17 @@ impl Engines {
             0.5 * (h + mirrored)
         };
         Ok(match (runner.method, runner.site) {
-            (Method::Pairwise, Site::Reference) => bounds(self.reference.evaluate(problem, theta)?),
-            (Method::Pairwise, Site::Cpu) => bounds(self.cpu[0].evaluate(problem, theta)?),
-            (Method::Assembled, Site::Cpu) => bounds(self.cpu[1].evaluate(problem, theta)?),
-            (Method::Pairwise | Method::Assembled, _) => bounds(self.gpu(runner.method)?.evaluate(problem, theta)?),
+            (Method::Pairwise, Site::Reference) => bounds(self.reference.evaluate(problem, theta.into())?),
+            (Method::Pairwise, Site::Cpu) => bounds(self.cpu[0].evaluate(problem, theta.into())?),
+            (Method::Assembled, Site::Cpu) => bounds(self.cpu[1].evaluate(problem, theta.into())?),
+            (Method::Pairwise | Method::Assembled, _) => {
+                bounds(self.gpu(runner.method)?.evaluate(problem, theta.into())?)
+            }
             (Method::Eigenvalues, site) => exactly(
                 match site {
-                    Site::Reference => self.reference.spectrum(problem, theta)?,
-                    Site::Cpu => self.cpu[1].spectrum(problem, theta)?,
-                    Site::Gpu => self.gpu(runner.method)?.spectrum(problem, theta)?,
+                    Site::Reference => self.reference.spectrum(problem, theta.into())?,
+                    Site::Cpu => self.cpu[1].spectrum(problem, theta.into())?,
+                    Site::Gpu => self.gpu(runner.method)?.spectrum(problem, theta.into())?,
                 }
                 .lambda_max,
             ),

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::bounds::wolkowicz_styan;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, EngineError};
-use crate::model::{Activation, DataError, Dataset, Problem, Shape, Stream, appendix_c};
+use crate::model::{Activation, DataError, Dataset, OneHidden, Problem, Stream, appendix_c};
 use crate::numeric::{for_each_network, lanczos};
 use crate::reference::{hessian, terms, trace_sq, trace_vv, trace_ww};
 use crate::room::check_memory;
@@ -46,8 +46,8 @@ const ASSEMBLED_TRUTH: usize = 500;
 
 impl Size {
     /// The shape of its networks.
-    pub const fn shape(&self) -> Shape {
-        Shape::new(self.inputs, self.hidden)
+    pub const fn shape(&self) -> OneHidden {
+        OneHidden::new(self.inputs, self.hidden)
     }
 
     /// Fails unless engines take networks of this size, and memory holds its data and what the truth about a network takes.
@@ -108,8 +108,8 @@ impl Truth {
     /// The truth about the first [`COMPARED`] rows of `theta`.
     pub(super) fn of(problem: &Problem, theta: &Array2<f64>) -> Self {
         let rows = theta.slice(s![..COMPARED.min(theta.nrows()), ..]);
-        let parameters = problem.shape.parameters();
-        let found = for_each_network(problem, rows, |k, operator| {
+        let parameters = problem.network.parameters();
+        let found = for_each_network(problem, rows.into(), |k, operator| {
             let theta = rows.row(k).to_vec();
             let terms = terms(problem, &theta);
             let trace = trace_ww(problem, &theta, &terms) + trace_vv(&terms);

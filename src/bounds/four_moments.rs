@@ -3,8 +3,8 @@
 //! With mu and sigma the mean and the standard deviation of the D eigenvalues, gamma = m_3 / sigma^3 and kappa = m_4 /
 //! sigma^4:
 //!
-//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of
-//!   (u^2 - gamma u - 1)^2 + d (u^2 + 1 - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the squares
+//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of (u^2 - gamma u - 1)^2 + d (u^2 + 1
+//!   - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the squares
 //!   of its orthonormal polynomials there sum to at most D: 1 + u^2 <= D is Wolkowicz-Styan, and 1 + u^2 + (u^2 - gamma
 //!   u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1).
 //! - Lower, three moments: lambda_1 >= mu + sigma (gamma + sqrt(gamma^2 + 4)) / 2.

@@ -1,10 +1,9 @@
 //! The bounds and norms that belong to one network, as columns of a run.
 
-use ndarray::{ArrayView2, Axis};
-use rayon::prelude::*;
+use ndarray::ArrayView2;
 
 use super::{GramNorms, gram_norms, pair_norms, trace_sq_bound, trace_vv_bound, trace_ww_bound};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::reference::terms;
 
 /// The closed-form bounds of one network's traces and the norms they are made of.
@@ -53,9 +52,9 @@ pub fn network_bounds(problem: &Problem, theta: &[f64]) -> NetworkBounds {
 }
 
 /// The bounds of every row of `theta` (S, D), in order, on all cores.
-pub fn network_bounds_of_each(problem: &Problem, theta: ArrayView2<'_, f64>) -> Vec<NetworkBounds> {
+pub fn network_bounds_of_each(problem: &Problem, theta: Theta<'_>) -> Vec<NetworkBounds> {
     let input_gram = gram_norms(problem.data.x());
-    theta.axis_iter(Axis(0)).into_par_iter().map(|row| with_input_gram(problem, &row.to_vec(), input_gram)).collect()
+    theta.map_networks(|_, network| with_input_gram(problem, network, input_gram))
 }
 
 fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> NetworkBounds {
@@ -64,7 +63,7 @@ fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> N
         .expect("terms hold I N hidden values, row by row");
     let hidden_gram = gram_norms(hidden);
     let pairs = pair_norms(problem, theta, &terms);
-    let (w, v) = theta.split_at(problem.shape.hidden_weights());
+    let (w, v) = theta.split_at(problem.network.shape.hidden_weights());
     let norm_sq = |weights: &[f64]| weights.iter().map(|t| t * t).sum();
     NetworkBounds {
         trace_vv_bound: trace_vv_bound(problem),

@@ -54,8 +54,8 @@ const fn is_bounded_by_1(activation: Activation) -> bool {
 /// `inf` for linear, softplus and GELU: their hidden values, and with them tr H(v,v), have no bound that holds for all
 /// weights.
 pub fn trace_vv_bound(problem: &Problem) -> f64 {
-    if is_bounded_by_1(problem.activation) {
-        problem.data.samples() as f64 * (problem.shape.hidden + 1) as f64 / 4.0
+    if is_bounded_by_1(problem.network.activation) {
+        problem.data.samples() as f64 * (problem.network.shape.hidden + 1) as f64 / 4.0
     } else {
         f64::INFINITY
     }
@@ -64,14 +64,15 @@ pub fn trace_vv_bound(problem: &Problem) -> f64 {
 /// tr H(w,w) <= (zeta_1/4 ||Vt||_F^2 + zeta_2 ||Vt||_1) sum_i (1 + x_i.x_i) (Theorem 4), with Vt the output weights of
 /// `theta` without their bias; finite for every activation. From s_i <= 1/4 and |delta_i| <= 1.
 pub fn trace_ww_bound(problem: &Problem, theta: &[f64]) -> f64 {
-    let shape = problem.shape;
+    let shape = problem.network.shape;
     let (mut square, mut absolute) = (0.0, 0.0);
     for n in 0..shape.hidden {
         let v = theta[shape.v(n)];
         square += v * v;
         absolute += v.abs();
     }
-    (zeta1(problem.activation) / 4.0 * square + zeta2(problem.activation) * absolute) * input_trace(&problem.data)
+    (zeta1(problem.network.activation) / 4.0 * square + zeta2(problem.network.activation) * absolute)
+        * input_trace(&problem.data)
 }
 
 /// sum_i (1 + x_i.x_i), the trace of J + X^T X: what the data add to tr H(w,w).
@@ -98,8 +99,8 @@ pub fn input_gram_bound(data: &Dataset) -> f64 {
 ///
 /// Equality is approached when every hidden unit saturates at the same end for all samples.
 pub fn hidden_gram_bound(problem: &Problem) -> f64 {
-    if is_bounded_by_1(problem.activation) {
-        (problem.data.samples() as f64 * (1 + problem.shape.hidden) as f64).powi(2)
+    if is_bounded_by_1(problem.network.activation) {
+        (problem.data.samples() as f64 * (1 + problem.network.shape.hidden) as f64).powi(2)
     } else {
         f64::INFINITY
     }
@@ -188,20 +189,20 @@ pub fn trace_sq_bound(pairs: PairNorms, input_gram: GramNorms, hidden_gram: Gram
 /// |delta_i| ||Z_i||_F); and s_i = |delta_i| (1 - |delta_i|) <= |delta_i|, for either label. Weights that grow to make
 /// delta vanish enter as powers, while delta falls exponentially in z, so the product vanishes too.
 pub fn residual_bound(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {
-            let (r, first) = (terms.row(&terms.r, i), terms.row(&terms.first, i));
-            let second = terms.row(&terms.second, i);
+            let (r, df) = (terms.row(&terms.r, i), terms.row(&terms.df, i));
+            let ddf = terms.row(&terms.ddf, i);
             let x = data.sample(i);
             let input = 1.0 + x.dot(&x);
             let (mut hidden, mut back, mut curvature, mut slope) = (1.0, 0.0, 0.0, 0.0);
             for n in 0..shape.hidden {
                 let v = theta[shape.v(n)];
                 hidden += r[n] * r[n];
-                back += (v * first[n]).powi(2);
-                curvature += (v * second[n]).powi(2);
-                slope += first[n] * first[n];
+                back += (v * df[n]).powi(2);
+                curvature += (v * ddf[n]).powi(2);
+                slope += df[n] * df[n];
             }
             let gradient_sq = input * back + hidden;
             let output_hessian = (input * input * curvature + 2.0 * input * slope).sqrt();
@@ -236,16 +237,12 @@ mod tests {
     #[test]
     fn activation_constants_are_the_suprema_found_numerically() {
         for activation in Activation::ALL {
-            let first = supremum(|y| activation.derivatives(y).first.powi(2));
-            let second = supremum(|y| activation.derivatives(y).second);
+            let df = supremum(|y| activation.derivatives(y).df.powi(2));
+            let ddf = supremum(|y| activation.derivatives(y).ddf);
             // The grid ends at y = 40, where softplus has come within 1e-17 of its supremum; near a smooth maximum the
             // refinement's error is of second order.
-            assert!((first - zeta1(activation)).abs() <= 1e-14, "{activation:?} zeta1: {first} {}", zeta1(activation));
-            assert!(
-                (second - zeta2(activation)).abs() <= 1e-14,
-                "{activation:?} zeta2: {second} {}",
-                zeta2(activation)
-            );
+            assert!((df - zeta1(activation)).abs() <= 1e-14, "{activation:?} zeta1: {df} {}", zeta1(activation));
+            assert!((ddf - zeta2(activation)).abs() <= 1e-14, "{activation:?} zeta2: {ddf} {}", zeta2(activation));
         }
         assert!((zeta1(Activation::Gelu).sqrt() - 1.128_904_145).abs() < 1e-9, "the value in three digits is 1.128...");
     }

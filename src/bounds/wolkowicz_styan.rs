@@ -58,10 +58,11 @@ impl NoBound {
 /// Below this a bound is kept however much of it is rounding: it says that the Hessian is as good as 0.
 const AS_GOOD_AS_ZERO: f64 = 1e-30;
 
-/// The bounds for a symmetric D x D matrix with D = `parameters`, `trace` = tr H and `trace_sq` = tr H^2, as the formulas have them.
+/// The bounds for a symmetric D x D matrix with D = `parameters`, `trace` = tr H and `trace_sq` = tr H^2, as the
+/// formulas have them.
 ///
-/// All are NaN where sigma^2 is NaN or negative. They are within the accuracy of the traces only: at rank 1, where Theorem 1 is an
-/// equality, rounding can leave `lambda_sup` below lambda_1. [`widened_bounds`] can not.
+/// All are NaN where sigma^2 is NaN or negative. They are within the accuracy of the traces only: at rank 1, where
+/// Theorem 1 is an equality, rounding can leave `lambda_sup` below lambda_1. [`widened_bounds`] can not.
 pub fn wolkowicz_styan(trace: f64, trace_sq: f64, parameters: usize) -> WolkowiczStyan {
     let d = parameters as f64;
     let mu = trace / d;
@@ -86,8 +87,8 @@ fn around(mu: f64, variance: f64, d: f64) -> WolkowiczStyan {
     }
 }
 
-/// The bounds of [`wolkowicz_styan`], widened by one error for all four that covers `rounding` and the formulas' own in f64:
-/// `lambda_sup` and `lambda_min_upper` are that much larger, the lower bounds that much smaller.
+/// The bounds of [`wolkowicz_styan`], widened by one error for all four that covers `rounding` and the formulas' own in
+/// f64: `lambda_sup` and `lambda_min_upper` are that much larger, the lower bounds that much smaller.
 ///
 /// With sigma_+^2 and sigma_-^2 the largest and smallest sigma^2 that the rounding allows, cut at 0, it is
 /// ||H - H~||_F + d(tr H) / D + sqrt(D-1) max(sigma_+ - sigma, sigma - sigma_-). A sigma^2 that rounding may have moved below 0 counts as 0.
@@ -166,7 +167,8 @@ mod tests {
         assert!(wolkowicz_styan(1.0, f64::NAN, 4).lambda_sup.is_nan());
     }
 
-    /// Traces moved by as much as the rounding says, in either direction: the eigenvalues 7, 2, 2, 2 stay within the bounds.
+    /// Traces moved by as much as the rounding says, in either direction: the eigenvalues 7, 2, 2, 2 stay within the
+    /// bounds.
     #[test]
     fn widened_bounds_hold_whatever_rounding_did() {
         let rounding = Rounding { hessian: 1e-6, trace: 3e-6, trace_sq: 1e-4 };

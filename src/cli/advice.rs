@@ -3,13 +3,14 @@
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::{Failure, notice};
+use super::failure::Failure;
+use super::terminal::notice;
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
-use crate::model::{Problem, ScaledInput, initial_theta};
-use crate::run::{Outcome, Population, Run, number};
+use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
+use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
 /// The most networks of which a loss is looked at.
@@ -29,7 +30,7 @@ const CONSTANT: f64 = 1e-4;
 
 /// Says what the labels of one class alone mean.
 pub(super) fn name_single_class(experiment: &Experiment) {
-    let Some(class) = experiment.problem.data.single_class() else { return };
+    let Some(class) = experiment.problem.data.targets().single_class() else { return };
     notice(&format!(
         "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever as weights grow, so \
          there is no minimum to be sharp. A network that converges has only reached a small gradient on the way",
@@ -55,13 +56,30 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
     ));
 }
 
+/// The most inputs that are named one by one.
+const NAMED: usize = 5;
+
+/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
+pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
+    let rounded = data.inputs_rounded_by_f32();
+    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
+        notice(&format!(
+            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
+             Use --standardize, or {instead}"
+        ));
+    }
+    if rounded.len() > NAMED {
+        notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED));
+    }
+}
+
 /// Says what may be wrong where most networks of the finished sweep `run` did not converge, or converged to a constant.
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
     let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
     let outcome = run.outcome()?;
-    let Outcome { converged, step_limit, non_finite, .. } = outcome;
+    let StatusCounts { converged, step_limit, non_finite, .. } = outcome;
     let rows = run.manifest().spec.rows();
-    let constant = experiment.problem.data.loss_of_constant();
+    let constant = experiment.problem.data.targets().loss_of_constant();
     if constant > 0.0 {
         let losses = values(run, "loss", Population::Converged)?;
         let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
@@ -123,7 +141,7 @@ fn counted(asked: usize, all: u64) -> String {
 
 /// How many networks a few seconds at most take.
 fn affordable(problem: &Problem) -> usize {
-    let each = problem.data.samples() as f64 * problem.shape.parameters() as f64 * LOSSES;
+    let each = problem.data.samples() as f64 * problem.network.parameters() as f64 * LOSSES;
     ((WORK / each) as usize).clamp(1, MOST)
 }
 
@@ -140,10 +158,10 @@ fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure
 
 /// 2 over the median `lambda_sup` before the steps that raise the loss; `None` where it cannot be had.
 fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
     let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
-    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view()).ok()?;
+    let found = Cpu::new(Route::Auto).evaluate(problem, theta.view().into()).ok()?;
     let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
     let bounds: Vec<f64> = traces
         .zip(&found.trace_sq)
@@ -156,9 +174,9 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
 
 /// The initial weights of the first seeds.
 fn starts(problem: &Problem, descent: &Descent, first_seed: u64, seeds: usize) -> Array2<f64> {
-    let mut theta = Array2::zeros((seeds, problem.shape.parameters()));
+    let mut theta = Array2::zeros((seeds, problem.network.parameters()));
     for (mut row, seed) in theta.outer_iter_mut().zip(first_seed..) {
-        let start = initial_theta(problem.shape, seed, descent.init_range);
+        let start = initial_theta(problem.network.shape, seed, descent.init_range);
         row.iter_mut().zip(start).for_each(|(to, from)| *to = f64::from(from));
     }
     theta

@@ -6,14 +6,13 @@
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Failure, notice};
+use super::failure::{Failure, INTERRUPTED};
+use super::terminal::notice;
+use crate::clock::pause;
 use crate::engine::Stop;
 
 /// How long what works may take to end in order.
 const GRACE: Duration = Duration::from_millis(1500);
-
-/// The exit code of a program that Ctrl-C ended.
-pub(super) const EXIT_CODE: u8 = 130;
 
 static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
 
@@ -52,7 +51,7 @@ pub(super) fn watch() -> Result<(), Failure> {
         notice("stopping (press Ctrl-C again to stop at once)");
         // Without a thread for it there is no end to the patience, and the second Ctrl-C remains.
         let _ = std::thread::Builder::new().spawn(|| {
-            std::thread::sleep(GRACE);
+            pause(GRACE);
             notice(&failure().message());
             exit();
         });
@@ -67,10 +66,10 @@ fn exit() -> ! {
     #[cfg(unix)]
     // SAFETY: it runs nothing and does not return; whatever is printed ends in a newline, so it is out.
     unsafe {
-        nix::libc::_exit(i32::from(EXIT_CODE))
+        nix::libc::_exit(i32::from(INTERRUPTED))
     }
     #[cfg(not(unix))]
-    std::process::exit(i32::from(EXIT_CODE))
+    std::process::exit(i32::from(INTERRUPTED))
 }
 
 /// The signals that stay ignored.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::notice;
+use super::terminal::notice;
 use crate::records::Column;
 use crate::room::Bytes;
 use crate::run::{RunError, size};

@@ -1,185 +1,225 @@
-//! Carrying out a run while someone watches: progress, and the summary at the end.
+//! What is seen of long work: a bar on a terminal, a plain line every 30 s elsewhere.
 
-mod watched;
+use std::io::IsTerminal;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use std::borrow::Cow;
-use std::io::ErrorKind;
-use std::path::Path;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use anyhow::anyhow;
-use clap::ValueEnum;
-
-use super::summary::{self, SummaryArgs};
-use super::{Failure, interruption, notice};
-use crate::backend::Choice;
-use crate::engine::{Engine, MissingSpectrum};
-use crate::run::{Run, RunError, RunWriter};
-use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
+use super::terminal::{notice, set_bar};
+use super::words::percent;
+use crate::clock::Instant;
 use crate::watch::Watch;
-pub(super) use watched::{Watched, beside_the_bar};
 
-/// How progress is shown, on stderr.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Show {
-    /// A bar on a terminal, a line every 30 s elsewhere
-    Auto,
-    /// One JSON object a line after every chunk
-    Json,
-    /// Nothing
-    None,
+/// How often there is a line where there is no bar.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// How often a bar moves by itself.
+const TICK: Duration = Duration::from_millis(200);
+
+/// The bar of work whose length nobody knows.
+const SPINNER: &str = "{spinner} {prefix}, {elapsed}";
+
+/// The bar of work whose length is known.
+const BAR: &str = "{bar:30} {human_pos}/{human_len} {prefix}  {msg}";
+
+/// Work that someone waits for. What is seen of it goes when this is dropped.
+pub(super) struct Watched {
+    stage: Arc<Mutex<Stage>>,
+    bar: Option<ProgressBar>,
+    /// Ends the lines when it is dropped.
+    lines: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Watching and limiting a run.
-#[derive(Debug, Clone, clap::Args)]
-#[command(next_help_heading = "Run")]
-pub(super) struct ProgressArgs {
-    /// How to show progress, on stderr
-    #[arg(long, default_value = "auto")]
-    progress: Show,
-    /// MiB of memory that the networks in flight may take, beside the driver's
-    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
-    memory: u64,
+/// How far along the work is.
+#[derive(Debug, Clone)]
+struct Stage {
+    /// What its pieces are called, a plural.
+    what: String,
+    /// Pieces that are done.
+    done: u64,
+    /// All pieces, 0 where nobody knows how many there will be.
+    of: u64,
+    /// Pieces that were done already when pieces of this name first came up.
+    before: u64,
+    /// How long the work had taken then.
+    since: Duration,
+    /// When the work began.
+    begun: Instant,
+    /// More to say.
+    note: String,
 }
 
-impl ProgressArgs {
-    /// Whether a program reads stderr: nothing that is no progress follows the first line of it.
-    pub(super) fn json(&self) -> bool {
-        self.progress == Show::Json
+impl Watched {
+    /// Shows work on stderr, the first part of which is called `what`.
+    pub(super) fn start(what: &str) -> Self {
+        if std::io::stderr().is_terminal() { Self::with_bar(what) } else { Self::with_lines(what, EVERY, notice) }
     }
 
-    /// The memory for networks in flight, bytes.
-    pub(super) fn memory(&self) -> u64 {
-        self.memory.saturating_mul(1 << 20)
+    /// Shows nothing.
+    pub(super) fn silent() -> Self {
+        Self { stage: Stage::new(""), bar: None, lines: None }
     }
 
-    /// Carries out `sweep` and prints the summary. `go_on` says what to do with the run where it is not finished.
-    pub(super) fn run(
-        &self,
-        sweep: &Sweep<'_>,
-        engine: Box<dyn Engine>,
-        choice: &Choice,
-        writer: RunWriter,
-        go_on: &str,
-        output: &SummaryArgs,
-    ) -> Result<(), Failure> {
-        let run = self.carry_out(sweep, engine, choice, writer, go_on)?;
-        interruption::leaves(format!("the run is finished; {}", show_with(run.dir())));
-        summary::show(&run, output)
+    fn with_bar(what: &str) -> Self {
+        let bar = ProgressBar::no_length();
+        bar.set_style(style(SPINNER));
+        bar.set_prefix(what.to_owned());
+        bar.enable_steady_tick(TICK);
+        set_bar(Some(bar.clone()));
+        Self { stage: Stage::new(what), bar: Some(bar), lines: None }
     }
 
-    /// Carries out `sweep`; the finished run. `go_on` says what to do with the run where it is not finished.
-    pub(super) fn carry_out(
-        &self,
-        sweep: &Sweep<'_>,
-        engine: Box<dyn Engine>,
-        choice: &Choice,
-        writer: RunWriter,
-        go_on: &str,
-    ) -> Result<Run, Failure> {
-        let dir = writer.dir().to_owned();
-        interruption::leaves(format!("finished rows are kept; {go_on}"));
-        let watched = self.watch("the first networks");
-        let mut named = 0;
-        let ended = sweep.run(engine, &|| choice.open(), writer, &mut |event| match event {
-            Event::Begun { done, rows } => watched.at("networks", done, rows),
-            Event::Progress(progress) => self.show(&watched, &progress),
-            Event::Mended(what) => notice(&what),
-            Event::NoSpectrum { first, missing } => name_missing(first, &missing, &mut named),
-        });
-        drop(watched);
-        match ended {
-            Ok(Ended::Finished(manifest)) => {
-                let run = Run::open(&dir)?;
-                // What is summed up must be what was computed here.
-                if *run.manifest() == *manifest { Ok(run) } else { Err(RunError::Replaced(dir).into()) }
+    fn with_lines(what: &str, every: Duration, write: impl Fn(&str) + Send + 'static) -> Self {
+        let stage = Stage::new(what);
+        let (end, ended) = mpsc::channel();
+        let shown = Arc::clone(&stage);
+        let write_lines = move || {
+            while ended.recv_timeout(every) == Err(RecvTimeoutError::Timeout) {
+                let stage = shown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                write(&stage.line(stage.begun.elapsed()));
             }
-            Ok(Ended::Stopped) => Err(interruption::failure()),
-            // What is there now is not this run, or is not to be trusted: the error says what to do.
-            Err(error @ SweepError::Run(RunError::Replaced(_) | RunError::Incomplete { .. })) => Err(error.into()),
-            Err(error) => {
-                let first = if no_room(&error) { "make room on the disk, then " } else { "" };
-                Err(Failure::Failed(anyhow!("{error}\nfinished rows are kept; {first}{go_on}")))
-            }
-        }
-    }
-
-    /// Shows work, the first part of which is called `what`, unless progress is not to be shown or is for a program.
-    pub(super) fn watch(&self, what: &str) -> Watched {
-        if self.progress == Show::Auto { Watched::start(what) } else { Watched::silent() }
-    }
-
-    fn show(&self, watched: &Watched, progress: &Progress) {
-        let Progress { first, done, rows, done_now, outcome, chunk, elapsed } = *progress;
-        let seconds = elapsed.as_secs_f64().max(1e-9);
-        let rate = done_now as f64 / seconds;
-        if self.progress == Show::Json {
-            let left = (rows - done) as f64 / rate.max(1e-9);
-            let line = serde_json::json!({
-                "done": done, "rows": rows, "first_row": first, "chunk": chunk, "converged": outcome.converged, "step_limit": outcome.step_limit,
-                "non_finite": outcome.non_finite, "evaluated": outcome.evaluated, "seconds": seconds, "seeds_per_second": rate, "seconds_left": left,
-            });
-            notice(&line.to_string());
-            return;
-        }
-        let converged = match outcome.evaluated {
-            0 => format!("{:.1} % converged, ", 100.0 * outcome.converged as f64 / done as f64),
-            _ => String::new(),
         };
-        watched.at_with("networks", done, rows, format!("{converged}{rate:.0} a second"));
+        // Without a thread for them there are no lines, and the work goes on.
+        let lines = std::thread::Builder::new().spawn(write_lines).ok().map(|thread| (end, thread));
+        Self { stage, bar: None, lines }
+    }
+
+    /// As [`Watch::at`], with more to say.
+    pub(super) fn at_with(&self, what: &str, done: u64, of: u64, note: impl Into<String>) {
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = stage.begun.elapsed();
+        let is_new = stage.what != what || stage.of != of;
+        if is_new {
+            *stage = Stage { what: what.into(), of, before: done, since: taken, ..stage.clone() };
+        }
+        stage.done = done;
+        stage.note = note.into();
+        let Some(bar) = &self.bar else { return };
+        if is_new && of == 0 {
+            bar.set_style(style(SPINNER));
+        } else if is_new {
+            bar.set_style(style(BAR));
+            bar.set_length(of);
+        }
+        bar.set_prefix(stage.what.clone());
+        bar.set_position(done);
+        let left = stage.left(taken).map(|left| format!("{} left", roughly(left)));
+        let note = Some(stage.note.clone()).filter(|note| !note.is_empty());
+        bar.set_message(note.into_iter().chain(left).collect::<Vec<_>>().join(", "));
     }
 }
 
-/// How many networks without a spectrum are named one by one.
-const NAMED: usize = 10;
-
-/// Names the networks that have no spectrum, of which `named` have been named before; `first` is the seed of the first of their chunk.
-fn name_missing(first: u64, missing: &[MissingSpectrum], named: &mut usize) {
-    for MissingSpectrum { row, reason } in missing.iter().take(NAMED.saturating_sub(*named)) {
-        notice(&format!("seed {} has no lambda_max and lambda_min: {reason}", first + *row as u64));
+impl Watch for Watched {
+    fn at(&self, what: &str, done: u64, of: u64) {
+        self.at_with(what, done, of, "");
     }
-    if (*named..*named + missing.len()).contains(&NAMED) {
-        notice("further networks without eigenvalues are not named; the summary counts them");
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+            set_bar(None);
+        }
+        if let Some((end, thread)) = self.lines.take() {
+            drop(end);
+            // It only ever waits for this or writes a line.
+            let _ = thread.join();
+        }
     }
-    *named += missing.len();
 }
 
-/// Whether the disk, a quota or a limit on file sizes is what stopped the run.
-fn no_room(error: &SweepError) -> bool {
-    let SweepError::Run(RunError::Io { source, .. }) = error else { return false };
-    matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
+impl Stage {
+    fn new(what: &str) -> Arc<Mutex<Self>> {
+        let (what, note, since, begun) = (what.into(), String::new(), Duration::ZERO, Instant::now());
+        Arc::new(Mutex::new(Self { what, done: 0, of: 0, before: 0, since, begun, note }))
+    }
+
+    /// How long the rest takes if it goes on as it went; the work has `taken` so long.
+    fn left(&self, taken: Duration) -> Option<Duration> {
+        let done = self.done.checked_sub(self.before).filter(|&done| done > 0)?;
+        let seconds = taken.saturating_sub(self.since).as_secs_f64();
+        let left = self.of.saturating_sub(self.done) as f64 * seconds / done as f64;
+        Duration::try_from_secs_f64(left).ok()
+    }
+
+    /// One line of a log.
+    fn line(&self, taken: Duration) -> String {
+        let Self { what, done, of, note, .. } = self;
+        let mut parts = vec![match of {
+            0 => what.clone(),
+            _ => format!("{what}: {done} of {of} ({})", percent(*done, *of)),
+        }];
+        parts.extend(Some(note.clone()).filter(|note| !note.is_empty()));
+        parts.push(format!("{} so far", whole_seconds(taken)));
+        parts.extend(self.left(taken).map(|left| format!("about {} left", roughly(left))));
+        parts.join(", ")
+    }
 }
 
-/// What to do with an unfinished run or grid in `dir`.
-pub(super) fn go_on_with(dir: &Path) -> String {
-    format!("go on with: sharpsweep resume {}", quoted(dir))
+/// `2m 5s`.
+fn whole_seconds(time: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(time.as_secs_f64().round() as u64)).to_string()
 }
 
-/// How to see what the finished run or grid in `dir` came to.
-pub(super) fn show_with(dir: &Path) -> String {
-    format!("show it with: sharpsweep show {}", quoted(dir))
+/// `4days 11h`: an estimate needs no more than two units.
+fn roughly(time: Duration) -> String {
+    whole_seconds(time).split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-pub(super) fn resume_command(dir: &Path) -> String {
-    format!("sharpsweep resume {}", quoted(dir))
-}
-
-/// A path as a shell takes it.
-pub(super) fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    // No path holds a NUL, the one thing that cannot be quoted.
-    shlex::try_quote(&text).map_or_else(|_| text.clone(), Cow::into_owned)
+/// A template is a constant; a bar without it would still count.
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
+    use std::sync::mpsc;
+    use std::time::Duration;
 
-    use super::quoted;
+    use super::{Stage, Watched};
+    use crate::clock::Instant;
+    use crate::watch::Watch;
 
     #[test]
-    fn a_directory_with_a_space_can_be_pasted_into_a_shell() {
-        assert_eq!(quoted(Path::new("runs/a-1")), "runs/a-1");
-        assert_eq!(quoted(Path::new("my runs/it's")), r#""my runs/it's""#);
-        assert_eq!(quoted(Path::new("a; rm -r $HOME")), "'a; rm -r $HOME'");
+    fn a_line_says_what_how_far_and_how_long() {
+        let seconds = Duration::from_secs;
+        let stage = |what: &str, done, of, before, since, note: &str| Stage {
+            what: what.into(),
+            done,
+            of,
+            before,
+            since: seconds(since),
+            begun: Instant::now(),
+            note: note.into(),
+        };
+        let line = stage("spectra", 25, 100, 0, 10, "").line(seconds(60));
+        assert_eq!(line, "spectra: 25 of 100 (25.0 %), 1m so far, about 2m 30s left");
+        // What was there before this sitting took none of its time.
+        let line = stage("seeds", 60, 100, 50, 0, "81.0 % converged").line(seconds(30));
+        assert_eq!(line, "seeds: 60 of 100 (60.0 %), 81.0 % converged, 30s so far, about 2m left");
+        let line = stage("comparing networks", 0, 0, 0, 0, "").line(seconds(90));
+        assert_eq!(line, "comparing networks, 1m 30s so far");
+        let line = stage("seeds", 1, 12_905, 0, 0, "").line(seconds(30));
+        assert_eq!(line, "seeds: 1 of 12905 (0.0 %), 30s so far, about 4days 11h left");
+        assert_eq!(stage("seeds", 0, 100, 0, 0, "").line(seconds(30)), "seeds: 0 of 100 (0.0 %), 30s so far");
+    }
+
+    #[test]
+    fn lines_come_while_the_work_lasts_and_end_with_it() {
+        let (send, heard) = mpsc::channel();
+        let watched = Watched::with_lines("reading", Duration::from_millis(20), move |line| {
+            let _ = send.send(line.to_owned());
+        });
+        assert!(heard.recv().unwrap().starts_with("reading, "));
+        watched.at("spectra", 3, 10);
+        let line = std::iter::from_fn(|| heard.recv().ok()).find(|line| line.starts_with("spectra: 3 of 10"));
+        assert!(line.is_some());
+        drop(watched);
+        // The sender went with the thread.
+        assert!(heard.iter().count() < 100 && heard.recv().is_err());
     }
 }

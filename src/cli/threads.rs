@@ -5,7 +5,8 @@ use std::thread::available_parallelism;
 use anyhow::anyhow;
 use rayon::ThreadPoolBuilder;
 
-use super::{Failure, notice};
+use super::failure::Failure;
+use super::terminal::notice;
 
 /// What sets the number of threads.
 const VARIABLE: &str = "RAYON_NUM_THREADS";

@@ -21,9 +21,9 @@ pub(super) trait UnitFunction {
     /// f(y) and what is kept for f'(y).
     fn value_and_kept<F: Singles>(scaled: F) -> (F, Self::Kept<F>);
 
-    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of f' is that of f, and its
-    /// relative error may be large.
-    fn times_first<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
+    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of
+    /// f' is that of f, and its relative error may be large.
+    fn times_df<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 }
 
 /// f(y) = y: exact.
@@ -51,7 +51,7 @@ impl UnitFunction for Linear {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, _kept: ()) -> F {
         a
     }
 }
@@ -66,7 +66,7 @@ impl UnitFunction for Sigmoid {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(_a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(_a: F, a_value: F, value: F, _kept: ()) -> F {
         // a f (1 - f).
         a_value.neg_mul_add(value, a_value)
     }
@@ -84,7 +84,7 @@ impl UnitFunction for Tanh {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, a_value: F, value: F, _kept: ()) -> F {
+    fn times_df<F: Singles>(a: F, a_value: F, value: F, _kept: ()) -> F {
         // a (1 - f^2).
         a_value.neg_mul_add(value, a)
     }
@@ -106,8 +106,8 @@ impl UnitFunction for Softplus {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
-        a * first
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
     }
 }
 
@@ -123,17 +123,18 @@ impl UnitFunction for Gelu {
     }
 
     #[inline(always)]
-    fn times_first<F: Singles>(a: F, _a_value: F, _value: F, first: F) -> F {
-        a * first
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
     }
 }
 
-/// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error 1.5e-7.
+/// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error
+/// 1.5e-7.
 const MILLS_RATIO: [f32; 8] =
     [0.299_866_18, 0.302_685_3, 0.250_446, 0.322_256_18, -0.134_564_88, 0.517_251_43, -0.394_049_64, 0.089_423_38];
 
-/// g(y) and Q(|y|): the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors below 1e-6 (1 + y^2 / 2),
-/// absolute error of Q below 2e-7; both are 0 from |y| = 15 on.
+/// g(y) and Q(|y|): the standard normal density and the probability beyond |y|, Q(a) = G(-a). Relative errors below
+/// 1e-6 (1 + y^2 / 2), absolute error of Q below 2e-7; both are 0 from |y| = 15 on.
 #[inline(always)]
 fn normal_density_and_tail<F: Singles>(y: F) -> (F, F) {
     let exponential = (y * y * F::splat(-0.5 * LOG2_E)).exp2();
@@ -148,9 +149,9 @@ const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.
 #[cfg(test)]
 mod tests {
     use super::super::instruction_set::InstructionSet;
-    use super::super::lanes::{Kernel, Lanes, Singles, Vectors};
+    use super::super::lanes::{LaneTask, Lanes, Singles, Vectors};
     use super::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
-    use crate::model::{Activation, sigmoid_both};
+    use crate::model::Activation;
     use std::f32::consts::{LN_2, LOG2_E};
     use std::marker::PhantomData;
 
@@ -171,7 +172,7 @@ mod tests {
         fn at<F: Singles>(x: F) -> [F; OUTPUTS];
     }
 
-    impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> Kernel for Each<'_, A, OUTPUTS> {
+    impl<A: Probe<OUTPUTS>, const OUTPUTS: usize> LaneTask for Each<'_, A, OUTPUTS> {
         type Output = Vec<[f32; OUTPUTS]>;
 
         #[inline(always)]
@@ -224,7 +225,7 @@ mod tests {
         #[inline(always)]
         fn at<F: Singles>(x: F) -> [F; 2] {
             let (value, kept) = A::value_and_kept(x);
-            [value, A::times_first(F::splat(1.0), value, value, kept)]
+            [value, A::times_df(F::splat(1.0), value, value, kept)]
         }
     }
 
@@ -251,7 +252,7 @@ mod tests {
         let inputs = finite_values();
         for set in InstructionSet::available() {
             let found = each::<Logistic, 1>(set, &inputs);
-            let expected = |x: f32| sigmoid_both(-f64::from(x) * std::f64::consts::LN_2).0;
+            let expected = |x: f32| Activation::Sigmoid.derivatives(-f64::from(x) * std::f64::consts::LN_2).value;
             let pairs = inputs.iter().zip(&found).map(|(&x, found)| (x, found[0], expected(x)));
             check(&format!("{set} sigmoid"), pairs, 2_f64.powi(-124), 5e-7);
             let beyond = each::<Logistic, 1>(set, &[128.0, 1e3, 1e30, f32::INFINITY]);
@@ -272,8 +273,9 @@ mod tests {
             };
             let name = |what: &str| format!("{set} {activation:?} {what}");
             check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
-            check(&name("f'"), pairs(1, |e| e.first), bars[1].0, bars[1].1);
-            // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not small.
+            check(&name("f'"), pairs(1, |e| e.df), bars[1].0, bars[1].1);
+            // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not
+            // small.
             let saturated = each::<A, 2>(set, &[1e3, -1e3, 1e30, -1e30]);
             let falls = |found: &[f32; 2]| found[1].to_bits() << 1 == 0 || (found[1] - 1.0).abs() < 1e-6;
             assert!(saturated.iter().all(falls), "{} {saturated:?}", name("saturated"));
@@ -330,7 +332,8 @@ mod tests {
         }
     }
 
-    /// NaN must not be hidden by a minimum or an exponential; infinity may be the function's limit, but not another number.
+    /// NaN must not be hidden by a minimum or an exponential; infinity may be the function's limit, but not another
+    /// number.
     #[test]
     fn nan_stays_nan_and_infinity_is_a_limit_or_not_finite() {
         fn probe<A: UnitFunction>(set: InstructionSet, activation: Activation) {
@@ -341,7 +344,7 @@ mod tests {
             }
             for (outputs, x) in found[1..].iter().zip([1.0, -1.0]) {
                 let limit = activation.derivatives(x * 1e30 * exact_scale(activation).signum());
-                for (&output, limit) in outputs.iter().zip([limit.value, limit.first]) {
+                for (&output, limit) in outputs.iter().zip([limit.value, limit.df]) {
                     assert!(
                         !output.is_finite() || (f64::from(output) - limit).abs() < 1e-6,
                         "{set} {activation:?} {outputs:?}"

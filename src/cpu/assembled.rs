@@ -1,16 +1,17 @@
 //! tr H^2 from the assembled Hessian (paper, Eqs. 15-18), each distinct entry once.
 //!
-//! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry depends on an
-//! unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the (M+1)^2 N^2 entries.
+//! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry
+//! depends on an unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the
+//! (M+1)^2 N^2 entries.
 //!
-//! Every block of H between two units or output weights is a sum over samples of one coefficient times products of inputs, which all
-//! networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k and v_k f'_k or h(r)_k, plus, where
-//! a unit meets itself, the part with delta.
+//! Every block of H between two units or output weights is a sum over samples of one coefficient times products of
+//! inputs, which all networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k
+//! and v_k f'_k or h(r)_k, plus, where a unit meets itself, the part with delta.
 
 use super::lanes::Doubles;
-use super::network::{GROUP, Networks, add_products};
+use super::network::{GROUP, LaneNetworks, add_products};
 use super::terms::Terms;
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// Bytes of sums that one pass over the samples may fill; more are found in further passes.
 const PASS_BYTES: usize = 32 << 20;
@@ -93,7 +94,7 @@ pub(super) struct Assembled<F> {
 
 impl<F: Doubles> Assembled<F> {
     /// For networks of `shape` and up to `longest` samples at a time.
-    pub(super) fn new(shape: Shape, longest: usize) -> Self {
+    pub(super) fn new(shape: OneHidden, longest: usize) -> Self {
         let inputs = shape.inputs;
         let pairs = (0..=inputs).flat_map(|m| (m..=inputs).map(move |l| if m == l { 1.0 } else { 2.0 }));
         let pair_occurrences: Vec<f64> = pairs.collect();
@@ -125,7 +126,7 @@ impl<F: Doubles> Assembled<F> {
 
     /// Adds the samples of one block, with inputs `x`, to the sums of `pass`.
     #[inline(always)]
-    pub(super) fn add_block(&mut self, pass: usize, networks: &Networks<'_, F>, terms: &Terms<F>, x: &[f64]) {
+    pub(super) fn add_block(&mut self, pass: usize, networks: &LaneNetworks<'_, F>, terms: &Terms<F>, x: &[f64]) {
         self.fill_products(networks.layout.inputs, x);
         self.fill_factors(networks, terms);
         for group in &self.passes[pass] {
@@ -163,10 +164,10 @@ impl<F: Doubles> Assembled<F> {
         }
     }
 
-    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and clears them. An entry
-    /// is given for every place it stands in, but on one side of the diagonal only.
+    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and
+    /// clears them. An entry is given for every place it stands in, but on one side of the diagonal only.
     #[inline(always)]
-    pub(super) fn take_entries(&mut self, pass: usize, shape: Shape, mut put: impl FnMut(usize, usize, F)) {
+    pub(super) fn take_entries(&mut self, pass: usize, shape: OneHidden, mut put: impl FnMut(usize, usize, F)) {
         let rows = self.rows;
         for group in &self.passes[pass] {
             let width = group.rights.len();
@@ -208,7 +209,7 @@ impl<F: Doubles> Assembled<F> {
     }
 
     #[inline(always)]
-    fn fill_factors(&mut self, networks: &Networks<'_, F>, terms: &Terms<F>) {
+    fn fill_factors(&mut self, networks: &LaneNetworks<'_, F>, terms: &Terms<F>) {
         let (length, rows) = (terms.length, self.rows);
         let factors = &mut self.factors[..];
         for i in 0..length {
@@ -219,14 +220,13 @@ impl<F: Doubles> Assembled<F> {
         for &group in &networks.layout.groups {
             for (u, &v) in networks.layout.output_weights(group, networks.theta).iter().enumerate() {
                 let n = group.first + u;
-                let (r, first, second) =
-                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+                let (r, df, ddf) = (terms.unit(&terms.r, n), terms.unit(&terms.df, n), terms.unit(&terms.ddf, n));
                 for i in 0..length {
-                    let back = v * first[i];
+                    let back = v * df[i];
                     factors[rows.back(n) * length + i] = back;
                     factors[rows.s_back(n) * length + i] = terms.s[i] * back;
-                    factors[rows.curvature(n) * length + i] = terms.delta[i] * v * second[i];
-                    factors[rows.direct(n) * length + i] = terms.delta[i] * first[i];
+                    factors[rows.curvature(n) * length + i] = terms.delta[i] * v * ddf[i];
+                    factors[rows.direct(n) * length + i] = terms.delta[i] * df[i];
                     factors[rows.output(n + 1) * length + i] = r[i];
                     factors[rows.s_output(n + 1) * length + i] = terms.s[i] * r[i];
                 }
@@ -306,9 +306,9 @@ fn coefficients_of<F: Doubles, const W: usize>(i: usize, left: &[F], addend: &[F
     coefficients
 }
 
-/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a single larger group
-/// excepted).
-fn passes(shape: Shape, most: usize) -> Vec<Vec<BlockGroup>> {
+/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a
+/// single larger group excepted).
+fn passes(shape: OneHidden, most: usize) -> Vec<Vec<BlockGroup>> {
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let rows = Rows { hidden };
     let (mut passes, mut pass) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
 //! The five activation functions with two derivatives, and the logistic output, in lanes of f64.
 //!
-//! Nothing overflows or cancels, and what falls towards 0 goes on falling to 0. Relative errors are a few units of f64, tested over its
-//! range against the reference's functions.
+//! Nothing overflows or cancels, and what falls towards 0 goes on falling to 0. Relative errors are a few units of f64,
+//! tested over its range against the reference's functions.
 
 use super::lanes::{Doubles, polynomial};
 
@@ -13,8 +13,8 @@ pub(super) trait Smooth {
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Doubles>(y: F) -> [F; 3];
 
-    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and as long as the rate
-    /// times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
+    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and
+    /// as long as the rate times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
     fn envelopes<F: Doubles>(y: F, derivatives: [F; 3]) -> ([F; 3], F);
 
     /// The relative error of f, f' and f'' as they are computed, in units of f64.
@@ -60,13 +60,13 @@ impl Smooth for Sigmoid {
     fn derivatives<F: Doubles>(y: F) -> [F; 3] {
         let Logistic { large, small, .. } = logistic(y);
         let (value, complement) = (y.where_negative(small, large), y.where_negative(large, small));
-        let first = large * small;
-        [value, first, (complement - value) * first]
+        let df = large * small;
+        [value, df, (complement - value) * df]
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
-        ([first, first, first], F::splat(1.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        ([df, df, df], F::splat(1.0))
     }
 }
 
@@ -80,13 +80,13 @@ impl Smooth for Tanh {
         let inverse = F::splat(1.0) / (F::splat(1.0) + exponential);
         let negative = minus_one * inverse;
         let value = y.where_negative(negative, F::splat(0.0) - negative);
-        let first = F::splat(4.0) * exponential * inverse * inverse;
-        [value, first, F::splat(-2.0) * value * first]
+        let df = F::splat(4.0) * exponential * inverse * inverse;
+        [value, df, F::splat(-2.0) * value * df]
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
-        ([first, F::splat(2.0) * first, F::splat(4.0) * first], F::splat(2.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        ([df, F::splat(2.0) * df, F::splat(4.0) * df], F::splat(2.0))
     }
 }
 
@@ -100,8 +100,8 @@ impl Smooth for Softplus {
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(_y: F, [_, first, second]: [F; 3]) -> ([F; 3], F) {
-        ([first, second, second], F::splat(1.0))
+    fn envelopes<F: Doubles>(_y: F, [_, df, ddf]: [F; 3]) -> ([F; 3], F) {
+        ([df, ddf, ddf], F::splat(1.0))
     }
 }
 
@@ -118,12 +118,12 @@ impl Smooth for Gelu {
     }
 
     #[inline(always)]
-    fn envelopes<F: Doubles>(y: F, [_, first, _]: [F; 3]) -> ([F; 3], F) {
+    fn envelopes<F: Doubles>(y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
         let size = y.abs().at_most(F::splat(TAIL));
         let (beyond, square) = (F::splat(1.0) + size, size * size);
         let (density, _) = exp_and_minus_one(F::splat(-0.5) * square);
         let bell = density * beyond;
-        let envelopes = [first.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)];
+        let envelopes = [df.abs() + bell, bell * (F::splat(2.0) + square), bell * (F::splat(4.0) + square)];
         // The density changes at the rate |y|, and the polynomials beside it at less than 2.5 in all.
         (envelopes, F::splat(3.0) * beyond)
     }
@@ -142,8 +142,8 @@ pub(super) const LOGISTIC_LIMIT: f64 = 750.0;
 /// Where the standard normal density has become 0 in f64.
 const TAIL: f64 = 40.0;
 
-/// (a + [`MILLS_CENTRE`]) Q(a) / g(a) for a >= 0, Q(a) = G(-a), a polynomial in (a - [`MILLS_CENTRE`]) / (a + [`MILLS_CENTRE`]): a Chebyshev series of
-/// 26 terms, rewritten in powers, with relative error 1e-17 before rounding.
+/// (a + [`MILLS_CENTRE`]) Q(a) / g(a) for a >= 0, Q(a) = G(-a), a polynomial in (a - [`MILLS_CENTRE`]) / (a +
+/// [`MILLS_CENTRE`]): a Chebyshev series of 26 terms, rewritten in powers, with relative error 1e-17 before rounding.
 const MILLS_RATIO: [f64; 26] = [
     1.934180611733687,
     -1.6941131664468148,
@@ -249,7 +249,8 @@ const EXP_REST: [f64; 12] = [
     1.0 / 6_227_020_800.0,
 ];
 
-/// (exp(x), exp(x) - 1) for x <= 0: the first is 0 below 2^-1022, the second has a small relative error near 0 too. NaN stays NaN.
+/// (exp(x), exp(x) - 1) for x <= 0: the first is 0 below 2^-1022, the second has a small relative error near 0 too. NaN
+/// stays NaN.
 #[inline(always)]
 pub(super) fn exp_and_minus_one<F: Doubles>(x: F) -> (F, F) {
     let bounded = x.at_least(F::splat(-LOGISTIC_LIMIT));
@@ -265,7 +266,7 @@ mod tests {
     use std::marker::PhantomData;
 
     use super::super::instruction_set::InstructionSet;
-    use super::super::lanes::{Kernel, Lanes, Vectors};
+    use super::super::lanes::{LaneTask, Lanes, Vectors};
     use super::{Gelu, Linear, Sigmoid, Smooth, Softplus, Tanh, exp_and_minus_one};
     use crate::model::Activation;
 
@@ -282,7 +283,7 @@ mod tests {
         of: PhantomData<A>,
     }
 
-    impl<A: Smooth> Kernel for Each<'_, A> {
+    impl<A: Smooth> LaneTask for Each<'_, A> {
         type Output = Vec<[f64; 5]>;
 
         #[inline(always)]
@@ -291,9 +292,9 @@ mod tests {
             for inputs in self.inputs.chunks(V::Doubles::COUNT) {
                 let mut x = V::Doubles::splat(0.0);
                 x.values_mut()[..inputs.len()].copy_from_slice(inputs);
-                let [value, first, second] = A::derivatives(x);
+                let [value, df, ddf] = A::derivatives(x);
                 let (exponential, minus_one) = exp_and_minus_one(V::Doubles::splat(0.0) - x.abs());
-                let outputs = [value, first, second, exponential, minus_one];
+                let outputs = [value, df, ddf, exponential, minus_one];
                 results.extend((0..inputs.len()).map(|lane| outputs.map(|output| output.values()[lane])));
             }
             results
@@ -322,8 +323,8 @@ mod tests {
                 inputs.iter().zip(&found).zip(&expected).map(move |((&y, found), e)| (y, found[k], which(e)))
             };
             check(&format!("{set} {activation:?} f"), at(0, |e| e.value), absolute[0], rtol);
-            check(&format!("{set} {activation:?} f'"), at(1, |e| e.first), absolute[1], rtol);
-            check(&format!("{set} {activation:?} f''"), at(2, |e| e.second), absolute[2], rtol);
+            check(&format!("{set} {activation:?} f'"), at(1, |e| e.df), absolute[1], rtol);
+            check(&format!("{set} {activation:?} f''"), at(2, |e| e.ddf), absolute[2], rtol);
             let exponentials = |k: usize, f: fn(f64) -> f64| {
                 inputs.iter().zip(&found).map(move |(&x, found)| (x, found[k], f(-x.abs())))
             };
@@ -335,7 +336,8 @@ mod tests {
     /// What is below the smallest normal number may be 0.
     const LOST: f64 = 4.0 * f64::MIN_POSITIVE;
 
-    /// Within the 8 units that a bound allows for, where the oracle has one or two of its own; f'' may cancel against f'.
+    /// Within the 8 units that a bound allows for, where the oracle has one or two of its own; f'' may cancel against
+    /// f'.
     #[test]
     fn derivatives_go_on_falling_and_have_the_error_that_bounds_allow_for() {
         let few = |_: f64| 8.0 * f64::EPSILON / 2.0;

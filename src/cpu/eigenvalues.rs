@@ -1,9 +1,9 @@
 //! All eigenvalues of many symmetric matrices, one in each lane.
 //!
-//! Householder reflections make the matrices tridiagonal (Golub and Van Loan, Matrix Computations, Section 8.3), bisection by Sturm
-//! counts finds every eigenvalue (Section 8.4), inverse iteration the two extreme eigenvectors, and the reflections take these back
-//! to the matrix they came from, where H u - lambda u says how good they are. No step branches on a value, so lanes never wait for
-//! each other.
+//! Householder reflections make the matrices tridiagonal (Golub and Van Loan, Matrix Computations, Section 8.3),
+//! bisection by Sturm counts finds every eigenvalue (Section 8.4), inverse iteration the two extreme eigenvectors, and
+//! the reflections take these back to the matrix they came from, where H u - lambda u says how good they are. No step
+//! branches on a value, so lanes never wait for each other.
 
 use super::lanes::Doubles;
 
@@ -11,7 +11,8 @@ use super::lanes::Doubles;
 const SMALLEST_PIVOT: f64 = 1e-100;
 /// The same for inverse iteration, far below the accuracy of an eigenvalue.
 const SMALLEST_SOLVED_PIVOT: f64 = 1e-18;
-/// An interval as wide as the spectrum, halved until it says which eigenvalues there are: enough for the sums that they are checked by.
+/// An interval as wide as the spectrum, halved until it says which eigenvalues there are: enough for the sums that they
+/// are checked by.
 const HALVINGS: usize = 28;
 /// Halvings of the two extreme ones after these, until rounding is all that is left.
 const FURTHER_HALVINGS: usize = 28;
@@ -78,7 +79,8 @@ impl<F: Doubles> Eigenvalues<F> {
         }
     }
 
-    /// Finds all eigenvalues of `matrices`, lower triangles row by row. A lane whose matrix is not finite gets NaN in `trace_sq`.
+    /// Finds all eigenvalues of `matrices`, lower triangles row by row. A lane whose matrix is not finite gets NaN in
+    /// `trace_sq`.
     #[inline(always)]
     pub(super) fn find(&mut self, matrices: &[F]) {
         self.load(matrices);
@@ -120,8 +122,9 @@ impl<F: Doubles> Eigenvalues<F> {
         }
     }
 
-    /// From the last row up: step i reflects row i onto its element beside the diagonal, H <- P H P with P = I - b v v^T. With p = b H v
-    /// and w = p - (b p.v / 2) v this is H - v w^T - w v^T. A row is brought up to date while the next step's product is made.
+    /// From the last row up: step i reflects row i onto its element beside the diagonal, H <- P H P with P = I - b v
+    /// v^T. With p = b H v and w = p - (b p.v / 2) v this is H - v w^T - w v^T. A row is brought up to date while the
+    /// next step's product is made.
     #[inline(always)]
     fn tridiagonalise(&mut self) {
         self.reflection.fill(F::splat(0.0));
@@ -141,7 +144,8 @@ impl<F: Doubles> Eigenvalues<F> {
             for &x in &v[..i - 1] {
                 rest = x.mul_add(x, rest);
             }
-            // Elements of 1e-30 and less beside a largest one of 1 are as good as 0, and their squares would soon leave f64.
+            // Elements of 1e-30 and less beside a largest one of 1 are as good as 0, and their squares would soon leave
+            // f64.
             let too_small = rest - F::splat(1e-60);
             let length = first.mul_add(first, rest).sqrt();
             let signed = first.where_negative(F::splat(0.0) - length, length);
@@ -254,8 +258,8 @@ impl<F: Doubles> Eigenvalues<F> {
         counts
     }
 
-    /// Inverse iteration with the tridiagonal matrix less its largest or smallest eigenvalue: semidefinite, so that its factorisation
-    /// needs no pivoting.
+    /// Inverse iteration with the tridiagonal matrix less its largest or smallest eigenvalue: semidefinite, so that its
+    /// factorisation needs no pivoting.
     #[inline(always)]
     fn solve_for_eigenvector(&mut self, which: usize) {
         let lambda = self.extreme(which);

@@ -2,35 +2,37 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::sync::atomic::AtomicU64;
 
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+use super::batch::Batch;
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
+use super::lanes::LaneTask;
 use super::network::Layout;
 use super::route::ExactRoute;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Start, Status, Stop,
-    Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Status, Stop, Tasks, Trained,
 };
-use crate::model::{Activation, MAX_PARAMETERS, Problem};
+use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
-/// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
+/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
+/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
+/// read as 0.
 const REVISION: u32 = 2;
 
 /// Trains in f32 and evaluates in f64 on all threads of the current rayon pool.
 ///
-/// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to rounding. Training
-/// rounds the data to f32 first.
+/// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to
+/// rounding. Training rounds the data to f32 first.
 #[derive(Debug, Clone)]
 pub struct Cpu {
     route: Route,
@@ -57,14 +59,14 @@ impl Cpu {
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub fn route(&self, problem: &Problem) -> Route {
-        match ExactRoute::choose(self.route, problem.shape, problem.data.samples()) {
+        match ExactRoute::choose(self.route, problem.network.shape, problem.data.samples()) {
             ExactRoute::Pairwise => Route::Pairwise,
             ExactRoute::Assembled => Route::Assembled,
         }
     }
 
     fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
-        match problem.activation {
+        match problem.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
@@ -79,12 +81,12 @@ impl Cpu {
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x as f32));
+        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
         let workers = self.workers(count).map(|_| {
             self.instruction_set.dispatch(Training::<A> {
-                shape: problem.shape,
+                shape: problem.network.shape,
                 layout: &layout,
                 samples: &samples,
                 descent,
@@ -95,7 +97,7 @@ impl Cpu {
             })
         });
         let mut trained = Trained {
-            theta: Array2::zeros((count, problem.shape.parameters())),
+            theta: Array2::zeros((count, problem.network.parameters())),
             status: vec![Status::Pending; count],
             steps: vec![0; count],
         };
@@ -111,44 +113,19 @@ impl Cpu {
         Ok(trained)
     }
 
-    fn evaluate_rows(&self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
-        let next = AtomicUsize::new(0);
-        let count = theta.nrows();
-        let workers = self.workers(count).map(|_| {
-            self.instruction_set.dispatch(Evaluating {
-                shape: problem.shape,
-                layout: &layout,
-                samples: &samples,
-                route: ExactRoute::choose(self.route, problem.shape, samples.count()),
-                theta,
-                next: &next,
-                stop: &self.stop,
-                activation: problem.activation,
-            })
-        });
-        let zeros = vec![0.0; count];
-        let mut evaluation = Evaluation {
-            loss: zeros.clone(),
-            gradient_sq: zeros.clone(),
-            trace_ww: zeros.clone(),
-            trace_vv: zeros.clone(),
-            trace_sq: zeros,
-            rounding: vec![Rounding::default(); count],
-        };
-        let networks: Vec<_> = workers.flatten_iter().collect();
-        if networks.len() < count {
+    /// What `task` finds for each network of `batch`, in order.
+    fn each<T: Send, L: LaneTask<Output = Vec<(usize, T)>>>(
+        &self,
+        batch: &Batch<'_>,
+        task: impl Fn() -> L + Sync,
+    ) -> Result<Vec<T>, EngineError> {
+        let workers = self.workers(batch.networks()).map(|_| self.instruction_set.dispatch(task()));
+        let mut rows: Vec<(usize, T)> = workers.flatten_iter().collect();
+        if rows.len() < batch.networks() {
             return Err(EngineError::Stopped);
         }
-        for network in networks {
-            evaluation.loss[network.row] = network.loss;
-            evaluation.gradient_sq[network.row] = network.gradient_sq;
-            evaluation.trace_ww[network.row] = network.trace_ww;
-            evaluation.trace_vv[network.row] = network.trace_vv;
-            evaluation.trace_sq[network.row] = network.trace_sq;
-            evaluation.rounding[network.row] = network.rounding;
-        }
-        Ok(evaluation)
+        rows.sort_unstable_by_key(|&(row, _)| row);
+        Ok(rows.into_iter().map(|(_, found)| found).collect())
     }
 
     /// One worker a thread, but no more than there are vectors of networks.
@@ -181,16 +158,16 @@ impl Engine for Cpu {
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has {parameters} parameters: at most {MAX_PARAMETERS} fit, so use fewer hidden units",
-                problem.shape.inputs, problem.shape.hidden,
+                problem.network.shape.inputs, problem.network.shape.hidden,
             )));
         }
-        let (inputs, lanes) = (problem.shape.inputs as u64, self.instruction_set.lanes() as u64);
-        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled route's products of
-        // inputs, pair by pair for a block of at least 16 samples. The samples once for all.
+        let (inputs, lanes) = (problem.network.shape.inputs as u64, self.instruction_set.lanes() as u64);
+        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled
+        // route's products of inputs, pair by pair for a block of at least 16 samples. The samples once for all.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
             Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
@@ -200,9 +177,9 @@ impl Engine for Cpu {
         let threads = rayon::current_num_threads() as u64;
         let bytes =
             of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
-        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.shape.hidden), bytes)?;
-        // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against the whole,
-        // few rounds keep a call on a large problem short.
+        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.network.shape.hidden), bytes)?;
+        // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against
+        // the whole, few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
         let rounds = (SMALL_PROBLEM_WORK / work.max(1)).clamp(4, 128);
         Ok(rounds * self.smallest_batch())
@@ -227,51 +204,36 @@ impl Engine for Cpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        self.train_from(problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
+        self.train_from(problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
         true
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        self.evaluate_rows(problem, theta)
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let batch = Batch::new(problem, theta, &self.stop);
+        let route = ExactRoute::choose(self.route, problem.network.shape, problem.data.samples());
+        Ok(self.each(&batch, || Evaluating { batch: &batch, route })?.into_iter().collect())
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
-        let parameters = problem.shape.parameters();
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+        let parameters = problem.network.parameters();
         let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that size side by side \
                  fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, or --backend reference",
-                problem.shape.inputs,
-                problem.shape.hidden,
+                problem.network.shape.inputs,
+                problem.network.shape.hidden,
                 self.instruction_set.lanes(),
                 bytes >> 20,
                 MOST_HESSIAN_BYTES >> 20,
             )));
         }
-        let (layout, samples) = (Layout::new(problem.shape), Samples::new(&problem.data, |x| x));
-        let next = AtomicUsize::new(0);
-        let workers = self.workers(theta.nrows()).map(|_| {
-            self.instruction_set.dispatch(FindingSpectra {
-                shape: problem.shape,
-                activation: problem.activation,
-                layout: &layout,
-                samples: &samples,
-                theta,
-                next: &next,
-                stop: &self.stop,
-            })
-        });
-        let mut rows: Vec<_> = workers.flatten_iter().collect();
-        if rows.len() < theta.nrows() {
-            return Err(EngineError::Stopped);
-        }
-        rows.sort_unstable_by_key(|&(row, _)| row);
+        let batch = Batch::new(problem, theta, &self.stop);
         let mut spectra = Spectra::default();
-        rows.into_iter().for_each(|(_, extremes)| spectra.push(extremes));
+        self.each(&batch, || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
     }
 }

@@ -1,55 +1,21 @@
 //! Loss, gradient norm, traces and their rounding of many networks, one in each lane, in f64.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use ndarray::ArrayView2;
-
 use super::assembled::Assembled;
-use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
-use super::network::{GROUP, Layout, Networks, add_products, load_lane};
+use super::batch::Batch;
+use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
+use super::network::{GROUP, LaneNetworks, Layout, add_products};
 use super::pairwise::Pairwise;
 use super::route::ExactRoute;
-use super::samples::{Inputs, Samples, longest_block};
+use super::samples::longest_block;
 use super::terms::{TermErrors, Terms};
-use crate::engine::{Arithmetic, Rounding, Spread, Stop};
-use crate::model::{Activation, Shape};
+use crate::engine::{Arithmetic, ClosedForms, Spread};
 
-/// One worker of an evaluation: it takes networks, a vector full at a time, until none is left.
+/// One worker of an evaluation; it leaves rows and their closed forms.
 pub(super) struct Evaluating<'a> {
-    /// M and N.
-    pub(super) shape: Shape,
-    /// The order of parameters.
-    pub(super) layout: &'a Layout,
-    /// The data.
-    pub(super) samples: &'a Samples<f64>,
+    /// The networks.
+    pub(super) batch: &'a Batch<'a>,
     /// The way to tr H^2.
     pub(super) route: ExactRoute,
-    /// The networks, (S, D).
-    pub(super) theta: ArrayView2<'a, f64>,
-    /// How many vectors of networks have been taken, by all workers.
-    pub(super) next: &'a AtomicUsize,
-    /// Ends the work early.
-    pub(super) stop: &'a Stop,
-    /// f.
-    pub(super) activation: Activation,
-}
-
-/// The closed forms of one network.
-pub(super) struct Evaluated {
-    /// Its row of theta.
-    pub(super) row: usize,
-    /// L.
-    pub(super) loss: f64,
-    /// g.g.
-    pub(super) gradient_sq: f64,
-    /// tr H(w,w).
-    pub(super) trace_ww: f64,
-    /// tr H(v,v).
-    pub(super) trace_vv: f64,
-    /// tr H^2.
-    pub(super) trace_sq: f64,
-    /// By how much the traces may be off.
-    pub(super) rounding: Rounding,
 }
 
 /// The sum of `values`, the same order in every lane: four running sums, added at the end.
@@ -69,30 +35,25 @@ pub(super) fn sum<F: Doubles>(values: &[F]) -> F {
     total
 }
 
-impl Kernel for Evaluating<'_> {
-    type Output = Vec<Evaluated>;
+impl LaneTask for Evaluating<'_> {
+    type Output = Vec<(usize, ClosedForms)>;
 
     #[inline(always)]
-    fn run<V: Vectors>(self) -> Vec<Evaluated> {
-        let mut worker = Worker::<V::Doubles>::new(&self);
-        let lanes = V::Doubles::COUNT;
+    fn run<V: Vectors>(self) -> Vec<(usize, ClosedForms)> {
+        let mut worker = EvaluationWorker::<V::Doubles>::new(&self);
         let mut evaluated = Vec::new();
-        loop {
-            let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
-            if first >= self.theta.nrows() || self.stop.is_requested() {
-                return evaluated;
-            }
-            let rows = lanes.min(self.theta.nrows() - first);
-            worker.load(&self, first, rows);
-            worker.evaluate(&self);
-            evaluated.extend((0..rows).map(|lane| worker.evaluated(&self, first + lane, lane)));
+        while let Some(rows) = self.batch.take(V::Doubles::COUNT) {
+            self.batch.load(&rows, &mut worker.theta);
+            worker.evaluate(self.batch);
+            evaluated.extend(rows.zip(0..).map(|(row, lane)| (row, worker.closed_forms(self.batch, lane))));
         }
+        evaluated
     }
 }
 
-/// What a worker has found about the networks in its vectors.
+/// Sums over the samples, of the networks in a worker's vectors.
 #[derive(Clone, Copy)]
-struct Found<F> {
+struct Sums<F> {
     loss: F,
     gradient_sq: F,
     trace_ww: F,
@@ -102,7 +63,7 @@ struct Found<F> {
     perturbation: F,
 }
 
-impl<F: Doubles> Found<F> {
+impl<F: Doubles> Sums<F> {
     fn new() -> Self {
         let zero = F::splat(0.0);
         Self {
@@ -118,7 +79,7 @@ impl<F: Doubles> Found<F> {
 }
 
 /// A worker's vectors.
-struct Worker<F> {
+struct EvaluationWorker<F> {
     theta: Vec<F>,
     /// |theta|.
     magnitudes: Vec<F>,
@@ -127,19 +88,18 @@ struct Worker<F> {
     errors: TermErrors<F>,
     /// Room for [`GROUP`] values a sample.
     room: Vec<F>,
-    inputs: Inputs,
     longest_block: usize,
-    exact: TraceSq<F>,
-    found: Found<F>,
+    exact: RouteMemory<F>,
+    sums: Sums<F>,
 }
 
 /// The working memory of the route taken.
-enum TraceSq<F> {
+enum RouteMemory<F> {
     Pairwise(Pairwise<F>),
     Assembled(Assembled<F>),
 }
 
-impl<F: Doubles> TraceSq<F> {
+impl<F: Doubles> RouteMemory<F> {
     /// How often the samples are gone through.
     fn passes(&self) -> usize {
         match self {
@@ -149,10 +109,10 @@ impl<F: Doubles> TraceSq<F> {
     }
 }
 
-impl<F: Doubles> Worker<F> {
+impl<F: Doubles> EvaluationWorker<F> {
     #[inline(always)]
     fn new(task: &Evaluating<'_>) -> Self {
-        let (shape, samples) = (task.shape, task.samples);
+        let (shape, samples) = (task.batch.network.shape, &task.batch.samples);
         let longest_block = longest_block::<F>(shape.hidden, samples.count());
         let parameters = vec![F::splat(0.0); shape.parameters()];
         Self {
@@ -162,88 +122,74 @@ impl<F: Doubles> Worker<F> {
             terms: Terms::new(shape.hidden, longest_block),
             errors: TermErrors::new(longest_block),
             room: vec![F::splat(0.0); GROUP * longest_block],
-            inputs: Inputs::new(samples),
             longest_block,
             exact: match task.route {
-                ExactRoute::Pairwise => TraceSq::Pairwise(Pairwise::new(shape.hidden, samples)),
-                ExactRoute::Assembled => TraceSq::Assembled(Assembled::new(shape, longest_block)),
+                ExactRoute::Pairwise => RouteMemory::Pairwise(Pairwise::new(shape.hidden, samples)),
+                ExactRoute::Assembled => RouteMemory::Assembled(Assembled::new(shape, longest_block)),
             },
-            found: Found::new(),
-        }
-    }
-
-    /// Loads `rows` rows of theta from `first` on; lanes without a network hold zeros.
-    fn load(&mut self, task: &Evaluating<'_>, first: usize, rows: usize) {
-        for lane in 0..F::COUNT {
-            if lane < rows {
-                let row = task.theta.row(first + lane);
-                load_lane(task.layout, &mut self.theta, lane, |d| row[d]);
-            } else {
-                load_lane(task.layout, &mut self.theta, lane, |_| 0.0);
-            }
+            sums: Sums::new(),
         }
     }
 
     #[inline(always)]
-    fn evaluate(&mut self, task: &Evaluating<'_>) {
-        let (layout, samples) = (task.layout, task.samples);
+    fn evaluate(&mut self, batch: &Batch<'_>) {
+        let Batch { network, layout, samples, inputs, .. } = batch;
         for (magnitude, theta) in self.magnitudes.iter_mut().zip(&self.theta) {
             *magnitude = theta.abs();
         }
         self.gradient.fill(F::splat(0.0));
-        self.found = Found::new();
+        self.sums = Sums::new();
         let (theta, magnitudes) = (&self.theta[..], &self.magnitudes[..]);
-        let networks = Networks { layout, theta, magnitudes, activation: task.activation };
+        let networks = LaneNetworks { layout, theta, magnitudes, activation: network.activation };
         for pass in 0..self.exact.passes() {
             for range in samples.blocks(self.longest_block) {
-                let block = self.inputs.block(samples, &range);
+                let block = inputs.block(samples, &range);
                 if pass == 0 {
                     self.terms.fill(&networks, block, Some(&mut self.errors));
-                    self.found.loss += sum(&self.terms.loss[..range.len()]);
-                    self.found.size += sum(&self.errors.size[..range.len()]);
-                    self.found.perturbation += sum(&self.errors.perturbation[..range.len()]);
-                    add_traces(&networks, &self.terms, block.norms, &mut self.room, &mut self.found);
+                    self.sums.loss += sum(&self.terms.loss[..range.len()]);
+                    self.sums.size += sum(&self.errors.size[..range.len()]);
+                    self.sums.perturbation += sum(&self.errors.perturbation[..range.len()]);
+                    add_traces(&networks, &self.terms, block.norms, &mut self.room, &mut self.sums);
                     add_gradient(layout, &self.terms, block.x, &mut self.room, &mut self.gradient);
                 } else {
                     self.terms.fill(&networks, block, None);
                 }
-                if let TraceSq::Assembled(assembled) = &mut self.exact {
+                if let RouteMemory::Assembled(assembled) = &mut self.exact {
                     assembled.add_block(pass, &networks, &self.terms, block.x);
                 }
             }
-            if let TraceSq::Assembled(assembled) = &mut self.exact {
-                assembled.add_squares(pass, &mut self.found.trace_sq);
+            if let RouteMemory::Assembled(assembled) = &mut self.exact {
+                assembled.add_squares(pass, &mut self.sums.trace_sq);
             }
         }
-        self.found.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
-        if let TraceSq::Pairwise(pairwise) = &mut self.exact {
-            pairwise.add_all(&networks, samples, &self.inputs, &mut self.terms, &mut self.found.trace_sq);
+        self.sums.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
+        if let RouteMemory::Pairwise(pairwise) = &mut self.exact {
+            pairwise.add_all(&networks, samples, inputs, &mut self.terms, &mut self.sums.trace_sq);
         }
     }
 
-    /// What was found about the network in `lane`, row `row` of theta.
-    fn evaluated(&self, task: &Evaluating<'_>, row: usize, lane: usize) -> Evaluated {
+    /// Those of the network in `lane`.
+    fn closed_forms(&self, batch: &Batch<'_>, lane: usize) -> ClosedForms {
         let value = |of: &F| of.values()[lane];
-        let found = &self.found;
-        let trace_sq = value(&found.trace_sq);
-        let spread = Spread { size: value(&found.size), perturbation: value(&found.perturbation) };
+        let sums = &self.sums;
+        let trace_sq = value(&sums.trace_sq);
+        let spread = Spread { size: value(&sums.size), perturbation: value(&sums.perturbation) };
         // Within a block, and over the blocks.
-        let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
+        let chain = self.longest_block + batch.samples.count().div_ceil(self.longest_block);
         let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {
-            TraceSq::Pairwise(pairwise) => {
-                arithmetic.of_pairs(task.shape, spread, pairwise.chain(task.samples.count()))
+            RouteMemory::Pairwise(pairwise) => {
+                arithmetic.of_pairs(batch.network.shape, spread, pairwise.chain(batch.samples.count()))
             }
-            TraceSq::Assembled(assembled) => {
-                arithmetic.of_entries(task.shape, spread, chain, (trace_sq, assembled.square_chain()))
+            RouteMemory::Assembled(assembled) => {
+                arithmetic.of_entries(batch.network.shape, spread, chain, (trace_sq, assembled.square_chain()))
             }
         };
-        Evaluated {
-            row,
-            loss: value(&found.loss),
-            gradient_sq: value(&found.gradient_sq),
-            trace_ww: value(&found.trace_ww),
-            trace_vv: value(&found.trace_vv),
+        ClosedForms {
+            loss: value(&sums.loss),
+            gradient_sq: value(&sums.gradient_sq),
+            trace_ww: value(&sums.trace_ww),
+            trace_vv: value(&sums.trace_vv),
             trace_sq,
             rounding,
         }
@@ -253,11 +199,11 @@ impl<F: Doubles> Worker<F> {
 /// Adds the block's part of tr H(w,w) and tr H(v,v) (paper, Theorem 2). `norms` are 1 + x_i.x_i.
 #[inline(always)]
 fn add_traces<F: Doubles>(
-    networks: &Networks<'_, F>,
+    networks: &LaneNetworks<'_, F>,
     terms: &Terms<F>,
     norms: &[f64],
     room: &mut [F],
-    found: &mut Found<F>,
+    sums: &mut Sums<F>,
 ) {
     let (squares, rest) = room.split_at_mut(terms.length);
     let (curvatures, rest) = rest.split_at_mut(terms.length);
@@ -268,12 +214,11 @@ fn add_traces<F: Doubles>(
     for &group in &networks.layout.groups {
         for (u, &v) in networks.layout.output_weights(group, networks.theta).iter().enumerate() {
             let n = group.first + u;
-            let (r, first, second) =
-                (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+            let (r, df, ddf) = (terms.unit(&terms.r, n), terms.unit(&terms.df, n), terms.unit(&terms.ddf, n));
             for i in 0..terms.length {
-                let back = v * first[i];
+                let back = v * df[i];
                 squares[i] = back.mul_add(back, squares[i]);
-                curvatures[i] = v.mul_add(second[i], curvatures[i]);
+                curvatures[i] = v.mul_add(ddf[i], curvatures[i]);
                 grams[i] = r[i].mul_add(r[i], grams[i]);
             }
         }
@@ -284,8 +229,8 @@ fn add_traces<F: Doubles>(
         trace_ww = unit.mul_add(F::splat(norm), trace_ww);
         trace_vv = terms.s[i].mul_add(grams[i], trace_vv);
     }
-    found.trace_ww += trace_ww;
-    found.trace_vv += trace_vv;
+    sums.trace_ww += trace_ww;
+    sums.trace_vv += trace_vv;
 }
 
 /// Adds the block's part of the gradient, dL/dW without the factor v_n.
@@ -299,10 +244,10 @@ fn add_gradient<F: Doubles>(layout: &Layout, terms: &Terms<F>, x: &[f64], room: 
         let (dw, dv) = gradient[start..start + group.units * (inputs + 2)].split_at_mut(group.units * (inputs + 1));
         let back = &mut room[..group.units * terms.length];
         for u in 0..group.units {
-            let (r, first) = (terms.unit(&terms.r, group.first + u), terms.unit(&terms.first, group.first + u));
+            let (r, df) = (terms.unit(&terms.r, group.first + u), terms.unit(&terms.df, group.first + u));
             let (mut value_sum, mut bias_sum) = (F::splat(0.0), F::splat(0.0));
             for i in 0..terms.length {
-                let back_i = terms.delta[i] * first[i];
+                let back_i = terms.delta[i] * df[i];
                 value_sum = terms.delta[i].mul_add(r[i], value_sum);
                 bias_sum += back_i;
                 back[i * group.units + u] = back_i;

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use super::lanes::{Kernel, portable};
+use super::lanes::{LaneTask, portable};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2, avx512};
 
-/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to the accuracy of f32 where
-/// networks are trained and of f64 where they are evaluated, while one instruction set gives the same bits for any batch, thread count
-/// and lane.
+/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to the accuracy of
+/// f32 where networks are trained and of f64 where they are evaluated, while one instruction set gives the same bits
+/// for any batch, thread count and lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstructionSet {
     /// x86-64 with AVX-512 F and DQ: 16 lanes of f32, 8 of f64.
@@ -51,8 +51,9 @@ impl InstructionSet {
         }
     }
 
-    /// Runs `kernel` with this instruction set, which must be one of [`InstructionSet::available`]; others run the portable code.
-    pub(super) fn dispatch<K: Kernel>(self, kernel: K) -> K::Output {
+    /// Runs `kernel` with this instruction set, which must be one of [`InstructionSet::available`]; others run the
+    /// portable code.
+    pub(super) fn dispatch<K: LaneTask>(self, kernel: K) -> K::Output {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512dq") => {

@@ -1,25 +1,25 @@
 //! Where each weight of the networks in lanes stands, and the products that every pass over the samples needs.
 
 use super::lanes::Lanes;
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden};
 
 /// The most hidden units that one inner loop carries in registers.
 pub(super) const GROUP: usize = 4;
 
 /// Consecutive hidden units that are computed together, [`GROUP`] or, for the last ones, fewer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Group {
+pub(super) struct UnitGroup {
     /// The first of them.
     pub(super) first: usize,
     /// How many.
     pub(super) units: usize,
 }
 
-/// The order of parameters in lanes: group by group first W (all units of input 0, of input 1, ..) and then v of its units, v_0
-/// at the end.
+/// The order of parameters in lanes: group by group first W (all units of input 0, of input 1, ..) and then v of its
+/// units, v_0 at the end.
 pub(super) struct Layout {
     /// All units, in order.
-    pub(super) groups: Vec<Group>,
+    pub(super) groups: Vec<UnitGroup>,
     /// The index in theta of each parameter in this order.
     pub(super) order: Vec<usize>,
     /// M.
@@ -28,10 +28,10 @@ pub(super) struct Layout {
 
 impl Layout {
     /// The order for networks of `shape`.
-    pub(super) fn new(shape: Shape) -> Self {
-        let groups: Vec<Group> = (0..shape.hidden)
+    pub(super) fn new(shape: OneHidden) -> Self {
+        let groups: Vec<UnitGroup> = (0..shape.hidden)
             .step_by(GROUP)
-            .map(|first| Group { first, units: GROUP.min(shape.hidden - first) })
+            .map(|first| UnitGroup { first, units: GROUP.min(shape.hidden - first) })
             .collect();
         let mut order = Vec::with_capacity(shape.parameters());
         for group in &groups {
@@ -46,17 +46,17 @@ impl Layout {
     }
 
     /// Where the parameters of `group` start.
-    pub(super) fn start(&self, group: Group) -> usize {
+    pub(super) fn start(&self, group: UnitGroup) -> usize {
         group.first * (self.inputs + 2)
     }
 
     /// W of `group` in `parameters`: input m, unit u of the group at m units + u.
-    pub(super) fn weights<'a, F>(&self, group: Group, parameters: &'a [F]) -> &'a [F] {
+    pub(super) fn weights<'a, F>(&self, group: UnitGroup, parameters: &'a [F]) -> &'a [F] {
         &parameters[self.start(group)..][..group.units * (self.inputs + 1)]
     }
 
     /// v of the units of `group` in `parameters`.
-    pub(super) fn output_weights<'a, F>(&self, group: Group, parameters: &'a [F]) -> &'a [F] {
+    pub(super) fn output_weights<'a, F>(&self, group: UnitGroup, parameters: &'a [F]) -> &'a [F] {
         &parameters[self.start(group) + group.units * (self.inputs + 1)..][..group.units]
     }
 
@@ -95,7 +95,7 @@ impl Layout {
 }
 
 /// The networks in the lanes of one vector, as they are evaluated.
-pub(super) struct Networks<'a, F> {
+pub(super) struct LaneNetworks<'a, F> {
     /// The order of their parameters.
     pub(super) layout: &'a Layout,
     /// theta.
@@ -106,7 +106,8 @@ pub(super) struct Networks<'a, F> {
     pub(super) activation: Activation,
 }
 
-/// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a sample.
+/// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a
+/// sample.
 #[inline(always)]
 pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: usize, x: &[F::Scalar], y: &mut [F]) {
     const SAMPLES: usize = 4;
@@ -137,8 +138,9 @@ pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: u
     }
 }
 
-/// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back` holds `U` values
-/// a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as `sums` has.
+/// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back`
+/// holds `U` values a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as
+/// `sums` has.
 #[inline(always)]
 pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[F::Scalar], sums: &mut [F]) {
     let (back, _) = back.as_chunks::<U>();

@@ -1,17 +1,17 @@
 //! tr H^2 from the forms Phi, Psi and Omega of every pair of samples (paper, Theorem 5): no Hessian is formed.
 //!
-//! With K = 1 + x_i.x_j, R = 1 + r_i.r_j, A = sum_n a_in a_jn for a = v f', and per unit alpha = s a^2, beta = alpha + delta v f'',
-//! epsilon = s r a, eta = epsilon + delta f', the sum over a pair phi K^2 + 2 psi K + omega R^2 is
+//! With K = 1 + x_i.x_j, R = 1 + r_i.r_j, A = sum_n a_in a_jn for a = v f', and per unit alpha = s a^2, beta = alpha +
+//! delta v f'', epsilon = s r a, eta = epsilon + delta f', the sum over a pair phi K^2 + 2 psi K + omega R^2 is
 //!
 //! s_i s_j (A K + R)^2 + K (K sum_n (beta_i beta_j - alpha_i alpha_j) + 2 sum_n (eta_i eta_j - epsilon_i epsilon_j)),
 //!
-//! because beta beta - alpha alpha collects B_ij, B_ji and C_ij, and eta eta - epsilon epsilon E_ij, E_ji and G_ij: six multiply-adds a unit
-//! and pair.
+//! because beta beta - alpha alpha collects B_ij, B_ji and C_ij, and eta eta - epsilon epsilon E_ij, E_ji and G_ij: six
+//! multiply-adds a unit and pair.
 
 use std::ops::Range;
 
 use super::lanes::Doubles;
-use super::network::Networks;
+use super::network::LaneNetworks;
 use super::samples::{Inputs, Samples};
 use super::terms::Terms;
 
@@ -24,13 +24,15 @@ const TILE: usize = 2;
 /// Bytes of one block's factors: two blocks fit a common second-level cache. Longer data sets go block against block.
 const BLOCK_BYTES: usize = 384 << 10;
 
-/// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too much.
+/// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too
+/// much.
 const SHORTEST_BLOCK: usize = 64;
 
 /// Pairs of tiles whose sum is kept apart, so that no term goes through many additions.
 const RUN: usize = 32;
 
-/// What the pairs of one block of samples are made of, in tiles; the last tile is filled up with zeros, whose pairs are 0.
+/// What the pairs of one block of samples are made of, in tiles; the last tile is filled up with zeros, whose pairs are
+/// 0.
 struct Factors<F> {
     /// Tile by tile, unit by unit, factor by factor, the tile's samples.
     units: Vec<[[F; TILE]; FACTORS]>,
@@ -80,8 +82,8 @@ impl<F: Doubles> Pairwise<F> {
         }
     }
 
-    /// The most additions that the term of one pair goes through, of `samples` samples: in its tile and run, over the runs of a row and the
-    /// rows of two blocks, and over pairs of blocks.
+    /// The most additions that the term of one pair goes through, of `samples` samples: in its tile and run, over the
+    /// runs of a row and the rows of two blocks, and over pairs of blocks.
     pub(super) fn chain(&self, samples: usize) -> usize {
         let (tiles, blocks) = (self.longest.div_ceil(TILE), samples.div_ceil(self.longest));
         3 + RUN + tiles.div_ceil(RUN) + tiles + blocks * blocks
@@ -91,7 +93,7 @@ impl<F: Doubles> Pairwise<F> {
     #[inline(always)]
     pub(super) fn add_all(
         &mut self,
-        networks: &Networks<'_, F>,
+        networks: &LaneNetworks<'_, F>,
         samples: &Samples<f64>,
         inputs: &Inputs,
         terms: &mut Terms<F>,
@@ -127,7 +129,7 @@ fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>
 fn fill_factors<F: Doubles>(
     factors: &mut Factors<F>,
     hidden: usize,
-    networks: &Networks<'_, F>,
+    networks: &LaneNetworks<'_, F>,
     samples: &Samples<f64>,
     inputs: &Inputs,
     block: &Range<usize>,
@@ -158,14 +160,13 @@ fn fill_factors<F: Doubles>(
         for &group in &layout.groups {
             for (u, &v) in layout.output_weights(group, networks.theta).iter().enumerate() {
                 let n = group.first + u;
-                let (r, first, second) =
-                    (terms.unit(&terms.r, n), terms.unit(&terms.first, n), terms.unit(&terms.second, n));
+                let (r, df, ddf) = (terms.unit(&terms.r, n), terms.unit(&terms.df, n), terms.unit(&terms.ddf, n));
                 for i in 0..piece.len() {
                     let (s, delta) = (terms.s[i], terms.delta[i]);
-                    let a = v * first[i];
+                    let a = v * df[i];
                     let (alpha, epsilon) = (s * a * a, s * r[i] * a);
-                    let beta = (delta * v).mul_add(second[i], alpha);
-                    let eta = delta.mul_add(first[i], epsilon);
+                    let beta = (delta * v).mul_add(ddf[i], alpha);
+                    let eta = delta.mul_add(df[i], epsilon);
                     let (tile, at) = place(i);
                     let unit = &mut factors.units[tile * hidden + n];
                     for (slot, factor) in unit.iter_mut().zip([a, r[i], alpha, beta, epsilon, eta]) {
@@ -177,8 +178,8 @@ fn fill_factors<F: Doubles>(
     }
 }
 
-/// The sum over the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled, or each unordered
-/// pair of one block with itself.
+/// The sum over the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled,
+/// or each unordered pair of one block with itself.
 #[inline(always)]
 fn pairs<F: Doubles>(
     hidden: usize,

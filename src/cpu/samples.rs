@@ -84,8 +84,8 @@ impl Inputs {
     }
 }
 
-/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a common second-level
-/// cache.
+/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a
+/// common second-level cache.
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// The longest block of samples for networks of `hidden` units.

@@ -1,70 +1,40 @@
 //! Both ends of the spectra of many networks, one in each lane, in f64.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use ndarray::ArrayView2;
-
 use super::assembled::Assembled;
+use super::batch::Batch;
 use super::eigenvalues::{Eigenvalues, row_start};
-use super::lanes::{Doubles, Kernel, Lanes as _, Vectors};
-use super::network::{Layout, Networks, load_lane};
-use super::samples::{Inputs, Samples, longest_block};
+use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
+use super::network::LaneNetworks;
+use super::samples::longest_block;
 use super::terms::Terms;
-use crate::engine::{Allowed, Stop, Witnesses};
-use crate::model::{Activation, Shape};
+use crate::engine::{Allowed, Witnesses};
 
-/// One worker: it takes networks, a vector full at a time, until none is left.
-pub(super) struct FindingSpectra<'a> {
-    /// M and N.
-    pub(super) shape: Shape,
-    /// f.
-    pub(super) activation: Activation,
-    /// The order of parameters.
-    pub(super) layout: &'a Layout,
-    /// The data.
-    pub(super) samples: &'a Samples<f64>,
-    /// The networks, (S, D).
-    pub(super) theta: ArrayView2<'a, f64>,
-    /// How many vectors of networks have been taken, by all workers.
-    pub(super) next: &'a AtomicUsize,
-    /// Ends the work early.
-    pub(super) stop: &'a Stop,
-}
+/// One worker; it leaves rows and their `lambda_max` and `lambda_min`, or why a row has none.
+pub(super) struct FindingSpectra<'a>(pub(super) &'a Batch<'a>);
 
-/// Row, and (`lambda_max`, `lambda_min`) or why it has none.
-pub(super) type Extremes = (usize, Result<(f64, f64), String>);
-
-impl Kernel for FindingSpectra<'_> {
-    type Output = Vec<Extremes>;
+impl LaneTask for FindingSpectra<'_> {
+    type Output = Vec<(usize, Result<(f64, f64), String>)>;
 
     #[inline(always)]
-    fn run<V: Vectors>(self) -> Vec<Extremes> {
-        let (parameters, lanes) = (self.shape.parameters(), V::Doubles::COUNT);
+    fn run<V: Vectors>(self) -> Self::Output {
+        let Self(batch) = self;
+        let parameters = batch.network.parameters();
         let mut theta = vec![V::Doubles::splat(0.0); parameters];
-        let mut hessians = Hessians::new(&self);
+        let mut hessians = Hessians::new(batch);
         let mut eigenvalues = Eigenvalues::<V::Doubles>::new(parameters);
         let mut found = Vec::new();
-        loop {
-            let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
-            if first >= self.theta.nrows() || self.stop.is_requested() {
-                return found;
-            }
-            let rows = lanes.min(self.theta.nrows() - first);
-            for lane in 0..lanes {
-                // Lanes without a network hold the last one once more.
-                let row = self.theta.row(first + lane.min(rows - 1));
-                load_lane(self.layout, &mut theta, lane, |d| row[d]);
-            }
-            hessians.assemble(&self, &theta);
+        while let Some(rows) = batch.take(V::Doubles::COUNT) {
+            batch.load(&rows, &mut theta);
+            hessians.assemble(batch, &theta);
             eigenvalues.find(&hessians.matrices);
-            found.extend((0..rows).map(|lane| (first + lane, checked(&eigenvalues, lane))));
+            found.extend(rows.zip(0..).map(|(row, lane)| (row, checked(&eigenvalues, lane))));
         }
+        found
     }
 }
 
 /// The Hessians of the networks in lanes, and what assembles them.
 struct Hessians<F> {
-    inputs: Inputs,
     terms: Terms<F>,
     assembled: Assembled<F>,
     longest_block: usize,
@@ -73,29 +43,30 @@ struct Hessians<F> {
 }
 
 impl<F: Doubles> Hessians<F> {
-    fn new(task: &FindingSpectra<'_>) -> Self {
-        let longest_block = longest_block::<F>(task.shape.hidden, task.samples.count());
+    fn new(batch: &Batch<'_>) -> Self {
+        let shape = batch.network.shape;
+        let longest_block = longest_block::<F>(shape.hidden, batch.samples.count());
         Self {
-            inputs: Inputs::new(task.samples),
-            terms: Terms::new(task.shape.hidden, longest_block),
-            assembled: Assembled::new(task.shape, longest_block),
+            terms: Terms::new(shape.hidden, longest_block),
+            assembled: Assembled::new(shape, longest_block),
             longest_block,
-            matrices: vec![F::splat(0.0); row_start(task.shape.parameters())],
+            matrices: vec![F::splat(0.0); row_start(shape.parameters())],
         }
     }
 
     #[inline(always)]
-    fn assemble(&mut self, task: &FindingSpectra<'_>, theta: &[F]) {
+    fn assemble(&mut self, batch: &Batch<'_>, theta: &[F]) {
+        let Batch { network, layout, samples, inputs, .. } = batch;
         // Nobody asks for errors, so nobody reads magnitudes.
-        let networks = Networks { layout: task.layout, theta, magnitudes: theta, activation: task.activation };
+        let networks = LaneNetworks { layout, theta, magnitudes: theta, activation: network.activation };
         for pass in 0..self.assembled.passes() {
-            for range in task.samples.blocks(self.longest_block) {
-                let block = self.inputs.block(task.samples, &range);
+            for range in samples.blocks(self.longest_block) {
+                let block = inputs.block(samples, &range);
                 self.terms.fill(&networks, block, None);
                 self.assembled.add_block(pass, &networks, &self.terms, block.x);
             }
             let matrices = &mut self.matrices;
-            self.assembled.take_entries(pass, task.shape, |row, column, value| {
+            self.assembled.take_entries(pass, network.shape, |row, column, value| {
                 matrices[row_start(row.max(column)) + row.min(column)] = value;
             });
         }
@@ -120,5 +91,6 @@ fn checked<F: Doubles>(eigenvalues: &Eigenvalues<F>, lane: usize) -> Result<(f64
     Ok((value(size - 1) / factor, value(0) / factor))
 }
 
-/// All eigenvalues but the extremes are halved to 1e-8 of the spectrum; the extremes are as good as f64 and the size of the matrix allow.
+/// All eigenvalues but the extremes are halved to 1e-8 of the spectrum; the extremes are as good as f64 and the size of
+/// the matrix allow.
 const CHECKS: Allowed = Allowed { sums: 1e-6, residuals: 1e-11 };

@@ -1,13 +1,15 @@
-//! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's terms.
+//! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's
+//! terms.
 
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
-use super::network::{GROUP, Networks, pre_activations};
+use super::network::{GROUP, LaneNetworks, pre_activations};
 use super::samples::Block;
 use crate::engine::UNIT;
 use crate::model::Activation;
 
-/// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` + i.
+/// Per-sample quantities of the networks in lanes. Arrays over units are (N, block): sample i of unit n at n `length` +
+/// i.
 pub(super) struct Terms<F> {
     /// The number of samples in the block.
     pub(super) length: usize,
@@ -20,9 +22,9 @@ pub(super) struct Terms<F> {
     /// r_in = f(y_in).
     pub(super) r: Vec<F>,
     /// f'_in.
-    pub(super) first: Vec<F>,
+    pub(super) df: Vec<F>,
     /// f''_in.
-    pub(super) second: Vec<F>,
+    pub(super) ddf: Vec<F>,
     /// Pre-activations of one group.
     y: Vec<F>,
 }
@@ -97,32 +99,25 @@ impl<F: Doubles> TermErrors<F> {
 
     /// Adds the errors of unit `u` of `units` at sample i, whose `y`, `derivatives` and output weight are given.
     #[inline(always)]
-    fn add_unit<A: Smooth>(
-        &mut self,
-        i: usize,
-        at: usize,
-        operations: f64,
-        y: F,
-        [value, first, second]: [F; 3],
-        v: F,
-    ) {
+    fn add_unit<A: Smooth>(&mut self, i: usize, at: usize, operations: f64, y: F, [value, df, ddf]: [F; 3], v: F) {
         let error = self.y_sizes[at] * F::splat(operations * UNIT);
-        let ([d1, d2, d3], rate) = A::envelopes(y, [value, first, second]);
+        let ([d1, d2, d3], rate) = A::envelopes(y, [value, df, ddf]);
         let function = A::units(y) * F::splat(UNIT);
         let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
         let value_error = d1.mul_add(moved, function * value.abs());
-        let first_error = d2.mul_add(moved, function * d1);
-        let second_error = d3.mul_add(moved, function * d2);
+        let df_error = d2.mul_add(moved, function * d1);
+        let ddf_error = d3.mul_add(moved, function * d2);
         let sums = &mut self.sums[i];
-        sums.back.add(v * first, v * first_error);
+        sums.back.add(v * df, v * df_error);
         sums.hidden.add(value, value_error);
-        sums.curved.add(v * second, v * second_error);
-        sums.direct.add(first, first_error);
+        sums.curved.add(v * ddf, v * ddf_error);
+        sums.direct.add(df, df_error);
         sums.output += (v * value).abs();
         sums.output_error = v.abs().mul_add(value_error, sums.output_error);
     }
 
-    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what z is a sum of.
+    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what
+    /// z is a sum of.
     #[inline(always)]
     fn finish(&mut self, i: usize, x_sq: F, operations: f64, z: F, s: F, delta: F) {
         let Errors { back, hidden, curved, direct, output, output_error } = self.sums[i];
@@ -142,8 +137,9 @@ impl<F: Doubles> TermErrors<F> {
     }
 }
 
-/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less than half a step is
-/// less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1; elsewhere there is no bound.
+/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less
+/// than half a step is less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1;
+/// elsewhere there is no bound.
 #[inline(always)]
 fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
@@ -161,8 +157,8 @@ impl<F: Doubles> Terms<F> {
             s: samples.clone(),
             delta: samples,
             r: units.clone(),
-            first: units.clone(),
-            second: units,
+            df: units.clone(),
+            ddf: units,
             y: vec![F::splat(0.0); GROUP * longest],
         }
     }
@@ -177,15 +173,16 @@ impl<F: Doubles> Terms<F> {
         &array[n * self.length..(n + 1) * self.length]
     }
 
-    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding may have moved them.
+    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding
+    /// may have moved them.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
-        networks: &Networks<'_, F>,
+        networks: &LaneNetworks<'_, F>,
         block: Block<'_>,
         mut errors: Option<&mut TermErrors<F>>,
     ) {
-        let Networks { layout, theta, magnitudes, activation } = *networks;
+        let LaneNetworks { layout, theta, magnitudes, activation } = *networks;
         let bias = theta.len() - 1;
         self.length = block.sign.len();
         // z, until it becomes delta.
@@ -234,8 +231,8 @@ impl<F: Doubles> Terms<F> {
         }
     }
 
-    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings; adds v f(y) to z, which
-    /// `delta` holds until then.
+    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings;
+    /// adds v f(y) to z, which `delta` holds until then.
     #[inline(always)]
     fn fill_unit<A: Smooth>(
         &mut self,
@@ -247,12 +244,12 @@ impl<F: Doubles> Terms<F> {
         mut errors: Option<&mut TermErrors<F>>,
     ) {
         let at = n * self.length..(n + 1) * self.length;
-        let (r, first, second) = (&mut self.r[at.clone()], &mut self.first[at.clone()], &mut self.second[at]);
+        let (r, df, ddf) = (&mut self.r[at.clone()], &mut self.df[at.clone()], &mut self.ddf[at]);
         let (y, z) = (&self.y[..units * r.len()], &mut self.delta[..r.len()]);
         for i in 0..r.len() {
             let y = y[i * units + u];
             let derivatives = A::derivatives(y);
-            [r[i], first[i], second[i]] = derivatives;
+            [r[i], df[i], ddf[i]] = derivatives;
             z[i] = v.mul_add(r[i], z[i]);
             if let Some(errors) = &mut errors {
                 errors.add_unit::<A>(i, i * units + u, operations, y, derivatives, v);

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytemuck::Zeroable as _;
 
 use super::activation::UnitFunction;
-use super::lanes::{Kernel, Singles, Vectors};
+use super::lanes::{LaneTask, Singles, Vectors};
 use super::network::{Layout, add_products, load_lane, pre_activations};
 use super::samples::Samples;
 use crate::engine::{Descent, Start, Status, Stop};
-use crate::model::{Shape, initial_theta};
+use crate::model::{OneHidden, initial_theta};
 
-/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and samples.
+/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and
+/// samples.
 const BLOCK_BYTES: usize = 24 << 10;
 
 /// I D of the samples and networks that a worker goes through between two looks whether to stop: some ten milliseconds.
@@ -22,7 +23,7 @@ const PATIENCE: u64 = 1 << 22;
 /// One worker of a training: it takes networks from `next` until none is left.
 pub(super) struct Training<'a, A> {
     /// M and N.
-    pub(super) shape: Shape,
+    pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The data.
@@ -40,7 +41,7 @@ pub(super) struct Training<'a, A> {
 }
 
 /// A network whose descent has ended.
-pub(super) struct Finished {
+pub(super) struct TrainedNetwork {
     /// Its place in the batch.
     pub(super) index: usize,
     /// Why it ended.
@@ -51,14 +52,14 @@ pub(super) struct Finished {
     pub(super) theta: Vec<f32>,
 }
 
-impl<A: UnitFunction> Kernel for Training<'_, A> {
-    type Output = Vec<Finished>;
+impl<A: UnitFunction> LaneTask for Training<'_, A> {
+    type Output = Vec<TrainedNetwork>;
 
     #[inline(always)]
-    fn run<V: Vectors>(self) -> Vec<Finished> {
-        let mut worker = Worker::<V::Singles, A>::new(self);
+    fn run<V: Vectors>(self) -> Vec<TrainedNetwork> {
+        let mut worker = TrainingWorker::<V::Singles, A>::new(self);
         worker.run();
-        worker.finished
+        worker.trained
     }
 }
 
@@ -70,7 +71,7 @@ struct Occupant {
     arrived: u64,
 }
 
-struct Worker<'a, F: Singles, A: UnitFunction> {
+struct TrainingWorker<'a, F: Singles, A: UnitFunction> {
     task: Training<'a, A>,
     tolerance: f32,
     step_size: F,
@@ -92,10 +93,10 @@ struct Worker<'a, F: Singles, A: UnitFunction> {
     values: Vec<F>,
     /// What is kept for f'(y), in the same order.
     kept: Vec<A::Kept<F>>,
-    finished: Vec<Finished>,
+    trained: Vec<TrainedNetwork>,
 }
 
-impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
+impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
     #[inline(always)]
     fn new(task: Training<'a, A>) -> Self {
         let zero = F::splat(0.0);
@@ -115,7 +116,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             outputs: vec![zero; longest_block],
             values: vec![zero; longest_block * hidden],
             kept: vec![A::Kept::zeroed(); longest_block * hidden],
-            finished: Vec::new(),
+            trained: Vec::new(),
             task,
         }
     }
@@ -149,7 +150,8 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
         self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is another now.
+    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is
+    /// another now.
     #[cold]
     fn retire(&mut self, gradient_sq: F) -> bool {
         let mut look_up = self.step >= self.deadline;
@@ -164,7 +166,7 @@ impl<'a, F: Singles, A: UnitFunction> Worker<'a, F, A> {
             }
             // Where f saturates, theta can overflow while the gradient is 0.
             let status = if theta.iter().all(|t| t.is_finite()) { status } else { Status::NonFinite };
-            self.finished.push(Finished { index, status, steps, theta });
+            self.trained.push(TrainedNetwork { index, status, steps, theta });
             self.occupy(lane, self.step + 1);
             look_up = true;
         }
@@ -316,7 +318,7 @@ fn backward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     for (i, ((&delta, values), kept)) in delta.iter().zip(chunks).zip(kept).enumerate() {
         for u in 0..U {
             let value = delta * values[u];
-            let back = A::times_first(delta, value, values[u], kept[u]);
+            let back = A::times_df(delta, value, values[u], kept[u]);
             value_sums[u] += value;
             bias_sums[u] += back;
             for m in 0..INPUTS {

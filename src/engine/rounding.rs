@@ -1,12 +1,13 @@
 //! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
 
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// By how much the closed forms of one network may be off those of the exact Hessian H at the recorded weights.
 ///
-/// The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff, and a computed
-/// y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n, f'_n and f''_n from f', f'' and
-/// f''' nearby, those of z from the errors of r, and those of s and delta from that of z. For sample i, with
+/// The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff,
+/// and a computed y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n,
+/// f'_n and f''_n from f', f'' and f''' nearby, those of z from the errors of r, and those of s and delta from that of
+/// z. For sample i, with
 ///
 /// - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
 /// - C, what delta multiplies, ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
@@ -15,10 +16,11 @@ use crate::model::Shape;
 ///
 /// ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
 ///
-/// Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta| ||C||_F, is at least
+/// Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta|
+/// ||C||_F, is at least
 /// ||H||_F and at least what the absolute values of all products add up to, so that the rounding of a sum is at most the number of
-/// operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is further from
-/// that of H~ than the perturbation.
+/// operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is
+/// further from that of H~ than the perturbation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rounding {
     /// A bound of ||H - H~||_F: the sums are those of H~.
@@ -55,8 +57,8 @@ pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
 /// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
 const UNDERFLOW: f64 = 1e-240;
 
-/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times their sizes: 1 for
-/// s_i s_j (A K + R)^2, 2 and 1.5 for what completes phi and psi.
+/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times their
+/// sizes: 1 for s_i s_j (A K + R)^2, 2 and 1.5 for what completes phi and psi.
 const PAIR_PRODUCTS: f64 = 5.0;
 
 impl Arithmetic {
@@ -66,7 +68,7 @@ impl Arithmetic {
     }
 
     /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
-    pub(crate) fn of_pairs(&self, shape: Shape, spread: Spread, chain: usize) -> Rounding {
+    pub(crate) fn of_pairs(&self, shape: OneHidden, spread: Spread, chain: usize) -> Rounding {
         // A and K, squared, in products of six factors.
         let operations = 2 * (shape.inputs + shape.hidden) + 16 + chain;
         let relative = PAIR_PRODUCTS * operations as f64 * self.unit;
@@ -77,16 +79,17 @@ impl Arithmetic {
         }
     }
 
-    /// The rounding of the assembled Hessian, each of whose entries goes through at most `chain` additions, and of the sum `trace_sq` of
-    /// their squares, which go through at most `square_chain`.
+    /// The rounding of the assembled Hessian, each of whose entries goes through at most `chain` additions, and of the
+    /// sum `trace_sq` of their squares, which go through at most `square_chain`.
     pub(crate) fn of_entries(
         &self,
-        shape: Shape,
+        shape: OneHidden,
         spread: Spread,
         chain: usize,
         (trace_sq, square_chain): (f64, usize),
     ) -> Rounding {
-        // The rounding of an entry is as if the Hessian had been another, with another trace: its diagonal's terms are those of tr H.
+        // The rounding of an entry is as if the Hessian had been another, with another trace: its diagonal's terms are
+        // those of tr H.
         let entries = (8 + chain) as f64 * self.unit * spread.size;
         Rounding {
             hessian: spread.perturbation + entries,
@@ -96,7 +99,7 @@ impl Arithmetic {
     }
 
     /// The terms of tr H_i are at most sqrt(N) times the sample's size, by the Cauchy-Schwarz inequality.
-    fn trace(&self, shape: Shape, spread: Spread) -> f64 {
+    fn trace(&self, shape: OneHidden, spread: Spread) -> f64 {
         let operations = shape.inputs + shape.hidden + 10 + self.trace_chain;
         operations as f64 * self.unit * (shape.hidden as f64).sqrt() * spread.size
     }

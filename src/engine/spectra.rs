@@ -65,8 +65,8 @@ pub(crate) struct Allowed {
 }
 
 impl Witnesses {
-    /// Checks all `eigenvalues` of a matrix: sum lambda = tr H, sum lambda^2 = tr H^2, and the two residuals. A wrong eigenvalue fails the
-    /// sums unless another makes up for it in both.
+    /// Checks all `eigenvalues` of a matrix: sum lambda = tr H, sum lambda^2 = tr H^2, and the two residuals. A wrong
+    /// eigenvalue fails the sums unless another makes up for it in both.
     pub(crate) fn check(&self, eigenvalues: impl Iterator<Item = f64> + Clone, allowed: Allowed) -> Result<(), String> {
         let norm = self.trace_sq.sqrt();
         let misses = [

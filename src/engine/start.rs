@@ -5,7 +5,7 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::{Descent, EngineError};
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// Where the descents of a batch start.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl<'a> Start<'a> {
     pub(crate) fn at(
         theta: ArrayView2<'a, f32>,
         taken: u32,
-        shape: Shape,
+        shape: OneHidden,
         descent: &Descent,
     ) -> Result<Self, EngineError> {
         let (found, parameters) = (theta.ncols(), shape.parameters());

@@ -7,8 +7,8 @@ use super::EngineError;
 
 /// A wish to stop that any thread can utter and any other can see: all clones are one.
 ///
-/// Work that ends early because of it ends with [`EngineError::Stopped`], and what it was about to give is dropped: a batch is done
-/// whole or not at all.
+/// Work that ends early because of it ends with [`EngineError::Stopped`], and what it was about to give is dropped: a
+/// batch is done whole or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 

@@ -1,10 +1,11 @@
 //! The eigenvalue pass (shaders/eigenvalues.wgsl), cut into dispatches: how long each of its steps is, and how many make a dispatch.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::limits::{LOOP_ITERATIONS, MAX_GROUPS, MAX_WORKGROUP};
 use super::pace::Pace;
+use crate::clock::Instant;
 use crate::engine::EngineError;
 
 /// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.

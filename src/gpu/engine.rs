@@ -15,7 +15,7 @@ use super::{evaluate, spectrum, train};
 use crate::engine::{
     Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Stop, Tasks, Trained,
 };
-use crate::model::{MAX_PARAMETERS, Problem};
+use crate::model::{MAX_PARAMETERS, Problem, Theta};
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
 /// on the device, in what the host does with its results, or in what the processor computes beside the engine: runs of another
@@ -95,15 +95,15 @@ impl Engine for Gpu {
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let parameters = problem.shape.parameters();
+        let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
                 "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are \
                  supported",
-                problem.shape.inputs, problem.shape.hidden
+                problem.network.shape.inputs, problem.network.shape.hidden
             )));
         }
-        self.0.fitting("the sample array", problem.data.samples() * (problem.shape.inputs + 1), 1)?;
+        self.0.fitting("the sample array", problem.data.samples() * (problem.network.shape.inputs + 1), 1)?;
         evaluate::networks_at_once(&self.0, problem)?;
         self.0.fitting("theta", parameters, 1 << 16)
     }
@@ -127,18 +127,18 @@ impl Engine for Gpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.shape, descent)?)
+        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
         false
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         evaluate::evaluate(&self.0, problem, theta)
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         spectrum::spectrum(&self.0, problem, theta)
     }
 }

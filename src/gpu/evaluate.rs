@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayView2, Axis};
-
 use super::forward::{self, Forward};
 use super::kernel::Kernel;
 use super::limits::{MAX_GROUPS, SUM_BLOCK, SUM_PART, turns};
@@ -16,14 +14,14 @@ use super::route::{ITEM_SUMS, Items};
 use super::session::Session;
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// How many networks fit one round of passes.
 pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize, EngineError> {
-    let (samples, shape) = (problem.data.samples(), problem.shape);
+    let (samples, shape) = (problem.data.samples(), problem.network.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let blocks = samples.div_ceil(SUM_BLOCK);
     // What is not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
@@ -51,23 +49,19 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
              software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
         )));
     }
-    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.shape.parameters() + 1);
+    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.network.parameters() + 1);
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
 
 /// Evaluates each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn evaluate(
-    gpu: &Session,
-    problem: &Problem,
-    theta: ArrayView2<'_, f64>,
-) -> Result<Evaluation, EngineError> {
+pub(super) fn evaluate(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
     let round = networks_at_once(gpu, problem)?;
     let mut all = Evaluation::default();
-    if theta.is_empty() {
+    if theta.nrows() == 0 {
         return Ok(all);
     }
     let passes = Passes::new(gpu, problem)?;
-    for rows in theta.axis_chunks_iter(Axis(0), round) {
+    for rows in theta.chunks(round) {
         passes.round(gpu, problem, rows, &mut all)?;
     }
     Ok(all)
@@ -97,11 +91,11 @@ impl Passes {
         &self,
         gpu: &Session,
         problem: &Problem,
-        theta: ArrayView2<'_, f64>,
+        theta: Theta<'_>,
         all: &mut Evaluation,
     ) -> Result<(), EngineError> {
         let device = &gpu.device;
-        let (networks, parameters) = theta.dim();
+        let (networks, parameters) = (theta.nrows(), theta.ncols());
         let samples = problem.data.samples();
         let batch = self.forward.run(gpu, problem, theta)?;
         let (params, groups) = (batch.params, batch.groups);
@@ -133,8 +127,8 @@ impl Passes {
                 let rows = samples.div_ceil(2);
                 let sums = device.buffer("row sums", rows * networks)?;
                 let bound = kernel.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
-                for first in (0..samples).step_by(pair_columns(problem.shape)) {
-                    let end = samples.min(first + pair_columns(problem.shape));
+                for first in (0..samples).step_by(pair_columns(problem.network.shape)) {
+                    let end = samples.min(first + pair_columns(problem.network.shape));
                     let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
                     // Rows below the columns hold no pair with i <= j.
                     in_paced_parts(gpu.tuning.dispatch, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
@@ -155,8 +149,8 @@ impl Passes {
             }
         };
         let sums = match self.trace_sq {
-            TraceSq::Pairwise(_) => Sums::pairwise(problem.shape, samples),
-            TraceSq::Assembled { items, .. } => Sums::assembled(problem.shape, samples, items),
+            TraceSq::Pairwise(_) => Sums::pairwise(problem.network.shape, samples),
+            TraceSq::Assembled { items, .. } => Sums::assembled(problem.network.shape, samples, items),
         };
         let spreads = sizes.iter().zip(&perturbations);
         all.rounding.extend(
@@ -182,7 +176,7 @@ impl TraceSq {
         if !gpu.assembles(problem) {
             return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));
         }
-        let items = Items::of(problem.shape);
+        let items = Items::of(problem.network.shape);
         let rows: Vec<f32> = (0..problem.data.samples())
             .flat_map(|i| {
                 let x = problem.data.sample(i);

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ndarray::ArrayView2;
-
 use super::kernel::Kernel;
 use super::limits::{WORKGROUP, turns};
 use super::loops::iterations;
@@ -13,7 +11,7 @@ use super::rounding::{given_inputs, given_weights};
 use super::session::Session;
 use super::shader::OUTPUT_TERMS;
 use crate::engine::EngineError;
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The compiled pass and the samples.
 pub(super) struct Forward {
@@ -45,7 +43,7 @@ pub(super) struct Batch<'a> {
 /// How many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the M + 1
 /// weights twice, and then through the units and the M inputs once more.
 pub(super) fn loop_iterations(problem: &Problem) -> u64 {
-    let (inputs, hidden) = (problem.shape.inputs as u64, problem.shape.hidden as u64);
+    let (inputs, hidden) = (problem.network.shape.inputs as u64, problem.network.shape.hidden as u64);
     let units = iterations(hidden, 2 * iterations(inputs + 1, 0));
     iterations(turns(problem.data.samples()), units + iterations(hidden, 0) + iterations(inputs, 0))
 }
@@ -60,18 +58,17 @@ impl Forward {
     }
 
     /// Runs the networks `theta` (S, D) on every sample.
-    pub(super) fn run(
-        &self,
-        gpu: &Session,
-        problem: &Problem,
-        theta: ArrayView2<'_, f64>,
-    ) -> Result<Batch<'_>, EngineError> {
+    pub(super) fn run(&self, gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Batch<'_>, EngineError> {
         let device = &gpu.device;
         let networks = theta.nrows();
-        let (samples, hidden) = (problem.data.samples(), problem.shape.hidden);
-        let mut by_parameter: Vec<f32> = theta.t().iter().map(|&value| value as f32).collect();
+        let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
+        let mut by_parameter: Vec<f32> = match theta {
+            Theta::Float32(theta) => theta.t().iter().copied().collect(),
+            Theta::Float64(theta) => theta.t().iter().map(|&weight| weight as f32).collect(),
+        };
         // A large finite number for what has no bound: a shader need not know infinity.
-        by_parameter.extend(theta.rows().into_iter().map(|row| (self.given + given_weights(row)).min(3e38) as f32));
+        let rounding = |row| (self.given + given_weights(&theta.network(row))).min(3e38) as f32;
+        by_parameter.extend((0..networks).map(rounding));
         let batch = Batch {
             samples: &self.samples,
             theta: device.buffer_with("theta", &by_parameter)?,

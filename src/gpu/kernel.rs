@@ -10,11 +10,11 @@ use super::pass::{Access, Pass};
 use super::plan::NarrowLayout;
 use super::shader::wgsl;
 use crate::engine::EngineError;
-use crate::model::{Activation, Problem, Shape};
+use crate::model::{Activation, OneHidden, Problem};
 
 /// Whether [`Pass::Train`] reads the samples of `problem` from a uniform buffer.
 fn samples_are_uniform(problem: &Problem) -> bool {
-    NarrowLayout::of(problem.shape, problem.activation).samples_are_uniform(problem.data.samples())
+    NarrowLayout::of(problem.network.shape, problem.network.activation).samples_are_uniform(problem.data.samples())
 }
 
 /// A compiled pass.
@@ -36,7 +36,7 @@ pub(super) struct Kernels(Mutex<Latest>);
 #[derive(Debug, Default)]
 struct Latest {
     /// What the texts depend on.
-    problem: Option<(Shape, Activation, bool)>,
+    problem: Option<(OneHidden, Activation, bool)>,
     kernels: Vec<Arc<Kernel>>,
 }
 
@@ -45,7 +45,7 @@ impl Kernels {
     /// since a dispatch waits until it is done.
     pub(super) fn get(&self, device: &Device, pass: Pass, problem: &Problem) -> Result<Arc<Kernel>, EngineError> {
         let mut latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let problem_now = Some((problem.shape, problem.activation, samples_are_uniform(problem)));
+        let problem_now = Some((problem.network.shape, problem.network.activation, samples_are_uniform(problem)));
         if latest.problem != problem_now {
             *latest = Latest { problem: problem_now, kernels: Vec::new() };
         }
@@ -61,7 +61,7 @@ impl Kernels {
 impl Kernel {
     /// Compiles `pass` for `problem`.
     fn new(device: &Device, pass: Pass, problem: &Problem) -> Result<Self, EngineError> {
-        let source = wgsl(pass, problem.shape, problem.activation, problem.data.samples());
+        let source = wgsl(pass, problem.network.shape, problem.network.activation, problem.data.samples());
         let uniform_samples = samples_are_uniform(problem);
         let params = device.uniform::<Params>(pass.name())?;
         let (pipeline, layout) = device.checked(|device| {
@@ -184,7 +184,7 @@ mod tests {
     use crate::gpu::device::Device;
     use crate::gpu::pass::{Access, Pass};
     use crate::gpu::shader::wgsl;
-    use crate::model::{Activation, Problem, Shape, Stream, appendix_c};
+    use crate::model::{Activation, OneHidden, Problem, Stream, appendix_c};
 
     /// Other data of the same sizes is the same problem to a compiler; another width or activation is not.
     #[test]
@@ -220,7 +220,7 @@ mod tests {
                 for (inputs, hidden, samples) in
                     [(1, 1, 50), (2, 3, 50), (2, 3, 60_000), (2, 10, 50), (30, 6, 50), (64, 33, 50), (3, 128, 50)]
                 {
-                    let source = wgsl(pass, Shape::new(inputs, hidden), activation, samples);
+                    let source = wgsl(pass, OneHidden::new(inputs, hidden), activation, samples);
                     let module = parse_str(&source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(&source)));
                     valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::default())
                         .validate(&module)
@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn every_loop_counts_up_to_an_end() {
         for pass in Pass::ALL {
-            let source = wgsl(pass, Shape::new(2, 3), Activation::Sigmoid, 50);
+            let source = wgsl(pass, OneHidden::new(2, 3), Activation::Sigmoid, 50);
             for line in source.lines().map(|line| line.split("//").next().unwrap_or(line).trim()) {
                 let words: Vec<&str> = line.split_whitespace().collect();
                 assert!(

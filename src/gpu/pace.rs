@@ -3,12 +3,13 @@
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
 use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::limits::{LOOP_ITERATIONS, SUM_BLOCK};
 use super::loops::iterations;
+use crate::clock::Instant;
 use crate::engine::EngineError;
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// The samples of each dispatch of a pass whose invocations sum over them `turns` times, all `samples` in order: whole sums of
 /// [`SUM_BLOCK`], so that where they are cut does not follow from time.
@@ -22,13 +23,13 @@ pub(super) fn sample_parts(samples: usize, turns: u64) -> impl Iterator<Item = R
 pub(super) const PAIR_BLOCK: usize = 64;
 
 /// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
-pub(super) const fn pair_block_iterations(shape: Shape) -> u64 {
+pub(super) const fn pair_block_iterations(shape: OneHidden) -> u64 {
     let tiles = iterations(PAIR_BLOCK as u64 / 2, iterations(shape.hidden as u64, 0));
     1 + iterations(shape.inputs as u64, 0) + tiles
 }
 
 /// The columns j of one dispatch of tr H^2.
-pub(super) fn pair_columns(shape: Shape) -> usize {
+pub(super) fn pair_columns(shape: OneHidden) -> usize {
     ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
 }
 

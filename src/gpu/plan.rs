@@ -6,7 +6,7 @@
 use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS};
 use super::loops::iterations;
 use super::pass::Pass;
-use crate::model::{Activation, Problem, Shape};
+use crate::model::{Activation, OneHidden, Problem};
 
 /// How training spreads one network over invocations. The three compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ impl TrainPlan {
     pub const ALL: [Self; 3] = [Self::Narrow, Self::Shared, Self::Streamed];
 
     /// The fastest plan that keeps a network of `shape` in registers, or else [`TrainPlan::Streamed`].
-    pub fn of(shape: Shape) -> Self {
+    pub fn of(shape: OneHidden) -> Self {
         // Theta and its gradient, the scaled biases, and r and f' of every unit.
         if 2 * shape.parameters() + 3 * shape.hidden <= NARROW_REGISTERS {
             Self::Narrow
@@ -63,7 +63,7 @@ impl TrainPlan {
     }
 
     /// Networks per workgroup.
-    pub(super) fn networks_per_group(self, shape: Shape) -> usize {
+    pub(super) fn networks_per_group(self, shape: OneHidden) -> usize {
         match self {
             Self::Narrow => GROUP,
             Self::Shared => SharedLayout::of(shape).networks_per_group(),
@@ -75,8 +75,8 @@ impl TrainPlan {
     /// except one: over the samples of a tile inside the streamed kernel's loops over inputs. Those index arrays of that size, and a
     /// test sees that they are unrolled.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
-        let shape = problem.shape;
-        let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.activation)) as u64;
+        let shape = problem.network.shape;
+        let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.network.activation)) as u64;
         let hidden = shape.hidden as u64;
         let inputs = iterations(shape.inputs as u64, 0);
         let weights = iterations(shape.inputs as u64 + 1, 0);
@@ -104,7 +104,7 @@ impl TrainPlan {
     }
 
     /// Samples that are taken at a time; their number is padded to a multiple of this.
-    pub(super) fn tile(self, shape: Shape, activation: Activation) -> usize {
+    pub(super) fn tile(self, shape: OneHidden, activation: Activation) -> usize {
         match self {
             Self::Narrow => NarrowLayout::of(shape, activation).tile,
             Self::Shared => SharedLayout::of(shape).tile,
@@ -124,7 +124,7 @@ pub(super) struct NarrowLayout {
 impl NarrowLayout {
     /// The largest tile for which vector registers hold theta, its gradient, the scaled biases, what every unit keeps of each sample
     /// between the forward and the backward pass, and what it takes to get there; and scalar registers the samples.
-    pub(super) fn of(shape: Shape, activation: Activation) -> Self {
+    pub(super) fn of(shape: OneHidden, activation: Activation) -> Self {
         let kept = match activation {
             Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
             // f' does not follow from f.
@@ -163,7 +163,7 @@ pub(super) struct SharedLayout {
 
 impl SharedLayout {
     /// The cheapest layout for `shape` that fits registers; if none does, the one that needs fewest.
-    pub(super) fn of(shape: Shape) -> Self {
+    pub(super) fn of(shape: OneHidden) -> Self {
         let layouts = (1..=MAX_WORKGROUP.ilog2()).map(|power| {
             let lanes = 1 << power;
             let values = MOST_SAMPLE_VALUES / (shape.inputs + 1);
@@ -210,11 +210,11 @@ impl SharedLayout {
 #[cfg(test)]
 mod tests {
     use super::{NarrowLayout, SharedLayout, TrainPlan};
-    use crate::model::{Activation, Shape};
+    use crate::model::{Activation, OneHidden};
 
     #[test]
     fn the_plan_widens_with_the_network() {
-        let plan = |inputs, hidden| TrainPlan::of(Shape::new(inputs, hidden));
+        let plan = |inputs, hidden| TrainPlan::of(OneHidden::new(inputs, hidden));
         for hidden in 1..=10 {
             assert_eq!(plan(2, hidden), TrainPlan::Narrow, "N = {hidden}");
         }
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_narrow_kernel_takes_as_many_samples_at_a_time_as_registers_hold() {
-        let layout = |inputs, hidden, activation| NarrowLayout::of(Shape::new(inputs, hidden), activation);
+        let layout = |inputs, hidden, activation| NarrowLayout::of(OneHidden::new(inputs, hidden), activation);
         let tiles = |activation| [1, 5, 7, 8, 10].map(|hidden| layout(2, hidden, activation).tile);
         assert_eq!(tiles(Activation::Sigmoid), [4, 4, 4, 2, 2]);
         assert_eq!(tiles(Activation::Softplus), [4, 4, 2, 1, 1]);
@@ -258,7 +258,7 @@ mod tests {
     fn shared_layouts_cover_the_network() {
         for inputs in [1, 2, 5, 30, 45, 784] {
             for hidden in 1..=1100 {
-                let layout = SharedLayout::of(Shape::new(inputs, hidden));
+                let layout = SharedLayout::of(OneHidden::new(inputs, hidden));
                 assert!(layout.lanes * layout.units >= hidden, "{layout:?} for N = {hidden}");
                 assert!(layout.tile >= 1 && layout.tile <= layout.lanes, "{layout:?}");
                 assert!(layout.group() <= 256 && layout.group().is_multiple_of(layout.lanes), "{layout:?}");
@@ -266,6 +266,6 @@ mod tests {
                 assert!((layout.tile.max(3) + layout.tile) * layout.group() * 4 <= 16 << 10, "{layout:?}");
             }
         }
-        assert_eq!(SharedLayout::of(Shape::new(2, 32)), SharedLayout { lanes: 8, units: 4, tile: 8, inputs: 2 });
+        assert_eq!(SharedLayout::of(OneHidden::new(2, 32)), SharedLayout { lanes: 8, units: 4, tile: 8, inputs: 2 });
     }
 }

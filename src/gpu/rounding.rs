@@ -3,13 +3,11 @@
 
 use std::ops::RangeInclusive;
 
-use ndarray::ArrayView1;
-
 use super::limits::{SUM_BLOCK, SUM_PART};
 use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::{Arithmetic, Rounding, Spread};
-use crate::model::{Problem, Shape};
+use crate::model::{OneHidden, Problem};
 
 /// u. WGSL leaves open which way a result is rounded, so it may be off by a whole step.
 const UNIT: f64 = 1.0 / (1 << 23) as f64;
@@ -32,7 +30,7 @@ pub(super) fn given_inputs(problem: &Problem) -> f64 {
 }
 
 /// By how much the weights `theta` of a network are off in f32, likewise.
-pub(super) fn given_weights(theta: ArrayView1<'_, f64>) -> f64 {
+pub(super) fn given_weights(theta: &[f64]) -> f64 {
     narrowing(theta.iter())
 }
 
@@ -59,7 +57,7 @@ pub(super) enum Sums {
 
 impl Sums {
     /// Those of shaders/trace_sq.wgsl over `samples` samples.
-    pub(super) fn pairwise(shape: Shape, samples: usize) -> Self {
+    pub(super) fn pairwise(shape: OneHidden, samples: usize) -> Self {
         // A tile of pairs, and four operations more than `of_pairs` has in a pair; the tiles of a block, blocks, dispatches.
         let tiles = samples.min(PAIR_BLOCK).div_ceil(2);
         let blocks = samples.div_ceil(PAIR_BLOCK) + 1;
@@ -68,7 +66,7 @@ impl Sums {
     }
 
     /// Those of shaders/trace_sq_assembled.wgsl with so many items.
-    pub(super) fn assembled(shape: Shape, samples: usize, items: usize) -> Self {
+    pub(super) fn assembled(shape: OneHidden, samples: usize, items: usize) -> Self {
         let length = entry_block(samples);
         // The entries of a row of a tile, the rows, the items of a sum.
         let tile = Items::of(shape).input_tile;
@@ -81,7 +79,7 @@ impl Sums {
 
     /// The rounding of a network with this tr H^2, `size` and `perturbation`, as the device has them.
     pub(super) fn rounding(self, problem: &Problem, trace_sq: f64, size: f64, perturbation: f64) -> Rounding {
-        let shape = problem.shape;
+        let shape = problem.network.shape;
         if !(SIZES.contains(&size) && perturbation < LARGEST) {
             return Rounding { hessian: f64::INFINITY, trace: f64::INFINITY, trace_sq: f64::INFINITY };
         }

@@ -1,7 +1,7 @@
 //! The two exact routes to tr H^2 as passes: how the assembled one is cut up, and which of them is faster for given sizes.
 
 use crate::engine::{EngineError, Route};
-use crate::model::Shape;
+use crate::model::OneHidden;
 
 /// The most inputs of a tile of H(w,w): two sets of sums over a tile of 6 x 6 stay in registers.
 const MOST_INPUTS: usize = 6;
@@ -20,7 +20,7 @@ pub(super) struct Items {
 
 impl Items {
     /// The items of a network of `shape`.
-    pub(super) fn of(shape: Shape) -> Self {
+    pub(super) fn of(shape: OneHidden) -> Self {
         let input_tiles = (shape.inputs + 1).div_ceil(MOST_INPUTS);
         Self {
             input_tile: (shape.inputs + 1).div_ceil(input_tiles),
@@ -69,7 +69,7 @@ impl Items {
 
 /// Vector instructions of the pairwise route for a tile, the four pairs of two samples with two others: 53 a unit and 86 more, and its
 /// share of the products of M inputs.
-fn pair_tile_cost(shape: Shape) -> f64 {
+fn pair_tile_cost(shape: OneHidden) -> f64 {
     (53 * shape.hidden + 86) as f64 + 3.0 / 32.0 * shape.inputs as f64
 }
 
@@ -85,7 +85,7 @@ const PAIR_TILE_IN_SOFTWARE: f64 = 1.9;
 /// does so. On software adapters the pairwise route's cost is multiplied by [`PAIR_TILE_IN_SOFTWARE`], fitted to both routes' times on
 /// llvmpipe (AVX2, two cores) over 23 shapes, M from 2 to 64, N from 1 to 128, I from 20 to 600: the ratios of the times are 0.8 to 1.3 times
 /// those of the costs.
-pub(super) fn assembles(route: Route, shape: Shape, samples: usize, hardware: bool) -> bool {
+pub(super) fn assembles(route: Route, shape: OneHidden, samples: usize, hardware: bool) -> bool {
     let items = Items::of(shape);
     match route {
         Route::Pairwise => false,
@@ -108,32 +108,33 @@ const fn pairs(count: u128) -> u128 {
 mod tests {
     use super::{Items, assembles, pair_tile_cost};
     use crate::engine::Route;
-    use crate::model::Shape;
+    use crate::model::OneHidden;
 
     #[test]
     fn tiles_cover_the_inputs_and_no_more_than_they_must() {
         for inputs in 1..=100 {
-            let items = Items::of(Shape::new(inputs, 3));
+            let items = Items::of(OneHidden::new(inputs, 3));
             assert!(
                 items.width() > inputs && items.width() <= inputs + items.input_tiles,
                 "{items:?} for M = {inputs}"
             );
             assert!(items.input_tile <= 6);
         }
-        assert_eq!(Items::of(Shape::new(2, 3)).count().unwrap(), 10);
-        assert_eq!(Items::of(Shape::new(30, 6)).count().unwrap(), 28 * 21);
-        assert!(Items::of(Shape::new(1, 300_000)).count().is_err());
+        assert_eq!(Items::of(OneHidden::new(2, 3)).count().unwrap(), 10);
+        assert_eq!(Items::of(OneHidden::new(30, 6)).count().unwrap(), 28 * 21);
+        assert!(Items::of(OneHidden::new(1, 300_000)).count().is_err());
     }
 
     #[test]
     fn auto_assembles_narrow_networks_and_many_samples() {
         for hardware in [true, false] {
-            let auto = |inputs, hidden, samples| assembles(Route::Auto, Shape::new(inputs, hidden), samples, hardware);
+            let auto =
+                |inputs, hidden, samples| assembles(Route::Auto, OneHidden::new(inputs, hidden), samples, hardware);
             assert!(auto(2, 3, 50) && auto(2, 10, 50) && auto(30, 6, 10_000) && auto(64, 2, 60_000));
             assert!(!auto(2, 128, 50) && !auto(30, 6, 10) && !auto(1, 300_000, 10));
         }
-        assert!(!assembles(Route::Pairwise, Shape::new(2, 3), 50, true));
-        assert!(assembles(Route::Assembled, Shape::new(2, 128), 5, true));
+        assert!(!assembles(Route::Pairwise, OneHidden::new(2, 3), 50, true));
+        assert!(assembles(Route::Assembled, OneHidden::new(2, 128), 5, true));
     }
 
     /// What tests/machine_code measures of the two kernels' innermost loops.
@@ -152,10 +153,10 @@ mod tests {
         assert!(tiles.len() >= 16 && items.len() >= 22, "{} and {} kernels", tiles.len(), items.len());
         let near = |cost: f64, measured: f64| (cost - measured).abs() <= 0.02 * measured;
         for (inputs, hidden, measured) in tiles {
-            let without_inputs = pair_tile_cost(Shape::new(0, hidden));
+            let without_inputs = pair_tile_cost(OneHidden::new(0, hidden));
             // From some width on the loop over the units stays a loop, and what is measured is one unit.
             let cost = if measured < 86.0 {
-                without_inputs - pair_tile_cost(Shape::new(0, hidden - 1))
+                without_inputs - pair_tile_cost(OneHidden::new(0, hidden - 1))
             } else {
                 without_inputs
             };
@@ -163,7 +164,7 @@ mod tests {
             assert!(!near(cost * 1.05, measured));
         }
         for (inputs, hidden, measured) in items {
-            let cost = Items::of(Shape::new(inputs, hidden)).cost() as f64;
+            let cost = Items::of(OneHidden::new(inputs, hidden)).cost() as f64;
             assert!(
                 near(cost, measured),
                 "trace_sq_assembled, M = {inputs}, N = {hidden}: {cost}, measured {measured}"

@@ -51,12 +51,12 @@ impl Session {
     /// Whether tr H^2 is summed from the entries of H.
     pub(super) fn assembles(&self, problem: &Problem) -> bool {
         let hardware = self.adapter.summary().hardware;
-        route::assembles(self.tuning.route, problem.shape, problem.data.samples(), hardware)
+        route::assembles(self.tuning.route, problem.network.shape, problem.data.samples(), hardware)
     }
 
     /// The training kernel for `problem`.
     pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
-        self.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.shape))
+        self.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.network.shape))
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.

@@ -11,7 +11,8 @@ use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
-use crate::model::{Activation, Problem, Shape};
+use crate::fingerprint::Fingerprint;
+use crate::model::{Activation, Network, OneHidden, Problem};
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
@@ -29,7 +30,7 @@ pub(super) const Z_SCALE: f32 = -LOG2_E;
 /// The complete WGSL of `pass` for networks of `shape` with `activation` on I = `samples`, as it is handed to the driver.
 ///
 /// The number of samples decides only where [`Pass::Train`] reads them from: a uniform buffer as long as they fit one.
-pub fn wgsl(pass: Pass, shape: Shape, activation: Activation, samples: usize) -> String {
+pub fn wgsl(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
     let evaluated = evaluation_constants();
     let (tile, parts) = match pass {
         Pass::Seeds => (1, vec![include_str!("../../shaders/parts/philox.wgsl"), ""]),
@@ -100,7 +101,7 @@ fn evaluation_constants() -> String {
 }
 
 /// Sizes and status numbers, from the same definitions that the host uses.
-fn constants(shape: Shape, activation: Activation) -> String {
+fn constants(shape: OneHidden, activation: Activation) -> String {
     format!(
         "// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n\
          const INPUTS: u32 = {inputs}u;\n\
@@ -128,7 +129,7 @@ fn constants(shape: Shape, activation: Activation) -> String {
 }
 
 /// What only `pass` needs to know.
-fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usize) -> String {
+fn pass_constants(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
     match pass {
         Pass::Train => {
             let layout = NarrowLayout::of(shape, activation);
@@ -184,9 +185,7 @@ fn pass_constants(pass: Pass, shape: Shape, activation: Activation, samples: usi
 
 /// A hash of the texts of `passes` for `problem`: results of the GPU engine depend on them, so a run records it.
 pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
-    let mut hasher = blake3::Hasher::new();
-    for &pass in passes {
-        hasher.update(wgsl(pass, problem.shape, problem.activation, problem.data.samples()).as_bytes());
-    }
-    hasher.finalize().to_hex()[..16].to_owned()
+    let Network { shape, activation } = problem.network;
+    let texts = passes.iter().map(|&pass| wgsl(pass, shape, activation, problem.data.samples()));
+    texts.fold(Fingerprint::default(), |hash, text| hash.add(text.as_bytes())).digits()
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ndarray::{ArrayView2, Axis};
-
 use super::eigenvalues::{MOST_PARAMETERS, PIVOTS, Steps};
 use super::forward::Forward;
 use super::kernel::Kernel;
@@ -14,19 +12,20 @@ use super::pass::Pass;
 use super::session::Session;
 use super::shader::OUTPUT_TERMS;
 use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The most networks of one round.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
-    let (samples, hidden, parameters) = (problem.data.samples(), problem.shape.hidden, problem.shape.parameters());
+pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+    let (samples, hidden, parameters) =
+        (problem.data.samples(), problem.network.shape.hidden, problem.network.parameters());
     if parameters > MOST_PARAMETERS {
         return Err(EngineError::Limit(format!(
             "a network of M = {} inputs and N = {hidden} hidden units has D = {parameters} parameters, and the GPU engine finds the \
              eigenvalues of at most {MOST_PARAMETERS} x {MOST_PARAMETERS} Hessians: use fewer hidden units, or --backend cpu",
-            problem.shape.inputs
+            problem.network.shape.inputs
         )));
     }
     let largest = (samples * hidden.max(OUTPUT_TERMS)).max((parameters + PIVOTS) * parameters);
@@ -38,11 +37,11 @@ pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: ArrayView2<'_, f
         MOST_AT_ONCE / matrices,
     )?;
     let mut spectra = Spectra::default();
-    if theta.is_empty() {
+    if theta.nrows() == 0 {
         return Ok(spectra);
     }
     let passes = Passes::new(gpu, problem)?;
-    for rows in theta.axis_chunks_iter(Axis(0), round * matrices) {
+    for rows in theta.chunks(round * matrices) {
         passes.round(gpu, problem, rows, &mut spectra)?;
     }
     Ok(spectra)
@@ -70,11 +69,11 @@ impl Passes {
         &self,
         gpu: &Session,
         problem: &Problem,
-        theta: ArrayView2<'_, f64>,
+        theta: Theta<'_>,
         spectra: &mut Spectra,
     ) -> Result<(), EngineError> {
         let device = &gpu.device;
-        let (networks, parameters) = theta.dim();
+        let (networks, parameters) = (theta.nrows(), theta.ncols());
         let batch = self.forward.run(gpu, problem, theta)?;
 
         let matrices = device.buffer("Hessians", parameters * parameters * networks)?;

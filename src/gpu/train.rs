@@ -1,7 +1,5 @@
 //! Training a batch: dispatch after dispatch over the networks that are still unfinished.
 
-use std::time::Instant;
-
 use ndarray::Array2;
 
 use super::device::Device;
@@ -12,6 +10,7 @@ use super::pass::Pass;
 use super::plan::{NarrowLayout, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
+use crate::clock::Instant;
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
 
@@ -23,7 +22,7 @@ pub(super) fn train(
     descent: &Descent,
     start: &Start<'_>,
 ) -> Result<Trained, EngineError> {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     let count = start.count();
     if count == 0 {
         return Ok(Trained { theta: Array2::zeros((0, parameters)), status: Vec::new(), steps: Vec::new() });
@@ -34,7 +33,7 @@ pub(super) fn train(
     let device = &gpu.device;
     let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
-    let networks_per_group = plan.networks_per_group(problem.shape);
+    let networks_per_group = plan.networks_per_group(problem.network.shape);
     let lanes = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
 
     let samples = sample_buffer(device, problem, plan)?;
@@ -107,8 +106,8 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
             "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this software driver \
              stops every invocation after {limit}: use at most {} samples, or --backend cpu",
             problem.data.samples(),
-            problem.shape.hidden,
-            problem.shape.inputs,
+            problem.network.shape.hidden,
+            problem.network.shape.inputs,
             problem.data.samples() as u64 * u64::from(limit) / (2 * step).max(1),
         ))),
         fitting => Ok(gpu.tuning.steps.min(u32::try_from(fitting).unwrap_or(u32::MAX))),
@@ -117,13 +116,13 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
 
 /// The samples as the kernel of `plan` reads them.
 fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
-    let width = problem.shape.inputs + 1;
-    let tile = plan.tile(problem.shape, problem.activation);
+    let width = problem.network.shape.inputs + 1;
+    let tile = plan.tile(problem.network.shape, problem.network.activation);
     let scaled = scaled_samples(problem, tile);
     if plan != TrainPlan::Narrow {
         return device.buffer_with("samples", &scaled);
     }
-    let layout = NarrowLayout::of(problem.shape, problem.activation);
+    let layout = NarrowLayout::of(problem.network.shape, problem.network.activation);
     // [tile][value][sample of the tile], each tile filled up to whole rows of four.
     let mut tiled: Vec<f32> = Vec::new();
     for samples in scaled.chunks_exact(tile * width) {
@@ -143,7 +142,7 @@ fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<
 /// The scale is one more rounding of each x, as large as the one that made it f32. Rows of zeros fill up the last `tile`; a label of 0
 /// makes their share in every sum 0.
 fn scaled_samples(problem: &Problem, tile: usize) -> Vec<f32> {
-    let (data, scale) = (&problem.data, f64::from(y_scale(problem.activation)));
+    let (data, scale) = (&problem.data, f64::from(y_scale(problem.network.activation)));
     let mut rows: Vec<f32> = data
         .x()
         .rows()
@@ -154,7 +153,7 @@ fn scaled_samples(problem: &Problem, tile: usize) -> Vec<f32> {
             x.to_vec().into_iter().map(move |x| x * scale).chain([label]).map(|value| value as f32)
         })
         .collect();
-    rows.resize(data.samples().next_multiple_of(tile) * (problem.shape.inputs + 1), 0.0);
+    rows.resize(data.samples().next_multiple_of(tile) * (problem.network.shape.inputs + 1), 0.0);
     rows
 }
 

@@ -2,11 +2,11 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 /// A smooth activation function f of the hidden units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// f(y) = y.
@@ -29,9 +29,9 @@ pub struct Derivatives {
     /// f(y).
     pub value: f64,
     /// f'(y).
-    pub first: f64,
+    pub df: f64,
     /// f''(y).
-    pub second: f64,
+    pub ddf: f64,
 }
 
 impl Activation {
@@ -52,22 +52,22 @@ impl Activation {
     /// f, f' and f'' at `y`, in f64.
     pub fn derivatives(self, y: f64) -> Derivatives {
         match self {
-            Self::Linear => Derivatives { value: y, first: 1.0, second: 0.0 },
+            Self::Linear => Derivatives { value: y, df: 1.0, ddf: 0.0 },
             Self::Sigmoid => {
                 let (f, complement) = sigmoid_both(y);
-                let first = f * complement;
-                Derivatives { value: f, first, second: (complement - f) * first }
+                let df = f * complement;
+                Derivatives { value: f, df, ddf: (complement - f) * df }
             }
             Self::Tanh => {
                 let f = libm::tanh(y);
                 // 1 - f^2 = 4 sigmoid(2y) sigmoid(-2y): no cancellation for large |y|.
                 let (upper, lower) = sigmoid_both(2.0 * y);
-                let first = 4.0 * upper * lower;
-                Derivatives { value: f, first, second: -2.0 * f * first }
+                let df = 4.0 * upper * lower;
+                Derivatives { value: f, df, ddf: -2.0 * f * df }
             }
             Self::Softplus => {
-                let (first, complement) = sigmoid_both(y);
-                Derivatives { value: softplus(y), first, second: first * complement }
+                let (df, complement) = sigmoid_both(y);
+                Derivatives { value: softplus(y), df, ddf: df * complement }
             }
             Self::Gelu => {
                 let distribution = normal_distribution(y);
@@ -76,8 +76,8 @@ impl Activation {
                 let density = normal_density(near);
                 Derivatives {
                     value: y * distribution,
-                    first: distribution + near * density,
-                    second: density * (2.0 - near * near),
+                    df: distribution + near * density,
+                    ddf: density * (2.0 - near * near),
                 }
             }
         }
@@ -119,11 +119,11 @@ mod tests {
                 let y = f64::from(k) * 0.13;
                 let (minus, at, plus) =
                     (activation.derivatives(y - h), activation.derivatives(y), activation.derivatives(y + h));
-                let first = (plus.value - minus.value) / (2.0 * h);
-                let second = (plus.first - minus.first) / (2.0 * h);
+                let df = (plus.value - minus.value) / (2.0 * h);
+                let ddf = (plus.df - minus.df) / (2.0 * h);
                 // Truncation h^2 f'''/6 < 1e-10, rounding 1e-16 |f| / h < 1e-10.
-                assert!((first - at.first).abs() < 5e-10, "{activation:?} f'({y})");
-                assert!((second - at.second).abs() < 5e-10, "{activation:?} f''({y})");
+                assert!((df - at.df).abs() < 5e-10, "{activation:?} f'({y})");
+                assert!((ddf - at.ddf).abs() < 5e-10, "{activation:?} f''({y})");
             }
         }
     }

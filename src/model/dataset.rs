@@ -3,13 +3,15 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-/// I samples x_i in R^M (row i of `x`) with labels q_i in {0, 1}.
+use super::targets::{Targets, is_label};
+
+/// I samples x_i in R^M (row i of `x`) with their targets.
 ///
 /// Values are f64; engines that compute in f32 round them once, to nearest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     x: Array2<f64>,
-    q: Array1<f64>,
+    targets: Targets,
 }
 
 /// Why arrays are no data set.
@@ -124,7 +126,7 @@ impl Dataset {
         }
         // Row-major whatever the file's order was: engines read rows as slices.
         let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
-        Ok(Self { x, q })
+        Ok(Self { x, targets: Targets::Binary(q) })
     }
 
     /// The centres and scales that give every input mean 0 and standard deviation 1.
@@ -151,11 +153,12 @@ impl Dataset {
         for (mut column, (mean, deviation)) in x.axis_iter_mut(Axis(1)).zip(scales) {
             column.mapv_inplace(|x| (x - mean) / deviation);
         }
-        Self::new(x, self.q.clone())
+        let Targets::Binary(q) = &self.targets;
+        Self::new(x, q.clone())
     }
 
-    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that never changes is not
-    /// among them: rounding it is as good as another weight.
+    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that
+    /// never changes is not among them: rounding it is as good as another weight.
     pub fn inputs_rounded_by_f32(&self) -> Vec<RoundedInput> {
         let columns = self.x.axis_iter(Axis(1)).enumerate();
         columns
@@ -169,8 +172,8 @@ impl Dataset {
             .collect()
     }
 
-    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is furthest off first. One
-    /// that never changes is among them for its mean alone.
+    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is
+    /// furthest off first. One that never changes is among them for its mean alone.
     pub fn scaled_inputs(&self) -> Vec<ScaledInput> {
         let (means, squares) = self.moments();
         let inputs = means.iter().zip(&squares).enumerate();
@@ -180,21 +183,6 @@ impl Dataset {
             .collect();
         found.sort_by(|a, b| b.factor().total_cmp(&a.factor()));
         found
-    }
-
-    /// The label that all samples have, if it is one.
-    pub fn single_class(&self) -> Option<f64> {
-        let first = *self.q.first()?;
-        self.q.iter().all(|q| q.to_bits() == first.to_bits()).then_some(first)
-    }
-
-    /// The least loss of a network that predicts the same for every sample: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with I_1 samples of
-    /// class 1 and I_0 of class 0.
-    pub fn loss_of_constant(&self) -> f64 {
-        let samples = self.samples() as f64;
-        let ones = self.q.sum();
-        let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
-        part(ones) + part(samples - ones)
     }
 
     /// I, the number of samples.
@@ -214,18 +202,19 @@ impl Dataset {
 
     /// All labels, (I,), each exactly 0.0 or 1.0.
     pub fn q(&self) -> ArrayView1<'_, f64> {
-        self.q.view()
+        let Targets::Binary(q) = &self.targets;
+        q.view()
+    }
+
+    /// The targets of all samples.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
     }
 
     /// Sample x_i.
     pub fn sample(&self, i: usize) -> ArrayView1<'_, f64> {
         self.x.row(i)
     }
-}
-
-#[expect(clippy::float_cmp, reason = "a label is exactly 0 or 1; NaN is neither")]
-pub(crate) fn is_label(v: f64) -> bool {
-    v == 0.0 || v == 1.0
 }
 
 #[cfg(test)]
@@ -272,10 +261,13 @@ mod tests {
     fn the_loss_of_a_constant_is_that_of_the_shares_of_the_classes() {
         let data = |q: Array1<f64>| Dataset::new(Array2::zeros((q.len(), 1)), q).unwrap();
         let mixed = data(array![0.0, 1.0, 1.0, 1.0]);
-        assert!((mixed.loss_of_constant() - (3.0 * (4.0_f64 / 3.0).ln() + 4.0_f64.ln())).abs() < 1e-12);
-        assert_eq!(mixed.single_class(), None);
+        assert!((mixed.targets().loss_of_constant() - (3.0 * (4.0_f64 / 3.0).ln() + 4.0_f64.ln())).abs() < 1e-12);
+        assert_eq!(mixed.targets().single_class(), None);
         let alike = data(array![1.0, 1.0]);
-        assert_eq!((alike.single_class(), alike.loss_of_constant().to_bits()), (Some(1.0), 0.0_f64.to_bits()));
+        assert_eq!(
+            (alike.targets().single_class(), alike.targets().loss_of_constant().to_bits()),
+            (Some(1.0), 0.0_f64.to_bits())
+        );
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! From a seed to the initial weights theta_0.
 
-use super::{Shape, Stream, philox::block};
+use super::{OneHidden, Stream, philox::block};
 
-/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32 number, and all
-/// are 0 where hardware flushes those.
+/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32
+/// number, and all are 0 where hardware flushes those.
 pub const SMALLEST_INIT_RANGE: f32 = f32::from_bits((127 - 102) << 23);
 
-/// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`Shape`].
+/// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`OneHidden`].
 ///
-/// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values are
-/// bit-equal on every engine: each is one exact integer times one f32 factor.
-pub fn initial_theta(shape: Shape, seed: u64, range: f32) -> Vec<f32> {
+/// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values
+/// are bit-equal on every engine: each is one exact integer times one f32 factor.
+pub fn initial_theta(shape: OneHidden, seed: u64, range: f32) -> Vec<f32> {
     let mut theta = Vec::with_capacity(shape.parameters() + 3);
     let mut index = 0;
     while theta.len() < shape.parameters() {
@@ -34,7 +34,7 @@ pub fn uniform_symmetric(word: u32, range: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
-    use crate::model::Shape;
+    use crate::model::OneHidden;
 
     #[test]
     fn uniform_values_are_symmetric_and_inside_the_range() {
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn theta_is_spread_over_the_range_and_differs_by_seed() {
-        let shape = Shape::new(30, 30);
+        let shape = OneHidden::new(30, 30);
         let theta = initial_theta(shape, 7, 10.0);
         assert_eq!(theta.len(), shape.parameters());
         let mean = theta.iter().map(|&t| f64::from(t)).sum::<f64>() / theta.len() as f64;

@@ -1,8 +1,9 @@
 //! The Lanczos method: both ends of the spectrum from a few products with the matrix.
 
-use nalgebra::{DMatrix, SymmetricEigen};
+use nalgebra::DMatrix;
 
 use super::{Symmetric, dot, norm, start_vector};
+use crate::reference::symmetric_eigen;
 
 /// What [`lanczos`] found.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,13 +20,13 @@ pub struct Extremes {
 
 /// The largest and the smallest eigenvalue of `matrix` by the Lanczos method with full reorthogonalisation.
 ///
-/// Stops when both residuals are at most `tolerance` times the largest |Ritz value|, when the Krylov space is invariant, or after
-/// `most_products` (at most D) products. The start vector is that of `seed`.
+/// Stops when both residuals are at most `tolerance` times the largest |Ritz value|, when the Krylov space is
+/// invariant, or after `most_products` (at most D) products. The start vector is that of `seed`.
 ///
 /// Cost: k products and about 8 D k^2 flops to reorthogonalise twice. Error of lambda_1 after k steps: at most
-/// (lambda_1 - lambda_D) (tan(start, u_1) / T_{k-1}(1 + 2 gap))^2 with the Chebyshev polynomial T and gap = (lambda_1 - lambda_2) /
-/// (lambda_2 - lambda_D) (Kaniel 1966, Saad 1980; Golub and Van Loan, Matrix Computations, Section 10.1); at k = D only rounding
-/// is left. An eigenvalue is found whatever its multiplicity, but only once.
+/// (lambda_1 - lambda_D) (tan(start, u_1) / T_{k-1}(1 + 2 gap))^2 with the Chebyshev polynomial T and gap = (lambda_1 -
+/// lambda_2) / (lambda_2 - lambda_D) (Kaniel 1966, Saad 1980; Golub and Van Loan, Matrix Computations, Section 10.1);
+/// at k = D only rounding is left. An eigenvalue is found whatever its multiplicity, but only once.
 ///
 /// NaN in a product gives NaN in both values.
 pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, seed: u64) -> Extremes {
@@ -40,7 +41,8 @@ pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, se
         let last = &basis[products - 1];
         matrix.apply(last, &mut product);
         diagonal.push(dot(last, &product));
-        // The three-term recurrence is what this does in exact arithmetic; twice against all is enough in rounded arithmetic.
+        // The three-term recurrence is what this does in exact arithmetic; twice against all is enough in rounded
+        // arithmetic.
         for _ in 0..2 {
             for vector in &basis {
                 let along = dot(vector, &product);
@@ -78,15 +80,12 @@ fn extremes(diagonal: &[f64], off_diagonal: &[f64], length: f64) -> Extremes {
     if !length.is_finite() || projection.iter().any(|x| !x.is_finite()) {
         return nothing;
     }
-    // The iteration deflates relative to neighbouring elements; a shift by twice the norm keeps those off rounding noise.
-    let shift = 2.0 * projection.norm();
-    let shifted = projection + DMatrix::from_diagonal_element(size, size, shift);
-    let Some(eigen) = SymmetricEigen::try_new(shifted, f64::EPSILON, 1000.max(30 * size)) else { return nothing };
-    let (largest, smallest) = (eigen.eigenvalues.imax(), eigen.eigenvalues.imin());
-    let residual = |column| length * eigen.eigenvectors[(size - 1, column)].abs();
+    let Some(eigen) = symmetric_eigen(projection) else { return nothing };
+    let (largest, smallest) = (eigen.values.imax(), eigen.values.imin());
+    let residual = |column| length * eigen.vectors[(size - 1, column)].abs();
     Extremes {
-        lambda_max: eigen.eigenvalues[largest] - shift,
-        lambda_min: eigen.eigenvalues[smallest] - shift,
+        lambda_max: eigen.values[largest],
+        lambda_min: eigen.values[smallest],
         residuals: [residual(largest), residual(smallest)],
         products: size,
     }

@@ -17,14 +17,15 @@ pub struct PowerIteration {
 
 /// `lambda_max` of `matrix` by power iteration from the start vector of `seed`.
 ///
-/// u <- (H - shift) u, normalised, until the residual is at most `tolerance` times |Rayleigh quotient - shift|, or `most_products`
-/// products were taken. Unshifted it converges to the eigenvalue of largest magnitude. Where that turns out to be negative, which is
-/// lambda_D, it starts again on H - lambda_D I, whose eigenvalues are all >= 0 and of which lambda_1 is the largest. (Near a
-/// minimum lambda_1 dominates, and the second run is not needed.)
+/// u <- (H - shift) u, normalised, until the residual is at most `tolerance` times |Rayleigh quotient - shift|, or
+/// `most_products` products were taken. Unshifted it converges to the eigenvalue of largest magnitude. Where that turns
+/// out to be negative, which is lambda_D, it starts again on H - lambda_D I, whose eigenvalues are all >= 0 and of
+/// which lambda_1 is the largest. (Near a minimum lambda_1 dominates, and the second run is not needed.)
 ///
-/// Cost: one product a step, plus 6 D flops. Error after k steps: proportional to rho^2k with rho = |lambda_2| / |lambda_1|, the
-/// magnitudes of the two eigenvalues that are largest after the shift (Golub and Van Loan, Matrix Computations, Section 8.2); a
-/// pair +lambda, -lambda of equal magnitude never converges and ends with a large residual.
+/// Cost: one product a step, plus 6 D flops. Error after k steps: proportional to rho^2k with rho = |lambda_2| /
+/// |lambda_1|, the magnitudes of the two eigenvalues that are largest after the shift (Golub and Van Loan, Matrix
+/// Computations, Section 8.2); a pair +lambda, -lambda of equal magnitude never converges and ends with a large
+/// residual.
 pub fn power_iteration(matrix: &impl Symmetric, tolerance: f64, most_products: usize, seed: u64) -> PowerIteration {
     let first = run(matrix, 0.0, tolerance, most_products, seed);
     if first.lambda_max < 0.0 && first.products < most_products {

@@ -17,8 +17,8 @@ pub fn rademacher(size: usize, seed: u64, index: u32) -> Vec<f64> {
     signs
 }
 
-/// A vector of unit length to start an iteration from: `size` uniform values on (-1, 1), scaled. No eigenvector of a given
-/// matrix is orthogonal to it, except with probability 0.
+/// A vector of unit length to start an iteration from: `size` uniform values on (-1, 1), scaled. No eigenvector of a
+/// given matrix is orthogonal to it, except with probability 0.
 pub fn start_vector(size: usize, seed: u64) -> Vec<f64> {
     let words = (0..size.div_ceil(4) as u32).flat_map(|index| block(seed, Stream::Starts, index));
     let mut vector: Vec<f64> = words.take(size).map(|word| f64::from(uniform_symmetric(word, 1.0))).collect();

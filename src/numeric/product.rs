@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use crate::model::{Problem, Shape};
+use crate::model::{OneHidden, Problem};
 use crate::reference::{Terms, terms};
 
 /// A symmetric matrix that is known by its products with vectors.
@@ -29,22 +29,23 @@ impl Symmetric for ArrayView2<'_, f64> {
 
 /// The Hessian of one network as an operator: one forward pass when it is made, then any number of products.
 ///
-/// From Eqs. 15-18 with a direction \[U; u\], U of the shape of W and u of that of V: with a_in = U_n.h(x_i) and the change of the
-/// output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
+/// From Eqs. 15-18 with a direction \[U; u\], U of the shape of W and u of that of V: with a_in = U_n.h(x_i) and the
+/// change of the output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
 ///
 /// - the part for W_n is sum_i h(x_i) \[s_i dz_i v_n f'_in + delta_i (v_n f''_in a_in + f'_in u_n)\],
 /// - the part for v_0 is sum_i s_i dz_i,
 /// - the part for v_n is sum_i \[s_i dz_i r_in + delta_i f'_in a_in\].
 ///
-/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994) has such products for any network.
+/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994) has such products for any
+/// network.
 #[derive(Debug, Clone)]
 pub struct HessianProduct<'a> {
     problem: &'a Problem,
     terms: Terms,
     /// v_n f'_in, (I, N).
-    v_first: Vec<f64>,
+    v_df: Vec<f64>,
     /// delta_i f'_in, (I, N).
-    delta_first: Vec<f64>,
+    delta_df: Vec<f64>,
     /// delta_i v_n f''_in, (I, N).
     curvature: Vec<f64>,
 }
@@ -52,19 +53,19 @@ pub struct HessianProduct<'a> {
 impl<'a> HessianProduct<'a> {
     /// The Hessian of `problem` at `theta` (D,).
     pub fn new(problem: &'a Problem, theta: &[f64]) -> Self {
-        let shape = problem.shape;
+        let shape = problem.network.shape;
         let terms = terms(problem, theta);
         let weights = &theta[shape.v(0)..];
         let units = || (0..terms.samples).flat_map(|i| (0..shape.hidden).map(move |n| (i, n))).enumerate();
-        let v_first = units().map(|(at, (_, n))| weights[n] * terms.first[at]).collect();
-        let delta_first = units().map(|(at, (i, _))| terms.delta[i] * terms.first[at]).collect();
-        let curvature = units().map(|(at, (i, n))| terms.delta[i] * weights[n] * terms.second[at]).collect();
-        Self { problem, terms, v_first, delta_first, curvature }
+        let v_df = units().map(|(at, (_, n))| weights[n] * terms.df[at]).collect();
+        let delta_df = units().map(|(at, (i, _))| terms.delta[i] * terms.df[at]).collect();
+        let curvature = units().map(|(at, (i, n))| terms.delta[i] * weights[n] * terms.ddf[at]).collect();
+        Self { problem, terms, v_df, delta_df, curvature }
     }
 
-    /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an addition
-    /// each counting one.
-    pub const fn flops(shape: Shape, samples: usize) -> u64 {
+    /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an
+    /// addition each counting one.
+    pub const fn flops(shape: OneHidden, samples: usize) -> u64 {
         let (samples, hidden, inputs) = (samples as u64, shape.hidden as u64, shape.inputs as u64);
         samples * hidden * (4 * (inputs + 1) + 13) + 3 * samples
     }
@@ -72,11 +73,11 @@ impl<'a> HessianProduct<'a> {
 
 impl Symmetric for HessianProduct<'_> {
     fn size(&self) -> usize {
-        self.problem.shape.parameters()
+        self.problem.network.parameters()
     }
 
     fn apply(&self, x: &[f64], out: &mut [f64]) {
-        let Problem { shape, data, .. } = self.problem;
+        let (shape, data) = (self.problem.network.shape, &self.problem.data);
         let hidden = shape.hidden;
         let (direction_w, direction_v) = x.split_at(shape.v_bias());
         out.fill(0.0);
@@ -84,8 +85,8 @@ impl Symmetric for HessianProduct<'_> {
         let mut along = vec![0.0; hidden];
         for (i, sample) in data.x().rows().into_iter().enumerate() {
             let units = i * hidden..(i + 1) * hidden;
-            let (v_first, r) = (&self.v_first[units.clone()], &self.terms.r[units.clone()]);
-            let (delta_first, curvature) = (&self.delta_first[units.clone()], &self.curvature[units]);
+            let (v_df, r) = (&self.v_df[units.clone()], &self.terms.r[units.clone()]);
+            let (delta_df, curvature) = (&self.delta_df[units.clone()], &self.curvature[units]);
             // w stacks the columns of W: the first N numbers belong to the bias, then N to each input.
             along.copy_from_slice(&direction_w[..hidden]);
             for (column, &x) in direction_w[hidden..].chunks_exact(hidden).zip(sample) {
@@ -93,13 +94,13 @@ impl Symmetric for HessianProduct<'_> {
             }
             let mut output_change = direction_v[0];
             for n in 0..hidden {
-                output_change += direction_v[n + 1] * r[n] + v_first[n] * along[n];
+                output_change += direction_v[n + 1] * r[n] + v_df[n] * along[n];
             }
             let scaled = self.terms.s[i] * output_change;
             out_v[0] += scaled;
             for n in 0..hidden {
-                out_v[n + 1] += scaled * r[n] + delta_first[n] * along[n];
-                along[n] = scaled * v_first[n] + curvature[n] * along[n] + delta_first[n] * direction_v[n + 1];
+                out_v[n + 1] += scaled * r[n] + delta_df[n] * along[n];
+                along[n] = scaled * v_df[n] + curvature[n] * along[n] + delta_df[n] * direction_v[n + 1];
                 out_w[n] += along[n];
             }
             for (column, &x) in out_w[hidden..].chunks_exact_mut(hidden).zip(sample) {

@@ -4,14 +4,16 @@ use super::{Symmetric, dot, norm, rademacher};
 
 /// tr H as the mean of z.Hz over `probes` Rademacher vectors z (Hutchinson 1989).
 ///
-/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H||_F^2 - sum_d H_dd^2) / probes).
+/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H||_F^2 - sum_d H_dd^2) /
+/// probes).
 pub fn hutchinson(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, dot)
 }
 
 /// tr H^2 as the mean of ||Hz||^2 over `probes` Rademacher vectors z: [`hutchinson`] of H^2.
 ///
-/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H^2||_F^2 - sum_d (H^2)_dd^2) / probes).
+/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H^2||_F^2 - sum_d (H^2)_dd^2) /
+/// probes).
 pub fn hutchinson_sq(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, |_, product| dot(product, product))
 }
@@ -28,11 +30,13 @@ fn mean_over_probes(matrix: &impl Symmetric, probes: u32, seed: u64, estimate: i
     sum / f64::from(probes)
 }
 
-/// tr H by Hutch++ (Meyer, Musco, Musco and Woodruff 2021, Algorithm 1) with about `products` products in three equal parts.
+/// tr H by Hutch++ (Meyer, Musco, Musco and Woodruff 2021, Algorithm 1) with about `products` products in three equal
+/// parts.
 ///
-/// With Q an orthonormal basis of H S for Rademacher S: tr(Q^T H Q) exactly, and [`hutchinson`] for the rest, (I - Q Q^T) H (I - Q Q^T).
-/// Unbiased. Cost: 3 floor(products / 3) products (at least 3), plus about 6 D (products / 3)^2 flops. Error: 1/products times tr H
-/// for positive semidefinite H, against 1/sqrt(products) of Hutchinson's; exact once `products` / 3 reaches the rank.
+/// With Q an orthonormal basis of H S for Rademacher S: tr(Q^T H Q) exactly, and [`hutchinson`] for the rest, (I - Q
+/// Q^T) H (I - Q Q^T). Unbiased. Cost: 3 floor(products / 3) products (at least 3), plus about 6 D (products / 3)^2
+/// flops. Error: 1/products times tr H for positive semidefinite H, against 1/sqrt(products) of Hutchinson's; exact
+/// once `products` / 3 reaches the rank.
 pub fn hutch_plus_plus(matrix: &impl Symmetric, products: u32, seed: u64) -> f64 {
     let size = matrix.size();
     let third = (products / 3).max(1);

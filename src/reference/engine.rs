@@ -6,34 +6,19 @@ use ndarray::{Array2, ArrayView2, Axis, aview1};
 use rayon::prelude::*;
 
 use super::rounding::spread;
-use super::{Outcome, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
+use super::{DescentEnd, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
 use crate::engine::{
-    Arithmetic, Descent, Description, Engine, EngineError, Evaluation, Machine, Rounding, Route, Spectra, Status, Stop,
-    Tasks, Trained,
+    Arithmetic, ClosedForms, Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Status,
+    Stop, Tasks, Trained,
 };
-use crate::model::{Problem, Shape, initial_theta};
+use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
-/// here or in what the processor computes beside the engine: runs of another revision are then neither gone on with nor merged
-/// with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then read as 0.
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
+/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
+/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
+/// read as 0.
 const REVISION: u32 = 2;
-
-/// The closed forms of one network.
-pub(crate) struct ClosedForms {
-    /// L.
-    pub(crate) loss: f64,
-    /// g.g.
-    pub(crate) gradient_sq: f64,
-    /// tr H(w,w).
-    pub(crate) trace_ww: f64,
-    /// tr H(v,v).
-    pub(crate) trace_vv: f64,
-    /// tr H^2.
-    pub(crate) trace_sq: f64,
-    /// By how much the traces may be off.
-    pub(crate) rounding: Rounding,
-}
 
 /// The closed forms of the network `theta` (D,).
 pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
@@ -47,7 +32,7 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
         trace_vv: trace_vv(&terms),
         trace_sq: trace_sq(problem, theta, &terms),
         // A term of tr H^2 goes through the sum of its row of pairs and that of the rows.
-        rounding: arithmetic.of_pairs(problem.shape, spread(problem, theta, &terms), 2 * samples),
+        rounding: arithmetic.of_pairs(problem.network.shape, spread(problem, theta, &terms), 2 * samples),
     }
 }
 
@@ -64,21 +49,27 @@ impl Reference {
     /// Trains one network from `seed`; its theta rounded to f32, as it is recorded.
     ///
     /// A descent in parts is the same descent: where a part ends, the next one begins with the test that ended it.
-    fn train_one(&self, problem: &Problem, descent: &Descent, seed: u64) -> Result<(Vec<f32>, Outcome), EngineError> {
-        let start = initial_theta(problem.shape, seed, descent.init_range);
+    fn train_one(
+        &self,
+        problem: &Problem,
+        descent: &Descent,
+        seed: u64,
+    ) -> Result<(Vec<f32>, DescentEnd), EngineError> {
+        let start = initial_theta(problem.network.shape, seed, descent.init_range);
         let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
         let part = (PATIENCE / (problem.data.samples() * theta.len())).clamp(1, 1 << 16) as u32;
         let mut steps = 0;
         loop {
             let max_steps = part.min(descent.max_steps - steps);
-            let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
-            steps += outcome.steps;
-            if outcome.status != Status::StepLimit || steps == descent.max_steps {
+            let end = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
+            steps += end.steps;
+            if end.status != Status::StepLimit || steps == descent.max_steps {
                 let theta: Vec<f32> = theta.into_iter().map(|t| t as f32).collect();
-                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who reads it.
+                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who
+                // reads it.
                 let finite = theta.iter().all(|t| t.is_finite());
-                let status = if finite { outcome.status } else { Status::NonFinite };
-                return Ok((theta, Outcome { status, steps }));
+                let status = if finite { end.status } else { Status::NonFinite };
+                return Ok((theta, DescentEnd { status, steps }));
             }
             self.stop.check()?;
         }
@@ -90,7 +81,7 @@ impl Reference {
 /// # Errors
 /// [`EngineError::Room`].
 pub(crate) fn check_terms(problem: &Problem) -> Result<(), EngineError> {
-    let (samples, hidden) = (problem.data.samples() as u64, problem.shape.hidden as u64);
+    let (samples, hidden) = (problem.data.samples() as u64, problem.network.shape.hidden as u64);
     // y, r, f' and f'' of every unit and sample, in f64.
     let bytes = samples.saturating_mul(hidden).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
     Ok(check_memory(&format!("{hidden} hidden units on {samples} samples"), bytes)?)
@@ -100,7 +91,7 @@ pub(crate) fn check_terms(problem: &Problem) -> Result<(), EngineError> {
 ///
 /// # Errors
 /// [`EngineError::Room`].
-pub(crate) fn check_spectra(shape: Shape) -> Result<(), EngineError> {
+pub(crate) fn check_spectra(shape: OneHidden) -> Result<(), EngineError> {
     let parameters = shape.parameters() as u64;
     // The Hessian, its shifted copy, and the eigenvectors twice, in f64.
     let bytes = parameters.saturating_pow(2).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
@@ -144,11 +135,11 @@ impl Engine for Reference {
             self.train_one(problem, descent, seed)
         });
         let networks: Vec<_> = each.collect::<Result<_, _>>()?;
-        let mut theta = Array2::zeros((networks.len(), problem.shape.parameters()));
+        let mut theta = Array2::zeros((networks.len(), problem.network.parameters()));
         for (mut row, (network, _)) in theta.axis_iter_mut(Axis(0)).zip(&networks) {
             row.assign(&aview1(network));
         }
-        let (status, steps) = networks.iter().map(|(_, outcome)| (outcome.status, outcome.steps)).unzip();
+        let (status, steps) = networks.iter().map(|(_, end)| (end.status, end.steps)).unzip();
         Ok(Trained { theta, status, steps })
     }
 
@@ -170,31 +161,19 @@ impl Engine for Reference {
         true
     }
 
-    fn evaluate(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Evaluation, EngineError> {
-        let networks: Vec<ClosedForms> = theta
-            .axis_iter(Axis(0))
-            .into_par_iter()
-            .map(|row| {
-                self.stop.check()?;
-                Ok(closed_forms(problem, &row.to_vec()))
-            })
-            .collect::<Result<_, EngineError>>()?;
-        let column = |of: fn(&ClosedForms) -> f64| networks.iter().map(of).collect();
-        Ok(Evaluation {
-            loss: column(|found| found.loss),
-            gradient_sq: column(|found| found.gradient_sq),
-            trace_ww: column(|found| found.trace_ww),
-            trace_vv: column(|found| found.trace_vv),
-            trace_sq: column(|found| found.trace_sq),
-            rounding: networks.iter().map(|found| found.rounding).collect(),
-        })
+    fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let each = theta.map_networks(|_, network| {
+            self.stop.check()?;
+            Ok(closed_forms(problem, network))
+        });
+        each.into_iter().collect()
     }
 
-    fn spectrum(&mut self, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Spectra, EngineError> {
-        check_spectra(problem.shape)?;
+    fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+        check_spectra(problem.network.shape)?;
         let mut found = Spectra::default();
         // As many at a time as there are cores for: the time of one spectrum grows with the cube of D.
-        for rows in theta.axis_chunks_iter(Axis(0), self.smallest_batch()) {
+        for rows in theta.chunks(self.smallest_batch()) {
             self.stop.check()?;
             for spectrum in spectra(problem, rows, 0) {
                 found.push(match spectrum {

@@ -14,15 +14,15 @@ pub fn gradient_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
 }
 
 fn from_terms(problem: &Problem, theta: &[f64], terms: &Terms) -> Vec<f64> {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     let mut gradient = vec![0.0; shape.parameters()];
     for i in 0..terms.samples {
         let delta = terms.delta[i];
-        let (r, first) = (terms.row(&terms.r, i), terms.row(&terms.first, i));
+        let (r, df) = (terms.row(&terms.r, i), terms.row(&terms.df, i));
         gradient[shape.v_bias()] += delta;
         for n in 0..shape.hidden {
             gradient[shape.v(n)] += delta * r[n];
-            let back = delta * theta[shape.v(n)] * first[n];
+            let back = delta * theta[shape.v(n)] * df[n];
             gradient[shape.w(n, 0)] += back;
             for (m, &x) in (1..).zip(data.sample(i)) {
                 gradient[shape.w(n, m)] += back * x;

@@ -8,10 +8,10 @@ use crate::model::Problem;
 
 /// The Hessian of the loss at `theta`, (D, D), symmetric.
 ///
-/// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T Vt F' +
-/// delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
+/// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T
+/// Vt F' + delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
 pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     let terms = terms(problem, theta);
     let mut hessian = Array2::zeros((shape.parameters(), shape.parameters()));
     for i in 0..terms.samples {
@@ -19,12 +19,12 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
         let with_bias = |row: &[f64]| -> Vec<f64> { std::iter::once(1.0).chain(row.iter().copied()).collect() };
         let h_x = with_bias(data.sample(i).as_slice().unwrap_or_default());
         let h_r = with_bias(terms.row(&terms.r, i));
-        let (first, second) = (terms.row(&terms.first, i), terms.row(&terms.second, i));
+        let (df, ddf) = (terms.row(&terms.df, i), terms.row(&terms.ddf, i));
         for n in 0..shape.hidden {
-            let back_n = theta[shape.v(n)] * first[n];
+            let back_n = theta[shape.v(n)] * df[n];
             for k in 0..shape.hidden {
-                let back_k = theta[shape.v(k)] * first[k];
-                let curvature = if n == k { delta * theta[shape.v(n)] * second[n] } else { 0.0 };
+                let back_k = theta[shape.v(k)] * df[k];
+                let curvature = if n == k { delta * theta[shape.v(n)] * ddf[n] } else { 0.0 };
                 let block = s * back_n * back_k + curvature;
                 for (m, x_m) in h_x.iter().enumerate() {
                     for (l, x_l) in h_x.iter().enumerate() {
@@ -33,7 +33,7 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
                 }
             }
             for (k, r_k) in h_r.iter().enumerate() {
-                let direct = if k == n + 1 { delta * first[n] } else { 0.0 };
+                let direct = if k == n + 1 { delta * df[n] } else { 0.0 };
                 let block = s * back_n * r_k + direct;
                 for (m, x_m) in h_x.iter().enumerate() {
                     hessian[[shape.w(n, m), shape.v_bias() + k]] += x_m * block;
@@ -55,10 +55,10 @@ pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
     hessian
 }
 
-/// The three-point central difference of the gradient, (D, D): column d is (g(theta + h e_d) - g(theta - h e_d)) / 2h with
-/// h = `step`; not symmetrised.
+/// The three-point central difference of the gradient, (D, D): column d is (g(theta + h e_d) - g(theta - h e_d)) / 2h
+/// with h = `step`; not symmetrised.
 pub fn central_difference_hessian(problem: &Problem, theta: &[f64], step: f64) -> Array2<f64> {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     let mut hessian = Array2::zeros((parameters, parameters));
     let mut shifted = theta.to_vec();
     for d in 0..parameters {

@@ -1,15 +1,16 @@
-//! How far the rounding of the terms may have moved the Hessian: the sums behind [`crate::engine::Rounding`], whose documentation has
-//! the derivation.
+//! How far the rounding of the terms may have moved the Hessian: the sums behind [`crate::engine::Rounding`], whose
+//! documentation has the derivation.
 
 use super::Terms;
 use crate::engine::{Spread, UNIT};
-use crate::model::{Activation, Problem};
+use crate::model::{Activation, Network, Problem};
 
-/// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings, and one of the
-/// math library's exponential.
+/// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings,
+/// and one of the math library's exponential.
 const FUNCTION: f64 = 8.0;
 
-/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by less than 1 + 2 steps.
+/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by
+/// less than 1 + 2 steps.
 const SMALL: f64 = 0.5;
 
 /// exp(-750) is 0 in f64, so the logistic function is constant beyond.
@@ -17,7 +18,7 @@ const LOGISTIC_LIMIT: f64 = 750.0;
 
 /// Sizes and errors, summed up over the samples.
 pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, data, .. } = problem;
     let mut total = Spread::default();
     for i in 0..terms.samples {
         let x = data.sample(i);
@@ -26,19 +27,18 @@ pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread 
         let (mut hidden, mut curved, mut direct) = (Pair { size: 1.0, error: 0.0 }, j, j);
         let (mut z_size, mut z_error) = (theta[shape.v_bias()].abs(), 0.0);
         for n in 0..shape.hidden {
-            let (r, first, second) =
-                (terms.row(&terms.r, i)[n], terms.row(&terms.first, i)[n], terms.row(&terms.second, i)[n]);
+            let (r, df, ddf) = (terms.row(&terms.r, i)[n], terms.row(&terms.df, i)[n], terms.row(&terms.ddf, i)[n]);
             let weighted = (1..).zip(x).fold(theta[shape.w(n, 0)], |y, (m, &x)| y + theta[shape.w(n, m)] * x);
             let size = (1..).zip(x).fold(theta[shape.w(n, 0)].abs(), |y, (m, &x)| y + (theta[shape.w(n, m)] * x).abs());
             let error = (shape.inputs + 1) as f64 * UNIT * size;
-            let errors = unit_errors(*activation, weighted, error, [r, first, second]);
+            let errors = unit_errors(*activation, weighted, error, [r, df, ddf]);
             let v = theta[shape.v(n)];
             z_size += (v * r).abs();
             z_error += v.abs() * errors[0];
-            j.add(v * first, v * errors[1]);
+            j.add(v * df, v * errors[1]);
             hidden.add(r, errors[0]);
-            curved.add(v * second, v * errors[2]);
-            direct.add(first, errors[1]);
+            curved.add(v * ddf, v * errors[2]);
+            direct.add(df, errors[1]);
         }
         z_error += (shape.hidden + 1) as f64 * UNIT * z_size;
         let (s, delta) = (terms.s[i], terms.delta[i].abs());
@@ -70,8 +70,8 @@ impl Pair {
     }
 }
 
-/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has fallen to 0 it stays
-/// 0 nearby, unless the error reaches back to where it has not.
+/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has
+/// fallen to 0 it stays 0 nearby, unless the error reaches back to where it has not.
 fn growth(steps: f64, constant: bool) -> f64 {
     if steps < SMALL {
         1.0 + 2.0 * steps
@@ -83,19 +83,19 @@ fn growth(steps: f64, constant: bool) -> f64 {
 }
 
 /// The errors of r, f' and f'' at a y that is off by up to `error`, and of the functions themselves.
-fn unit_errors(activation: Activation, y: f64, error: f64, [value, first, second]: [f64; 3]) -> [f64; 3] {
+fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f64; 3]) -> [f64; 3] {
     let size = y.abs();
     // |f'|, |f''| and |f'''| at most; the rate at which they change; from where on they are constant in f64.
     let ([d1, d2, d3], rate, limit) = match activation {
         Activation::Linear => ([1.0, 0.0, 0.0], 0.0, 0.0),
-        Activation::Sigmoid => ([first, first, first], 1.0, LOGISTIC_LIMIT),
-        Activation::Tanh => ([first, 2.0 * first, 4.0 * first], 2.0, LOGISTIC_LIMIT / 2.0),
-        Activation::Softplus => ([first, second, second], 1.0, LOGISTIC_LIMIT),
+        Activation::Sigmoid => ([df, df, df], 1.0, LOGISTIC_LIMIT),
+        Activation::Tanh => ([df, 2.0 * df, 4.0 * df], 2.0, LOGISTIC_LIMIT / 2.0),
+        Activation::Softplus => ([df, ddf, ddf], 1.0, LOGISTIC_LIMIT),
         Activation::Gelu => {
             let density = (-0.5 * size.min(40.0).powi(2)).exp();
             let near = size.min(40.0);
             let bell = |power: f64| density * (1.0 + near) * power;
-            let envelopes = [first.abs() + bell(1.0), bell(2.0 + near * near), bell(4.0 + near * near)];
+            let envelopes = [df.abs() + bell(1.0), bell(2.0 + near * near), bell(4.0 + near * near)];
             // The density changes at the rate |y|, and the polynomials beside it at less than 2.5 in all.
             (envelopes, 3.0 * (1.0 + near), 39.0)
         }

@@ -1,11 +1,11 @@
 //! All eigenvalues of the closed-form Hessian: what every bound is measured against.
 
-use nalgebra::{DMatrix, SymmetricEigen};
-use ndarray::{Array2, ArrayView2, Axis};
-use rayon::prelude::*;
+use nalgebra::DMatrix;
+use ndarray::{Array2, ArrayView2};
 
+use super::eigen::{iterations, symmetric_eigen};
 use super::hessian;
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 
 /// The eigenvalues of a symmetric matrix and the eigenvectors of the largest ones.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,44 +81,25 @@ pub fn spectrum(matrix: ArrayView2<'_, f64>, vectors: usize) -> Result<Spectrum,
     if let Some(((row, column), &value)) = matrix.indexed_iter().find(|(_, value)| !value.is_finite()) {
         return Err(SpectrumError::NotFinite { row, column, value });
     }
-    // LAPACK allows 30 iterations an eigenvalue; the floor leaves small matrices no reason to fail.
-    let iterations = 1000.max(30 * rows);
-    // Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to
-    // neighbouring diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and
-    // it was seen to stall there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The
-    // price is that small eigenvalues are accurate relative to the norm only.
-    let shift = 2.0 * norm(matrix);
-    let shifted = |row: usize, column: usize| matrix[[row, column]] + if row == column { shift } else { 0.0 };
-    let eigen = SymmetricEigen::try_new(DMatrix::from_fn(rows, columns, shifted), f64::EPSILON, iterations)
-        .filter(|eigen| eigen.eigenvalues.iter().all(|value| value.is_finite()))
-        .ok_or(SpectrumError::NotConverged { parameters: rows, iterations })?;
+    let eigen = symmetric_eigen(DMatrix::from_fn(rows, columns, |row, column| matrix[[row, column]]))
+        .ok_or_else(|| SpectrumError::NotConverged { parameters: rows, iterations: iterations(rows) })?;
     let mut order: Vec<usize> = (0..rows).collect();
-    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    order.sort_by(|&a, &b| eigen.values[b].total_cmp(&eigen.values[a]));
     let mut eigenvectors = Array2::zeros((vectors.min(rows), rows));
     for (mut row, &column) in eigenvectors.outer_iter_mut().zip(&order) {
-        let vector = eigen.eigenvectors.column(column);
+        let vector = eigen.vectors.column(column);
         let largest = vector.iter().fold(0.0_f64, |largest, &u| if u.abs() > largest.abs() { u } else { largest });
         row.iter_mut().zip(&vector).for_each(|(to, &u)| *to = u * largest.signum());
     }
-    let eigenvalues = order.iter().map(|&k| eigen.eigenvalues[k] - shift).collect();
+    let eigenvalues = order.iter().map(|&k| eigen.values[k]).collect();
     Ok(Spectrum { eigenvalues, eigenvectors })
-}
-
-/// The Frobenius norm, without overflow or underflow of the squares.
-fn norm(matrix: ArrayView2<'_, f64>) -> f64 {
-    let largest = matrix.fold(0.0_f64, |largest, value| largest.max(value.abs()));
-    if largest > 0.0 { largest * matrix.fold(0.0, |sum, value| sum + (value / largest).powi(2)).sqrt() } else { 0.0 }
 }
 
 /// The spectrum of the Hessian at every row of `theta` (S, D), in order, on all cores.
 ///
 /// A network that has none, say because it diverged, has its own error and does not keep the others from theirs.
-pub fn spectra(problem: &Problem, theta: ArrayView2<'_, f64>, vectors: usize) -> Vec<Result<Spectrum, SpectrumError>> {
-    theta
-        .axis_iter(Axis(0))
-        .into_par_iter()
-        .map(|row| spectrum(hessian(problem, &row.to_vec()).view(), vectors))
-        .collect()
+pub fn spectra(problem: &Problem, theta: Theta<'_>, vectors: usize) -> Vec<Result<Spectrum, SpectrumError>> {
+    theta.map_networks(|_, network| spectrum(hessian(problem, network).view(), vectors))
 }
 
 #[cfg(test)]

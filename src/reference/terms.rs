@@ -1,6 +1,6 @@
 //! What one forward pass leaves for the closed forms: everything they need of theta, sample by sample.
 
-use crate::model::{Activation, Dataset, Problem, Shape, sigmoid_both, softplus};
+use crate::model::{Dataset, Network, OneHidden, Problem};
 
 /// Per-sample quantities of one network. Arrays over units are (I, N), row-major: unit n of sample i at i N + n.
 #[derive(Debug, Clone)]
@@ -20,9 +20,9 @@ pub struct Terms {
     /// r_in = f(y_in).
     pub r: Vec<f64>,
     /// f'_in = f'(y_in).
-    pub first: Vec<f64>,
+    pub df: Vec<f64>,
     /// f''_in = f''(y_in).
-    pub second: Vec<f64>,
+    pub ddf: Vec<f64>,
 }
 
 impl Terms {
@@ -34,7 +34,7 @@ impl Terms {
 
 /// Runs the network `theta` (D,) on every sample of `problem`.
 pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, loss, data } = problem;
     let (samples, hidden) = (data.samples(), shape.hidden);
     let mut terms = Terms {
         samples,
@@ -44,8 +44,8 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
         s: Vec::with_capacity(samples),
         delta: Vec::with_capacity(samples),
         r: Vec::with_capacity(samples * hidden),
-        first: Vec::with_capacity(samples * hidden),
-        second: Vec::with_capacity(samples * hidden),
+        df: Vec::with_capacity(samples * hidden),
+        ddf: Vec::with_capacity(samples * hidden),
     };
     for (i, &q) in data.q().iter().enumerate() {
         let mut z = theta[shape.v_bias()];
@@ -53,20 +53,21 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
             let f = activation.derivatives(pre_activation(*shape, theta, data, i, n));
             z += theta[shape.v(n)] * f.value;
             terms.r.push(f.value);
-            terms.first.push(f.first);
-            terms.second.push(f.second);
+            terms.df.push(f.df);
+            terms.ddf.push(f.ddf);
         }
         terms.z.push(z);
-        terms.loss.push(sample_loss(z, q));
-        let (p, complement) = sigmoid_both(z);
-        terms.s.push(p * complement);
-        terms.delta.push(residual(z, q));
+        terms.loss.push(loss.value(z, q));
+        terms.s.push(loss.curvature(z));
+        terms.delta.push(loss.residual(z, q));
     }
     terms
 }
 
-/// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i > 0.
-pub fn output(shape: Shape, activation: Activation, data: &Dataset, theta: &[f64]) -> Vec<f64> {
+/// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i >
+/// 0.
+pub fn output(network: Network, data: &Dataset, theta: &[f64]) -> Vec<f64> {
+    let Network { shape, activation } = network;
     (0..data.samples())
         .map(|i| {
             (0..shape.hidden).fold(theta[shape.v_bias()], |z, n| {
@@ -79,22 +80,11 @@ pub fn output(shape: Shape, activation: Activation, data: &Dataset, theta: &[f64
 
 /// L = sum_i l_i, the loss of the network `theta` on all samples: a sum, not a mean (paper, Section 2).
 pub fn loss(problem: &Problem, theta: &[f64]) -> f64 {
-    let Problem { shape, activation, data } = problem;
-    output(*shape, *activation, data, theta).into_iter().zip(data.q()).map(|(z, &q)| sample_loss(z, q)).sum()
+    let Problem { network, loss, data } = problem;
+    output(*network, data, theta).into_iter().zip(data.q()).map(|(z, &q)| loss.value(z, q)).sum()
 }
 
 /// y_in = W\[n, 0\] + sum_m W\[n, m\] x_im.
-pub(super) fn pre_activation(shape: Shape, theta: &[f64], data: &Dataset, i: usize, n: usize) -> f64 {
+pub(super) fn pre_activation(shape: OneHidden, theta: &[f64], data: &Dataset, i: usize, n: usize) -> f64 {
     (1..).zip(data.sample(i)).fold(theta[shape.w(n, 0)], |y, (m, &x)| y + theta[shape.w(n, m)] * x)
-}
-
-/// delta = p - q without cancellation: for q = 1 it is -sigmoid(-z).
-pub(super) fn residual(z: f64, q: f64) -> f64 {
-    let (p, complement) = sigmoid_both(z);
-    if q > 0.5 { -complement } else { p }
-}
-
-/// l = softplus(z) - q z, written as softplus(-z) for q = 1 so that nothing cancels.
-fn sample_loss(z: f64, q: f64) -> f64 {
-    if q > 0.5 { softplus(-z) } else { softplus(z) }
 }

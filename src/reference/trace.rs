@@ -5,16 +5,16 @@ use crate::model::Problem;
 
 /// tr H(w,w) = sum_i (1 + x_i.x_i) (s_i sum_n (v_n f'_in)^2 + delta_i sum_n v_n f''_in).
 pub fn trace_ww(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
-    let Problem { shape, data, .. } = problem;
+    let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {
             let x = data.sample(i);
-            let (first, second) = (terms.row(&terms.first, i), terms.row(&terms.second, i));
+            let (df, ddf) = (terms.row(&terms.df, i), terms.row(&terms.ddf, i));
             let (mut square, mut curvature) = (0.0, 0.0);
             for n in 0..shape.hidden {
                 let v = theta[shape.v(n)];
-                square += (v * first[n]).powi(2);
-                curvature += v * second[n];
+                square += (v * df[n]).powi(2);
+                curvature += v * ddf[n];
             }
             (1.0 + x.dot(&x)) * (terms.s[i] * square + terms.delta[i] * curvature)
         })

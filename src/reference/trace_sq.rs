@@ -21,21 +21,21 @@ pub struct PairForms {
 /// In B_ij and E_ij the index that goes with s carries f'^2, or r and f': exchanging i and j there gives a plausible,
 /// slightly wrong number.
 pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: usize) -> PairForms {
-    let shape = problem.shape;
+    let shape = problem.network.shape;
     let (mut a, mut b_ij, mut b_ji, mut c) = (0.0, 0.0, 0.0, 0.0);
     let (mut e_ij, mut e_ji, mut g, mut hidden_gram) = (0.0, 0.0, 0.0, 1.0);
     let (r_i, r_j) = (terms.row(&terms.r, i), terms.row(&terms.r, j));
-    let (first_i, first_j) = (terms.row(&terms.first, i), terms.row(&terms.first, j));
-    let (second_i, second_j) = (terms.row(&terms.second, i), terms.row(&terms.second, j));
+    let (df_i, df_j) = (terms.row(&terms.df, i), terms.row(&terms.df, j));
+    let (ddf_i, ddf_j) = (terms.row(&terms.ddf, i), terms.row(&terms.ddf, j));
     for n in 0..shape.hidden {
         let v = theta[shape.v(n)];
-        a += v.powi(2) * first_i[n] * first_j[n];
-        b_ij += v.powi(3) * first_i[n].powi(2) * second_j[n];
-        b_ji += v.powi(3) * first_j[n].powi(2) * second_i[n];
-        c += v.powi(2) * second_i[n] * second_j[n];
-        e_ij += v * r_i[n] * first_i[n] * first_j[n];
-        e_ji += v * r_j[n] * first_j[n] * first_i[n];
-        g += first_i[n] * first_j[n];
+        a += v.powi(2) * df_i[n] * df_j[n];
+        b_ij += v.powi(3) * df_i[n].powi(2) * ddf_j[n];
+        b_ji += v.powi(3) * df_j[n].powi(2) * ddf_i[n];
+        c += v.powi(2) * ddf_i[n] * ddf_j[n];
+        e_ij += v * r_i[n] * df_i[n] * df_j[n];
+        e_ji += v * r_j[n] * df_j[n] * df_i[n];
+        g += df_i[n] * df_j[n];
         hidden_gram += r_i[n] * r_j[n];
     }
     let (ss, sd) = (terms.s[i] * terms.s[j], terms.s[i] * terms.delta[j]);
@@ -48,8 +48,8 @@ pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: 
     }
 }
 
-/// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair once, row by row so
-/// that no term goes through more than 2 I additions.
+/// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair
+/// once, row by row so that no term goes through more than 2 I additions.
 pub fn trace_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
     let row = |i: usize| -> f64 {
         (i..terms.samples)

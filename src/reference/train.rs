@@ -1,12 +1,12 @@
 //! Gradient descent of one network (paper, Appendix C).
 
-use super::terms::{pre_activation, residual};
+use super::terms::pre_activation;
 use crate::engine::{Descent, Status};
-use crate::model::Problem;
+use crate::model::{Network, Problem};
 
 /// How one network's descent ended; its theta is left where it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
+pub struct DescentEnd {
     /// Why it stopped.
     pub status: Status,
     /// t, the number of steps taken.
@@ -15,17 +15,17 @@ pub struct Outcome {
 
 /// theta <- theta - eta dL/dtheta until g.g < tolerance, g.g is not finite, or `max_steps` steps were taken.
 ///
-/// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more after the
-/// last step.
-pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Outcome {
+/// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more
+/// after the last step.
+pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> DescentEnd {
     let mut gradient = vec![0.0; theta.len()];
-    let mut units = vec![(0.0, 0.0); problem.shape.hidden];
+    let mut units = vec![(0.0, 0.0); problem.network.shape.hidden];
     let mut steps = 0;
     loop {
         gradient_into(problem, theta, &mut units, &mut gradient);
         let gradient_sq: f64 = gradient.iter().map(|g| g * g).sum();
         if let Some(status) = descent.verdict(gradient_sq, steps) {
-            return Outcome { status, steps };
+            return DescentEnd { status, steps };
         }
         for (theta, gradient) in theta.iter_mut().zip(&gradient) {
             *theta -= descent.step_size * gradient;
@@ -37,7 +37,7 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Outcome
 /// dL/dtheta as in [`super::gradient()`] in one pass over the samples and without allocating: this runs once a step.
 /// `units` is room for N pairs (r_n, v_n f'_n).
 fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gradient: &mut [f64]) {
-    let Problem { shape, activation, data } = problem;
+    let Problem { network: Network { shape, activation }, loss, data } = problem;
     gradient.fill(0.0);
     for (i, &q) in data.q().iter().enumerate() {
         let mut z = theta[shape.v_bias()];
@@ -45,15 +45,15 @@ fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gra
             let f = activation.derivatives(pre_activation(*shape, theta, data, i, n));
             let v = theta[shape.v(n)];
             z += v * f.value;
-            *unit = (f.value, v * f.first);
+            *unit = (f.value, v * f.df);
         }
-        let delta = residual(z, q);
+        let delta = loss.residual(z, q);
         gradient[shape.v_bias()] += delta;
-        for (n, &(r, v_first)) in units.iter().enumerate() {
+        for (n, &(r, v_df)) in units.iter().enumerate() {
             gradient[shape.v(n)] += delta * r;
-            gradient[shape.w(n, 0)] += delta * v_first;
+            gradient[shape.w(n, 0)] += delta * v_df;
             for (m, &x) in (1..).zip(data.sample(i)) {
-                gradient[shape.w(n, m)] += delta * v_first * x;
+                gradient[shape.w(n, m)] += delta * v_df * x;
             }
         }
     }

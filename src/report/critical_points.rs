@@ -215,8 +215,8 @@ impl CriticalPoints {
             let rounded = pair.mapv(|value| value as f32);
             let loss: Vec<f64> = pair.rows().into_iter().map(|row| reference::loss(problem, &row.to_vec())).collect();
             let networks = ComparedNetworks {
-                shape: problem.shape,
-                activation: problem.activation,
+                shape: problem.network.shape,
+                activation: problem.network.activation,
                 theta: rounded.view(),
                 loss: &loss,
                 // By function it may differ.

@@ -58,8 +58,8 @@ pub(super) fn measure(
     recorded: Option<Recorded>,
     watch: &dyn Watch,
 ) -> Measured {
-    let (samples, parameters) = (problem.data.samples() as f64, problem.shape.parameters() as f64);
-    let hidden = problem.shape.hidden as f64;
+    let (samples, parameters) = (problem.data.samples() as f64, problem.network.parameters() as f64);
+    let hidden = problem.network.shape.hidden as f64;
     let closed = samples * parameters.powi(2);
     let eigenvalues = closed + 10.0 * parameters.powi(3);
     let differences = 5.0 * closed;
@@ -82,7 +82,7 @@ pub(super) fn measure(
         });
     (measured.norm_index, [measured.v_norm_sq, measured.w_norm_sq, measured.hidden_gram_sq]) =
         each(theta, norms, "norms", watch, |theta| {
-            let (w, v) = theta.split_at(problem.shape.hidden_weights());
+            let (w, v) = theta.split_at(problem.network.shape.hidden_weights());
             let norm_sq = |weights: &[f64]| weights.iter().map(|weight| weight * weight).sum();
             let terms = terms(problem, theta);
             let hidden = ArrayView2::from_shape((terms.samples, terms.hidden), &terms.r);
@@ -142,15 +142,16 @@ mod tests {
     #[test]
     fn eigenvalues_are_the_runs_own_where_it_has_them() {
         let problem = Problem::new(3, Activation::Tanh, appendix_c(20, 0, Stream::TrainData).unwrap());
-        let rows: Vec<f64> = (0..4).flat_map(|seed| initial_theta(problem.shape, seed, 3.0)).map(f64::from).collect();
+        let rows: Vec<f64> =
+            (0..4).flat_map(|seed| initial_theta(problem.network.shape, seed, 3.0)).map(f64::from).collect();
         let theta = Array2::from_shape_vec((4, 13), rows).unwrap();
         let computed = measure(&problem, theta.view(), None, &Unwatched);
-        for (k, spectrum) in spectra(&problem, theta.view(), 0).into_iter().enumerate() {
+        for (k, spectrum) in spectra(&problem, theta.view().into(), 0).into_iter().enumerate() {
             let spectrum = spectrum.unwrap();
             assert!((computed.lambda_max[k] - spectrum.lambda_max()).abs() <= 0.0);
             assert!((computed.lambda_min[k] - spectrum.lambda_min()).abs() <= 0.0);
         }
-        let bounds = network_bounds_of_each(&problem, theta.view());
+        let bounds = network_bounds_of_each(&problem, theta.view().into());
         assert!(
             bounds
                 .iter()

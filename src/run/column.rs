@@ -7,21 +7,18 @@ use std::path::{Path, PathBuf};
 
 use same_file::Handle;
 
-use super::{RunError, check_no_link, check_regular};
+use super::RunError;
+use super::files::identity;
+use super::layout::{check_no_link, check_regular, column_path};
 use crate::engine::Stop;
 use crate::records::{Column, Dtype, Values};
 
 /// Bytes of a column that are in memory while it is copied.
 const COPY_BYTES: u64 = 4 << 20;
 
-/// Where the column `name` of the run in `dir` stands.
-pub(super) fn path(dir: &Path, name: &str) -> PathBuf {
-    dir.join(format!("{name}.npy"))
-}
-
 /// What a column is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum OpenMode {
     Read,
     Write,
 }
@@ -102,7 +99,7 @@ fn meaning(text: &[u8]) -> String {
 impl ColumnFile {
     /// Creates the file with a header for `rows` rows, all zero.
     pub(super) fn create(dir: &Path, column: &Column, rows: u64) -> Result<Self, RunError> {
-        let path = path(dir, &column.name);
+        let path = column_path(dir, &column.name);
         let io = |error| RunError::io(&path, error);
         let header = column.header(rows);
         let offset = header.len() as u64;
@@ -118,8 +115,8 @@ impl ColumnFile {
 
     /// Opens an existing file and checks that it is the column with exactly `rows` rows: to be written to, byte for byte as
     /// [`Self::create`] makes it; to be read, in any header that says the same.
-    pub(super) fn open(dir: &Path, column: &Column, rows: u64, access: Access) -> Result<Self, RunError> {
-        let path = path(dir, &column.name);
+    pub(super) fn open(dir: &Path, column: &Column, rows: u64, mode: OpenMode) -> Result<Self, RunError> {
+        let path = column_path(dir, &column.name);
         let changed = |what: String| RunError::Column {
             path: path.clone(),
             problem: format!("{what}: it was changed from outside; restore it, or start again in another directory"),
@@ -129,11 +126,11 @@ impl ColumnFile {
             io::ErrorKind::UnexpectedEof => changed("the file is too short to be a column".into()),
             _ => RunError::io(&path, error),
         };
-        if access == Access::Write {
+        if mode == OpenMode::Write {
             check_no_link(&path)?;
         }
         check_regular(&path)?;
-        let mut file = OpenOptions::new().read(true).write(access == Access::Write).open(&path).map_err(io)?;
+        let mut file = OpenOptions::new().read(true).write(mode == OpenMode::Write).open(&path).map_err(io)?;
         let found = file.metadata().map_err(io)?.len();
         // The preamble of every .npy file of versions 1 to 3: magic string, version, and the header's length.
         let mut preamble = [0_u8; 12];
@@ -145,9 +142,9 @@ impl ColumnFile {
         let expected = column.header(rows);
         let mut header = vec![0; usize::try_from(offset.min(found).min(LONGEST_HEADER)).unwrap_or(0)];
         read_exact_at(&file, &mut header, 0).map_err(io)?;
-        let fits = match access {
-            Access::Write => header == expected,
-            Access::Read => {
+        let fits = match mode {
+            OpenMode::Write => header == expected,
+            OpenMode::Read => {
                 let text = header.get(start..).unwrap_or_default();
                 header.starts_with(&expected[..6]) && meaning(text) == meaning(&expected[PREAMBLE..])
             }
@@ -171,7 +168,7 @@ impl ColumnFile {
 
     /// What tells this file from others, whatever its names.
     pub(super) fn identity(&self) -> Result<Handle, RunError> {
-        self.file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(&self.path, error))
+        identity(&self.file, &self.path)
     }
 
     /// The type of its values.
@@ -220,12 +217,12 @@ impl ColumnFile {
 
     /// Copies all rows of `from`, a column of the same type and width, to the rows from `first_row` on.
     pub(super) fn copy(&self, first_row: u64, from: &Self, stop: &Stop) -> Result<(), RunError> {
-        let at_once = (COPY_BYTES / self.row_bytes).max(1);
-        for start in (0..from.rows).step_by(at_once as usize) {
+        let block = (COPY_BYTES / self.row_bytes).max(1);
+        for start in (0..from.rows).step_by(block as usize) {
             if stop.is_requested() {
                 return Err(RunError::Stopped);
             }
-            let bytes = from.read(&(start..from.rows.min(start + at_once)))?;
+            let bytes = from.read(&(start..from.rows.min(start + block)))?;
             self.write_bytes(first_row + start, &bytes)?;
         }
         Ok(())
@@ -281,7 +278,7 @@ mod tests {
 
     use ndarray_npy::{WriteNpyError, write_zeroed_npy};
 
-    use super::{Access, ColumnFile, path};
+    use super::{ColumnFile, OpenMode, column_path};
     use crate::records::{Column, Dtype};
 
     type Zeros = fn(&File, Vec<usize>) -> Result<(), WriteNpyError>;
@@ -305,10 +302,10 @@ mod tests {
                 let expected = dir.path().join("expected");
                 let shape = [rows].into_iter().chain(width).collect();
                 zeros(&File::create(&expected).unwrap(), shape).unwrap();
-                let found = path(dir.path(), &column.name);
+                let found = column_path(dir.path(), &column.name);
                 assert_eq!(std::fs::read(&found).unwrap(), std::fs::read(&expected).unwrap(), "{column:?}");
-                for access in [Access::Read, Access::Write] {
-                    ColumnFile::open(dir.path(), &column, rows as u64, access).unwrap();
+                for mode in [OpenMode::Read, OpenMode::Write] {
+                    ColumnFile::open(dir.path(), &column, rows as u64, mode).unwrap();
                 }
             }
         }
@@ -320,22 +317,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let column = Column { name: "c".into(), dtype: Dtype::Float64, width: None, meaning: String::new() };
         drop(ColumnFile::create(dir.path(), &column, 3).unwrap());
-        let file = path(dir.path(), "c");
+        let file = column_path(dir.path(), "c");
         let whole = std::fs::read(&file).unwrap();
-        let open = |access| ColumnFile::open(dir.path(), &column, 3, access).map(drop);
+        let open = |mode| ColumnFile::open(dir.path(), &column, 3, mode).map(drop);
         let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }";
         let numpy = [&whole[..10], format!("{text:117}\n").as_bytes(), &whole[128..]].concat();
         std::fs::write(&file, numpy).unwrap();
-        assert!(open(Access::Read).is_ok() && open(Access::Write).is_err());
+        assert!(open(OpenMode::Read).is_ok() && open(OpenMode::Write).is_err());
         for byte in 0..128 {
             for bit in 0..8 {
                 let mut changed = whole.clone();
                 changed[byte] ^= 1 << bit;
                 std::fs::write(&file, changed).unwrap();
-                assert!(open(Access::Write).is_err(), "bit {bit} of byte {byte}");
+                assert!(open(OpenMode::Write).is_err(), "bit {bit} of byte {byte}");
                 let padding = whole[byte].is_ascii_whitespace();
                 // The minor version, and characters that are as white as a space.
-                assert!(padding || byte == 7 || open(Access::Read).is_err(), "bit {bit} of byte {byte}");
+                assert!(padding || byte == 7 || open(OpenMode::Read).is_err(), "bit {bit} of byte {byte}");
             }
         }
     }

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::column::{Access, ColumnFile};
-use super::{BLOCK_ROWS, Run, RunError};
+use super::column::{ColumnFile, OpenMode};
+use super::layout::blocks;
+use super::{Run, RunError};
 use crate::engine::Status;
 use crate::records::{Records, Values};
 use crate::spec::{Spec, Work};
@@ -33,7 +34,7 @@ impl Earlier {
         let columns: Vec<ColumnFile> = manifest
             .columns
             .iter()
-            .map(|column| ColumnFile::open(run.dir(), column, rows, Access::Read))
+            .map(|column| ColumnFile::open(run.dir(), column, rows, OpenMode::Read))
             .collect::<Result<_, _>>()?;
         let place = |name: &str| manifest.columns.iter().position(|column| column.name == name);
         let needed = |name: &str| place(name).ok_or_else(|| run.damaged(name, "this run has no such column".into()));
@@ -61,14 +62,13 @@ impl Earlier {
             Work::Sweep { first_seed, .. } => first_seed,
             Work::Evaluate { .. } => 0,
         };
-        for start in (0..self.rows).step_by(BLOCK_ROWS) {
-            let rows = start..self.rows.min(start + BLOCK_ROWS as u64);
+        for rows in blocks(&(0..self.rows)) {
             let [seeds, status, steps] = [seed, self.status, self.steps].map(|column| self.values(column, &rows));
             let (Values::Uint64(seeds), Values::Uint8(status), Values::Uint32(steps)) = (seeds?, status?, steps?)
             else {
                 return Err(run.damaged("status", "seed, status and steps are not of their types".into()));
             };
-            for ((row, seed), (status, steps)) in (start..).zip(seeds).zip(status.into_iter().zip(steps)) {
+            for ((row, seed), (status, steps)) in rows.zip(seeds).zip(status.into_iter().zip(steps)) {
                 let wrong = |name: &str, what: String| {
                     let problem = format!("row {row} {what}: it was changed from outside, or manifest.json was");
                     Err(run.damaged(name, problem))
@@ -125,14 +125,6 @@ impl Earlier {
         let (Values::Uint8(status), Values::Uint32(steps)) = (status, steps) else { return Ok(Vec::new()) };
         let goes_on = |row: &usize| steps[*row] == taken && status[*row] != Status::Converged as u8;
         Ok((0..status.len()).filter(goes_on).collect())
-    }
-
-    /// The status column of `records`.
-    pub(crate) fn status(&self, records: &Records) -> Vec<u8> {
-        match records.values.get(self.status) {
-            Some(Values::Uint8(status)) => status.clone(),
-            _ => Vec::new(),
-        }
     }
 
     /// The weights of the networks at `stopped` among `records`, (S, D).

@@ -4,17 +4,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::space::check_space;
-use super::staging::Staging;
-use super::writer::RunWriter;
-use super::{RunError, check_regular, manifest};
+use super::layout::{self, FORMAT, GRID};
+use super::{RunError, RunWriter, Staging, check_space};
 use crate::engine::Description;
 use crate::model::Activation;
 use crate::records::Column;
 use crate::spec::Experiment;
-
-/// The list's name in a grid's directory.
-pub(super) const FILE: &str = "grid.json";
 
 /// The runs of a grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,11 +64,6 @@ pub fn number(value: f64) -> String {
 }
 
 impl Grid {
-    /// Whether `dir` holds a grid.
-    pub fn is_in(dir: &Path) -> bool {
-        dir.join(FILE).exists()
-    }
-
     /// Creates the grid `dir` with a run for each of `runs`, of which no row is computed yet. It appears whole.
     ///
     /// # Errors
@@ -84,7 +74,7 @@ impl Grid {
         for NewRun { run, experiment, engine, columns } in runs {
             RunWriter::create(&staging.path().join(&run.name), experiment, engine.clone(), columns.clone())?;
         }
-        let grid = Self { format: manifest::FORMAT, runs: runs.iter().map(|new| new.run.clone()).collect() };
+        let grid = Self { format: FORMAT, runs: runs.iter().map(|new| new.run.clone()).collect() };
         grid.write(staging.path())?;
         staging.publish()?;
         Ok(grid)
@@ -95,21 +85,15 @@ impl Grid {
     /// # Errors
     /// [`RunError::Manifest`] for a list that this version cannot read.
     pub fn open(dir: &Path) -> Result<Self, RunError> {
-        let path = dir.join(FILE);
-        check_regular(&path)?;
-        let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => RunError::NoGrid(dir.to_owned()),
-            _ => RunError::io(&path, error),
-        })?;
-        let grid: Self = manifest::parse(&path, &text)?;
-        manifest::check_names("runs", grid.runs.iter().map(|run| run.name.as_str()))
-            .map_err(|problem| RunError::Manifest { path, problem })?;
+        let path = dir.join(GRID);
+        let grid: Self = layout::read(&path)?.ok_or_else(|| RunError::NoGrid(dir.to_owned()))?;
+        layout::check_names(&path, "runs", grid.runs.iter().map(|run| &run.name))?;
         Ok(grid)
     }
 
     /// Writes the list into the folder `dir`, which is still being built.
     pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
-        manifest::replace(&dir.join(FILE), self, || Ok(()))
+        layout::replace(&dir.join(GRID), self, || Ok(()))
     }
 }
 

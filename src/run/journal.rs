@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use same_file::Handle;
 use serde_json::Value;
 
-use super::{RunError, Seconds, check_no_link, check_regular};
-
-/// The journal's name in a run directory.
-pub(super) const FILE: &str = "journal";
+use super::files::{identity, is_at};
+use super::layout::{JOURNAL, check_no_link, check_regular};
+use super::{RunError, Seconds};
+use crate::fingerprint::Fingerprint;
 
 /// The journal, open and locked.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) struct Contents {
 impl Journal {
     /// The journal of a run in `dir` that is begun with `begun`, locked.
     pub(super) fn create(dir: &Path, begun: &Value) -> Result<Self, RunError> {
-        let path = dir.join(FILE);
+        let path = dir.join(JOURNAL);
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -68,13 +68,13 @@ impl Journal {
 
     /// The same open journal after its folder was renamed to `dir`.
     pub(super) fn moved_to(mut self, dir: &Path) -> Self {
-        self.path = dir.join(FILE);
+        self.path = dir.join(JOURNAL);
         self
     }
 
     /// Opens and locks the journal of `dir`. Nothing is changed in it before rows are recorded.
     pub(super) fn open(dir: &Path) -> Result<(Self, Contents), RunError> {
-        let path = dir.join(FILE);
+        let path = dir.join(JOURNAL);
         check_no_link(&path)?;
         check_regular(&path)?;
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| failed(&path, error))?;
@@ -91,7 +91,7 @@ impl Journal {
 
     /// What the journal of `dir` says, without its lock.
     pub(super) fn read(dir: &Path) -> Result<Contents, RunError> {
-        let path = dir.join(FILE);
+        let path = dir.join(JOURNAL);
         contents(&mut File::open(&path).map_err(|error| failed(&path, error))?, &path)
     }
 
@@ -196,15 +196,6 @@ pub(super) fn uncovered(rows: u64, covered: &[Range<u64>]) -> Vec<Range<u64>> {
     starts.zip(ends).map(|(start, end)| start..end).filter(|range| !range.is_empty()).collect()
 }
 
-fn identity(file: &File, path: &Path) -> Result<Handle, RunError> {
-    file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(path, error))
-}
-
-/// Whether the file of `identity` is the one at `path`.
-fn is_at(identity: &Handle, path: &Path) -> bool {
-    Handle::from_path(path).is_ok_and(|there| there == *identity)
-}
-
 /// Why the journal at `path` could not be opened.
 fn failed(path: &Path, error: io::Error) -> RunError {
     match error.kind() {
@@ -221,9 +212,7 @@ fn lock(file: &File, path: &Path, dir: &Path) -> Result<(), RunError> {
 }
 
 fn next_digest(previous: &str, text: &str) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(previous.as_bytes()).update(b" ").update(text.as_bytes());
-    hasher.finalize().to_hex()[..16].to_owned()
+    Fingerprint::default().add(previous.as_bytes()).add(b" ").add(text.as_bytes()).digits()
 }
 
 /// The text of a whole line that follows a line with `digest`, and its own digest.
@@ -248,8 +237,7 @@ mod tests {
 
     use serde_json::json;
 
-    use super::{Entry, FILE, Journal};
-    use crate::run::{RunError, Seconds};
+    use super::{Entry, JOURNAL, Journal, RunError, Seconds};
 
     fn entry(rows: Range<u64>) -> Entry {
         Entry { rows, spent: Seconds { train: 0.5, evaluate: 0.25, total: 1.0 } }
@@ -267,7 +255,7 @@ mod tests {
     #[test]
     fn ranges_come_back_and_a_torn_last_line_is_dropped() {
         let dir = written(&[0..10, 10..25, 40..50]);
-        let path = dir.path().join(FILE);
+        let path = dir.path().join(JOURNAL);
         let contents = Journal::read(dir.path()).unwrap();
         assert_eq!(contents.entries, [entry(0..10), entry(10..25), entry(40..50)]);
         assert_eq!(contents.begun, json!({ "seeds": 50, "name": "two words" }));
@@ -289,7 +277,7 @@ mod tests {
     #[test]
     fn any_changed_byte_is_found() {
         let dir = written(&[0..10, 10..25, 40..50]);
-        let path = dir.path().join(FILE);
+        let path = dir.path().join(JOURNAL);
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() - 1 {
             let mut changed = whole.clone();

@@ -5,12 +5,9 @@
 use std::path::{Path, PathBuf};
 
 use super::differences::{Difference, fields};
-use super::grid::Grid;
-use super::manifest::{Manifest, Part, State};
-use super::space::check_space;
-use super::staging::Staging;
-use super::writer::RunWriter;
-use super::{Run, RunError, check_free};
+use super::layout::is_grid;
+use super::manifest::{Manifest, MergedPart, State};
+use super::{Grid, Run, RunError, RunWriter, Staging, check_free, check_space};
 use crate::engine::{Description, Machine, Stop};
 use crate::records::Column;
 use crate::spec::{DataSource, Seeds, Spec, Work};
@@ -27,7 +24,7 @@ use crate::spec::{DataSource, Seeds, Spec, Work};
 pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool, stop: &Stop) -> Result<(), RunError> {
     check_free(out)?;
     let [first, others @ ..] = dirs else { return Err(RunError::NothingToMerge) };
-    if !Grid::is_in(first) {
+    if !is_grid(first) {
         let parts = Parts::new(dirs, mixed)?;
         check_space(out, std::iter::once(parts.size()))?;
         let staging = Staging::new(out)?;
@@ -112,7 +109,7 @@ impl Parts {
         if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut experiment.spec.work {
             (*first_seed, *seeds, *shard_of) = (whole.first_seed, whole.seeds, None);
         }
-        let parts: Vec<Part> = runs.iter().flat_map(|(seeds, run)| parts_of(*seeds, run.manifest())).collect();
+        let parts: Vec<MergedPart> = runs.iter().flat_map(|(seeds, run)| parts_of(*seeds, run.manifest())).collect();
         let engine = joined(parts.iter().map(|part| &part.engine));
         let columns = first.manifest().columns.clone();
         let mut writer = RunWriter::build(dir, &experiment, engine, columns)?;
@@ -129,9 +126,9 @@ impl Parts {
     }
 }
 
-fn parts_of(seeds: Seeds, manifest: &Manifest) -> Vec<Part> {
+fn parts_of(seeds: Seeds, manifest: &Manifest) -> Vec<MergedPart> {
     if manifest.parts.is_empty() {
-        vec![Part { seeds, version: manifest.version.clone(), engine: manifest.engine.clone() }]
+        vec![MergedPart { seeds, version: manifest.version.clone(), engine: manifest.engine.clone() }]
     } else {
         manifest.parts.clone()
     }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{RunError, check_free, check_no_link, manifest, whole};
+use super::layout::{self, FORMAT, check_no_link};
+use super::{RunError, check_free, create_file, files};
+use crate::fingerprint::Fingerprint;
 
 /// A directory of files, each with the digests of what was left in it. Files that are there otherwise are not touched, and no symbolic
 /// link below the directory is followed.
@@ -46,11 +48,7 @@ impl Output {
     /// [`RunError`] for a list that cannot be read.
     pub fn again(dir: &Path, list: &'static str) -> Result<Self, RunError> {
         let path = dir.join(list);
-        let left = match fs::read_to_string(&path) {
-            Ok(text) => manifest::parse::<List>(&path, &text)?.files,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(RunError::io(&path, error)),
-        };
+        let left = layout::read::<List>(&path)?.map_or_else(BTreeMap::new, |list| list.files);
         Ok(Self { dir: dir.to_owned(), left, list: Some(list) })
     }
 
@@ -93,7 +91,7 @@ impl Output {
         for (name, content) in files {
             let path = self.dir.join(name);
             let written = if self.left.contains_key(name) && path.exists() {
-                whole::replace(&path, |file| file.write_all(content))
+                files::replace(&path, |file| file.write_all(content))
             } else {
                 create_file(&path, content)
             };
@@ -114,39 +112,20 @@ impl Output {
         let path = self.dir.join(list);
         fs::create_dir_all(&self.dir).map_err(|error| RunError::io(&self.dir, error))?;
         check_no_link(&path)?;
-        let list = List { format: manifest::FORMAT, version: env!("CARGO_PKG_VERSION").into(), files: files.clone() };
-        manifest::replace(&path, &list, || Ok(()))
+        let list = List { format: FORMAT, version: env!("CARGO_PKG_VERSION").into(), files: files.clone() };
+        layout::replace(&path, &list, || Ok(()))
     }
-}
-
-/// Puts `content` into the new file `path` in one step; what is there already stays.
-///
-/// # Errors
-/// [`ErrorKind::AlreadyExists`] if something is, and whatever the disk refuses.
-pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // As any new file: what the user's mask leaves.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    }
-    let mut file = builder.prefix(".new-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.persist_noclobber(path)?;
-    Ok(())
 }
 
 fn digest(content: &[u8]) -> String {
-    blake3::hash(content).to_hex()[..16].to_owned()
+    Fingerprint::default().add(content).digits()
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
 
-    use super::{Output, create_file};
+    use super::Output;
     use crate::run::RunError;
 
     const LIST: &str = "files.json";
@@ -195,16 +174,6 @@ mod tests {
         fs::write(root.path().join("a"), "2").unwrap();
         Output::again(root.path(), LIST).unwrap().write(&[file("a", "3"), file("b", "3")]).unwrap();
         assert_eq!(fs::read_to_string(root.path().join("b")).unwrap(), "3");
-    }
-
-    #[test]
-    fn a_new_file_takes_no_place_that_is_taken() {
-        let root = tempfile::tempdir().unwrap();
-        let path = root.path().join("file");
-        create_file(&path, b"first").unwrap();
-        assert_eq!(create_file(&path, b"second").unwrap_err().kind(), std::io::ErrorKind::AlreadyExists);
-        assert_eq!(fs::read(&path).unwrap(), b"first");
-        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 
     #[cfg(unix)]

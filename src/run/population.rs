@@ -1,13 +1,46 @@
-//! Over which networks of a run a number is.
+//! The networks of a run by how they ended, and which of them a number is over.
 
-use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::Outcome;
 use crate::engine::Status;
 
+/// How many networks ended in which way, by their [`Status`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusCounts {
+    /// g.g fell below the tolerance.
+    pub converged: u64,
+    /// The most steps were taken before that; of networks trained elsewhere: g.g is not below the tolerance.
+    pub step_limit: u64,
+    /// g.g overflowed or became NaN.
+    pub non_finite: u64,
+    /// Trained elsewhere and evaluated, without a rule that would judge them.
+    #[serde(default)]
+    pub evaluated: u64,
+}
+
+impl StatusCounts {
+    /// Counts networks that ended as the `status` column says.
+    pub(crate) fn count(&mut self, status: &[u8]) {
+        for &number in status {
+            match Status::from_number(number) {
+                Some(Status::Converged) => self.converged += 1,
+                Some(Status::StepLimit) => self.step_limit += 1,
+                Some(Status::NonFinite) => self.non_finite += 1,
+                Some(Status::Evaluated) => self.evaluated += 1,
+                Some(Status::Pending) | None => {}
+            }
+        }
+    }
+
+    /// The networks that are counted: those whose rows are written.
+    pub fn ended(&self) -> u64 {
+        self.converged + self.step_limit + self.non_finite + self.evaluated
+    }
+}
+
 /// The networks that a summary, a table or a quantile is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Population {
     /// The networks that converged
@@ -25,7 +58,7 @@ impl Population {
         }
     }
 
-    /// Whether a network that ended as the number in the `status` column says is among them.
+    /// Whether it holds a network with this number in its `status` column.
     pub fn holds(self, status: u8) -> bool {
         match Status::from_number(status) {
             Some(Status::Converged) => true,
@@ -34,29 +67,28 @@ impl Population {
         }
     }
 
-    /// How many of the networks that ended like this are among them.
-    pub fn size(self, outcome: &Outcome) -> u64 {
+    /// How many of the counted networks it holds.
+    pub fn size(self, counts: &StatusCounts) -> u64 {
         match self {
-            Self::Converged => outcome.converged,
-            Self::All => outcome.converged + outcome.step_limit + outcome.evaluated,
+            Self::Converged => counts.converged,
+            Self::All => counts.converged + counts.step_limit + counts.evaluated,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Population;
-    use crate::run::Outcome;
+    use super::{Population, StatusCounts};
 
     #[test]
-    fn a_population_counts_whom_it_holds() {
+    fn a_population_counts_the_networks_that_it_holds() {
         let status = [0, 0, 1, 2, 2, 2, 3, 3, 3, 3, 255, 7];
-        let mut outcome = Outcome::default();
-        outcome.count(&status);
+        let mut counts = StatusCounts::default();
+        counts.count(&status);
         for over in [Population::Converged, Population::All] {
-            let held = status.iter().filter(|&&status| over.holds(status)).count() as u64;
-            assert_eq!(over.size(&outcome), held, "{over:?}");
+            let members = status.iter().filter(|&&status| over.holds(status)).count() as u64;
+            assert_eq!(over.size(&counts), members, "{over:?}");
         }
-        assert_eq!((Population::All.size(&outcome), outcome.ended()), (7, 10));
+        assert_eq!((Population::All.size(&counts), counts.ended()), (7, 10));
     }
 }

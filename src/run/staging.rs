@@ -9,7 +9,10 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{RunError, check_free, grid, manifest};
+use super::RunError;
+use super::error::{A_GRID, A_RUN};
+use super::folders::{self, parent, short_name};
+use super::layout::{GRID, MANIFEST, is_grid};
 
 /// The file in a folder under construction whose lock says that its builder lives. While the folder's files are moved up it lists
 /// their names.
@@ -17,9 +20,6 @@ const LOCK: &str = ".building";
 
 /// The folder under construction inside an empty directory.
 pub(super) const INSIDE: &str = ".sharpsweep.new";
-
-/// The longest name, in bytes, that becomes a part of another: file systems end at 255.
-const LONGEST_NAME: usize = 200;
 
 /// The age from which a folder without a lock file counts as abandoned. Builders are without one for an instant.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
@@ -59,11 +59,11 @@ impl Staging {
         check_free(&self.dir)?;
         let dir = self.dir.clone();
         let io = |error| RunError::io(&dir, error);
-        sync_folder(&self.path).map_err(io)?;
+        folders::sync(&self.path).map_err(io)?;
         if self.path.starts_with(&self.dir) {
             self.move_up().map_err(io)?;
             self.published = true;
-            return sync_folder(&self.dir).map_err(io);
+            return folders::sync(&self.dir).map_err(io);
         }
         fs::remove_file(self.path.join(LOCK)).map_err(io)?;
         // A directory that has come into its place since is empty, and a rename onto one is not allowed everywhere. Another process may
@@ -77,7 +77,7 @@ impl Staging {
             return Err(io(error));
         }
         self.published = true;
-        sync_folder(parent(&self.dir)).map_err(io)
+        folders::sync(parent(&self.dir)).map_err(io)
     }
 
     /// Moves all files of the folder up into its directory, last those by which a directory is a run.
@@ -86,7 +86,7 @@ impl Staging {
             .map(|entry| entry.map(|entry| entry.file_name()))
             .filter(|name| !name.as_ref().is_ok_and(|name| name == LOCK))
             .collect::<io::Result<_>>()?;
-        names.sort_by_key(|name| name == manifest::FILE || name == grid::FILE);
+        names.sort_by_key(|name| name == MANIFEST || name == GRID);
         // Made by this program, so of plain characters.
         let list: Vec<String> = names.iter().map(|name| name.to_string_lossy().into_owned()).collect();
         self.lock.write_all(list.join("\n").as_bytes())?;
@@ -125,10 +125,9 @@ fn locked(path: &Path) -> io::Result<File> {
 
 /// A new folder beside `dir`.
 fn make_beside(dir: &Path) -> Result<PathBuf, RunError> {
-    let name = dir.file_name().map(|name| shortened(&name.to_string_lossy())).unwrap_or_default();
     let parent = parent(dir);
     fs::create_dir_all(parent).map_err(|error| RunError::io(parent, error))?;
-    let prefix = format!(".{name}.new-");
+    let prefix = format!(".{}.new-", short_name(dir));
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
         if is_abandoned(&entry.path()) {
@@ -170,27 +169,43 @@ fn make_inside(dir: &Path) -> Result<PathBuf, RunError> {
     }
 }
 
+/// Fails unless `dir` is free for a new run: it does not exist, or it is an empty directory.
+///
+/// # Errors
+/// [`RunError::Exists`], and [`RunError::Io`] if it cannot be looked at.
+pub fn check_free(dir: &Path) -> Result<(), RunError> {
+    let exists = |what| Err(RunError::Exists { dir: dir.to_owned(), what });
+    if dir.join(MANIFEST).exists() {
+        return exists(A_RUN);
+    }
+    if is_grid(dir) {
+        return exists(A_GRID);
+    }
+    if dir.is_file() {
+        return exists("a file");
+    }
+    if dir.is_symlink() && !dir.exists() {
+        return exists("a symbolic link that leads nowhere");
+    }
+    match fs::read_dir(dir) {
+        // What a process that was killed has begun to make of an empty directory goes with the next one that makes something of it.
+        Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(is_inside)) {
+            Some(_) if !is_left_half_made(dir) => exists("other files"),
+            _ => Ok(()),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(RunError::io(dir, error)),
+    }
+}
+
 /// Whether `entry` of a directory that is to be free is a folder for what is to be made of it, whoever makes it.
-pub(super) fn is_inside(entry: &fs::DirEntry) -> bool {
+fn is_inside(entry: &fs::DirEntry) -> bool {
     entry.file_name() == INSIDE
 }
 
 /// Whether the directory `dir` holds what a builder that no longer lives has begun to make of it.
-pub(super) fn is_left_half_made(dir: &Path) -> bool {
-    is_abandoned(&dir.join(INSIDE)) && !dir.join(manifest::FILE).exists() && !dir.join(grid::FILE).exists()
-}
-
-/// A name that may become a part of another.
-pub(super) fn shortened(name: &str) -> String {
-    if name.len() <= LONGEST_NAME {
-        return name.into();
-    }
-    let start = name.floor_char_boundary(LONGEST_NAME);
-    format!("{}-{}", &name[..start], &blake3::hash(name.as_bytes()).to_hex()[..8])
-}
-
-pub(super) fn parent(dir: &Path) -> &Path {
-    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+fn is_left_half_made(dir: &Path) -> bool {
+    is_abandoned(&dir.join(INSIDE)) && !dir.join(MANIFEST).exists() && !is_grid(dir)
 }
 
 /// Whether the builder of the folder `path` no longer lives.
@@ -205,18 +220,6 @@ fn is_abandoned(path: &Path) -> bool {
         }
         Err(_) => false,
     }
-}
-
-/// Makes the names in `folder` durable.
-#[cfg(unix)]
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Only Unix systems open folders as files; elsewhere names are durable on their own.
-#[cfg(not(unix))]
-pub(super) fn sync_folder(_folder: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

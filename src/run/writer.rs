@@ -4,37 +4,19 @@ use std::collections::HashSet;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use ndarray_npy::{WriteNpyError, write_npy};
 
-use super::column::{Access, ColumnFile};
-use super::grid::Grid;
+use super::column::{ColumnFile, OpenMode};
 use super::journal::{Entry, Journal, uncovered, union};
-use super::manifest::{Manifest, Outcome, Seconds, State};
-use super::space::check_space;
-use super::staging::{self, Staging};
-use super::{A_GRID, A_RUN, BLOCK_ROWS, Run, RunError};
+use super::layout::{DATA, DATA_FILES, blocks, count};
+use super::manifest::{Manifest, Seconds, State};
+use super::timer::Timer;
+use super::{Run, RunError, Staging, StatusCounts, check_space};
 use crate::engine::{Description, Status, Stop};
-use crate::model::Dataset;
-use crate::records::{self, Column, Dtype, Records, Theta, Values};
+use crate::model::{Dataset, Theta};
+use crate::records::{self, Column, Dtype, Records, Values};
 use crate::spec::Experiment;
-
-/// The folder of a run that keeps its data.
-pub(super) const DATA: &str = "data";
-
-/// The files there: training samples and labels, then those of the test.
-pub(super) const DATA_FILES: [&str; 4] = ["x.npy", "q.npy", "test_x.npy", "test_q.npy"];
-
-/// How long finished rows may wait before they are made durable, at least and at most: what a crash costs besides the current
-/// chunk.
-const CHECKPOINT: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(10)];
-
-/// How often the time of making rows durable passes before it is done again: one part in twenty goes into it.
-const CHECKPOINT_SHARE: u32 = 20;
-
-/// Bytes of the status column that are in memory at once.
-const AT_ONCE: u64 = 1 << 20;
 
 /// A run being written. Rows may come in any order; a row that is written twice must be the same both times.
 #[derive(Debug)]
@@ -51,9 +33,7 @@ pub struct RunWriter {
     waiting: Vec<Range<u64>>,
     /// What was spent on those.
     spent_waiting: Seconds,
-    last_checkpoint: Instant,
-    /// The time from one checkpoint to the next.
-    pause: Duration,
+    checkpoints: Timer,
 }
 
 impl RunWriter {
@@ -136,9 +116,10 @@ impl RunWriter {
     ) -> Result<Self, RunError> {
         let data = dir.join(DATA);
         fs::create_dir(&data).map_err(|error| RunError::io(&data, error))?;
-        write_data(&data, ["x.npy", "q.npy"], &experiment.problem.data)?;
+        let [x, q, test_x, test_q] = DATA_FILES;
+        write_data(&data, [x, q], &experiment.problem.data)?;
         if let Some(test) = &experiment.test {
-            write_data(&data, ["test_x.npy", "test_q.npy"], test)?;
+            write_data(&data, [test_x, test_q], test)?;
         }
         let rows = experiment.spec.rows();
         let manifest = Manifest::new(experiment.spec.clone(), engine, columns);
@@ -148,7 +129,11 @@ impl RunWriter {
             manifest.columns.iter().map(|column| ColumnFile::create(dir, column, rows)).collect::<Result<_, _>>()?;
         mark_pending(&columns, &manifest.columns, rows)?;
         manifest.write(dir, || Ok(()))?;
-        Ok(Self {
+        Ok(Self::of(dir, manifest, columns, journal))
+    }
+
+    fn of(dir: &Path, manifest: Manifest, columns: Vec<ColumnFile>, journal: Journal) -> Self {
+        Self {
             dir: dir.to_owned(),
             manifest,
             columns,
@@ -157,9 +142,8 @@ impl RunWriter {
             spent: Seconds::default(),
             waiting: Vec::new(),
             spent_waiting: Seconds::default(),
-            last_checkpoint: Instant::now(),
-            pause: CHECKPOINT[0],
-        })
+            checkpoints: Timer::start(),
+        }
     }
 
     /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. Whatever is wrong with it is found
@@ -172,42 +156,28 @@ impl RunWriter {
         let opened = Journal::open(dir);
         // Under the lock nobody else changes it; what was read before may be older.
         let run = Run::open(dir)?;
-        if run.manifest.state == State::Finished {
+        let manifest = run.manifest();
+        if manifest.state == State::Finished {
             return Err(RunError::Finished(dir.to_owned()));
         }
         let (journal, contents) = opened?;
-        let rows = run.manifest.spec.rows();
-        let finished: Vec<Range<u64>> = contents.finished().cloned().collect();
-        if let Some(k) = finished.iter().position(|finished| finished.end > rows) {
+        let rows = manifest.spec.rows();
+        if let Some(k) = contents.finished().position(|finished| finished.end > rows) {
             // The first line is no entry.
             return Err(journal.corrupted(k + 2));
         }
+        let mut spent = Seconds::default();
+        contents.entries.iter().for_each(|entry| spent.add(entry.spent));
+        let finished = contents.finished().cloned().collect();
         run.check_unchanged(contents.begun)?;
         run.check_engine(engine)?;
         run.check_columns()?;
-        let manifest = run.manifest;
-        let columns: Vec<ColumnFile> = manifest
-            .columns
-            .iter()
-            .map(|column| ColumnFile::open(dir, column, rows, Access::Write))
-            .collect::<Result<_, _>>()?;
+        let open = |column| ColumnFile::open(dir, column, rows, OpenMode::Write);
+        let columns: Vec<ColumnFile> = manifest.columns.iter().map(open).collect::<Result<_, _>>()?;
         check_distinct(&columns)?;
         // Columns were opened by their paths: they are this run's if these still lead to it.
         journal.check_place()?;
-        let mut spent = Seconds::default();
-        contents.entries.iter().for_each(|entry| spent.add(entry.spent));
-        let writer = Self {
-            dir: dir.to_owned(),
-            manifest,
-            columns,
-            journal,
-            finished,
-            spent,
-            waiting: Vec::new(),
-            spent_waiting: Seconds::default(),
-            last_checkpoint: Instant::now(),
-            pause: CHECKPOINT[0],
-        };
+        let writer = Self { finished, spent, ..Self::of(dir, manifest.clone(), columns, journal) };
         writer.checked_outcome("its journal says that they are")?;
         Ok(writer)
     }
@@ -231,22 +201,20 @@ impl RunWriter {
     ///
     /// # Errors
     /// [`RunError::Io`] if the `status` column cannot be read.
-    pub fn outcome(&self) -> Result<Outcome, RunError> {
-        let mut outcome = Outcome::default();
+    pub fn outcome(&self) -> Result<StatusCounts, RunError> {
+        let mut counts = StatusCounts::default();
         if let Some(file) = self.column("status") {
-            for range in self.written() {
-                for start in range.clone().step_by(AT_ONCE as usize) {
-                    outcome.count(&file.read(&(start..range.end.min(start + AT_ONCE)))?);
-                }
+            for rows in self.written().iter().flat_map(blocks) {
+                counts.count(&file.read(&rows)?);
             }
         }
-        Ok(outcome)
+        Ok(counts)
     }
 
     /// How the networks of all written rows ended, if the status column says so of each; `says` who claims that it does.
-    fn checked_outcome(&self, says: &'static str) -> Result<Outcome, RunError> {
+    fn checked_outcome(&self, says: &'static str) -> Result<StatusCounts, RunError> {
         let outcome = self.outcome()?;
-        let written: u64 = self.written().iter().map(|range| range.end - range.start).sum();
+        let written = count(&self.written());
         if outcome.ended() == written {
             return Ok(outcome);
         }
@@ -277,14 +245,14 @@ impl RunWriter {
         }
         self.waiting.push(first_row..first_row + records.rows as u64);
         self.spent_waiting.add(spent);
-        if self.last_checkpoint.elapsed() >= self.pause { self.checkpoint() } else { Ok(()) }
+        if self.checkpoints.is_due() { self.checkpoint() } else { Ok(()) }
     }
 
     /// Puts the rows of the finished run `part` where its seeds belong.
     pub(super) fn copy(&mut self, first_row: u64, part: &Run, stop: &Stop) -> Result<(), RunError> {
         let rows = part.manifest().spec.rows();
         for (column, to) in self.manifest.columns.iter().zip(&self.columns) {
-            to.copy(first_row, &ColumnFile::open(part.dir(), column, rows, Access::Read)?, stop)?;
+            to.copy(first_row, &ColumnFile::open(part.dir(), column, rows, OpenMode::Read)?, stop)?;
         }
         self.waiting.push(first_row..first_row + rows);
         self.spent_waiting.add(part.manifest().seconds.unwrap_or_default());
@@ -294,9 +262,8 @@ impl RunWriter {
     /// Writes all of `theta` into its column and makes it durable.
     fn write_theta(&self, theta: Theta<'_>) -> Result<(), RunError> {
         let Some(column) = self.column("theta") else { return Ok(()) };
-        let rows = theta.nrows();
-        for start in (0..rows).step_by(BLOCK_ROWS) {
-            column.write(start as u64, &theta.rows(start..rows.min(start + BLOCK_ROWS)).values())?;
+        for rows in blocks(&(0..theta.nrows() as u64)) {
+            column.write(rows.start, &theta.rows(rows.start as usize..rows.end as usize).into())?;
         }
         column.sync()
     }
@@ -307,7 +274,7 @@ impl RunWriter {
     /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded. [`RunError::Replaced`] if the directory is
     /// no longer there; if it was renamed, the rows are recorded in it.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
-        let start = Instant::now();
+        let start = Timer::start();
         if !self.waiting.is_empty() {
             for column in &self.columns {
                 column.sync()?;
@@ -319,8 +286,7 @@ impl RunWriter {
                 self.finished.push(rows);
             }
         }
-        self.last_checkpoint = Instant::now();
-        self.pause = (start.elapsed() * CHECKPOINT_SHARE).clamp(CHECKPOINT[0], CHECKPOINT[1]);
+        self.checkpoints.restart(&start);
         self.journal.check_place()
     }
 
@@ -336,7 +302,7 @@ impl RunWriter {
     /// As [`Self::finish`], after `describe` has completed the manifest.
     pub(super) fn finish_as(mut self, describe: impl FnOnce(&mut Manifest)) -> Result<Manifest, RunError> {
         self.checkpoint()?;
-        let pending = self.missing().iter().map(|range| range.end - range.start).sum();
+        let pending = count(&self.missing());
         if pending > 0 {
             let (dir, rows) = (self.dir, self.manifest.spec.rows());
             return Err(RunError::Incomplete { dir, pending, rows, says: "it is to be finished" });
@@ -363,42 +329,13 @@ fn check_distinct(columns: &[ColumnFile]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Fails unless `dir` is free for a new run: it does not exist, or it is an empty directory.
-///
-/// # Errors
-/// [`RunError::Exists`], and [`RunError::Io`] if it cannot be looked at.
-pub fn check_free(dir: &Path) -> Result<(), RunError> {
-    let exists = |what| Err(RunError::Exists { dir: dir.to_owned(), what });
-    if dir.join(super::manifest::FILE).exists() {
-        return exists(A_RUN);
-    }
-    if Grid::is_in(dir) {
-        return exists(A_GRID);
-    }
-    if dir.is_file() {
-        return exists("a file");
-    }
-    if dir.is_symlink() && !dir.exists() {
-        return exists("a symbolic link that leads nowhere");
-    }
-    match fs::read_dir(dir) {
-        // What a process that was killed has begun to make of an empty directory goes with the next one that makes something of it.
-        Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(staging::is_inside)) {
-            Some(_) if !staging::is_left_half_made(dir) => exists("other files"),
-            _ => Ok(()),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(RunError::io(dir, error)),
-    }
-}
-
 /// Fills the status column with [`Status::Pending`], so that a row that was never written cannot pass for a converged network.
 fn mark_pending(files: &[ColumnFile], columns: &[Column], rows: u64) -> Result<(), RunError> {
     for (file, column) in files.iter().zip(columns) {
         if column.name == "status" && column.dtype == Dtype::Uint8 {
-            for first in (0..rows).step_by(AT_ONCE as usize) {
-                let count = AT_ONCE.min(rows - first) as usize;
-                file.write(first, &Values::Uint8(vec![Status::Pending as u8; count]))?;
+            for rows in blocks(&(0..rows)) {
+                let pending = vec![Status::Pending as u8; (rows.end - rows.start) as usize];
+                file.write(rows.start, &Values::Uint8(pending))?;
             }
         }
     }

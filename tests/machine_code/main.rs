@@ -17,7 +17,7 @@ use std::process::Command;
 use radv::Radv;
 use rayon::prelude::*;
 use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
-use sharpsweep::model::{Activation, Shape};
+use sharpsweep::model::{Activation, OneHidden};
 
 const RECORD: &str = "SHARPSWEEP_RECORD_MACHINE_CODE";
 
@@ -33,16 +33,16 @@ struct Code {
 }
 
 /// A compiled variant's name, as `train m2 n3 sigmoid`.
-fn name(pass: Pass, shape: Shape, activation: Activation) -> String {
+fn name(pass: Pass, shape: OneHidden, activation: Activation) -> String {
     format!("{} m{} n{} {}", pass.name(), shape.inputs, shape.hidden, activation.name())
 }
 
 /// Every variant that is checked: each shape's own training kernel, the wide one by force, and the evaluation.
-fn variants() -> Vec<(Pass, Shape, Activation)> {
+fn variants() -> Vec<(Pass, OneHidden, Activation)> {
     let mut variants = Vec::new();
     for inputs in [2, 30] {
         for hidden in [1, 3, 10, 16, 17, 32, 64, 128] {
-            let shape = Shape::new(inputs, hidden);
+            let shape = OneHidden::new(inputs, hidden);
             for activation in Activation::ALL {
                 let chosen = TrainPlan::of(shape).pass();
                 variants.extend([chosen, Pass::Terms].map(|pass| (pass, shape, activation)));
@@ -69,12 +69,13 @@ fn variants() -> Vec<(Pass, Shape, Activation)> {
         }
     }
     // Every size of a tile of inputs: the route to tr H^2 is chosen by their costs.
-    variants
-        .extend([1, 3, 4, 5, 6, 8].map(|inputs| (Pass::TraceSqAssembled, Shape::new(inputs, 3), Activation::Sigmoid)));
+    variants.extend(
+        [1, 3, 4, 5, 6, 8].map(|inputs| (Pass::TraceSqAssembled, OneHidden::new(inputs, 3), Activation::Sigmoid)),
+    );
     // Every width in between, with the activation that needs most registers; and with all, where the samples taken at a time
     // depend on it.
     for hidden in 1..=128 {
-        let shape = Shape::new(2, hidden);
+        let shape = OneHidden::new(2, hidden);
         let pass = TrainPlan::of(shape).pass();
         for activation in Activation::ALL {
             if pass == Pass::Train || activation == Activation::Softplus {
@@ -120,7 +121,7 @@ fn machine_code_is_no_worse_than_recorded() {
 
     // The promises, whatever is recorded: cost of a sample at most this with M = 2 and sigmoid units.
     for (hidden, most) in [(3, 68.0), (10, 200.0), (32, 720.0)] {
-        let shape = Shape::new(2, hidden);
+        let shape = OneHidden::new(2, hidden);
         let cost = found[&name(TrainPlan::of(shape).pass(), shape, Activation::Sigmoid)].cost;
         assert!(cost > 0.0 && cost <= most, "N = {hidden}: a sample costs {cost}, the bar is {most}");
     }

@@ -15,7 +15,6 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use nalgebra::DMatrix;
 use ndarray::ArrayView2;
 use rayon::prelude::*;
@@ -24,7 +23,7 @@ use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
 use super::rows::PointSet;
-use crate::model::{Activation, Shape};
+use crate::model::{Activation, OneHidden};
 
 /// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as the maps allow, is
 /// at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
@@ -45,7 +44,8 @@ pub const VALUES_WITHIN: f64 = 0.05;
 pub const MOST_MATCHED: usize = 2048;
 
 /// What a network is the same under.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Maps {
     /// What keeps loss, g.g and spectrum: the order of the hidden units, and their signs where f is odd.
     Symmetry,
@@ -57,7 +57,7 @@ pub enum Maps {
 #[derive(Debug, Clone, Copy)]
 pub struct ComparedNetworks<'a> {
     /// Their shape, M and N.
-    pub shape: Shape,
+    pub shape: OneHidden,
     /// Their activation f.
     pub activation: Activation,
     /// Weights, (S, D).
@@ -240,7 +240,7 @@ impl Geometry {
 
 /// What the search looks at.
 struct Search<'a> {
-    shape: Shape,
+    shape: OneHidden,
     geometry: Geometry,
     rows: PointSet<'a>,
     loss: &'a [f64],
@@ -300,7 +300,7 @@ impl<'a> Search<'a> {
 
     /// How many numbers of the index stand for the weights.
     fn width(&self) -> usize {
-        let Shape { inputs, .. } = self.shape;
+        let OneHidden { inputs, .. } = self.shape;
         match self.geometry {
             Geometry::Product => inputs + 1,
             Geometry::Rotations => inputs + 3,
@@ -331,7 +331,7 @@ impl<'a> Search<'a> {
 
     /// The hidden units (W_n, v_n) of a network one after the other, M+2 numbers each.
     fn units(&self, row: &[f32]) -> Vec<f64> {
-        let Shape { inputs, hidden } = self.shape;
+        let OneHidden { inputs, hidden } = self.shape;
         let places = |n| (0..=inputs).map(move |m| self.shape.w(n, m)).chain([self.shape.v(n)]);
         (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect()
     }
@@ -350,7 +350,7 @@ impl<'a> Search<'a> {
     /// p of a linear network: v_0 e_0 + sum_n v_n W_n, (M+1,).
     fn product(&self, row: &[f32]) -> Vec<f64> {
         let weight = |place: usize| f64::from(row[place]);
-        let Shape { inputs, hidden } = self.shape;
+        let OneHidden { inputs, hidden } = self.shape;
         let sum = |m| (0..hidden).map(|n| weight(self.shape.v(n)) * weight(self.shape.w(n, m))).sum::<f64>();
         let mut product: Vec<f64> = (0..=inputs).map(sum).collect();
         product[0] += weight(self.shape.v_bias());

@@ -13,14 +13,14 @@ use std::arch::x86_64::{
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE, WHOLE_NUMBERS};
-use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
+use super::{Doubles, LaneTask, Lanes, Singles, Vectors, polynomial};
 
 /// Compiles `kernel` for AVX2 with FMA and runs it.
 ///
 /// # Safety
 /// The processor must have AVX2 and FMA.
 #[target_feature(enable = "avx2,fma")]
-pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: LaneTask>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
 
@@ -45,7 +45,8 @@ pub(in crate::cpu) struct F64x4(__m256d);
 /// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX2 and FMA.
 macro_rules! vector {
     ($call:expr) => {
-        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
+        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's
+        // documentation).
         Self(unsafe { $call })
     };
 }
@@ -57,8 +58,8 @@ impl F32x8 {
         vector!(_mm256_round_ps::<0x08>(self.0))
     }
 
-    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of that number, which is
-    /// 0 from -127 down.
+    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of
+    /// that number, which is 0 from -127 down.
     #[inline(always)]
     fn exp2_factors(self) -> (Self, Self) {
         let bounded = self.at_least(Self::splat(-127.0));
@@ -66,8 +67,8 @@ impl F32x8 {
         (polynomial(bounded - whole, EXP2_CENTRED), whole.power_of_two())
     }
 
-    /// 2^self for a whole number self from -127, which gives 0, to 128, which gives infinity. NaN, which converts to an integer of low
-    /// bits 0, gives 1.
+    /// 2^self for a whole number self from -127, which gives 0, to 128, which gives infinity. NaN, which converts to an
+    /// integer of low bits 0, gives 1.
     #[inline(always)]
     fn power_of_two(self) -> Self {
         vector!({

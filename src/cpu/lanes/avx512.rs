@@ -11,14 +11,14 @@ use std::arch::x86_64::{
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_MINUS_ONE, EXP2_UNIT};
-use super::{Doubles, Kernel, Lanes, Singles, Vectors, polynomial};
+use super::{Doubles, LaneTask, Lanes, Singles, Vectors, polynomial};
 
 /// Compiles `kernel` for AVX-512 and runs it.
 ///
 /// # Safety
 /// The processor must have AVX-512 F and DQ.
 #[target_feature(enable = "avx512f,avx512dq,avx2,fma")]
-pub(in crate::cpu) unsafe fn run<K: Kernel>(kernel: K) -> K::Output {
+pub(in crate::cpu) unsafe fn run<K: LaneTask>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }
 
@@ -40,10 +40,12 @@ pub(in crate::cpu) struct F32x16(__m512);
 #[repr(transparent)]
 pub(in crate::cpu) struct F64x8(__m512d);
 
-/// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX-512 F and DQ.
+/// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX-512 F and
+/// DQ.
 macro_rules! vector {
     ($call:expr) => {
-        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's documentation).
+        // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's
+        // documentation).
         Self(unsafe { $call })
     };
 }
@@ -135,7 +137,8 @@ impl Singles for F32x16 {
 
     #[inline(always)]
     fn exp2(self) -> Self {
-        // self - floor(self) in one instruction; scaling by 2^floor(self) in another, which also underflows to 0 by itself.
+        // self - floor(self) in one instruction; scaling by 2^floor(self) in another, which also underflows to 0 by
+        // itself.
         let fraction = vector!(_mm512_reduce_ps::<0x09>(self.0));
         let scaled = polynomial(fraction, EXP2_UNIT);
         vector!(_mm512_scalef_ps(scaled.0, self.0))

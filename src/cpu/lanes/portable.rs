@@ -1,5 +1,5 @@
-//! Any processor: 8 lanes of f32 and 4 of f64 as plain arrays, which compilers turn into the vectors that every processor of the target
-//! has (NEON on 64-bit Arm, SSE2 on x86-64).
+//! Any processor: 8 lanes of f32 and 4 of f64 as plain arrays, which compilers turn into the vectors that every
+//! processor of the target has (NEON on 64-bit Arm, SSE2 on x86-64).
 
 use std::array;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
@@ -127,7 +127,8 @@ impl Singles for F32x8 {
 
     #[inline(always)]
     fn exp2(self) -> Self {
-        // NaN reaches the result through the fraction: the scale is some number or NaN then, and a product with NaN is NaN.
+        // NaN reaches the result through the fraction: the scale is some number or NaN then, and a product with NaN is
+        // NaN.
         let (fraction, scale) = self.split();
         polynomial(fraction, EXP2_CENTRED) * scale
     }

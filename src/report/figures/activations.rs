@@ -14,8 +14,8 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
     type Curve = fn(Derivatives) -> f64;
     let curves: [(&str, &str, (f64, f64), Curve); 3] = [
         ("f(y)", "value", (-2.2, 3.2), |f| f.value),
-        ("f ′(y)", "first", (-0.25, 1.25), |f| f.first),
-        ("f ″(y)", "second", (-0.9, 0.95), |f| f.second),
+        ("f ′(y)", "first", (-0.25, 1.25), |f| f.df),
+        ("f ″(y)", "second", (-0.9, 0.95), |f| f.ddf),
     ];
     let y: Vec<f64> = (0..POINTS).map(|k| REACH * (2.0 * k as f64 / (POINTS - 1) as f64 - 1.0)).collect();
     let axes = curves.map(|(label, _, range, _)| Axis::linear(label, range).with_ticks(5));

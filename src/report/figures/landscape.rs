@@ -65,7 +65,7 @@ impl Landscape {
                 theta.iter().zip(directions.row(k)).map(|(theta, u)| theta + offsets[column] * u).collect();
             loss(problem, &moved)
         });
-        let decision = (problem.shape.inputs == 2).then(|| decision(problem, theta)).flatten();
+        let decision = (problem.network.shape.inputs == 2).then(|| decision(problem, theta)).flatten();
         let eigenvalues = spectrum.eigenvalues[..directions.nrows()].to_vec();
         Self { label, lambda_sup, eigenvalues, decision, offsets, losses }
     }
@@ -82,7 +82,7 @@ fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
     let grid = Array2::from_shape_fn((GRID * GRID, 2), |(k, m)| if m == 0 { x1[k % GRID] } else { x2[k / GRID] });
     // The grid lies within the range of checked samples, so it is a data set; its labels are not used.
     let grid = Dataset::new(grid, Array1::zeros(GRID * GRID)).ok()?;
-    let z = output(problem.shape, problem.activation, &grid, theta);
+    let z = output(problem.network, &grid, theta);
     let probability = z.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
     let probability = Array2::from_shape_vec((GRID, GRID), probability).ok()?;
     Some(Decision { x1, x2, probability })

@@ -150,7 +150,7 @@ fn landscapes(
 
 /// The largest eigenvalues and their eigenvectors at the critical point `k`: along the vectors that the run recorded, if it did.
 fn leading(points: &CriticalPoints, k: usize, problem: &Problem, theta: &[f64]) -> Result<Spectrum, Box<dyn Error>> {
-    let parameters = problem.shape.parameters();
+    let parameters = problem.network.parameters();
     let names = (1..=EIGENVECTORS).map(|vector| format!("u_{vector}"));
     let recorded: Result<Vec<Vec<f64>>, _> = names.map(|name| points.run.values_of(&name, points.rows[k])).collect();
     if let Ok(vectors) = recorded
@@ -205,7 +205,7 @@ fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
     let (Some(&sharpest), Some(&flattest)) = (order.first(), order.last()) else {
         return Err("there is no critical point".into());
     };
-    let (samples, parameters) = (problem.data.samples() as f64, problem.shape.parameters() as f64);
+    let (samples, parameters) = (problem.data.samples() as f64, problem.network.parameters() as f64);
     let training = 3.0 * f64::from(descent.max_steps) * samples * parameters;
     let record = parameters.powi(3) * 10.0 + samples * parameters.powi(2) + samples.powi(2) * parameters;
     let records = ((MOST_REPLAY_WORK - training) / record).min(RECORDS);
@@ -258,7 +258,7 @@ fn middle_hessian(points: &CriticalPoints, order: &[usize]) -> Drawn {
     let &k = order.get(order.len() / 2).ok_or("there is no critical point")?;
     let theta = theta.row(k).to_vec();
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
-    let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.shape.hidden_weights())?;
+    let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.network.shape.hidden_weights())?;
     figure.caption += &format!(
         " Shown is {}, the middle one of {} critical points in the order of λ_{{sup}}.",
         points.label(k),

@@ -1,9 +1,9 @@
-//! The sizes of a three-layer network and where each weight stands in theta.
+//! The sizes of a network with one hidden layer and one output, and where each weight stands in theta.
 
 use serde::{Deserialize, Serialize};
 
-/// The largest number of parameters D of one network that any engine takes: indices on the GPU are 32 bits wide, and the
-/// squared D of a Hessian must stay addressable.
+/// The largest number of parameters D of one network that any engine takes: indices on the GPU are 32 bits wide, and
+/// the squared D of a Hessian must stay addressable.
 pub const MAX_PARAMETERS: usize = 1 << 20;
 
 /// Inputs M and hidden units N of a network x -> W h(x) -> f -> V h(r) -> z, with h(x) = \[1; x\].
@@ -11,14 +11,14 @@ pub const MAX_PARAMETERS: usize = 1 << 20;
 /// `theta` = \[w; v\] holds D = (M+1)N + N+1 parameters: w stacks the columns of W (N x (M+1), column 0 the bias), so
 /// w\[m N + n\] = W\[n, m\] with n counted from 0; v = \[v_0, v_1 .. v_N\] with v_0 the output bias (paper, Section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Shape {
+pub struct OneHidden {
     /// M, the number of inputs.
     pub inputs: usize,
     /// N, the number of hidden units.
     pub hidden: usize,
 }
 
-impl Shape {
+impl OneHidden {
     /// A network with `inputs` inputs and `hidden` hidden units.
     pub const fn new(inputs: usize, hidden: usize) -> Self {
         Self { inputs, hidden }
@@ -52,11 +52,11 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
-    use super::Shape;
+    use super::OneHidden;
 
     #[test]
     fn offsets_cover_theta_once() {
-        let shape = Shape::new(2, 3);
+        let shape = OneHidden::new(2, 3);
         let mut seen = vec![0; shape.parameters()];
         for n in 0..3 {
             for m in 0..=2 {

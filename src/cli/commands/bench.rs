@@ -1,4 +1,4 @@
-//! `sharpsweep bench`.
+//! `sharpsweep bench`: what each route to sharpness costs here.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,10 +7,12 @@ use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use ndarray_npy::WriteNpyExt;
 
-use super::experiment::check_distinct;
-use super::progress::Watched;
-use super::{Failure, interruption, notice, print};
 use crate::bench::{AutoRoute, Bench, Engines, Method, Runner, Settings, Site, Size, measure};
+use crate::cli::args::check_distinct;
+use crate::cli::failure::Failure;
+use crate::cli::interruption;
+use crate::cli::progress::Watched;
+use crate::cli::terminal::{notice, print};
 use crate::cpu::Cpu;
 use crate::engine::{Engine, EngineError, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
@@ -23,9 +25,9 @@ use crate::watch::Pieces;
 ///
 /// Every size of the grid --hidden x --samples x --inputs is one batch of briefly trained networks. All routes run in turn, every
 /// repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR gets bench.json, bench.npy
-/// (a row a measurement, its columns named in bench.json) and figures with their numbers.
+/// (a row per measurement, its columns named in bench.json) and figures with their numbers.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// N, hidden units
     #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "3,10,30,100")]
     hidden: Vec<usize>,
@@ -57,7 +59,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let mut output = Output::new(&self.out)?;
         let budget = Duration::try_from_secs_f64(self.budget)
             .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;

@@ -1,11 +1,13 @@
-//! `sharpsweep merge`.
+//! `sharpsweep merge`: shards joined into the whole run.
 
 use std::path::PathBuf;
 
-use super::progress::{Watched, show_with};
-use super::summary::{self, SummaryArgs};
-use super::{Failure, grid, interruption};
-use crate::run::{Grid, Run, merge};
+use crate::cli::args::SummaryArgs;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Watched;
+use crate::cli::words::show_with;
+use crate::cli::{grid_table, interruption, summary};
+use crate::run::{Grid, Run, is_grid, merge};
 
 /// Joins the shards of a sweep into one run
 ///
@@ -13,7 +15,7 @@ use crate::run::{Grid, Run, merge};
 /// out byte for byte as those of the sweep in one piece. Sweeps over neighbouring ranges of seeds (--seeds 0..500 and 500..1000)
 /// join in the same way, and so do shards of grids. The parts are left as they are; the result appears whole or not at all.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The shards' directories
     #[arg(value_name = "DIR", required = true)]
     dirs: Vec<PathBuf>,
@@ -21,7 +23,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// Join even what different engines, drivers, routes, revisions or versions of this program computed; manifest.json then says
-    /// which seeds are whose
+    /// which of them computed which seeds
     #[arg(long)]
     allow_mixed_engines: bool,
     #[command(flatten)]
@@ -29,13 +31,13 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let watched = Watched::start("joining columns");
         merge(&self.dirs, &self.out, self.allow_mixed_engines, interruption::stop())?;
         drop(watched);
         interruption::leaves(format!("{} is whole; {}", self.out.display(), show_with(&self.out)));
-        if Grid::is_in(&self.out) {
-            return grid::leave(&self.out, &Grid::open(&self.out)?, &self.output);
+        if is_grid(&self.out) {
+            return grid_table::leave(&self.out, &Grid::open(&self.out)?, &self.output);
         }
         summary::show(&Run::open(&self.out)?, &self.output)
     }

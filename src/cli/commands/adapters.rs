@@ -1,7 +1,8 @@
-//! `sharpsweep adapters`.
+//! `sharpsweep adapters`: what this machine offers, and which engine it would take.
 
-use super::{Failure, notice, print};
 use crate::backend::{Backend, choose};
+use crate::cli::failure::Failure;
+use crate::cli::terminal::{notice, print, print_json};
 use crate::engine::Route;
 use crate::gpu::{AdapterSummary, Tuning, adapters};
 
@@ -9,18 +10,18 @@ use crate::gpu::{AdapterSummary, Tuning, adapters};
 ///
 /// `--adapter` takes the number, or a part of the name or id that no other adapter has; two equal adapters differ in number and id.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let summaries: Vec<AdapterSummary> = adapters().iter().map(|adapter| adapter.summary().clone()).collect();
         let auto = choose(Backend::Auto, None, Route::Auto, Tuning::default())?.reason;
         if self.json {
-            return print(&serde_json::to_string_pretty(&serde_json::json!({ "adapters": summaries, "auto": auto }))?);
+            return print_json(&serde_json::json!({ "adapters": summaries, "auto": auto }));
         }
         if summaries.is_empty() {
             notice("no Vulkan, Metal or DX12 adapter was found");

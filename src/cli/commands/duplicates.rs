@@ -1,4 +1,4 @@
-//! `sharpsweep duplicates`.
+//! `sharpsweep duplicates`: which networks of a run are the same.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,10 +8,12 @@ use clap::ValueEnum;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
-use super::progress::Watched;
-use super::summary::OutputArgs;
-use super::{Failure, print};
 use crate::analysis::{ComparedNetworks, Maps, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
+use crate::cli::args::OutputArgs;
+use crate::cli::failure::Failure;
+use crate::cli::progress::Watched;
+use crate::cli::terminal::{print, print_json};
+use crate::cli::words::go_on_with;
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
 
@@ -20,8 +22,8 @@ const COLUMN: &str = "duplicate_of";
 
 /// Finds the networks of a run that are the same
 ///
-/// Leaves DIR/duplicate_of.npy, int64, one row a network: the row of the network that is kept for it (its own row if it is kept
-/// itself), -1 where it is no critical point, as it did not converge or is not finite. Of networks that are the same the first
+/// Leaves DIR/duplicate_of.npy, int64, one row per network: the row of the network that is kept for it (its own row if it is kept
+/// itself), -1 where it is no critical point because it did not converge or is not finite. Of networks that are the same the first
 /// is kept. manifest.json says under "derived" which rule wrote the column.
 ///
 /// symmetry and function: theta of one, mapped as near to the other's as can be, lies within 10 % of its length, and loss (by
@@ -33,7 +35,7 @@ const COLUMN: &str = "duplicate_of";
 /// are the same. Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the
 /// output says so with the error that this leaves. The neighbours are exact either way.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The run directory
     #[arg(value_name = "DIR")]
     dir: PathBuf,
@@ -56,10 +58,12 @@ enum By {
     Distance,
 }
 
-/// What was found by one rule.
-struct Found {
+/// The networks that are the same by one rule.
+struct Matches {
+    /// For each critical point the one that is kept for it.
     duplicate_of: Vec<usize>,
-    told: String,
+    /// What was found, for a person.
+    summary: String,
     /// The rule's numbers for the manifest.
     numbers: BTreeMap<String, f64>,
     /// What the rule adds to the JSON.
@@ -75,7 +79,7 @@ impl By {
         }
     }
 
-    fn find(self, run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Found, Failure> {
+    fn find(self, run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
         match self {
             Self::Symmetry => same(run, rows, theta, Maps::Symmetry),
             Self::Function => same(run, rows, theta, Maps::Function),
@@ -85,11 +89,11 @@ impl By {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let run = Run::open(&self.dir)?;
-        let dir = self.dir.display();
         if run.manifest().state != State::Finished {
-            return Err(Failure::Failed(anyhow!("{dir} is unfinished; go on with: sharpsweep resume {dir}")));
+            let (dir, go_on) = (self.dir.display(), go_on_with(&self.dir));
+            return Err(Failure::Failed(anyhow!("{dir} is unfinished; {go_on}")));
         }
         run.check_complete()?;
         let watched = Watched::start("comparing networks");
@@ -112,25 +116,25 @@ impl Args {
             version: env!("CARGO_PKG_VERSION").into(),
         };
         let path = run.write_derived(derived, &column)?;
-        if self.output.json() {
+        if self.output.json {
             let unique = found.duplicate_of.iter().enumerate().filter(|(i, first)| i == *first).count();
-            let mut told = json!({
+            let mut results = json!({
                 "networks": networks, "converged": rows.len(), "unique": unique, "by": self.by.name(), "column": path,
             });
-            if let (Some(told), Value::Object(details)) = (told.as_object_mut(), found.details) {
-                told.extend(details);
+            if let (Some(results), Value::Object(details)) = (results.as_object_mut(), found.details) {
+                results.extend(details);
             }
-            print(&serde_json::to_string_pretty(&told)?)
+            print_json(&results)
         } else {
             let ended = if run.manifest().spec.work.is_judged() { "converged" } else { "are finite" };
             print(&format!("{} of {networks} networks {ended}", rows.len()))?;
-            print(&found.told)?;
+            print(&found.summary)?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
         }
     }
 }
 
-fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Found, Failure> {
+fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
     let found = duplicates(theta)?;
     let (statistics, pairs, error) = match found.statistics {
         PairStatistics::All { pairs } => ("all pairs", pairs, None),
@@ -141,15 +145,15 @@ fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Found, Failure> {
         "threshold": found.threshold, "mean": found.mean, "std": found.std, "statistics": statistics, "pairs": pairs,
         "threshold_error": error,
     });
-    Ok(Found {
-        told: found.to_string(),
+    Ok(Matches {
+        summary: found.to_string(),
         numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
         details,
         duplicate_of: found.duplicate_of,
     })
 }
 
-fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Result<Found, Failure> {
+fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Result<Matches, Failure> {
     let spec = &run.manifest().spec;
     // The index, and those of it that are kept once more.
     check_memory("the index of the networks", (theta.len() as u64).saturating_mul(8))?;
@@ -174,5 +178,5 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
             "median": ratio.median, "largest": ratio.largest, "at": rows[ratio.at], "from": smallest, "to": largest,
         });
     }
-    Ok(Found { told: found.to_string(), numbers, details, duplicate_of: found.duplicate_of })
+    Ok(Matches { summary: found.to_string(), numbers, details, duplicate_of: found.duplicate_of })
 }

@@ -1,29 +1,32 @@
-//! `sharpsweep evaluate`.
+//! `sharpsweep evaluate`: networks that were trained elsewhere.
 
 use std::path::PathBuf;
 
-use super::experiment::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, name_rounded_inputs};
-use super::place::{announce_size, placed};
-use super::progress::{ProgressArgs, go_on_with};
-use super::summary::SummaryArgs;
-use super::{Failure, advice, interruption};
+use crate::cli::args::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
+use crate::cli::failure::Failure;
+use crate::cli::place::{announce_size, placed};
+use crate::cli::runner::Runner;
+use crate::cli::terminal::notice;
+use crate::cli::words::go_on_with;
+use crate::cli::{advice, summary};
 use crate::input::read_theta;
-use crate::records::{Theta, columns};
+use crate::model::Theta;
+use crate::records::columns;
 use crate::run::{RunWriter, check_free};
 use crate::spec::Work;
-use crate::sweep::{Networks, Sweep, admit};
+use crate::sweep::{Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
-/// theta is a .npy array (S, D), f32 or f64, one network a row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n, m] for hidden unit n
+/// theta is a .npy array (S, D), f32 or f64, one network per row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n, m] for hidden unit n
 /// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. A network in another order has
 /// the right D as well, so compare `loss` with yours first.
 ///
-/// The columns are those of `sweep`; `seed` counts the rows, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g is not
-/// finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
+/// The columns are those of `sweep`; `seed` is the number of the row, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g
+/// is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = ELSEWHERE)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The networks: a .npy array (S, D)
     #[arg(long, value_name = "T.npy")]
     theta: PathBuf,
@@ -60,7 +63,7 @@ Example:
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6 --activation tanh";
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
@@ -68,7 +71,7 @@ impl Args {
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
         self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
-        let theta = read_theta(&self.theta, experiment.problem.shape)?;
+        let theta = read_theta(&self.theta, experiment.problem.network.shape)?;
         experiment.spec.work =
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
         experiment.spec.extra = self.columns.extra();
@@ -77,11 +80,11 @@ impl Args {
         admit(&experiment, engine.as_mut())?;
         let description = engine.description(&experiment.problem, experiment.spec.tasks());
         if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
-            super::notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
+            notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
         }
         advice::name_single_class(&experiment);
         if !engine.evaluates_in_f64() {
-            name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
+            advice::name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
         }
         let spec = &experiment.spec;
         let columns = columns(spec, theta.dtype());
@@ -91,9 +94,8 @@ impl Args {
         })?;
         announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
         let go_on = go_on_with(writer.dir());
-        let networks = Networks::Given { theta: theta.view(), tolerance: self.tolerance };
-        let sweep =
-            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
-        self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)
+        let runner = Runner { choice: &choice, progress: &self.progress };
+        let sweep = Sweep { given: Some(theta.view()), ..runner.sweep(&experiment) };
+        summary::show_finished(&runner.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
     }
 }

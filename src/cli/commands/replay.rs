@@ -1,4 +1,4 @@
-//! `sharpsweep replay`.
+//! `sharpsweep replay`: single seeds in f64, with what changes on the way.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use super::experiment::{DataArgs, DescentsArgs, NetworkArgs, check_distinct};
-use super::place::placed;
-use super::progress::Watched;
-use super::summary::OutputArgs;
-use super::{Failure, print};
+use crate::cli::args::{DataArgs, DescentsArgs, NetworkArgs, OutputArgs, SeedList, check_distinct, parse_seed_list};
+use crate::cli::failure::Failure;
+use crate::cli::place::placed;
+use crate::cli::progress::Watched;
+use crate::cli::terminal::{print, print_json};
 use crate::engine::Status;
 use crate::reference::{check_spectra, check_terms};
 use crate::replay::{Replay, replay_with};
@@ -23,12 +23,12 @@ use crate::watch::Watch;
 /// Trains seeds again in f64 and records what changes on the way
 ///
 /// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, theta_trajectory (the weights at each of these
-/// steps, a row each), theta (where it ended), and a figure. Of several seeds each has a folder seed-K of its own. A long f32 run of the
+/// steps, one row each), theta (where it ended), and a figure. Of several seeds each has a folder seed-K of its own. A long f32 run of the
 /// same seed can end elsewhere: seeds that start above 2 / lambda_1 oscillate, and rounding decides where to.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("step_size", |arg| arg.value_delimiter(None).help("eta in theta <- theta - eta dL/dtheta")))]
-pub(super) struct Args {
-    /// The seeds: one, as 7, or a list of seeds and ranges A..B without B, as 1,2,5 or 1..4
+pub(crate) struct Args {
+    /// The seeds: one, such as 7, or a list of seeds and ranges A..B without B, such as 1,2,5 or 1..4
     #[arg(value_name = "SEEDS", value_parser = parse_seed_list)]
     seeds: SeedList,
     /// Record every K steps; the start and the end are always recorded
@@ -47,44 +47,8 @@ pub(super) struct Args {
     output: OutputArgs,
 }
 
-/// Seeds in the order that they were given in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct SeedList(Vec<u64>);
-
-/// The most seeds of one replay: more are a sweep.
-const MOST_SEEDS: u64 = 1000;
-
-/// `7`, `1,2,5`, `1..4` (1, 2, 3), or a list of both.
-fn parse_seed_list(text: &str) -> Result<SeedList, String> {
-    let number = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|error| format!("`{text}` is no seed ({error}): give one, as 7, or a list, as 1,2,5 or 1..4"))
-    };
-    let mut seeds = Vec::new();
-    for part in text.split(',') {
-        let range = match part.split_once("..") {
-            Some((first, end)) => number(first)?..number(end)?,
-            None => {
-                let seed = number(part)?;
-                let end = seed.checked_add(1);
-                seed..end.ok_or_else(|| format!("seed {seed} is the largest number there is: take a smaller one"))?
-            }
-        };
-        if range.is_empty() {
-            return Err(format!(
-                "{part} holds no seed: the end of a range is not part of it, so it must be above the start"
-            ));
-        }
-        if range.end - range.start > MOST_SEEDS - seeds.len() as u64 {
-            return Err(format!("a replay takes at most {MOST_SEEDS} seeds: `sharpsweep sweep` trains any number"));
-        }
-        seeds.extend(range);
-    }
-    Ok(SeedList(seeds))
-}
-
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let [gradient_descent] = self.descents.each()?[..] else {
             return Err(Failure::Usage(anyhow::anyhow!("a replay follows one network: give one --step-size")));
         };
@@ -100,8 +64,8 @@ impl Args {
         }
         let problem = &first.problem;
         check_terms(problem)?;
-        check_spectra(problem.shape)?;
-        self.check_room(problem.shape.parameters(), gradient_descent.max_steps)?;
+        check_spectra(problem.network.shape)?;
+        self.check_room(problem.network.parameters(), gradient_descent.max_steps)?;
 
         let watched = Watched::start("steps");
         let (max_steps, several) = (gradient_descent.max_steps, seeds.len() > 1);
@@ -110,17 +74,17 @@ impl Args {
             .par_iter()
             .map(|&seed| {
                 let mut before = 0;
-                let mut told = |taken: u32| {
+                let mut count = |taken: u32| {
                     let now = u64::from(taken - before);
                     before = taken;
                     watched.at("steps", done.fetch_add(now, Ordering::Relaxed) + now, all);
                 };
                 let replay = replay_with(problem, &gradient_descent, seed, |taken| {
-                    told(taken);
+                    count(taken);
                     taken.saturating_add(self.record_every)
                 });
                 // Steps that it did not need are done, too.
-                told(max_steps);
+                count(max_steps);
                 replay
             })
             .collect();
@@ -149,14 +113,14 @@ impl Args {
             staging.publish()?;
             Ok(dir.to_owned())
         })?;
-        if self.output.json() {
+        if self.output.json {
             return match summaries.as_slice() {
-                [summary] => print(&serde_json::to_string_pretty(summary)?),
-                _ => print(&serde_json::to_string_pretty(&summaries)?),
+                [summary] => print_json(summary),
+                summaries => print_json(&summaries),
             };
         }
         for replay in &replays {
-            print(&told(replay))?;
+            print(&one_line(replay))?;
         }
         let (records, dir) = (replays.iter().map(|replay| replay.trajectory.steps.len()).sum::<usize>(), dir.display());
         let folder = if several { format!("{dir}/seed-{}", seeds[0]) } else { dir.to_string() };
@@ -207,7 +171,7 @@ fn ended(status: Status) -> &'static str {
 }
 
 /// One line on how a seed ended.
-fn told(replay: &Replay) -> String {
+fn one_line(replay: &Replay) -> String {
     let trajectory = &replay.trajectory;
     format!(
         "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
@@ -220,20 +184,4 @@ fn told(replay: &Replay) -> String {
         last(&trajectory.lambda_max),
         last(&trajectory.lambda_min)
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{SeedList, parse_seed_list};
-
-    #[test]
-    fn seeds_are_one_a_list_or_ranges() {
-        let seeds = |text| parse_seed_list(text).map(|SeedList(seeds)| seeds);
-        assert_eq!(seeds("7"), Ok(vec![7]));
-        assert_eq!(seeds("1,2,5"), Ok(vec![1, 2, 5]));
-        assert_eq!(seeds("1..4,9"), Ok(vec![1, 2, 3, 9]));
-        for wrong in ["", "x", "1,", "4..4", "5..1", "-1", "1..", "0..1001", "0..18446744073709551615"] {
-            assert!(seeds(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,22 +1,22 @@
-//! `sharpsweep reproduce`.
+//! `sharpsweep reproduce`: the paper's experiment, its numbers and its figures.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::experiment::{EngineArgs, parse_seeds};
-use super::place::announce_size;
-use super::progress::ProgressArgs;
-use super::report::{FILES, save};
-use super::summary::OutputArgs;
-use super::{Failure, interruption, notice, print};
 use crate::backend::Choice;
+use crate::cli::args::{EngineArgs, OutputArgs, ProgressArgs, parse_seeds};
+use crate::cli::failure::Failure;
+use crate::cli::interruption;
+use crate::cli::place::announce_size;
+use crate::cli::report_files::{FILES, save};
+use crate::cli::runner::Runner;
+use crate::cli::terminal::{notice, print};
 use crate::engine::Descent;
 use crate::model::Activation;
 use crate::records::{Column, Dtype, columns};
 use crate::report::{CriticalPoints, DataDraw, Selection, report_of_reproduction};
 use crate::run::{Output, Run, RunWriter, check_free, check_space};
 use crate::spec::{Experiment, SpecError, Work, appendix_c_data};
-use crate::sweep::{Networks, Sweep};
 
 /// The widths of the paper's experiment.
 const WIDTHS: [usize; 2] = [3, 10];
@@ -29,7 +29,7 @@ const SAMPLES: usize = 50;
 /// tests; a table of published numbers against the spread of the draws; figures 2 to 13 as SVG and PNG with their numbers; and one
 /// HTML page.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// How many seeds (from 0), or a range A..B without B, for each width and draw
     #[arg(long, value_name = "S|A..B", default_value = "500", value_parser = parse_seeds)]
     seeds: Range<u64>,
@@ -48,7 +48,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         check_free(&self.out)?;
         let draws = self.data_seeds.end - self.data_seeds.start;
         let rows = (self.seeds.end - self.seeds.start).saturating_mul(draws);
@@ -94,7 +94,7 @@ impl Args {
         save(&report, &self.out, &mut output)?;
         let tables = serde_json::to_string_pretty(&report.tables)?;
         output.write(&[("tables.json".into(), format!("{tables}\n").into_bytes())])?;
-        if self.output.json() {
+        if self.output.json {
             print(&tables)
         } else {
             report.tables.iter().try_for_each(|table| print(&table.to_text()))
@@ -108,24 +108,17 @@ impl Args {
     }
 
     fn sweep(&self, choice: &Choice, data_seed: u64, hidden: usize) -> Result<Run, Failure> {
-        let dir: PathBuf = Path::new(&self.out).join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
-        let descent = Descent::default();
+        let dir = self.out.join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
         let experiment = self.experiment(data_seed, hidden)?;
         let engine = choice.open()?;
         let columns = columns(&experiment.spec, Dtype::Float32);
-        let writer = RunWriter::create(
-            &dir,
-            &experiment,
-            engine.description(&experiment.problem, experiment.spec.tasks()),
-            columns,
-        )?;
-        let networks = Networks::Seeds { first_seed: self.seeds.start, descent };
-        let sweep =
-            Sweep { experiment: &experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
+        let description = engine.description(&experiment.problem, experiment.spec.tasks());
+        let writer = RunWriter::create(&dir, &experiment, description, columns)?;
         let go_on = format!(
             "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
             self.out.display()
         );
-        self.progress.carry_out(&sweep, engine, choice, writer, &go_on)
+        let runner = Runner { choice, progress: &self.progress };
+        runner.carry_out(&runner.sweep(&experiment), engine, writer, &go_on)
     }
 }

@@ -1,19 +1,20 @@
-//! A sweep over several parameters: one run a combination, and a table over them.
+//! The table over the runs of a grid: for a person, as JSON, and in a file for programs.
 
 use std::path::Path;
 
 use anyhow::anyhow;
 use serde::Serialize;
+use serde_json::json;
 
-use super::progress::{ProgressArgs, go_on_with};
-use super::resume::finish;
-use super::summary::{Share, SummaryArgs, lambda_min_below_zero, left_out_in_words, quantiles_of, short, unfinished};
-use super::{Failure, interruption, notice, print};
-use crate::backend::Choice;
-use crate::run::{self, Grid, GridRun, Outcome, Population, Run, State, create_file};
+use super::args::SummaryArgs;
+use super::failure::Failure;
+use super::statistics::{LAMBDA_MIN, Quantiles, Share};
+use super::terminal::{notice, print, print_json};
+use super::words::{left_out, percent, short, unfinished};
+use crate::run::{Grid, GridRun, Population, Run, StatusCounts, create_file, number};
 
 /// The table's name in a grid's directory.
-const TABLE: &str = "table.csv";
+pub(super) const FILE: &str = "table.csv";
 
 /// The heads of the table as version 0.1.0 wrote it, which did not say over which networks a row was.
 const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,\
@@ -21,14 +22,14 @@ const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_l
 
 /// What the table shows of one run.
 #[derive(Debug, Serialize)]
-struct Row<'a> {
+struct RunRow<'a> {
     #[serde(flatten)]
     run: &'a GridRun,
     seeds: u64,
     /// How many of them are written: all of a finished run.
     written: u64,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: StatusCounts,
     /// Which networks the numbers below are over: the same in every row.
     over: Population,
     /// How many these are.
@@ -46,49 +47,26 @@ struct Row<'a> {
     seconds: Option<f64>,
 }
 
-/// Finishes every run of the grid in `dir` that is not finished, leaves the table and prints it.
-pub(super) fn carry_out(
-    dir: &Path,
-    grid: &Grid,
-    choice: &Choice,
-    progress: &ProgressArgs,
-    args: &SummaryArgs,
-) -> Result<(), Failure> {
-    for (k, entry) in grid.runs.iter().enumerate() {
-        interruption::leaves(format!("finished rows are kept; {}", go_on_with(dir)));
-        interruption::check()?;
-        let run = Run::open(&dir.join(&entry.name))?;
-        if run.manifest().state == State::Finished {
-            run.tidy()?;
-            continue;
-        }
-        notice(&format!("run {} of {}: {}", k + 1, grid.runs.len(), entry.name));
-        finish(dir, &run, choice, progress)?;
-    }
-    interruption::leaves(format!("every run is finished; for {TABLE}, {}", go_on_with(dir)));
-    leave(dir, grid, args)
-}
-
 /// Leaves the table over the finished grid in `dir` beside its runs and prints it.
 pub(super) fn leave(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    let rows = rows(dir, grid, args.over())?;
-    let written = leave_table(&dir.join(TABLE), &csv(&rows)?, &rows)?;
+    let rows = rows(dir, grid, args.over)?;
+    let written = leave_table(&dir.join(FILE), &csv(&rows)?, &rows)?;
     print_rows(dir, &rows, written, args)
 }
 
 /// Prints the table over the grid in `dir`, of which some runs may not be finished.
 pub(super) fn show(dir: &Path, grid: &Grid, args: &SummaryArgs) -> Result<(), Failure> {
-    print_rows(dir, &rows(dir, grid, args.over())?, false, args)
+    print_rows(dir, &rows(dir, grid, args.over)?, false, args)
 }
 
-fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -> Result<(), Failure> {
-    if args.json() {
-        return print(&serde_json::to_string_pretty(&serde_json::json!({ "directory": dir, "runs": rows }))?);
+fn print_rows(dir: &Path, rows: &[RunRow<'_>], in_file: bool, args: &SummaryArgs) -> Result<(), Failure> {
+    if args.output.json {
+        return print_json(&json!({ "directory": dir, "runs": rows }));
     }
     print(&text(rows))?;
-    let table = if in_file { format!("this table in {TABLE}; ") } else { String::new() };
+    let table = if in_file { format!("this table in {FILE}; ") } else { String::new() };
     print(&format!("\n{} runs in {}, {table}each run is a directory of columns", rows.len(), dir.display()))?;
-    let sum = |of: fn(&Row<'_>) -> u64| rows.iter().map(of).sum::<u64>();
+    let sum = |of: fn(&RunRow<'_>) -> u64| rows.iter().map(of).sum::<u64>();
     match (sum(|row| row.written), sum(|row| row.seeds)) {
         (written, seeds) if written < seeds => print(&unfinished(written, seeds, dir)),
         _ => Ok(()),
@@ -96,8 +74,8 @@ fn print_rows(dir: &Path, rows: &[Row<'_>], in_file: bool, args: &SummaryArgs) -
 }
 
 /// Takes the table over the finished grid in `dir` away where it is as [`leave`] leaves it: of the extended grid there is another one.
-pub(super) fn take_away_table(dir: &Path, grid: &Grid) -> Result<(), Failure> {
-    let path = dir.join(TABLE);
+pub(super) fn take_away(dir: &Path, grid: &Grid) -> Result<(), Failure> {
+    let path = dir.join(FILE);
     if path.is_symlink() {
         return Ok(());
     }
@@ -111,8 +89,8 @@ pub(super) fn take_away_table(dir: &Path, grid: &Grid) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves `csv`, the table of `rows`, in the file `path` unless something else is there, which is said. Whether it is there now.
-fn leave_table(path: &Path, csv: &[u8], rows: &[Row<'_>]) -> Result<bool, Failure> {
+/// Leaves `csv`, the table of `rows`, in the file `path`, unless something else is there: then it says so. Whether it is there now.
+fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Failure> {
     if path.symlink_metadata().is_err() {
         create_file(path, csv).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
         return Ok(true);
@@ -139,12 +117,14 @@ fn leave_table(path: &Path, csv: &[u8], rows: &[Row<'_>]) -> Result<bool, Failur
     Ok(false)
 }
 
-/// Over which networks a file of this table is, by its first row.
+/// Over which networks the table in the file `csv` is, by its first row.
 fn over_of(csv: &[u8]) -> Option<String> {
     let mut reader = csv::Reader::from_reader(csv);
-    let heads = reader.headers().ok()?;
-    let column = heads.iter().eq(HEADS).then(|| HEADS.iter().position(|&head| head == "over"))??;
-    Some(reader.records().next()?.ok()?.get(column)?.to_owned())
+    if !reader.headers().ok()?.iter().eq(COLUMNS.map(|(head, _)| head)) {
+        return None;
+    }
+    let place = COLUMNS.iter().position(|(head, _)| *head == OVER)?;
+    Some(reader.records().next()?.ok()?.get(place)?.to_owned())
 }
 
 /// The populations in words.
@@ -156,7 +136,7 @@ fn networks_of(over: Population) -> &'static str {
 }
 
 /// A row for each run, over the population asked for, or else over the converged networks if every run has some.
-fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<Row<'a>>, Failure> {
+fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<RunRow<'a>>, Failure> {
     let mut runs = Vec::with_capacity(grid.runs.len());
     for entry in &grid.runs {
         let run = Run::open(&dir.join(&entry.name))?;
@@ -174,105 +154,88 @@ fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<
     runs.iter().map(|(entry, run, outcome)| row(entry, run, *outcome, over)).collect()
 }
 
-fn row<'a>(entry: &'a GridRun, run: &Run, outcome: Outcome, over: Population) -> Result<Row<'a>, Failure> {
+fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Population) -> Result<RunRow<'a>, Failure> {
     let median = |column: &'static str| -> Result<Option<f64>, Failure> {
         if !run.has(column) {
             return Ok(None);
         }
-        Ok(quantiles_of(run, column, over, &[0.5])?.value(0))
+        Ok(Quantiles::of(run, column, over, &[0.5])?.values.first().copied())
     };
-    Ok(Row {
+    Ok(RunRow {
         run: entry,
         seeds: run.manifest().spec.rows(),
         written: outcome.ended(),
         outcome,
         over,
         networks: over.size(&outcome),
-        lambda_sup: quantiles_of(run, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values(),
+        lambda_sup: Quantiles::of(run, "lambda_sup", over, &[0.1, 0.5, 0.9])?.values,
         loss: median("loss")?,
         steps: median("steps")?,
         macro_f1: median("macro_f1")?,
         lambda_max: median("lambda_max")?,
-        lambda_min: median("lambda_min")?,
-        lambda_min_below_zero: lambda_min_below_zero(run, over)?,
+        lambda_min: median(LAMBDA_MIN)?,
+        lambda_min_below_zero: Share::below_zero(run, over)?,
         seconds: run.manifest().seconds.map(|seconds| seconds.total),
     })
 }
 
-/// The heads of the file. The name of a column with 10, 50 or 90 is its quantile at that many percent; `lambda_min_below_zero` is a
-/// part, 0 to 1. What was not computed is empty.
-const HEADS: [&str; 19] = [
-    "name",
-    "activation",
-    "hidden",
-    "step_size",
-    "seeds",
-    "converged",
-    "step_limit",
-    "non_finite",
-    "over",
-    "networks",
-    "lambda_sup_10",
-    "lambda_sup_50",
-    "lambda_sup_90",
-    "loss_50",
-    "steps_50",
-    "macro_f1_50",
-    "lambda_max_50",
-    "lambda_min_50",
-    "lambda_min_below_zero",
+/// A column of the file: its head, and the cell of a row.
+type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
+
+/// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that many percent;
+/// `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
+const COLUMNS: [FileColumn; 19] = [
+    ("name", |row| row.run.name.clone()),
+    ("activation", |row| row.run.activation.name().into()),
+    ("hidden", |row| row.run.hidden.to_string()),
+    ("step_size", |row| number(row.run.step_size)),
+    ("seeds", |row| row.seeds.to_string()),
+    ("converged", |row| row.outcome.converged.to_string()),
+    ("step_limit", |row| row.outcome.step_limit.to_string()),
+    ("non_finite", |row| row.outcome.non_finite.to_string()),
+    (OVER, |row| row.over.name().into()),
+    ("networks", |row| row.networks.to_string()),
+    ("lambda_sup_10", |row| in_full(row.lambda_sup.first().copied())),
+    ("lambda_sup_50", |row| in_full(row.lambda_sup.get(1).copied())),
+    ("lambda_sup_90", |row| in_full(row.lambda_sup.get(2).copied())),
+    ("loss_50", |row| in_full(row.loss)),
+    ("steps_50", |row| in_full(row.steps)),
+    ("macro_f1_50", |row| in_full(row.macro_f1)),
+    ("lambda_max_50", |row| in_full(row.lambda_max)),
+    ("lambda_min_50", |row| in_full(row.lambda_min)),
+    ("lambda_min_below_zero", |row| in_full(row.lambda_min_below_zero.map(Share::part))),
 ];
 
-/// The file, numbers in full.
-fn csv(rows: &[Row<'_>]) -> Result<Vec<u8>, Failure> {
+/// The column that says over which networks a row is.
+const OVER: &str = "over";
+
+fn in_full(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// The content of the file.
+fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADS)?;
+    writer.write_record(COLUMNS.map(|(head, _)| head))?;
     for row in rows {
-        writer.write_record(cells(row))?;
+        writer.write_record(COLUMNS.map(|(_, cell)| cell(row)))?;
     }
     Ok(writer.into_inner()?)
 }
 
-fn cells(row: &Row<'_>) -> [String; 19] {
-    let number = |value: Option<f64>| value.map_or_else(String::new, |value| value.to_string());
-    let quantile = |k: usize| number(row.lambda_sup.get(k).copied());
-    let GridRun { name, hidden, activation, step_size } = row.run;
-    [
-        name.clone(),
-        activation.name().into(),
-        hidden.to_string(),
-        run::number(*step_size),
-        row.seeds.to_string(),
-        row.outcome.converged.to_string(),
-        row.outcome.step_limit.to_string(),
-        row.outcome.non_finite.to_string(),
-        row.over.name().into(),
-        row.networks.to_string(),
-        quantile(0),
-        quantile(1),
-        quantile(2),
-        number(row.loss),
-        number(row.steps),
-        number(row.macro_f1),
-        number(row.lambda_max),
-        number(row.lambda_min),
-        number(row.lambda_min_below_zero.map(Share::part)),
-    ]
-}
-
 /// A column of the table for a person: its head, and the cell of a row, `None` where there is nothing to show.
-type Shown<'a> = (&'static str, &'a dyn Fn(&Row<'_>) -> Option<String>);
+type Shown<'a> = (&'static str, &'a dyn Fn(&RunRow<'_>) -> Option<String>);
 
 /// The table for a person, with the columns that some run has.
-fn text(rows: &[Row<'_>]) -> String {
-    let share = |count: u64, of: u64| (of > 0).then(|| format!("{:.1} %", 100.0 * count as f64 / of as f64));
-    let quantile = |row: &Row<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
-    let below_zero = |row: &Row<'_>| row.lambda_min_below_zero.map(|share| format!("{:.1} %", 100.0 * share.part()));
+fn text(rows: &[RunRow<'_>]) -> String {
+    let share = |part: u64, whole: u64| (whole > 0).then(|| percent(part, whole));
+    let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
+    let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
     let columns: [Shown<'_>; 17] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
-        ("step_size", &|row| Some(run::number(row.run.step_size))),
+        ("step_size", &|row| Some(number(row.run.step_size))),
         ("seeds", &|row| Some(row.seeds.to_string())),
         ("written", &|row| is_unfinished.then(|| row.written.to_string())),
         ("converged", &|row| share(row.outcome.converged, row.written)),
@@ -308,9 +271,7 @@ fn text(rows: &[Row<'_>]) -> String {
         "\nQuantiles are over {} of each run, as many as `networks` says; loss and what follows it are medians",
         networks_of(over)
     ));
-    let left_out = rows.iter().map(|row| row.outcome.non_finite).sum();
-    if over == Population::All && left_out > 0 {
-        lines.push(left_out_in_words(left_out));
-    }
+    let non_finite = rows.iter().map(|row| row.outcome.non_finite).sum();
+    lines.extend((over == Population::All && non_finite > 0).then(|| left_out(non_finite)));
     lines.join("\n")
 }

@@ -1,22 +1,23 @@
-//! `sharpsweep sweep`.
+//! `sharpsweep sweep`: networks from many seeds.
 
 use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
 
-use super::experiment::{
-    ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, name_rounded_inputs, parse_seeds,
+use crate::cli::args::{
+    ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, ProgressArgs, SummaryArgs, parse_seeds,
+    parse_shard,
 };
-use super::place::{announce_size, placed};
-use super::progress::{ProgressArgs, go_on_with};
-use super::summary::SummaryArgs;
-use super::{Failure, advice, grid, interruption};
-use crate::engine::Descent;
+use crate::cli::failure::Failure;
+use crate::cli::place::{announce_size, placed};
+use crate::cli::runner::Runner;
+use crate::cli::words::go_on_with;
+use crate::cli::{advice, summary};
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, Run, RunWriter, check_free};
-use crate::spec::{Experiment, Keep, Seeds, Spec, Work};
-use crate::sweep::{Networks, Sweep, admit};
+use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
+use crate::spec::{Experiment, Keep, Seeds, Work};
+use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
@@ -27,14 +28,14 @@ use crate::sweep::{Networks, Sweep, admit};
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
 /// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
 ///
-/// Lists, as --hidden 3,10 --step-size 0.05,0.1, give one run a combination, all in one directory, and a table over them.
+/// Lists, such as --hidden 3,10 --step-size 0.05,0.1, give one run per combination, all in one directory, and a table over them.
 ///
 /// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full disk
 /// `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a directory of
 /// its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster. No result depends on --memory,
 /// --dispatch-ms, --shard or the number of threads (RAYON_NUM_THREADS in the environment sets it).
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// How many seeds (from 0), or a range A..B without B
     #[arg(long, value_name = "S|A..B", default_value = "512", value_parser = parse_seeds)]
     seeds: Range<u64>,
@@ -67,12 +68,11 @@ pub(super) struct Args {
 struct Combination {
     run: GridRun,
     experiment: Experiment,
-    descent: Descent,
     columns: Vec<Column>,
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(crate) fn run(self) -> Result<(), Failure> {
         let combinations = self.combinations()?;
         if let Some(dir) = &self.out {
             check_free(dir)?;
@@ -83,28 +83,25 @@ impl Args {
         for combination in &combinations {
             admit(&combination.experiment, engine.as_mut())?;
         }
-        if let Some(Combination { experiment, .. }) = combinations.first()
-            && engine.machine().precision != "f64"
-        {
-            name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
-        }
         if let Some(Combination { experiment, .. }) = combinations.first() {
+            if engine.machine().precision != "f64" {
+                advice::name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
+            }
             advice::name_single_class(experiment);
             advice::name_scaled_inputs(experiment);
         }
+        let runner = Runner { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
-        if let [Combination { experiment, descent, columns, .. }] = combinations.as_slice() {
+        if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
             let writer = placed(self.out.as_deref(), &name, |dir| {
                 RunWriter::create(dir, experiment, description.clone(), columns.clone())
             })?;
-            let networks = Networks::Seeds { first_seed: first_seed(&experiment.spec), descent: *descent };
-            let sweep = Sweep { experiment, networks, memory: self.progress.memory(), stop: interruption::stop() };
             announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
-            let dir = writer.dir().to_owned();
-            self.progress.run(&sweep, engine, &choice, writer, &go_on, &self.output)?;
-            return if self.progress.json() { Ok(()) } else { advice::after_training(&Run::open(&dir)?, experiment) };
+            let run = runner.carry_out(&runner.sweep(experiment), engine, writer, &go_on)?;
+            summary::show_finished(&run, &self.output)?;
+            return if self.progress.json() { Ok(()) } else { advice::after_training(&run, experiment) };
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()
@@ -117,7 +114,7 @@ impl Args {
         let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
         announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
-        grid::carry_out(&dir, &grid, &choice, &self.progress, &self.output)
+        runner.finish_grid(&dir, &grid, &self.output)
     }
 
     /// The value of --keep that would write less.
@@ -129,44 +126,33 @@ impl Args {
         let mut combinations = Vec::new();
         for network in self.networks.each()? {
             for descent in self.descents.each()? {
-                let mut experiment = self.data.experiment(self.work(descent)?, &network)?;
+                let part = self.part()?;
+                let work = match self.shard {
+                    None => Work::sweep(part, descent),
+                    Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
+                };
+                let mut experiment = self.data.experiment(work, &network)?;
                 experiment.spec.keep = self.keep;
                 experiment.spec.extra = self.columns.extra();
                 let columns = columns(&experiment.spec, Dtype::Float32);
                 let NetworkArgs { hidden, activation } = network;
                 let run = GridRun::new(hidden, activation, descent.step_size);
-                combinations.push(Combination { run, experiment, descent, columns });
+                combinations.push(Combination { run, experiment, columns });
             }
         }
         Ok(combinations)
     }
 
-    fn work(&self, descent: Descent) -> Result<Work, Failure> {
-        let Some((part, parts)) = self.shard else { return Ok(Work::sweep(self.seeds.clone(), descent)) };
+    /// The seeds of this sweep: all, or those of its shard.
+    fn part(&self) -> Result<Range<u64>, Failure> {
+        let Some((part, parts)) = self.shard else { return Ok(self.seeds.clone()) };
         let whole = Seeds::new(&self.seeds);
-        let seeds = whole.part(part, parts).ok_or_else(|| {
+        whole.part(part, parts).ok_or_else(|| {
             Failure::Usage(anyhow!(
                 "{} seeds cannot be cut into {parts} parts: part {part} would hold none",
                 whole.seeds
             ))
-        })?;
-        Ok(Work::shard(seeds, whole, descent))
-    }
-}
-
-fn first_seed(spec: &Spec) -> u64 {
-    match spec.work {
-        Work::Sweep { first_seed, .. } => first_seed,
-        Work::Evaluate { .. } => 0,
-    }
-}
-
-/// `2/8`: the second of eight parts.
-fn parse_shard(text: &str) -> Result<(u64, u64), String> {
-    let numbers = text.split_once('/').and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));
-    match numbers {
-        Some((part, parts)) if part >= 1 && part <= parts => Ok((part, parts)),
-        _ => Err(format!("`{text}` is no shard: give K/N with K from 1 to N, as 2/8 for the second of eight parts")),
+        })
     }
 }
 
@@ -178,18 +164,5 @@ fn name(combinations: &[Combination]) -> String {
             format!("{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden)
         }
         _ => "grid".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::parse_shard;
-
-    #[test]
-    fn a_shard_is_a_part_of_parts() {
-        assert_eq!(parse_shard("2/8"), Ok((2, 8)));
-        for wrong in ["0/8", "9/8", "2", "/", "a/b", "1/0", "-1/2", "1/2/3"] {
-            assert!(parse_shard(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,17 +1,23 @@
-//! Files that appear whole: a reader sees the old one or the new one, and a writer that fails or is killed is in nobody's way.
+//! Files that appear whole, and files told apart from others that have taken their names.
+//!
+//! A reader sees the old content or the new one, and a writer that fails or is killed is in nobody's way.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
+use same_file::Handle;
 use tempfile::Builder;
+
+use super::RunError;
+use super::folders::parent;
 
 /// Replaces the file `path` by what `write` writes, durably and in one step.
 ///
 /// It is written under another name, `.NAME.new-..`, beside its place. Nothing is left of that where this fails; what a killed process
 /// leaves, and no longer locks, goes with the next call.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = parent(path);
     let prefix = format!(".{}.new-", path.file_name().unwrap_or_default().to_string_lossy());
     for entry in fs::read_dir(folder)?.flatten() {
         if entry.file_name().to_string_lossy().starts_with(&prefix)
@@ -21,13 +27,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
             let _ = fs::remove_file(entry.path());
         }
     }
-    let mut builder = Builder::new();
-    #[cfg(unix)]
-    {
-        // As any new file: what the user's mask leaves.
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    }
-    builder.prefix(&prefix);
+    let builder = builder(&prefix);
     let mut file = loop {
         let file = builder.tempfile_in(folder)?;
         // A file system without locks can do without: then what was left behind stays. Until it is locked another process may take it
@@ -42,13 +42,45 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     file.persist(path).map(drop).map_err(|failed| failed.error)
 }
 
+/// Puts `content` into the new file `path` in one step; what is there already stays.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if something is, and whatever the disk refuses.
+pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let folder = parent(path);
+    fs::create_dir_all(folder)?;
+    let mut file = builder(".new-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.persist_noclobber(path)?;
+    Ok(())
+}
+
+/// Makes files whose names begin with `prefix`, with the permissions of any new file: what the user's mask leaves.
+fn builder<'a>(prefix: &'a str) -> Builder<'a, 'a> {
+    let mut builder = Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.prefix(prefix);
+    builder
+}
+
+/// What tells the open `file` from others, whatever its name; it was opened at `path`.
+pub(super) fn identity(file: &File, path: &Path) -> Result<Handle, RunError> {
+    file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(path, error))
+}
+
+/// Whether the file of `identity` is the one at `path`.
+pub(super) fn is_at(identity: &Handle, path: &Path) -> bool {
+    Handle::from_path(path).is_ok_and(|there| there == *identity)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
     use std::io::{self, Write};
     use std::path::Path;
 
-    use super::replace;
+    use super::{create_file, replace};
 
     fn names(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
@@ -81,5 +113,15 @@ mod tests {
         fs::create_dir_all(path.join("in the way")).unwrap();
         assert!(replace(&path, |file| file.write_all(b"fourth")).is_err());
         assert_eq!(names(root.path()), ["manifest.json"]);
+    }
+
+    #[test]
+    fn a_new_file_takes_no_place_that_is_taken() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("file");
+        create_file(&path, b"first").unwrap();
+        assert_eq!(create_file(&path, b"second").unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
     }
 }

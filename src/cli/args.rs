@@ -1,20 +1,26 @@
-//! Arguments that several commands share: the data, the network, the descent, the engine.
+//! Arguments that several commands share, in groups as `--help` shows them.
 
-use std::ops::Range;
+mod seeds;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::ValueEnum;
 
-use super::Failure;
+use super::failure::Failure;
+use super::progress::Watched;
+use super::terminal::notice;
 use crate::backend::{Backend, Choice, choose, choose_begun};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
-use crate::model::{Activation, Dataset, RoundedInput};
+use crate::model::Activation;
+use crate::run::Population;
 use crate::spec::{
     DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
 };
+pub(super) use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
 /// Data sets that need no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -36,7 +42,7 @@ pub(super) struct DataArgs {
     /// Which draw of the built-in data
     #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "x")]
     data_seed: u64,
-    /// Your samples: a .npy array (I, M), one row a sample
+    /// Your samples: a .npy array (I, M), one row per sample
     #[arg(long, value_name = "X.npy", requires = "q")]
     x: Option<PathBuf>,
     /// Your labels: a .npy array (I,) of 0 and 1
@@ -69,7 +75,7 @@ impl DataArgs {
         Ok((train, Some(test)))
     }
 
-    /// The experiment of `work` with `network` on these data.
+    /// The experiment that does `work` with `network` on these data.
     pub(super) fn experiment(&self, work: Work, network: &NetworkArgs) -> Result<Experiment, Failure> {
         let (train, test) = self.load()?;
         Experiment::new(work, network.hidden, network.activation, train, test)
@@ -81,28 +87,11 @@ impl DataArgs {
     }
 }
 
-/// The most inputs that are named one by one.
-const NAMED_INPUTS: usize = 5;
-
-/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
-pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
-    let rounded = data.inputs_rounded_by_f32();
-    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED_INPUTS) {
-        super::notice(&format!(
-            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
-             Use --standardize, or {instead}"
-        ));
-    }
-    if rounded.len() > NAMED_INPUTS {
-        super::notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED_INPUTS));
-    }
-}
-
 fn usage(error: SpecError) -> Failure {
     Failure::Usage(error.into())
 }
 
-/// The network.
+/// One network.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
@@ -114,11 +103,11 @@ pub(super) struct NetworkArgs {
     pub(super) activation: Activation,
 }
 
-/// Networks, one for each combination.
+/// The networks of a sweep: one for each combination.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworksArgs {
-    /// N, the number of hidden units; a list, as 3,10, makes a grid
+    /// N, the number of hidden units; a list, such as 3,10, makes a grid
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
     hidden: Vec<usize>,
     /// The hidden units' activation; a list makes a grid
@@ -136,13 +125,13 @@ impl NetworksArgs {
     }
 }
 
-/// Fails if a value comes twice in the list given to `option`: its run would be there twice.
+/// Fails if a value comes twice in the list that was given to `option`: two runs would have one name.
 pub(super) fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result<(), Failure> {
-    let twice = values.iter().enumerate().any(|(k, value)| values[..k].contains(value));
-    if twice { Err(Failure::Usage(anyhow::anyhow!("{option} lists a value twice"))) } else { Ok(()) }
+    let is_twice = values.iter().enumerate().any(|(k, value)| values[..k].contains(value));
+    if is_twice { Err(Failure::Usage(anyhow!("{option} lists a value twice"))) } else { Ok(()) }
 }
 
-/// Columns that are not always computed.
+/// Columns that are computed only where they are asked for.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Columns")]
 pub(super) struct ColumnArgs {
@@ -180,7 +169,7 @@ pub(super) struct DescentsArgs {
 }
 
 impl DescentsArgs {
-    /// One descent a step size.
+    /// One descent for each step size.
     pub(super) fn each(&self) -> Result<Vec<Descent>, Failure> {
         check_distinct("--step-size", &self.step_size)?;
         let Self { init_range, max_steps, tolerance, .. } = *self;
@@ -189,7 +178,7 @@ impl DescentsArgs {
     }
 }
 
-/// The engine.
+/// The engine and its settings.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Engine")]
 pub(super) struct EngineArgs {
@@ -212,17 +201,17 @@ impl EngineArgs {
     pub(super) fn choose(&self) -> Result<Choice, Failure> {
         let backend = self.backend.unwrap_or_default();
         if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
-            return Err(Failure::Usage(anyhow::anyhow!(
+            return Err(Failure::Usage(anyhow!(
                 "--adapter names a graphics adapter: use it with --backend gpu or auto"
             )));
         }
         let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), self.tuning())?;
-        super::notice(&choice.reason);
+        notice(&choice.reason);
         Ok(choice)
     }
 
-    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. Its route is that run's
-    /// own affair: see [`Choice::as_begun`].
+    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the route see
+    /// [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
         if self.backend.is_some() || self.adapter.is_some() {
             return self.choose();
@@ -232,7 +221,7 @@ impl EngineArgs {
             return Self { backend, ..self.clone() }.choose();
         }
         let choice = choose_begun(&begun.machine, self.route.unwrap_or_default(), self.tuning())?;
-        super::notice(&choice.reason);
+        notice(&choice.reason);
         Ok(choice)
     }
 
@@ -241,34 +230,76 @@ impl EngineArgs {
     }
 }
 
-/// `512` (seeds 0 to 511) or `100..200` (100 to 199).
-pub(super) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
-    let number = |text: &str| {
-        text.parse::<u64>()
-            .map_err(|error| format!("`{text}` is no seed ({error}): give a count, as 512, or a range, as 100..200"))
-    };
-    let range = match text.split_once("..") {
-        Some((first, end)) => number(first)?..number(end)?,
-        None => 0..number(text)?,
-    };
-    if range.is_empty() {
-        return Err(format!(
-            "{text} holds no seed: the end of a range is not part of it, so it must be above the start"
-        ));
-    }
-    Ok(range)
+/// How progress is shown, on stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Show {
+    /// A bar on a terminal, a line every 30 s elsewhere
+    Auto,
+    /// One JSON object per line, after every chunk
+    Json,
+    /// Nothing
+    None,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::parse_seeds;
+/// Watching and limiting a run.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct ProgressArgs {
+    /// How to show progress, on stderr
+    #[arg(long, default_value = "auto")]
+    progress: Show,
+    /// MiB of memory that the networks in flight may take, beside the driver's
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
+    memory: u64,
+}
 
-    #[test]
-    fn seeds_are_a_count_or_a_range() {
-        assert_eq!(parse_seeds("512"), Ok(0..512));
-        assert_eq!(parse_seeds("100..200"), Ok(100..200));
-        for wrong in ["0", "5..5", "7..3", "x", "1..", "-3", "1.5"] {
-            assert!(parse_seeds(wrong).is_err(), "{wrong}");
+impl ProgressArgs {
+    /// Whether a program reads stderr: after its first line nothing but progress comes there.
+    pub(super) fn json(&self) -> bool {
+        self.progress == Show::Json
+    }
+
+    /// The memory for networks in flight, bytes.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory.saturating_mul(1 << 20)
+    }
+
+    /// Shows work, the first part of which is called `what`, unless progress is not to be shown or is for a program.
+    pub(super) fn watch(&self, what: &str) -> Watched {
+        if self.progress == Show::Auto { Watched::start(what) } else { Watched::silent() }
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct OutputArgs {
+    /// Print the results as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How summaries and tables of runs are printed.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Run")]
+pub(super) struct SummaryArgs {
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+    /// Over which networks the quantiles are [default: those that converged, where some did (in a grid: in every run), else all; of
+    /// networks from a file all]
+    #[arg(long, value_name = "NETWORKS")]
+    pub(super) over: Option<Population>,
+}
+
+impl SummaryArgs {
+    /// Fails if the converged networks of `work` are asked for and nothing says which these are.
+    pub(super) fn check(&self, work: &Work) -> Result<(), Failure> {
+        if self.over == Some(Population::Converged) && !work.is_judged() {
+            return Err(Failure::Usage(anyhow!(
+                "no network is known to have converged: they were evaluated without --tolerance. Use --over all, or evaluate with \
+                 --tolerance G"
+            )));
         }
+        Ok(())
     }
 }

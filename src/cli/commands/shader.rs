@@ -1,16 +1,17 @@
-//! `sharpsweep shader`.
+//! `sharpsweep shader`: the text of a compute pass.
 
 use anyhow::anyhow;
 
-use super::experiment::NetworkArgs;
-use super::{Failure, print};
+use crate::cli::args::NetworkArgs;
+use crate::cli::failure::Failure;
+use crate::cli::terminal::print;
 use crate::gpu::{Pass, wgsl};
-use crate::model::Shape;
+use crate::model::OneHidden;
 use crate::spec::check_size;
 
 /// Prints the complete WGSL of one compute pass, as it is handed to the driver
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The pass
     #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Pass::ALL.map(Pass::name)))]
     name: String,
@@ -25,9 +26,9 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(self) -> Result<(), Failure> {
-        let shape = Shape::new(self.inputs, self.network.hidden);
-        let Shape { inputs, hidden } = shape;
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let shape = OneHidden::new(self.inputs, self.network.hidden);
+        let OneHidden { inputs, hidden } = shape;
         check_size(inputs, hidden).map_err(|error| Failure::Usage(error.into()))?;
         if u32::try_from(self.samples).is_err() {
             return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));

@@ -1,0 +1,115 @@
+//! What summaries and tables say of the networks of a run, computed in blocks: memory does not grow with the run.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::analysis::streamed_quantiles;
+use crate::bounds::no_bound;
+use crate::records::{Column, Dtype};
+use crate::run::{Population, Run};
+
+/// The column of the smallest eigenvalues.
+pub(super) const LAMBDA_MIN: &str = "lambda_min";
+
+/// Quantiles of one column.
+#[derive(Debug, Serialize)]
+pub(super) struct Quantiles {
+    pub(super) column: &'static str,
+    /// How many networks they are over: those of the population whose value is finite.
+    pub(super) networks: u64,
+    /// One for each level; none without networks.
+    pub(super) values: Vec<f64>,
+}
+
+impl Quantiles {
+    /// Those of `column` at `levels` over the networks of `over` whose value is finite.
+    pub(super) fn of(run: &Run, column: &'static str, over: Population, levels: &[f64]) -> Result<Self, Failure> {
+        let networks = Cell::new(0);
+        let each = |take: &mut dyn FnMut(f64)| -> anyhow::Result<()> {
+            // Every pass is over the same values.
+            networks.set(0);
+            // An f32 engine can overflow in one column of a network whose gradient is still finite.
+            let mut numbers = |value: f64| {
+                if value.is_finite() {
+                    networks.set(networks.get() + 1);
+                    take(value)
+                }
+            };
+            Ok(run.each_value(column, over, &mut numbers)?)
+        };
+        let values = streamed_quantiles(each, levels)?;
+        Ok(Self { column, networks: networks.get(), values })
+    }
+}
+
+/// A part of the networks of a population.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Share {
+    pub(super) networks: u64,
+    /// The networks of the population that have the value in question.
+    pub(super) of: u64,
+}
+
+impl Share {
+    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; `None` where none was computed.
+    pub(super) fn below_zero(run: &Run, over: Population) -> Result<Option<Self>, Failure> {
+        if !run.has(LAMBDA_MIN) {
+            return Ok(None);
+        }
+        let mut share = Self { networks: 0, of: 0 };
+        run.each_value(LAMBDA_MIN, over, &mut |value| {
+            share.of += u64::from(value.is_finite());
+            share.networks += u64::from(value < 0.0 && value.is_finite());
+        })?;
+        Ok((share.of > 0).then_some(share))
+    }
+
+    /// The part, 0 to 1; NaN of none.
+    pub(super) fn part(self) -> f64 {
+        self.networks as f64 / self.of as f64
+    }
+}
+
+/// The bounds, whose NaN have reasons of their own, all four at once.
+const BOUNDS: [&str; 4] = ["lambda_sup", "lambda_max_lower", "lambda_min_upper", "lambda_min_lower"];
+
+/// Networks whose value in some column is NaN for one reason.
+#[derive(Debug, Serialize)]
+pub(super) struct Missing {
+    pub(super) column: String,
+    pub(super) networks: u64,
+    pub(super) reason: &'static str,
+}
+
+impl Missing {
+    /// Every column of `run` that holds NaN, with each reason.
+    pub(super) fn of(run: &Run) -> Result<Vec<Self>, Failure> {
+        let is_plain = |column: &&Column| column.width.is_none() && column.dtype == Dtype::Float64;
+        let columns = run.manifest().columns.iter().filter(is_plain);
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        let place = |name: &str| names.iter().position(|&other| other == name);
+        let traces = place("trace").zip(place("trace_sq")).zip(place("bound_error"));
+        let mut counts: BTreeMap<(usize, &'static str), u64> = BTreeMap::new();
+        run.each_row(&names, &mut |values| {
+            for (k, (&name, value)) in names.iter().zip(values).enumerate() {
+                if !value.is_nan() || name == "bound_error" {
+                    continue;
+                }
+                let reason = match traces {
+                    Some(((trace, trace_sq), error)) if BOUNDS.contains(&name) => {
+                        no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
+                    }
+                    _ if ["lambda_max", LAMBDA_MIN].contains(&name) => Some("no eigenvalues were found"),
+                    _ => None,
+                };
+                *counts.entry((k, reason.unwrap_or("it is not finite in the engine's precision"))).or_default() += 1;
+            }
+        })?;
+        let missing =
+            counts.into_iter().map(|((k, reason), networks)| Self { column: names[k].to_owned(), networks, reason });
+        Ok(missing.collect())
+    }
+}

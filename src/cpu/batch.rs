@@ -1,0 +1,57 @@
+//! A batch of networks on its way through an evaluation or to its spectra.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::lanes::Lanes;
+use super::network::{Layout, load_lane};
+use super::samples::{Inputs, Samples};
+use crate::engine::Stop;
+use crate::model::{Network, Problem, Theta};
+
+/// What all workers of a batch share, in f64: a worker takes networks, a vector full at a time, until none is left.
+pub(super) struct Batch<'a> {
+    /// Its sizes and f.
+    pub(super) network: Network,
+    /// The order of parameters in lanes.
+    pub(super) layout: Layout,
+    /// The data.
+    pub(super) samples: Samples<f64>,
+    /// What all networks share of the data.
+    pub(super) inputs: Inputs,
+    /// The networks, (S, D).
+    theta: Theta<'a>,
+    /// How many vectors of networks have been taken, by all workers.
+    next: AtomicUsize,
+    /// Ends the work early.
+    stop: &'a Stop,
+}
+
+impl<'a> Batch<'a> {
+    /// The networks `theta` on the samples of `problem`.
+    pub(super) fn new(problem: &Problem, theta: Theta<'a>, stop: &'a Stop) -> Self {
+        let samples = Samples::new(&problem.data, |x| x);
+        let (layout, inputs) = (Layout::new(problem.network.shape), Inputs::new(&samples));
+        Self { network: problem.network, layout, samples, inputs, theta, next: AtomicUsize::new(0), stop }
+    }
+
+    /// S, the number of networks.
+    pub(super) fn networks(&self) -> usize {
+        self.theta.nrows()
+    }
+
+    /// The next rows of theta, at most `lanes`; `None` when all are taken or the work is to end.
+    pub(super) fn take(&self, lanes: usize) -> Option<Range<usize>> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
+        let end = self.networks().min(start + lanes);
+        (start < end && !self.stop.is_requested()).then_some(start..end)
+    }
+
+    /// Writes the networks `rows` into the lanes of `theta`; lanes beyond hold the last of them once more.
+    pub(super) fn load<F: Lanes<Scalar = f64>>(&self, rows: &Range<usize>, theta: &mut [F]) {
+        for lane in 0..F::COUNT {
+            let network = self.theta.network((rows.start + lane).min(rows.end - 1));
+            load_lane(&self.layout, theta, lane, |d| network[d]);
+        }
+    }
+}

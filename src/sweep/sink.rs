@@ -1,0 +1,128 @@
+//! Where the rows of a sweep go: into a run directory or into memory.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::records::{Column, Records, Values};
+use crate::run::{RunError, RunWriter, Seconds, StatusCounts};
+
+/// Takes the rows of a sweep.
+pub trait Sink {
+    /// The rows that it does not have yet, in order.
+    fn missing(&self) -> Vec<Range<u64>>;
+
+    /// How the networks of the rows that it has ended.
+    ///
+    /// # Errors
+    /// [`RunError`] if they cannot be read.
+    fn outcome(&self) -> Result<StatusCounts, RunError>;
+
+    /// Takes `records`, which took `spent`, as the rows from `first_row` on.
+    ///
+    /// # Errors
+    /// [`RunError`] if they cannot be written.
+    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError>;
+
+    /// Makes every row durable that it has.
+    ///
+    /// # Errors
+    /// [`RunError`] if they cannot be written.
+    fn checkpoint(&mut self) -> Result<(), RunError>;
+}
+
+impl Sink for RunWriter {
+    fn missing(&self) -> Vec<Range<u64>> {
+        self.missing()
+    }
+
+    fn outcome(&self) -> Result<StatusCounts, RunError> {
+        self.outcome()
+    }
+
+    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError> {
+        self.write(first_row, &records, spent)
+    }
+
+    fn checkpoint(&mut self) -> Result<(), RunError> {
+        self.checkpoint()
+    }
+}
+
+/// Keeps the rows in memory.
+#[derive(Debug)]
+pub struct InMemory {
+    columns: Vec<Column>,
+    rows: u64,
+    /// By first row.
+    chunks: BTreeMap<u64, Records>,
+    outcome: StatusCounts,
+    seconds: Seconds,
+}
+
+/// A finished sweep in memory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Columns {
+    /// Every column with its S rows.
+    pub columns: Vec<(Column, Values)>,
+    /// How the networks ended.
+    pub outcome: StatusCounts,
+    /// Where the time went.
+    pub seconds: Seconds,
+}
+
+impl Columns {
+    /// The rows of the column `name`, if there is one.
+    pub fn get(&self, name: &str) -> Option<&Values> {
+        self.columns.iter().find(|(column, _)| column.name == name).map(|(_, values)| values)
+    }
+}
+
+impl InMemory {
+    /// For the `rows` rows of a run with these `columns`.
+    pub fn new(columns: Vec<Column>, rows: u64) -> Self {
+        let (outcome, seconds) = (StatusCounts::default(), Seconds::default());
+        Self { columns, rows, chunks: BTreeMap::new(), outcome, seconds }
+    }
+
+    /// The rows that were written, column by column.
+    pub fn finish(self) -> Columns {
+        let empty = |column: Column| (Values::of(column.dtype, &[]), column);
+        let mut columns: Vec<(Values, Column)> = self.columns.into_iter().map(empty).collect();
+        for records in self.chunks.into_values() {
+            for ((values, _), more) in columns.iter_mut().zip(records.values) {
+                values.append(more);
+            }
+        }
+        let columns = columns.into_iter().map(|(values, column)| (column, values)).collect();
+        Columns { columns, outcome: self.outcome, seconds: self.seconds }
+    }
+}
+
+impl Sink for InMemory {
+    fn missing(&self) -> Vec<Range<u64>> {
+        let mut missing = Vec::new();
+        let mut next = 0;
+        for (&first, records) in &self.chunks {
+            missing.push(next..first);
+            next = first + records.rows as u64;
+        }
+        missing.push(next..self.rows);
+        missing.retain(|rows| !rows.is_empty());
+        missing
+    }
+
+    fn outcome(&self) -> Result<StatusCounts, RunError> {
+        Ok(self.outcome)
+    }
+
+    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError> {
+        self.outcome.count(records.status());
+        self.seconds.add(spent);
+        self.chunks.insert(first_row, records);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self) -> Result<(), RunError> {
+        Ok(())
+    }
+}
