@@ -52,32 +52,24 @@ impl Bench {
 
     /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where nothing was measured.
     pub fn table(&self) -> Array2<f64> {
-        let mut table = Array2::from_elem((self.measurements.len(), Self::TABLE_COLUMNS.len()), f64::NAN);
-        for (mut row, Measurement { size, runner, outcome }) in table.rows_mut().into_iter().zip(&self.measurements) {
-            let mut values = vec![
+        let row = |Measurement { size, runner, outcome }: &Measurement| {
+            let of = |value: fn(&CostAndError) -> f64| outcome.as_ref().map_or(f64::NAN, value);
+            [
                 size.hidden as f64,
                 size.samples as f64,
                 size.inputs as f64,
                 f64::from(runner.method as u8),
                 f64::from(runner.site as u8),
-            ];
-            if let Ok(outcome) = outcome {
-                let [quarter, three_quarters] = outcome.spread.unwrap_or([f64::NAN; 2]);
-                values.extend([
-                    outcome.networks as f64,
-                    outcome.seconds,
-                    quarter,
-                    three_quarters,
-                    outcome.flops,
-                    outcome.error,
-                ]);
-                values.push(outcome.distance_from_lambda_max.unwrap_or(f64::NAN));
-            } else {
-                values.push(0.0);
-            }
-            row.iter_mut().zip(values).for_each(|(to, value)| *to = value);
-        }
-        table
+                outcome.as_ref().map_or(0.0, |found| found.networks as f64),
+                of(|found| found.seconds),
+                of(|found| found.spread.map_or(f64::NAN, |[low, _]| low)),
+                of(|found| found.spread.map_or(f64::NAN, |[_, high]| high)),
+                of(|found| found.flops),
+                of(|found| found.error),
+                of(|found| found.distance_from_lambda_max.unwrap_or(f64::NAN)),
+            ]
+        };
+        Array2::from(self.measurements.iter().map(row).collect::<Vec<[f64; Self::TABLE_COLUMNS.len()]>>())
     }
 }
 

@@ -14,13 +14,17 @@ mod pages;
 
 pub use critical_points::{CriticalPoints, Selection};
 pub use drawing::{Figure, FigureError, Gap};
-pub use figures::{
-    Decision, Distribution, Landscape, Points, activation_functions, bound_against_hidden_gram,
-    bound_against_largest_eigenvalue, bound_against_weight_norms, bound_by_width, bound_histogram, cost_against_error,
-    cost_against_hidden, cost_against_samples, every_figure, flattest_networks, hessian_against_numeric,
-    macro_f1_by_bound, sharpest_networks, sharpness_against_macro_f1, traces_against_numeric, training_of_seed,
-    training_of_sharpest_and_flattest,
+pub use figures::activations::activation_functions;
+pub use figures::cost::{cost_against_error, cost_against_hidden, cost_against_samples};
+pub use figures::distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
+pub use figures::hessian::hessian_against_numeric;
+pub use figures::landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
+pub use figures::paper::every_figure;
+pub use figures::scatter::{
+    Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
+    sharpness_against_macro_f1, traces_against_numeric,
 };
+pub use figures::trajectory::{training_of_seed, training_of_sharpest_and_flattest};
 pub use measured::Measured;
 pub use pages::{
     DataDraw, Report, Table, TableRow, by_draw, cost_table, published_against_here, report_of_reproduction,

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::method::PROBES;
@@ -16,7 +15,7 @@ use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::numeric::{
     HessianProduct, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
 };
@@ -161,10 +160,12 @@ impl Engines {
             Estimates { values: found.into_iter().map(|(value, _)| value).collect(), products: Some(mean) }
         };
         let probed = |value: f64| (value, PROBES as usize);
-        let differences = |k: usize| {
-            let h = central_difference_hessian(problem, &theta.row(k).to_vec(), 1e-4);
-            let mirrored = h.t().to_owned();
-            0.5 * (h + mirrored)
+        let by_differences = |estimate: &(dyn Fn(Array2<f64>) -> f64 + Sync)| {
+            exactly(Theta::from(theta).map_networks(|_, weights| {
+                let h = central_difference_hessian(problem, weights, 1e-4);
+                let mirrored = h.t().to_owned();
+                estimate(0.5 * (h + mirrored))
+            }))
         };
         Ok(match (runner.method, runner.site) {
             (Method::Pairwise, Site::Reference) => bounds(self.reference.evaluate(problem, theta.into())?),
@@ -192,19 +193,14 @@ impl Engines {
             (Method::Hutchinson, _) => by_products(&|hessian, seed| probed(hutchinson(hessian, PROBES, seed))),
             (Method::HutchinsonSq, _) => by_products(&|hessian, seed| probed(hutchinson_sq(hessian, PROBES, seed))),
             (Method::HutchPlusPlus, _) => by_products(&|hessian, seed| probed(hutch_plus_plus(hessian, PROBES, seed))),
-            (Method::Differences, _) => exactly(for_each_row(theta, |k| {
-                let h = differences(k);
+            (Method::Differences, _) => by_differences(&|h| {
                 wolkowicz_styan(h.diag().sum(), h.iter().map(|h| h * h).sum(), parameters).lambda_sup
-            })),
-            (Method::DifferencesEigenvalues, _) => exactly(for_each_row(theta, |k| {
-                spectrum(differences(k).view(), 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max())
-            })),
+            }),
+            (Method::DifferencesEigenvalues, _) => {
+                by_differences(&|h| spectrum(h.view(), 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max()))
+            }
         })
     }
-}
-
-fn for_each_row(theta: ArrayView2<'_, f64>, value: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64> {
-    (0..theta.nrows()).into_par_iter().map(value).collect()
 }
 
 /// How long a timed run should take: long against the clock and the start of threads.

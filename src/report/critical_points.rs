@@ -12,7 +12,7 @@ use crate::analysis::{
     AnalysisError, ComparedNetworks, MannWhitney, Maps, duplicates, mann_whitney, median, quantiles, same_networks,
 };
 use crate::engine::{Descent, Status};
-use crate::model::Problem;
+use crate::model::{Problem, Theta};
 use crate::reference;
 use crate::run::{Population, Run, State};
 use crate::spec::{Experiment, Spec, Work};
@@ -213,7 +213,7 @@ impl CriticalPoints {
         for &other in others {
             let pair = theta.select(Axis(0), &[first, other]);
             let rounded = pair.mapv(|value| value as f32);
-            let loss: Vec<f64> = pair.rows().into_iter().map(|row| reference::loss(problem, &row.to_vec())).collect();
+            let loss = Theta::from(pair.view()).map_networks(|_, weights| reference::loss(problem, weights));
             let networks = ComparedNetworks {
                 shape: problem.network.shape,
                 activation: problem.network.activation,
@@ -321,7 +321,7 @@ impl Reader<'_> {
     }
 
     fn every_row(&self) -> Vec<Range<u64>> {
-        vec![0..self.run.manifest().spec.rows()]
+        std::iter::once(0..self.run.manifest().spec.rows()).collect()
     }
 
     /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or

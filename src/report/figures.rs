@@ -1,25 +1,13 @@
 //! The pictures, a file for each kind.
 
-mod activations;
-mod cost;
-mod distribution;
-mod hessian;
-mod landscape;
-mod paper;
-mod scatter;
-mod trajectory;
-
-pub use activations::activation_functions;
-pub use cost::{cost_against_error, cost_against_hidden, cost_against_samples};
-pub use distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
-pub use hessian::hessian_against_numeric;
-pub use landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
-pub use paper::every_figure;
-pub use scatter::{
-    Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
-    sharpness_against_macro_f1, traces_against_numeric,
-};
-pub use trajectory::{training_of_seed, training_of_sharpest_and_flattest};
+pub(super) mod activations;
+pub(super) mod cost;
+pub(super) mod distribution;
+pub(super) mod hessian;
+pub(super) mod landscape;
+pub(super) mod paper;
+pub(super) mod scatter;
+pub(super) mod trajectory;
 
 use crate::report::drawing::{Canvas, Figure, FigureError};
 

@@ -240,13 +240,10 @@ fn counts(groups: &[Distribution<'_>], values: &[f64], label: &str) -> Result<Ca
         }
     }
     canvas.place(panel);
-    let names: Vec<String> =
-        groups.iter().zip(&sorted).map(|(group, sorted)| format!("{} (n = {})", group.label, sorted.len())).collect();
-    let keys: Vec<(Key<'_>, &str)> = names
-        .iter()
-        .enumerate()
-        .map(|(k, name)| (Key::Marker { color: colors(k).0, shape: MarkerShape::Square }, name.as_str()))
-        .collect();
+    let label = |(group, sorted): (&Distribution<'_>, &Vec<f64>)| format!("{} (n = {})", group.label, sorted.len());
+    let labels: Vec<String> = groups.iter().zip(&sorted).map(label).collect();
+    let key = |k| Key::Marker { color: colors(k).0, shape: MarkerShape::Square };
+    let keys: Vec<(Key<'_>, &str)> = labels.iter().enumerate().map(|(k, label)| (key(k), label.as_str())).collect();
     canvas.legend(area.left + area.width / 2.0, 18.0, &keys);
     Ok(canvas)
 }

@@ -35,7 +35,7 @@ fn checked(figure: &'static str, groups: &[Points<'_>]) -> Result<Vec<Vec<(f64, 
         return Err(FigureError::Mismatch { figure, what });
     }
     let points: Vec<Vec<(f64, f64)>> = groups.iter().map(Points::finite).collect();
-    let found = points.iter().map(Vec::len).sum();
+    let found = count(&points);
     if found == 0 {
         return Err(FigureError::TooFew { figure, what: "networks with finite values", needed: 1, found });
     }
@@ -43,27 +43,29 @@ fn checked(figure: &'static str, groups: &[Points<'_>]) -> Result<Vec<Vec<(f64, 
 }
 
 fn dropped_note(groups: &[Points<'_>], kept: &[Vec<(f64, f64)>]) -> String {
-    let dropped = groups.iter().map(|group| group.x.len()).sum::<usize>() - kept.iter().map(Vec::len).sum::<usize>();
-    match dropped {
+    match groups.iter().map(|group| group.x.len()).sum::<usize>() - count(kept) {
         0 => String::new(),
         1 => " One network with a value that is not finite is left out.".into(),
-        _ => format!(" {dropped} networks with values that are not finite are left out."),
+        dropped => format!(" {dropped} networks with values that are not finite are left out."),
     }
+}
+
+fn unplaced_note(all: &[Vec<(f64, f64)>], placed: &[Vec<(f64, f64)>]) -> String {
+    match count(all) - count(placed) {
+        0 => String::new(),
+        1 => " One point with a value that is not positive has no place on them.".into(),
+        unplaced => format!(" {unplaced} points with values that are not positive have no place on them."),
+    }
+}
+
+fn count(groups: &[Vec<(f64, f64)>]) -> usize {
+    groups.iter().map(Vec::len).sum()
 }
 
 /// The points that have a place on two logarithmic axes.
 fn positive(groups: &[Vec<(f64, f64)>]) -> Vec<Vec<(f64, f64)>> {
     let positive = |point: &&(f64, f64)| point.0 > 0.0 && point.1 > 0.0;
     groups.iter().map(|points| points.iter().filter(positive).copied().collect()).collect()
-}
-
-fn unplaced_note(all: &[Vec<(f64, f64)>], placed: &[Vec<(f64, f64)>]) -> String {
-    let unplaced = all.iter().map(Vec::len).sum::<usize>() - placed.iter().map(Vec::len).sum::<usize>();
-    match unplaced {
-        0 => String::new(),
-        1 => " One point with a value that is not positive has no place on them.".into(),
-        _ => format!(" {unplaced} points with values that are not positive have no place on them."),
-    }
 }
 
 /// Marker and colour of the k-th group.
@@ -98,11 +100,8 @@ fn diagonal(panel: &mut Panel, (low, high): (f64, f64), log: bool, name: &str) {
 
 fn legend(canvas: &mut Canvas, middle: f64, groups: &[Points<'_>]) {
     if groups.len() > 1 {
-        let entries: Vec<(Key<'_>, &str)> = groups
-            .iter()
-            .enumerate()
-            .map(|(k, group)| (Key::Marker { color: style(k).0, shape: style(k).1 }, group.label))
-            .collect();
+        let key = |k| Key::Marker { color: style(k).0, shape: style(k).1 };
+        let entries: Vec<(Key<'_>, &str)> = groups.iter().enumerate().map(|(k, group)| (key(k), group.label)).collect();
         canvas.legend(middle, 18.0, &entries);
     }
 }
@@ -140,19 +139,16 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     canvas.place(panel);
     legend(&mut canvas, area.left + side / 2.0, groups);
 
-    let mut caption =
-        "Upper bound λ_{sup} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{1} of the Hessian at \
-                       each critical point. The bound is never below the line λ_{sup} = λ_{1}."
-            .to_owned();
     // The caption says what the data show, not what the theorem promises. lambda_1 of a float32 engine is off by up to 1e-5.
     let rounding = 1e-5;
-    let below = points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count();
-    if below > 0 {
-        caption = caption.replace(
-            "The bound is never below the line λ_{sup} = λ_{1}.",
-            &format!("{below} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
-        );
-    }
+    let verdict = match points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count() {
+        0 => "The bound is never below the line λ_{sup} = λ_{1}.".to_owned(),
+        n => format!("{n} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
+    };
+    let mut caption = format!(
+        "Upper bound λ_{{sup}} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{{1}} of the Hessian at each critical \
+         point. {verdict}"
+    );
     for (group, points) in groups.iter().zip(&points) {
         let ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
         if let (Some(worst), Ok(median)) = (ratios.iter().copied().reduce(f64::max), median(&ratios)) {
@@ -165,7 +161,7 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     }
     caption += scales;
     caption += &unplaced_note(&points, &shown);
-    caption += &thinning_note(drawn, shown.iter().map(Vec::len).sum());
+    caption += &thinning_note(drawn, count(&shown));
     caption += &dropped_note(groups, &points);
     let figure = numbered(2, caption, canvas)?;
     Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
@@ -305,7 +301,7 @@ pub fn bound_against_weight_norms(
         "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks. All axes are logarithmic.{}{}{}",
         points[0].len(),
         unplaced_note(&points, &placed),
-        thinning_note(drawn, placed.iter().map(Vec::len).sum()),
+        thinning_note(drawn, count(&placed)),
         dropped_note(&groups[..1], &points[..1])
     );
     let figure = numbered(10, caption, canvas)?;

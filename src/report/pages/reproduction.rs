@@ -5,7 +5,7 @@ use super::run::{listings, saddle_note, shown, summary};
 use super::{Report, Table, TableRow};
 use crate::report::critical_points::CriticalPoints;
 use crate::report::drawing::number;
-use crate::report::figures::every_figure;
+use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::watch::Watch;
 

@@ -3,7 +3,7 @@
 use super::{Report, Table, TableRow};
 use crate::report::critical_points::{CriticalPoints, Selection};
 use crate::report::drawing::number;
-use crate::report::figures::every_figure;
+use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
 use crate::watch::Watch;
