@@ -14,7 +14,6 @@ use crate::bounds::wolkowicz_styan;
 use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
-use crate::gpu::{Adapter, Gpu, Tuning};
 use crate::model::{Problem, Theta};
 use crate::numeric::{
     HessianProduct, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
@@ -36,10 +35,9 @@ pub struct Settings {
 }
 
 /// The engines that are measured, and how fast they have been.
-#[derive(Debug)]
 pub struct Engines {
     /// One for each exact route, since the route is fixed when an engine is opened: pairwise, assembled.
-    gpu: Option<[Gpu; 2]>,
+    gpu: Option<[Box<dyn Engine>; 2]>,
     /// Whether that is graphics hardware.
     hardware: bool,
     /// Pairwise, assembled.
@@ -94,31 +92,19 @@ struct Estimates {
 }
 
 impl Engines {
-    /// Opens `adapter`, if there is one. All work ends soon after `stop` is requested.
-    ///
-    /// # Errors
-    /// [`EngineError`] if the driver gives no device.
-    pub fn open(adapter: Option<Adapter>, stop: &Stop) -> Result<Self, EngineError> {
-        let open = |adapter: &Adapter, route| -> Result<Gpu, EngineError> {
-            let mut gpu = Gpu::new(adapter.clone(), Tuning { route, ..Tuning::default() })?;
-            gpu.start_clock()?;
-            gpu.stop_on(stop);
-            Ok(gpu)
-        };
-        let hardware = adapter.as_ref().is_some_and(|adapter| adapter.summary().hardware);
-        let gpu = match adapter {
-            Some(adapter) => Some([open(&adapter, Route::Pairwise)?, open(&adapter, Route::Assembled)?]),
-            None => None,
-        };
+    /// With `gpu`, an engine that takes the pairwise route and one that assembles, on graphics hardware or a software adapter
+    /// for it. All work ends soon after `stop` is requested.
+    pub fn new(mut gpu: Option<[Box<dyn Engine>; 2]>, hardware: bool, stop: &Stop) -> Self {
+        gpu.iter_mut().flatten().for_each(|gpu| gpu.stop_on(stop));
         let mut cpu = [Cpu::new(Route::Pairwise), Cpu::new(Route::Assembled)];
         cpu.iter_mut().for_each(|cpu| cpu.stop_on(stop));
         let mut reference = Reference::default();
         reference.stop_on(stop);
-        Ok(Self { gpu, hardware, cpu, reference, stop: stop.clone(), rates: HashMap::new() })
+        Self { gpu, hardware, cpu, reference, stop: stop.clone(), rates: HashMap::new() }
     }
 
     /// The GPU engine that takes the pairwise route, or the one that assembles.
-    fn gpu(&mut self, method: Method) -> Result<&mut Gpu, EngineError> {
+    fn gpu(&mut self, method: Method) -> Result<&mut Box<dyn Engine>, EngineError> {
         let missing = || EngineError::NoAdapter("there is no graphics adapter".into());
         self.gpu
             .as_mut()

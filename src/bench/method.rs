@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Size;
 use crate::numeric::HessianProduct;
 
 /// A route to sharpness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
     /// `lambda_sup` by the closed form of tr H^2 (Eq. 25)
@@ -35,7 +35,8 @@ pub enum Method {
 }
 
 /// Where a route runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Site {
     /// f64 on all cores: the reference engine and the numeric routes
@@ -94,9 +95,20 @@ pub(super) const PROBES: u32 = 30;
 const ACTIVATION_FLOPS: f64 = 20.0;
 
 impl Method {
-    /// The name on the command line.
-    pub fn name(self) -> String {
-        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    /// The name on the command line and in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pairwise => "pairwise",
+            Self::Assembled => "assembled",
+            Self::Eigenvalues => "eigenvalues",
+            Self::Lanczos => "lanczos",
+            Self::Power => "power",
+            Self::Hutchinson => "hutchinson",
+            Self::HutchPlusPlus => "hutch-plus-plus",
+            Self::HutchinsonSq => "hutchinson-sq",
+            Self::Differences => "differences",
+            Self::DifferencesEigenvalues => "differences-eigenvalues",
+        }
     }
 
     /// What the route gives.

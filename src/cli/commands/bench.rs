@@ -81,8 +81,9 @@ impl Args {
         let every_route = Method::value_variants();
         let methods = if self.routes.is_empty() { every_route.to_vec() } else { self.routes.clone() };
         let settings = Settings { methods, sites, repeats: self.repeats as usize, budget };
-        let mut engines =
-            Engines::open(adapter.clone().filter(|_| settings.sites.contains(&Site::Gpu)), interruption::stop())?;
+        let graphics = adapter.as_ref().filter(|_| settings.sites.contains(&Site::Gpu));
+        let hardware = graphics.is_some_and(|adapter| adapter.summary().hardware);
+        let mut engines = Engines::new(graphics.map(by_each_route).transpose()?, hardware, interruption::stop());
         let mut bench = self.bench(&settings, adapter.clone())?;
         let watched = Watched::start("sizes");
         let measured = Pieces::new(&watched, "sizes", self.sizes().len());
@@ -202,4 +203,14 @@ impl Args {
         notice(&format!("written to {}", self.out.display()));
         Ok(())
     }
+}
+
+/// The GPU engine by the pairwise route and the one that assembles, timed by the device's own clock.
+fn by_each_route(adapter: &Adapter) -> Result<[Box<dyn Engine>; 2], EngineError> {
+    let open = |route| -> Result<Box<dyn Engine>, EngineError> {
+        let mut gpu = Gpu::new(adapter.clone(), Tuning { route, ..Tuning::default() })?;
+        gpu.start_clock()?;
+        Ok(Box::new(gpu))
+    };
+    Ok([open(Route::Pairwise)?, open(Route::Assembled)?])
 }

@@ -138,7 +138,7 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
             .flat_map(|&(size, _, time)| [size.hidden as f64, size.samples as f64, time])
             .collect();
         let rows = ndarray::Array2::from_shape_vec((rows.len() / 3, 3), rows).unwrap_or_default();
-        figure = figure.with_array(&method.name(), rows.into_dyn());
+        figure = figure.with_array(method.name(), rows.into_dyn());
     }
     Ok(figure
         .with_column("crossing_panel", &crossings.iter().map(|c| c.0).collect::<Vec<_>>())
@@ -213,7 +213,7 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     let names = methods.map(|(method, _)| method.name());
     let line = |color| Key::Line { color, dash: None };
     let keys: Vec<(Key<'_>, &str)> =
-        methods.iter().zip(&names).map(|(&(_, color), name)| (line(color), name.as_str())).collect();
+        methods.iter().zip(&names).map(|(&(_, color), name)| (line(color), *name)).collect();
     let middle = left + area.width / 2.0;
     canvas.legend(middle, 16.0, &keys[..3]);
     canvas.legend(middle, 36.0, &keys[3..6]);

@@ -57,7 +57,7 @@ fn row(runner: Runner, outcome: &CostAndError) -> TableRow {
     let microseconds = |seconds: f64| format!("{:.3}", seconds * 1e6);
     let distance = outcome.distance_from_lambda_max;
     TableRow::new([
-        runner.method.name(),
+        runner.method.name().into(),
         runner.site.to_string(),
         gives.into(),
         microseconds(outcome.seconds),
