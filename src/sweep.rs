@@ -219,8 +219,8 @@ impl Sweep<'_> {
                 let no_spectrum = missing.map(|found| MissingSpectrum { row: stopped[found.row], ..found }).collect();
                 Ok(Computed { records, no_spectrum, ..more })
             }
-            (Work::Sweep { first_seed, descent, .. }, _) => {
-                let seeds = first_seed + rows.start..first_seed + rows.end;
+            (Work::Sweep { seeds, descent, .. }, _) => {
+                let seeds = seeds.first + rows.start..seeds.first + rows.end;
                 let Trained { theta, status, steps } = engine.train(problem, descent, seeds.clone())?;
                 let spent = trained_in(start);
                 self.evaluated(engine, seeds.start, theta.view().into(), |_| (status, steps), spent)
