@@ -7,7 +7,7 @@ mod chunk;
 mod error;
 mod event;
 mod further;
-mod sink;
+mod in_memory;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -20,14 +20,14 @@ use crate::fallback::{self, Completed};
 use crate::model::Theta;
 use crate::records::{EIGENVECTORS, Records};
 use crate::reference;
-use crate::run::{Earlier, RunError, Seconds};
+use crate::run::{Earlier, RunError, Seconds, Sink};
 use crate::spec::{Experiment, SpectrumColumns, Work};
 use chunk::Chunk;
 use further::Further;
 
 pub use error::SweepError;
 pub use event::{Ended, Event, Progress};
-pub use sink::{Columns, InMemory, Sink};
+pub use in_memory::{Columns, InMemory};
 
 /// How often a lost device is opened again before the run gives up, counted anew after each chunk that succeeds.
 const DEVICE_ATTEMPTS: u32 = 3;
