@@ -1,7 +1,7 @@
 //! What this machine has room for: memory, and space on a disk.
 //!
-//! Counts that a user gives are held against it before any work: an allocation that fails ends the process without a word, and so
-//! does a system that runs out of memory.
+//! Counts that a user gives are checked against it before any work: a failed allocation ends the process without a
+//! message, and so does a system that runs out of memory.
 
 use std::fmt;
 use std::path::Path;
@@ -32,13 +32,13 @@ impl NoRoom {
     }
 }
 
-/// Below this no question is asked: what the program takes in any case.
+/// Bytes that need no check: the program takes about as much in any case.
 const ALWAYS: u64 = 64 << 20;
 
-/// Fails unless `bytes` of memory are there for `what`.
+/// Fails unless `bytes` of memory are available for `what`.
 ///
 /// # Errors
-/// [`NoRoom`] with what is there.
+/// [`NoRoom`] with what is available.
 pub fn check_memory(what: &str, bytes: u64) -> Result<(), NoRoom> {
     if bytes <= ALWAYS {
         return Ok(());
@@ -49,12 +49,13 @@ pub fn check_memory(what: &str, bytes: u64) -> Result<(), NoRoom> {
 /// Fails unless `bytes` are free on the disk that holds `path`, or will hold it.
 ///
 /// # Errors
-/// [`NoRoom`] with what is free. A disk that does not say is taken to have room; writing to it will tell.
+/// [`NoRoom`] with what is free. A disk that does not report its free space is taken to have room; writing to it will
+/// tell.
 pub fn check_disk(what: &str, bytes: u64, path: &Path) -> Result<(), NoRoom> {
     let existing = path.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
     let existing = existing.unwrap_or(Path::new("."));
     let free = fs4::available_space(existing).unwrap_or(u64::MAX);
-    // Beyond this no system has an offset in a file.
+    // No system has file offsets beyond this.
     check(what, bytes, free.min(i64::MAX as u64), || format!("disk under {}", existing.display()))
 }
 
@@ -65,11 +66,12 @@ fn check(what: &str, needed: u64, available: u64, place: impl FnOnce() -> String
     Err(NoRoom { what: what.into(), needed, available, place: place(), fits: None })
 }
 
-/// Bytes of memory that this process can take: what is free or can be freed, and what a container or a limit of the process leaves.
+/// Bytes of memory that this process can take: what is free or can be freed, and what a container or a limit of the
+/// process leaves.
 fn memory() -> u64 {
     let refresh = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
     let system = System::new_with_specifics(refresh).ok();
-    // A system that does not tell is taken to have room.
+    // A system that does not report its memory is taken to have room.
     let free = system.map_or(u64::MAX, |system| match system.available_memory() {
         0 => u64::MAX,
         available => {
@@ -129,11 +131,11 @@ mod tests {
     fn what_fits_passes_and_what_does_not_says_what_would() {
         assert_eq!(check_memory("a row", 1), Ok(()));
         assert_eq!(check_disk("a row", 1, Path::new("nowhere/at/all")), Ok(()));
-        let said = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
+        let message = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
         for part in ["everything would take more than 16 EiB of memory", "and there are ", ": at most ", " rows fit"] {
-            assert!(said.contains(part), "{said}");
+            assert!(message.contains(part), "{message}");
         }
-        let said = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
-        assert!(said.starts_with("a run would take 4.0 EiB of disk under ."), "{said}");
+        let message = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
+        assert!(message.starts_with("a run would take 4.0 EiB of disk under ."), "{message}");
     }
 }

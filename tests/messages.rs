@@ -45,7 +45,7 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![2.0, 2.0], "q holds nothing but 2: two classes are needed"),
         (
             array![0.0, 1.0, 2.0],
-            "q holds 3 classes (0, 1, 2), and networks here tell two apart: save (q == 0).astype(np.uint8) for one against the rest",
+            "q holds 3 classes (0, 1, 2), but networks here tell two apart: save (q == 0).astype(np.uint8) for one against the rest",
         ),
         (array![0.0, 1.0, 2.0], "two = np.isin(q, [0, 1]), x[two] and (q[two] == 1).astype(np.uint8)"),
         (array![0.0, f64::NAN, 1.0], "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
@@ -70,7 +70,7 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![[0.25, 0.75], [0.5, 0.5]], "save q.argmax(1)"),
         (
             array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
-            "3 classes, and networks here tell two apart: save (q.argmax(1) == 0)",
+            "3 classes, but networks here tell two apart: save (q.argmax(1) == 0)",
         ),
         (array![[0.0, 1.0, 1.0, 0.0]], "save q.ravel()"),
         (array![[5.0, 1.0], [7.0, 0.0]], "save the one column that holds them"),
@@ -80,7 +80,7 @@ fn labels_of_every_kind_come_with_their_conversion() {
     }
     write_npy(&x, &Array2::<f64>::zeros((2, 5))).unwrap();
     write_npy(&q, &array![0.0, 1.0, 1.0, 0.0, 1.0]).unwrap();
-    assert!(refused(&x, &q).contains("if x holds a sample a column, save x.T"));
+    assert!(refused(&x, &q).contains("if x holds one sample per column, save x.T"));
 }
 
 #[test]

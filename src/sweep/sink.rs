@@ -11,7 +11,7 @@ pub trait Sink {
     /// The rows that it does not have yet, in order.
     fn missing(&self) -> Vec<Range<u64>>;
 
-    /// How the networks of the rows that it has ended.
+    /// How many of its networks ended in each way.
     ///
     /// # Errors
     /// [`RunError`] if they cannot be read.
@@ -23,7 +23,7 @@ pub trait Sink {
     /// [`RunError`] if they cannot be written.
     fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError>;
 
-    /// Makes every row durable that it has.
+    /// Makes every row that it has durable.
     ///
     /// # Errors
     /// [`RunError`] if they cannot be written.
@@ -84,7 +84,7 @@ impl InMemory {
         Self { columns, rows, chunks: BTreeMap::new(), outcome, seconds }
     }
 
-    /// The rows that were written, column by column.
+    /// The rows written so far, column by column.
     pub fn finish(self) -> Columns {
         let empty = |column: Column| (Values::of(column.dtype, &[]), column);
         let mut columns: Vec<(Values, Column)> = self.columns.into_iter().map(empty).collect();
