@@ -58,11 +58,11 @@ pub(crate) enum NpyError {
 
 /// A type of elements that is not read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ForeignType {
     /// The type as a user reads it.
-    /// As a person reads it.
     shown: String,
-    /// What it holds.
     /// What its elements hold.
+    pub(crate) kind: Foreign,
 }
 
 /// What the elements of a type that is not read hold.

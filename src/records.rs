@@ -51,8 +51,8 @@ pub enum Values {
     Float64(Vec<f64>),
 }
 
+impl Values {
     /// The values of type `dtype` in `bytes`, laid out as by [`Self::bytes`].
-    /// The values of type `dtype` that stand in `bytes` as [`Self::bytes`] gives them.
     pub fn of(dtype: Dtype, bytes: &[u8]) -> Self {
         match dtype {
             Dtype::Uint8 => Self::Uint8(bytes.to_vec()),

@@ -1,4 +1,4 @@
-//! What this machine has room for: memory, and space on a disk.
+//! What this machine has room for, in memory and on a disk.
 //!
 //! Counts that a user gives are checked against it before any work: a failed allocation ends the process without a
 //! message, and so does a system that runs out of memory.
@@ -25,7 +25,7 @@ pub struct NoRoom {
 }
 
 impl NoRoom {
-    /// With the most `units` that fit, each of which takes `each` bytes.
+    /// Adds how many `units` would fit, each of `each` bytes.
     pub fn at_most(self, units: &str, each: u64) -> Self {
         let fits = Some(format!("at most {} {units} fit", self.available / each.max(1)));
         Self { fits, ..self }
@@ -131,11 +131,11 @@ mod tests {
     fn what_fits_passes_and_what_does_not_says_what_would() {
         assert_eq!(check_memory("a row", 1), Ok(()));
         assert_eq!(check_disk("a row", 1, Path::new("nowhere/at/all")), Ok(()));
-        let message = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
+        let error = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
         for part in ["everything would take more than 16 EiB of memory", "and there are ", ": at most ", " rows fit"] {
-            assert!(message.contains(part), "{message}");
+            assert!(error.contains(part), "{error}");
         }
-        let message = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
-        assert!(message.starts_with("a run would take 4.0 EiB of disk under ."), "{message}");
+        let error = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
+        assert!(error.starts_with("a run would take 4.0 EiB of disk under ."), "{error}");
     }
 }

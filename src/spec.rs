@@ -115,8 +115,8 @@ pub enum Work {
         first_seed: u64,
         /// S, the number of seeds.
         seeds: u64,
-        /// The seeds that these are a shard of; `None` for a run that stands for itself.
         /// The seeds that these are a shard of; `None` for a run that is not a shard.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         shard_of: Option<Seeds>,
         /// How they are trained.
         #[serde(flatten)]

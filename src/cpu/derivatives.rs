@@ -6,8 +6,8 @@
 use super::lanes::{Doubles, polynomial};
 
 /// An activation function f of the hidden units.
+pub(super) trait Smooth {
     /// The |y| from which f', f'' and f''' are constant in f64.
-    /// From this |y| on f', f'' and f''' are constant in f64.
     const LIMIT: f64;
 
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.

@@ -69,6 +69,7 @@ pub(super) trait Singles: Lanes<Scalar = f32> {
 
     /// 1 / (1 + 2^self), the logistic function of -self ln 2: relative error below 5e-7 for self < 125. Above, it keeps
     /// falling and is 0 from 128 at the latest. NaN stays NaN.
+    fn one_over_one_plus_exp2(self) -> Self;
 
     /// Whether every lane is at least `low` and finite.
     fn all_finite_and_at_least(self, low: Self) -> bool;

@@ -8,10 +8,10 @@ pub(super) const GROUP: usize = 4;
 
 /// Consecutive hidden units that are computed together: [`GROUP`] of them, or fewer at the end.
 #[derive(Debug, Clone, Copy)]
+pub(super) struct UnitGroup {
     /// The index of the first unit, from 0.
-    /// The first of them.
+    pub(super) first: usize,
     /// The number of units.
-    /// How many.
     pub(super) units: usize,
 }
 
@@ -102,8 +102,8 @@ pub(super) struct LaneNetworks<'a, F> {
     pub(super) theta: &'a [F],
     /// |theta|.
     pub(super) magnitudes: &'a [F],
-    /// f.
     /// f, the activation function.
+    pub(super) activation: Activation,
 }
 
 /// y_in times the scale of `weights`, for the `U` units of one group and every row of `x`: `y` holds U values per

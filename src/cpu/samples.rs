@@ -14,8 +14,8 @@ pub(super) struct Samples<T> {
     pub(super) sign: Vec<T>,
 }
 
+impl<T> Samples<T> {
     /// `data`, with every number converted by `number`.
-    /// `data`, every number of it as `number` has it.
     pub(super) fn new(data: &Dataset, number: impl Fn(f64) -> T) -> Self {
         Self {
             inputs: data.inputs(),

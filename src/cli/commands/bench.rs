@@ -37,10 +37,10 @@ pub(crate) struct Args {
     /// M, inputs
     #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "2,30")]
     inputs: Vec<usize>,
-    /// The routes to measure (default: all)
+    /// The routes to measure [default: all]
     #[arg(long, value_name = "ROUTE,..", value_delimiter = ',')]
     routes: Vec<Method>,
-    /// Where to measure them (default: everywhere they exist)
+    /// Where to measure them [default: wherever they exist]
     #[arg(long, value_name = "DEVICE,..", value_delimiter = ',')]
     on: Vec<Device>,
     /// How often each measurement is repeated
@@ -81,7 +81,8 @@ impl Args {
         let all = [Device::Reference, Device::Cpu, Device::Gpu];
         let mut devices = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
         devices.retain(|&device| device != Device::Gpu || adapter.is_some());
-        let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
+        let every_route = Method::value_variants();
+        let methods = if self.routes.is_empty() { every_route.to_vec() } else { self.routes.clone() };
         let settings = Settings { methods, devices, repeats: self.repeats as usize, budget };
         let mut engines =
             Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
@@ -102,7 +103,7 @@ impl Args {
         self.draw(&bench, &mut output)
     }
 
-    /// The adapter to measure: the one asked for, or the best there is.
+    /// The adapter to measure: the given one, or the best one.
     fn adapter(&self) -> Result<Option<Adapter>, Failure> {
         if let Some(name) = &self.adapter {
             return Ok(Some(choose_adapter(Some(name))?));
@@ -149,7 +150,7 @@ impl Args {
         sizes
     }
 
-    /// Measures one size and prints its table; a size that cannot be measured is said, and the next one goes on.
+    /// Measures one size and prints its table. If the size cannot be measured, it says so, and the next one is measured.
     fn measure_size(
         &self,
         bench: &mut Bench,
@@ -160,10 +161,8 @@ impl Args {
     ) -> Result<(), Failure> {
         let Size { hidden, samples, inputs } = size;
         let problem = size.problem().context("the data of the grid")?;
-        let told = |runner: crate::bench::Runner| {
-            notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {runner}"));
-        };
-        let measured = match measure(engines, settings, size, &problem, told) {
+        let announce = |runner| notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {runner}"));
+        let measured = match measure(engines, settings, size, &problem, announce) {
             Ok(measured) => measured,
             Err(stopped @ EngineError::Stopped) => return Err(stopped.into()),
             Err(error) => {
@@ -177,10 +176,9 @@ impl Args {
         if let Some(adapter) = adapter.filter(|_| settings.devices.contains(&Device::Gpu)) {
             chosen.push((Device::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
         }
-        let held =
-            chosen.into_iter().filter_map(|(device, method)| held_against(&bench.measurements, size, device, method));
-        let held: Vec<_> = held.collect();
-        bench.auto.extend(held);
+        for (device, method) in chosen {
+            bench.auto.extend(held_against(&bench.measurements, size, device, method));
+        }
         print(&cost_table(bench, size).to_text())
     }
 
@@ -209,9 +207,4 @@ impl Args {
         notice(&format!("written to {}", self.out.display()));
         Ok(())
     }
-}
-
-/// Every route.
-fn every_route() -> Vec<Method> {
-    Method::value_variants().to_vec()
 }

@@ -9,7 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::interruption;
 use crate::cli::place::announce_size;
 use crate::cli::report_files::{FILES, save};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::{notice, print};
 use crate::engine::Descent;
 use crate::model::Activation;
@@ -118,7 +118,7 @@ impl Args {
             "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
             self.out.display()
         );
-        let runner = Runner { choice, progress: &self.progress };
-        runner.carry_out(&runner.sweep(&experiment), engine, writer, &go_on)
+        let setup = RunSetup { choice, progress: &self.progress };
+        setup.carry_out(&setup.sweep(&experiment), engine, writer, &go_on)
     }
 }
