@@ -9,6 +9,7 @@ mod start;
 mod stop;
 
 use std::ops::Range;
+use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -328,6 +329,11 @@ pub trait Engine: Send {
 
     /// The fewest networks that keep the whole engine busy: fewer take just as long in one call.
     fn smallest_batch(&self) -> usize;
+
+    /// How long the device has worked since its clock was started, by that clock and without transfers; `None` without a clock.
+    fn device_time(&self) -> Option<Duration> {
+        None
+    }
 
     /// From now on every call ends soon after `stop` is requested, with [`EngineError::Stopped`].
     fn stop_on(&mut self, stop: &Stop);

@@ -44,11 +44,6 @@ impl Gpu {
         self.0.device.start_clock()
     }
 
-    /// How long all passes since [`Self::start_clock`] took on the device, without transfers; `None` without a clock.
-    pub fn device_time(&self) -> Option<Duration> {
-        self.0.device.clock().map(Clock::total)
-    }
-
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub fn route(&self, problem: &Problem) -> Route {
         if self.0.assembles(problem) { Route::Assembled } else { Route::Pairwise }
@@ -110,6 +105,10 @@ impl Engine for Gpu {
 
     fn smallest_batch(&self) -> usize {
         WORKGROUP
+    }
+
+    fn device_time(&self) -> Option<Duration> {
+        self.0.device.clock().map(Clock::total)
     }
 
     fn stop_on(&mut self, stop: &Stop) {

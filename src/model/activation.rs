@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     /// f(y) = y.
-    #[value(alias = "identity")]
+    #[cfg_attr(feature = "cli", value(alias = "identity"))]
     Linear,
     /// f(y) = 1 / (1 + exp(-y)).
-    #[value(alias = "logistic")]
+    #[cfg_attr(feature = "cli", value(alias = "logistic"))]
     Sigmoid,
     /// f(y) = tanh(y).
     Tanh,

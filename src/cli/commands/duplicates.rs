@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
-use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
+use crate::analysis::{ComparedNetworks, Maps, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::cli::args::OutputArgs;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
@@ -163,7 +163,7 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
     };
     let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
     let (shape, activation) = (spec.shape(), spec.activation);
-    let networks = Networks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+    let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
     let found = same_networks(&networks, maps)?;
     let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];
     if maps == Maps::Symmetry {

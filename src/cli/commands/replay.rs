@@ -14,7 +14,7 @@ use crate::cli::terminal::{print, print_json};
 use crate::engine::Status;
 use crate::reference::{check_spectra, check_terms};
 use crate::replay::{Replay, replay_with};
-use crate::report::descent;
+use crate::report::training_of_seed;
 use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
 use crate::spec::{Spec, Work};
@@ -94,7 +94,7 @@ impl Args {
         let mut summaries = Vec::new();
         for (replay, experiment) in replays.iter().zip(&experiments) {
             let folder = if several { format!("seed-{}/", replay.trajectory.seed) } else { String::new() };
-            let mut figure = descent(&replay.trajectory)?;
+            let mut figure = training_of_seed(&replay.trajectory)?;
             figure.data.push(("theta".into(), ndarray::Array1::from(replay.theta.clone()).into_dyn()));
             figure.data.push(("theta_trajectory".into(), replay.theta_trajectory.clone().into_dyn()));
             files.extend(figure.files()?.into_iter().map(|(name, content)| (format!("{folder}{name}"), content)));

@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::print;
 use crate::cli::{interruption, report_files};
-use crate::report::{Over, report_of_run};
+use crate::report::{Selection, report_of_run};
 use crate::run::{Run, RunError};
 
 /// Draws the paper's figures for a run and writes them with tables into one HTML page
@@ -40,7 +40,7 @@ enum Shown {
     All,
 }
 
-impl From<Shown> for Over {
+impl From<Shown> for Selection {
     fn from(shown: Shown) -> Self {
         match shown {
             Shown::Unique => Self::Unique,
