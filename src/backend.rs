@@ -17,9 +17,9 @@ pub enum Backend {
     Auto,
     /// The graphics adapter, software ones included (f32)
     Gpu,
-    /// The processor, many networks in SIMD lanes (f32)
+    /// The processor, many networks in SIMD lanes (f32; closed forms f64)
     Cpu,
-    /// The processor, plain and exact: the oracle the others are checked against (f64, slow)
+    /// The processor, in plain code: the oracle that the others are checked against (f64, slow)
     Reference,
 }
 
@@ -42,7 +42,7 @@ enum EngineKind {
 /// Resolves `backend`; `adapter` names the graphics adapter, as [`choose_adapter`] takes it.
 ///
 /// # Errors
-/// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and there is none that fits.
+/// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and none fits.
 pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
     let gpu = |adapter: Adapter, why: &str| Choice::gpu(adapter, route, tuning, why);
     let cpu = |why: &str| {
@@ -66,7 +66,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
         }
         (Backend::Cpu, _) => Ok(cpu("asked for by --backend cpu")),
         (Backend::Reference, _) => {
-            // Its one route is exact as well, so a wish for the other is no error.
+            // Its one route is exact as well, so asking for the other is not an error.
             let pairs = if route == Route::Assembled { "; tr H^2 over pairs of samples, its only route" } else { "" };
             let reason = format!("engine: reference, f64, plain code: asked for by --backend reference{pairs}");
             Ok(Choice { kind: EngineKind::Reference, route, reason })
@@ -74,7 +74,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
     }
 }
 
-/// The engine on the graphics adapter that a run was begun on, which `begun` describes.
+/// The engine on the graphics adapter where a run was begun, as `begun` describes it.
 ///
 /// # Errors
 /// [`EngineError::NoAdapter`] if it is not there.
@@ -88,7 +88,7 @@ impl Choice {
         Self { kind: EngineKind::Gpu { adapter, tuning }, route, reason }
     }
 
-    /// The same engine by the route that a run of `begun` took, unless a route was asked for.
+    /// The same engine with the route of the run that `begun` describes, unless a route was asked for.
     #[must_use]
     pub fn as_begun(&self, begun: &Description) -> Self {
         let route = if self.route == Route::Auto { begun.route } else { self.route };

@@ -5,12 +5,12 @@
 //! - [`trace_vv_bound`], [`trace_ww_bound`], [`trace_sq_bound`]: the traces from norms of the weights and the data
 //!   (Theorems 3, 4 and 6 with Propositions 5 to 7); the traces themselves (Theorems 2 and 5) are in
 //!   [`crate::reference`];
-//! - [`residual_bound`]: lambda_sup from the residuals delta, which is why it vanishes with them (Theorem 7);
-//! - [`NetworkBounds`]: what of this belongs to one network, as columns;
+//! - [`residual_bound`]: lambda_sup from the residuals delta, which shows that it vanishes with them (Theorem 7);
+//! - [`NetworkBounds`]: the bounds and norms of one network, as columns of a run;
 //! - [`four_moment_bounds`]: tighter bounds of lambda_1 from tr H^3 and tr H^4 (not in the paper).
 //!
-//! Every bound holds in exact arithmetic; in f64 allow a relative rounding of about 1e-12. A bound is `inf` where its
-//! theorem gives none.
+//! Every bound holds in exact arithmetic; in f64, allow for a relative rounding error of about 1e-12. A bound is `inf`
+//! where its theorem gives none.
 
 mod four_moments;
 mod network;

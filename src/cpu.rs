@@ -1,12 +1,12 @@
 //! The CPU engine: many networks side by side in SIMD lanes, all cores; training in f32, closed forms and spectra in
 //! f64.
 //!
-//! Every quantity of a network lives in one lane of a vector, so the code reads like that for one network. Each kernel
-//! is written once and compiled for several instruction sets, chosen when the program runs ([`InstructionSet`]). Sums
-//! over samples go block by block, so that a block's values stay in the first-level cache and rounding errors do not
-//! grow with the number of samples.
+//! Every quantity of a network lives in one lane of a vector, so the code reads as it would for one network. Each
+//! kernel is written once and compiled for several instruction sets, chosen when the program runs ([`InstructionSet`]).
+//! Sums over samples go block by block, so that a block's values stay in the first-level cache and rounding errors do
+//! not grow with the number of samples.
 //!
-//! A network's results are the same bits whatever the batch, the number of threads and its lane. They depend on the
+//! A network's results are the same bits in any batch, in any lane and on any number of threads. They depend on the
 //! instruction set, and with AVX-512 on the make of the processor (its reciprocal estimate), within the stated
 //! accuracy.
 

@@ -1,7 +1,7 @@
-//! What every engine can do, and the values that go in and come out.
+//! The interface that every engine implements, and the values that go in and come out.
 //!
-//! An engine trains networks from seeds and evaluates the closed forms at given theta. The reference, the CPU and the
-//! GPU engine implement [`Engine`]; none of them knows another.
+//! An engine trains networks from seeds and evaluates the closed forms at given weights. The reference, the CPU engine
+//! and the GPU engine implement [`Engine`]; none of them knows another.
 
 mod rounding;
 mod spectra;
@@ -45,13 +45,15 @@ impl Default for Descent {
 }
 
 impl Descent {
-    /// Whether a descent ends at a point with this g.g after `steps` steps, and why: the one rule of every engine.
+    /// Why a descent ends at a point with this g.g after `steps` steps; `None` if it goes on. All engines follow this
+    /// one rule.
     pub fn verdict(&self, gradient_sq: f64, steps: u32) -> Option<Status> {
         let step_limit = || (steps == self.max_steps).then_some(Status::StepLimit);
         Status::of_gradient(gradient_sq, self.tolerance).or_else(step_limit)
     }
 
-    /// The least f32 that is at least the tolerance: an f32 is below the one exactly if it is below the other.
+    /// The smallest f32 that is not below the tolerance: an f32 is below one of the two exactly if it is below the
+    /// other.
     pub fn tolerance_in_f32(&self) -> f32 {
         let nearest = self.tolerance as f32;
         if f64::from(nearest) < self.tolerance { nearest.next_up() } else { nearest }
@@ -78,19 +80,18 @@ pub enum Route {
 pub enum Status {
     /// g.g fell below the tolerance.
     Converged = 0,
-    /// The most steps were taken before that; of a network trained elsewhere: g.g is not below the tolerance.
+    /// The step limit came first. For a network trained elsewhere: g.g is not below the tolerance.
     StepLimit = 1,
-    /// g.g or a weight left the range of the engine's numbers, or became NaN; with f32 that is 3.4e38.
+    /// g.g or a weight left the range of the engine's numbers (3.4e38 for f32), or became NaN.
     NonFinite = 2,
-    /// Trained elsewhere and evaluated; no rule was given that would judge it.
+    /// Trained elsewhere and only evaluated; no rule was given to judge it by.
     Evaluated = 3,
-    /// Not trained yet: only seen in a run directory that is still being written.
+    /// Not trained yet; occurs only in a run directory that is still being written.
     Pending = 255,
 }
 
 impl Status {
-    /// What g.g alone says of a network: non-finite, or converged as it is below `tolerance`; `None` where it is
-    /// neither.
+    /// The verdict from g.g alone: non-finite, or converged if it is below `tolerance`; `None` if neither.
     pub fn of_gradient(gradient_sq: f64, tolerance: f64) -> Option<Self> {
         if !gradient_sq.is_finite() {
             Some(Self::NonFinite)
@@ -101,13 +102,12 @@ impl Status {
         }
     }
 
-    /// Whether the network counts where critical points are asked for: it converged, or it was trained elsewhere and no
-    /// rule judges it.
+    /// Whether the network counts as a critical point: it converged, or it was trained elsewhere and no rule judges it.
     pub fn is_critical_point(self) -> bool {
         matches!(self, Self::Converged | Self::Evaluated)
     }
 
-    /// The status that a column holds as `number`.
+    /// The status that a column stores as `number`.
     pub const fn from_number(number: u8) -> Option<Self> {
         match number {
             0 => Some(Self::Converged),
@@ -131,7 +131,7 @@ pub struct Trained {
     pub steps: Vec<u32>,
 }
 
-/// The closed forms of one network. What is computed in f32 is widened to f64.
+/// The closed forms of one network. Values computed in f32 are widened to f64.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ClosedForms {
     /// L, the cross-entropy summed over the samples.
@@ -144,7 +144,7 @@ pub struct ClosedForms {
     pub trace_vv: f64,
     /// tr H^2.
     pub trace_sq: f64,
-    /// By how much the traces may be off.
+    /// How far off the traces may be.
     pub rounding: Rounding,
 }
 
@@ -161,7 +161,7 @@ pub struct Evaluation {
     pub trace_vv: Vec<f64>,
     /// tr H^2.
     pub trace_sq: Vec<f64>,
-    /// By how much the traces may be off.
+    /// How far off the traces may be.
     pub rounding: Vec<Rounding>,
 }
 
@@ -193,7 +193,7 @@ impl Evaluation {
         }
     }
 
-    /// Puts `found`, the closed forms of the networks `rows`, in place of those that are there.
+    /// Replaces the closed forms of the networks `rows` by `found`.
     pub(crate) fn replace(&mut self, rows: &[usize], found: &Self) {
         for (from, &to) in rows.iter().enumerate() {
             self.loss[to] = found.loss[from];
@@ -217,32 +217,31 @@ pub struct Machine {
     pub device: String,
     /// Driver and version of the adapter; for CPU engines the instruction set.
     pub driver: String,
-    /// What tells the graphics adapter from others of its name, its bus or device id; empty for a processor and in runs
-    /// that were begun before this was recorded. Equal adapters give equal bits, so no result depends on it.
+    /// The bus or device id that tells the graphics adapter from others of the same name; empty for a processor, and in
+    /// runs from before it was recorded. Equal adapters give equal bits, so no result depends on it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
 }
 
-/// What computes the columns of a run: everything that may change a bit of them beyond the inputs. Every manifest
+/// What computes the columns of a run: everything besides the inputs that may change a bit of them. Every manifest
 /// stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Description {
     /// The engine and where it runs.
     #[serde(flatten)]
     pub machine: Machine,
-    /// The engine's revision of its numerics, which is raised whenever its results may change bits. 0: not recorded, as
-    /// in runs from before there were revisions, or not one, as in a run that was merged from several.
+    /// The revision of the engine's numerics, raised whenever its results may change bits. 0 means that none was
+    /// recorded, as in runs from before there were revisions, or that there were several, as in a merged run.
     #[serde(default)]
     pub revision: u32,
-    /// A hash of the shader texts that the run uses, for the GPU; empty elsewhere.
+    /// A hash of the shader texts that the run uses on the GPU; empty for other engines.
     pub code_hash: String,
-    /// The route to tr H^2 that was taken; `auto` only where parts of a merged run took different ones, and in old
-    /// runs.
+    /// The route taken to tr H^2; `auto` only in old runs, and in merged runs whose parts took different routes.
     #[serde(default)]
     pub route: Route,
 }
 
-/// Which parts of an engine a run uses, beside the closed forms, which every run has.
+/// Which parts of an engine a run uses besides the closed forms, which every run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tasks {
     /// Training.
@@ -252,8 +251,8 @@ pub struct Tasks {
 }
 
 impl Description {
-    /// What tells the engine `now` from this one, as far as it may change a bit of a result: one text a difference,
-    /// with both sides. How many threads a processor has is none, since no result depends on it.
+    /// How the engine `now` differs from this one where that may change a bit of a result: one text per difference,
+    /// with both sides. The number of threads does not count, since no result depends on it.
     pub fn differences(&self, now: &Self) -> Vec<String> {
         let (a, b) = (&self.machine, &now.machine);
         let same_device = a.device == b.device || (a.on_processor() && b.on_processor());
@@ -284,7 +283,7 @@ impl Machine {
     }
 }
 
-/// Why an engine could not do what it was asked.
+/// Why an engine could not do what was asked of it.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No adapter fits the request.
@@ -328,10 +327,11 @@ pub trait Engine: Send {
     /// machine's memory.
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError>;
 
-    /// The fewest networks that keep the whole engine busy: fewer in one call take as long.
+    /// The fewest networks that keep the whole engine busy: fewer take just as long in one call.
     fn smallest_batch(&self) -> usize;
 
-    /// How long the device has worked since its clock was started, by that clock and without transfers; `None` without a clock.
+    /// How long the device has worked since its clock was started, by that clock and without transfers; `None` without
+    /// a clock.
     fn device_time(&self) -> Option<Duration> {
         None
     }
@@ -345,13 +345,13 @@ pub trait Engine: Send {
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError>;
 
-    /// Trains networks on that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps each, until each
-    /// has converged, diverged or taken `descent.max_steps` steps in all: bit for bit as if they had been trained in
-    /// one go.
+    /// Continues the training of networks that [`Self::train`] left at the rows of `theta` (S, D) after `taken` steps
+    /// each, until each has converged, diverged or taken `descent.max_steps` steps in all. The result is the same, bit
+    /// for bit, as that of training in one go.
     ///
     /// # Errors
-    /// As [`Self::train`], and [`EngineError::Limit`] from an engine whose training does not leave all that it knows in
-    /// `theta`, and where `theta` is not of `problem`'s networks or `taken` exceeds `descent.max_steps`.
+    /// Those of [`Self::train`]. [`EngineError::Limit`] from an engine that knows more about a network than `theta`
+    /// holds, if `theta` does not fit `problem`, or if `taken` exceeds `descent.max_steps`.
     fn train_on(
         &mut self,
         problem: &Problem,
@@ -360,22 +360,23 @@ pub trait Engine: Send {
         taken: u32,
     ) -> Result<Trained, EngineError>;
 
-    /// Whether closed forms and spectra are computed in f64. In f32 theta and the data are rounded to nearest first.
+    /// Whether closed forms and spectra are computed in f64. If not, theta and the data are first rounded to the
+    /// nearest f32.
     fn evaluates_in_f64(&self) -> bool;
 
-    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), and by how much rounding may have moved
-    /// the traces.
+    /// Evaluates loss, gradient norm and traces at each row of `theta` (S, D), with bounds of how far rounding may have
+    /// moved the traces.
     ///
     /// # Errors
     /// [`EngineError`] when the device fails or the batch does not fit.
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError>;
 
-    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from its closed form and
-    /// all its eigenvalues, which are checked by their sums; a row that fails, or whose Hessian is not finite, holds
-    /// NaN and is named.
+    /// The largest and the smallest eigenvalue of the Hessian at each row of `theta` (S, D), from all eigenvalues of
+    /// its closed form. A row whose Hessian is not finite, or whose eigenvalues fail a check, holds NaN and is listed
+    /// as missing.
     ///
     /// # Errors
-    /// [`EngineError`] when the device fails, or D is more than the engine takes.
+    /// [`EngineError`] when the device fails, or when D exceeds what the engine takes.
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError>;
 }
 

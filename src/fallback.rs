@@ -23,7 +23,7 @@ pub struct Completed {
 /// Evaluates the closed forms of `problem` at each row of `theta` (S, D) with `engine`, and in f64 where f32 is not
 /// enough.
 ///
-/// What is computed again does not depend on the processor: it runs as plain code.
+/// This second computation runs as plain code, so it does not depend on the processor.
 ///
 /// # Errors
 /// [`EngineError`] if the engine's device fails or the batch does not fit, and after `stop` was requested.
@@ -47,8 +47,8 @@ pub fn evaluate(
     Ok(Completed { evaluation, again })
 }
 
-/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again` whose closed forms f32 was
-/// not enough for.
+/// The spectra at each row of `theta` (S, D) by `engine`, and in f64 for the rows `again`, whose closed forms needed
+/// more than f32.
 ///
 /// # Errors
 /// [`EngineError`] if the engine's device fails, D is more than an engine takes, and after `stop` was requested.
@@ -67,7 +67,7 @@ pub fn spectra(
     Ok(spectra)
 }
 
-/// What computes again: plain code, which ends soon after `stop` is requested.
+/// The engine of the second computation: plain code that ends soon after `stop` is requested.
 fn plain(stop: &Stop) -> Cpu {
     let mut cpu = Cpu::plain();
     cpu.stop_on(stop);

@@ -1,4 +1,4 @@
-//! Short hashes by which a run knows its data, its code and its own rows again.
+//! Short hashes by which a run recognises its data, its code and its own rows.
 
 /// A hash of bytes, in order: the first 64 bits of their BLAKE3 hash.
 #[derive(Debug, Default)]

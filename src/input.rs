@@ -38,7 +38,7 @@ pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     let labels = read_labels(q)?;
     let (rows, columns) = samples.dim();
     let advice = match labels.as_slice() {
-        // Only looked at where a label cannot be used.
+        // Needed only where a label cannot be used.
         Some(labels) if !labels.iter().all(|&label| is_label(label)) => advice::of_labels(labels),
         _ => String::new(),
     };
@@ -46,7 +46,7 @@ pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     Dataset::new(samples, labels).map_err(|error| match error {
         DataError::Label { .. } => InputError::new(q, format!("{error}; {advice}")),
         DataError::Lengths { .. } if count == columns && rows != columns => {
-            InputError::new(q, format!("{error}; if x holds a sample a column, save x.T"))
+            InputError::new(q, format!("{error}; if x holds one sample per column, save x.T"))
         }
         DataError::Lengths { .. } => InputError::new(q, error.to_string()),
         _ => InputError::new(x, error.to_string()),
@@ -63,7 +63,7 @@ fn read_labels(path: &Path) -> Result<Array1<f64>, InputError> {
         shape => {
             let advice = match shape {
                 &[_, columns] => advice::of_label_columns(columns, &labels.iter().copied().collect::<Vec<f64>>()),
-                _ => "save one label a sample".into(),
+                _ => "save one label per sample".into(),
             };
             let shape = shown_shape(shape);
             let problem = format!("q has the shape {shape}, but labels must be one-dimensional, (samples,): {advice}");
@@ -119,14 +119,14 @@ pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputErro
     let failed = |error: NpyError| InputError::new(path, error.to_string());
     let file = open(path, |found| advice::of_number_type(found, "theta"))?;
     let parameters = shape.parameters();
-    // Before the file is read: with other columns it may be any file.
+    // Checked before the data are read: a file with other columns may be any file.
     let columns = match file.shape() {
         [0, _] => return Err(InputError::new(path, "theta holds no networks")),
         [_, columns] => *columns,
         other => {
             return Err(InputError::new(
                 path,
-                format!("the array has the shape {}, but {THETA_MUST}", shown_shape(other)),
+                format!("the array has the shape {}, but {THETA_SHAPE}", shown_shape(other)),
             ));
         }
     };
@@ -141,8 +141,8 @@ pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputErro
         ));
     }
     let theta = match file.read::<f32>().map_err(failed)? {
-        Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_MUST)?),
-        None => GivenTheta::Float64(read_matrix(path, "theta", THETA_MUST)?),
+        Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_SHAPE)?),
+        None => GivenTheta::Float64(read_matrix(path, "theta", THETA_SHAPE)?),
     };
     let unusable = |weight: &f64| !weight.is_finite() || weight.abs() > f64::from(f32::MAX);
     for row in 0..theta.rows() {
@@ -158,21 +158,21 @@ pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputErro
     Ok(theta)
 }
 
-const THETA_MUST: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
+const THETA_SHAPE: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
 
-fn read_matrix(path: &Path, name: &str, must: &str) -> Result<Array2<f64>, InputError> {
+fn read_matrix(path: &Path, name: &str, expected: &str) -> Result<Array2<f64>, InputError> {
     let file = open(path, |found| advice::of_number_type(found, name))?;
-    matrix(path, read(path, file)?, must)
+    matrix(path, read(path, file)?, expected)
 }
 
-fn matrix<T>(path: &Path, array: ArrayD<T>, must: &str) -> Result<Array2<T>, InputError> {
+fn matrix<T>(path: &Path, array: ArrayD<T>, expected: &str) -> Result<Array2<T>, InputError> {
     let shape = array.shape().to_vec();
     array
         .into_dimensionality::<Ix2>()
-        .map_err(|_| InputError::new(path, format!("the array has the shape {}, but {must}", shown_shape(&shape))))
+        .map_err(|_| InputError::new(path, format!("the array has the shape {}, but {expected}", shown_shape(&shape))))
 }
 
-/// The array in the `file` at `path` as f64, whatever number type it has.
+/// The array in the `file` at `path` as f64, whatever its number type.
 fn read(path: &Path, file: NpyFile) -> Result<ArrayD<f64>, InputError> {
     let array = file.read().map_err(|error| InputError::new(path, error.to_string()))?;
     array.ok_or_else(|| InputError::new(path, "the array holds no numbers"))

@@ -5,21 +5,21 @@
 //! Loss in Nonlinear Smooth Neural Networks", arXiv 2604.10202v2. Equation and theorem numbers in this documentation
 //! are that paper's.
 //!
-//! Values flow one way, and nothing later in this list is imported by anything earlier:
+//! Values flow one way. No module imports one that comes later in this list:
 //!
-//! - [`room`]: what this machine has room for, `clock`: the time, `fingerprint`: short hashes, and [`watch`]: how far
-//!   long work is;
+//! - [`room`]: the memory and disk of this machine; `clock`: the time; `fingerprint`: short hashes; [`watch`]: the
+//!   progress of long work;
 //! - [`model`]: network shape, activation, data sets, seeds;
 //! - [`engine`]: the interface that every engine implements, and the values that pass through it;
 //! - [`reference`](mod@reference): the f64 oracle, the equations in the paper's order;
-//! - [`numeric`]: what one would do without the closed forms: Lanczos, stochastic traces, from exact Hessian-vector
+//! - [`numeric`]: what one would do without the closed forms: Lanczos and stochastic traces, from exact Hessian-vector
 //!   products;
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
-//! - [`analysis`]: what trained networks are asked: which are the same, quantiles, F1;
+//! - [`analysis`]: questions about trained networks: which are the same, quantiles, F1;
 //! - [`spec`]: a validated experiment, and [`records`]: the columns of its run;
-//! - `npy`: arrays in files, and [`input`]: those of users;
+//! - `npy`: arrays in files, and [`input`]: users' files;
 //! - [`run`](mod@run): the directory that holds a run;
 //! - [`backend`]: which engine to take;
 //! - [`fallback`]: the closed forms and spectra of a batch, in f64 where the f32 of an engine is not enough;

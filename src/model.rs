@@ -1,6 +1,6 @@
 //! What is trained: the network, its loss, the data, and the random numbers that start it.
 //!
-//! Everything here is shared by all engines and knows none of them.
+//! All engines share this module, and it knows none of them.
 
 mod activation;
 mod appendix_c;
@@ -24,10 +24,10 @@ pub use targets::Targets;
 pub(crate) use targets::is_label;
 pub use theta::Theta;
 
-/// Which function of its inputs a network computes, once theta is given.
+/// A network without its weights: its sizes and its activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Network {
-    /// The sizes of its layers.
+    /// M and N.
     pub shape: OneHidden,
     /// The hidden units' activation function f.
     pub activation: Activation,
@@ -40,10 +40,10 @@ impl Network {
     }
 }
 
-/// One learning problem: which network, which loss, on which data. Together with theta it determines every closed form.
+/// One learning problem: a network, a loss and data. Together with theta it determines every closed form.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// The network.
+    /// M, N and f.
     pub network: Network,
     /// What is minimised.
     pub loss: Loss,

@@ -1,8 +1,8 @@
 //! Arrays from `.npy` files that may be damaged or foreign: nothing is allocated before the file is known to hold it.
 //!
 //! The format is that of NumPy (versions 1 to 3): a magic string, a header with type, order and shape as a Python
-//! dictionary, the data. The header's shape is held against the file's length, so memory is bounded by what the file
-//! really has.
+//! dictionary, the data. The header's shape is checked against the file's length, so memory is bounded by what the file
+//! really holds.
 
 use std::fmt;
 use std::fs::File;
@@ -13,7 +13,7 @@ use ndarray::{ArrayD, IxDyn, ShapeBuilder};
 
 use crate::room;
 
-/// The longest header that is read: NumPy's own are of 128 bytes, and it refuses those beyond 10,000.
+/// The longest header that is read: NumPy's own have 128 bytes, and it refuses headers beyond 10,000.
 const LONGEST_HEADER: usize = 10_000;
 
 /// The most dimensions of an array, NumPy's own limit.
@@ -22,23 +22,23 @@ const MOST_DIMENSIONS: usize = 64;
 /// Bytes that are converted at a time, a multiple of every type's size.
 const BLOCK: usize = 1 << 16;
 
-/// Why a file gives no array.
+/// Why no array can be read from a file.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NpyError {
     /// It cannot be opened or read.
     #[error("{0}")]
     Io(io::Error),
     /// It is a pipe, a directory or a device.
-    #[error("not a regular file but {0}: save the array to a file and name that")]
+    #[error("not a regular file but {0}: save the array to a file and give its path")]
     NotAFile(&'static str),
     /// The header is not that of an array.
     #[error("not a .npy file ({0}): save it with numpy.save")]
     Header(&'static str),
     /// The elements have a type that is not read here.
-    #[error("the array's type {0} is none of float32, float64, integer or bool")]
+    #[error("the array's type {0} is not float32, float64, integer or bool")]
     Type(ForeignType),
     /// The file ends before its data.
-    #[error("the file ends before all its data ({found} of {expected} bytes): it was cut off, copy or save it again")]
+    #[error("the file ends before all its data ({found} of {expected} bytes): it was cut off; copy or save it again")]
     Short {
         /// Bytes of data that there are.
         found: u64,
@@ -59,20 +59,20 @@ pub(crate) enum NpyError {
 /// A type of elements that is not read here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ForeignType {
-    /// As a person reads it.
+    /// The type as a user reads it.
     shown: String,
-    /// What it holds.
+    /// What its elements hold.
     pub(crate) kind: Foreign,
 }
 
-/// What elements of a type that is not read hold.
+/// What the elements of a type that is not read hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Foreign {
     /// Text of a fixed length.
     Text,
     /// Python objects, text among them.
     Objects,
-    /// Several fields each, as records of a table.
+    /// Several fields each, such as the records of a table.
     Fields,
     /// Floating-point numbers of another size.
     Number,
@@ -85,8 +85,8 @@ pub(crate) enum Foreign {
 }
 
 impl ForeignType {
-    /// The type that NumPy writes as `name`, of which no more is shown than a type takes, and nothing that a terminal
-    /// acts on: it comes from a foreign file.
+    /// The type that NumPy writes as `name`. It comes from a foreign file: only as many characters are shown as a type
+    /// takes, and none that a terminal acts on.
     fn named(name: &str) -> Self {
         let shown = name.chars().take(16).collect::<String>().escape_debug().to_string();
         let (kind, what) = match name.trim_start_matches(['<', '>', '|', '=']).as_bytes().first() {
@@ -156,15 +156,15 @@ impl ElementType {
     }
 }
 
-/// What an array can be read as.
+/// An element type that an array can be read as.
 pub(crate) trait Element: Copy {
-    /// The element in `bytes`, which are as many as `from` has.
+    /// The element in `bytes`, which have the size of `from`.
     fn read(bytes: &[u8], from: ElementType) -> Result<Self, NpyError>;
-    /// Whether every value of `from` is one of this type.
+    /// Whether every value of type `from` is also a value of this type.
     fn takes(from: ElementType) -> bool;
 }
 
-/// The number in at most eight bytes, as an integer of their width.
+/// The number in at most eight bytes, as an integer with the same bits.
 fn bits(bytes: &[u8], big_endian: bool) -> u64 {
     let mut all = [0; 8];
     for (to, from) in all.iter_mut().zip(bytes) {
@@ -215,7 +215,7 @@ element_of_its_own_type! {
     u64, Unsigned, |bits| bits;
 }
 
-/// An array's file whose header has been read and agrees with its length.
+/// An array's file; its header has been read and agrees with the file's length.
 #[derive(Debug)]
 pub(crate) struct NpyFile {
     file: File,
@@ -262,13 +262,13 @@ impl NpyFile {
         &self.header.shape
     }
 
-    /// The array, in whichever order the file has it; `None` if its type is another than `T`.
+    /// The array, in the file's own order; `None` if its type does not fit `T`.
     pub(crate) fn read<T: Element>(mut self) -> Result<Option<ArrayD<T>>, NpyError> {
         let Header { element, fortran, shape, offset } = self.header;
         if !T::takes(element) {
             return Ok(None);
         }
-        // An axis of length 0 leaves no element, whatever the others say; an array of such a shape may still be
+        // An axis of length 0 leaves no element, whatever the other axes are; an array of such a shape may still be
         // impossible.
         let count: usize = shape.iter().product();
         room::check_memory("the array", (count as u64).saturating_mul(size_of::<T>() as u64))?;
@@ -284,13 +284,13 @@ impl NpyFile {
             }
         }
         let dimension = IxDyn(&shape).set_f(fortran);
-        // The only shape that the checks above let through and that is none to ndarray: a huge one with an axis of
-        // length 0.
+        // Only one kind of shape passes the checks above and is refused by ndarray: a huge one with an axis of length
+        // 0.
         ArrayD::from_shape_vec(dimension, values).map(Some).map_err(|_| NpyError::Header("its shape is too large"))
     }
 }
 
-/// Fails unless `path` is a file: a pipe could be waited for for ever, and be read only once.
+/// Fails unless `path` is a file: reading a pipe could wait forever, and works only once.
 pub(crate) fn check_regular(path: &Path) -> Result<(), NpyError> {
     let kind = path.metadata().map_err(NpyError::Io)?.file_type();
     if kind.is_file() {
@@ -324,18 +324,18 @@ impl Header {
                 read(&mut size)?;
                 (usize::try_from(u32::from_le_bytes(size)).unwrap_or(usize::MAX), 12)
             }
-            _ => return Err(NpyError::Header("its version is none of 1, 2 and 3")),
+            _ => return Err(NpyError::Header("its version is not 1, 2 or 3")),
         };
         let offset = before + size as u64;
         if size > LONGEST_HEADER {
-            return Err(NpyError::Header("its header is longer than NumPy's own ever are"));
+            return Err(NpyError::Header("its header is longer than any that NumPy writes"));
         }
         if offset > length {
             return Err(NpyError::Header("too short for a header"));
         }
         let mut text = vec![0; size];
         read(&mut text)?;
-        let text = str::from_utf8(&text).map_err(|_| NpyError::Header("its header is no text"))?;
+        let text = str::from_utf8(&text).map_err(|_| NpyError::Header("its header is not text"))?;
         let (element, fortran, shape) = Dictionary(text).parse()?;
         Ok(Self { element, fortran, shape, offset })
     }
@@ -346,7 +346,7 @@ struct Dictionary<'a>(&'a str);
 
 impl<'a> Dictionary<'a> {
     fn parse(mut self) -> Result<(ElementType, bool, Vec<usize>), NpyError> {
-        const BAD: NpyError = NpyError::Header("its header is no dictionary of descr, fortran_order and shape");
+        const BAD: NpyError = NpyError::Header("its header is not a dictionary of descr, fortran_order and shape");
         let (mut element, mut fortran, mut shape) = (None, None, None);
         if !self.0.ends_with('\n') {
             return Err(NpyError::Header("its header has no end"));
@@ -390,7 +390,7 @@ impl<'a> Dictionary<'a> {
     }
 
     fn element(&mut self) -> Result<ElementType, NpyError> {
-        // What is no string is a list: a type with fields.
+        // Anything but a string is a list: a type with fields.
         let fields = || ForeignType { shown: "with fields".into(), kind: Foreign::Fields };
         let name = self.string().ok_or_else(|| NpyError::Type(fields()))?;
         ElementType::parse(name).ok_or_else(|| NpyError::Type(ForeignType::named(name)))
@@ -407,15 +407,15 @@ impl<'a> Dictionary<'a> {
             self.0 = self.0.trim_start();
             let end = self.0.find(|character: char| !character.is_ascii_digit())?;
             let (digits, rest) = self.0.split_at(end);
-            // Python has no numbers with zeros before them.
+            // Python has no numbers with leading zeros.
             if digits.len() > 1 && digits.starts_with('0') || shape.len() == MOST_DIMENSIONS {
                 return None;
             }
-            // What is beyond the address space is beyond every file.
+            // A size beyond the address space is beyond every file.
             shape.push(if digits.is_empty() { return None } else { digits.parse().unwrap_or(usize::MAX) });
             self.0 = rest;
             if self.take(",").is_none() {
-                // One number in parentheses is a number, no tuple.
+                // One number in parentheses is a number, not a tuple.
                 self.take(")").filter(|()| shape.len() > 1)?;
                 break;
             }
@@ -507,24 +507,24 @@ mod tests {
         for (header, says) in [
             ("", "no end"),
             ("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "no end"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (1), }\n", "no dictionary"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (01,), }\n", "no dictionary"),
-            ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n", "no dictionary"),
-            ("{'descr': '<f4', 'shape': (1,), 'shape': (1,), 'fortran_order': False}\n", "no dictionary"),
-            ("{'descr': '<f4', 'shape': (1,)}\n", "no dictionary"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (1), }\n", "not a dictionary"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (01,), }\n", "not a dictionary"),
+            ("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n", "not a dictionary"),
+            ("{'descr': '<f4', 'shape': (1,), 'shape': (1,), 'fortran_order': False}\n", "not a dictionary"),
+            ("{'descr': '<f4', 'shape': (1,)}\n", "not a dictionary"),
             ("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }\n", "<c8"),
             ("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n", "with fields"),
             (&deep, "with fields"),
             ("{'descr': '\x1b[2J', 'fortran_order': False, 'shape': (1,), }\n", "\\u{1b}[2J"),
         ] {
-            let said = open(&path, &file(header, &[0; 4])).unwrap_err().to_string();
-            assert!(said.contains(says) && said.len() < 200, "{header:?}: {said}");
+            let message = open(&path, &file(header, &[0; 4])).unwrap_err().to_string();
+            assert!(message.contains(says) && message.len() < 200, "{header:?}: {message}");
         }
         let mut other = file(good, &[0; 4]);
         other[6] = 9;
         assert!(open(&path, &other).unwrap_err().to_string().contains("version"));
-        let said = |path: &Path| NpyFile::open(path).unwrap_err().to_string();
-        assert!(said(dir.path()).contains("a directory"));
+        let refused = |path: &Path| NpyFile::open(path).unwrap_err().to_string();
+        assert!(refused(dir.path()).contains("a directory"));
     }
 
     #[test]
@@ -533,7 +533,7 @@ mod tests {
         let path = dir.path().join("a.npy");
         let mut bytes = Vec::new();
         array![[1.0_f32, 2.0], [3.0, 4.0]].write_npy(&mut bytes).unwrap();
-        // Every byte of the header, with every bit turned over: what both take is the same array.
+        // Every bit of the header flipped in turn: where both readers accept the file, they read the same array.
         for at in 0..128 {
             for bit in 0..8 {
                 let mut changed = bytes.clone();

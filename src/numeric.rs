@@ -1,19 +1,21 @@
-//! The numeric routes to sharpness, f64: what one would do without the closed forms, and what they are measured
+//! The numeric routes to sharpness, in f64: what one would do without the closed forms, and what those are measured
 //! against.
 //!
-//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`]), which
-//! cost about as much as two gradients and no D x D memory:
+//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`]). Each
+//! product costs about as much as two gradients and needs no D x D memory:
 //!
 //! | route | gives | products | error |
 //! |---|---|---|---|
 //! | [`lanczos`] | `lambda_max`, `lambda_min` | k <= D | falls faster than exponentially; rounding at k = D |
 //! | [`power_iteration`] | `lambda_max` | k, twice where `lambda_min` dominates | (second / first eigenvalue)^2k |
 //! | [`hutchinson`] | tr H | k probes | standard deviation sqrt(2 (tr H^2 - sum_d H_dd^2) / k) |
-//! | [`hutchinson_sq`] | tr H^2 | k probes | the same of H^2 in place of H |
+//! | [`hutchinson_sq`] | tr H^2 | k probes | the same with H^2 for H |
 //! | [`hutch_plus_plus`] | tr H | k | 1/k where the spectrum decays |
-//! | [`central_difference_hessian`](crate::reference::central_difference_hessian) | H | 2 D gradients | step^2 times the third derivatives of the gradient / 6 |
+//! | [`central_difference_hessian`] | H | 2 D gradients | step^2 / 6 times the gradient's third derivatives |
 //!
 //! Random vectors come from Philox, so a route with the same seed gives the same number everywhere.
+//!
+//! [`central_difference_hessian`]: crate::reference::central_difference_hessian
 
 mod lanczos;
 mod power;

@@ -30,7 +30,7 @@ pub struct Column {
     pub name: String,
     /// Its element type.
     pub dtype: Dtype,
-    /// Elements a row; `None` for a plain (S,) column.
+    /// Elements per row; `None` for a plain (S,) column.
     pub width: Option<usize>,
     /// What the values are.
     pub meaning: String,
@@ -52,7 +52,7 @@ pub enum Values {
 }
 
 impl Values {
-    /// The values of type `dtype` that stand in `bytes` as [`Self::bytes`] gives them.
+    /// The values of type `dtype` in `bytes`, laid out as by [`Self::bytes`].
     pub fn of(dtype: Dtype, bytes: &[u8]) -> Self {
         match dtype {
             Dtype::Uint8 => Self::Uint8(bytes.to_vec()),
@@ -63,7 +63,7 @@ impl Values {
         }
     }
 
-    /// Puts the rows of `more`, values of the same type, after these.
+    /// Appends the rows of `more`, values of the same type.
     pub(crate) fn append(&mut self, more: Self) {
         match (self, more) {
             (Self::Uint8(to), Self::Uint8(more)) => to.extend(more),
@@ -75,7 +75,7 @@ impl Values {
         }
     }
 
-    /// Puts the rows of `from`, values of the same type, in place of those of `count` that are `rows`, in order.
+    /// Replaces `rows`, out of `count` rows, by those of `from`, values of the same type, in order.
     fn put(&mut self, rows: &[usize], count: usize, from: &Self) {
         fn put<T: Copy>(to: &mut [T], rows: &[usize], count: usize, from: &[T]) {
             let width = to.len() / count.max(1);
@@ -185,7 +185,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
     spec.keep.columns(columns)
 }
 
-/// What the numbers of the `status` column say.
+/// The meaning of the numbers in the `status` column.
 fn status_meaning(work: &Work) -> &'static str {
     match work {
         Work::Sweep { .. } => "0 converged, 1 step limit, 2 non-finite (255 while a row is not written yet)",
@@ -216,7 +216,7 @@ fn bound_meaning(name: &str) -> &'static str {
 }
 
 impl Keep {
-    /// Those of `columns` that a run has which keeps these weights.
+    /// The `columns` of a run that keeps these weights.
     fn columns(self, mut columns: Vec<Column>) -> Vec<Column> {
         match self {
             Self::All => {}
@@ -230,7 +230,7 @@ impl Keep {
         columns
     }
 
-    /// The column of the weights `theta` of networks that ended as `status` says; `None` for a run that keeps none.
+    /// The `theta` column for networks that ended as `status` says; `None` for a run that keeps no weights.
     fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
         let mut column = match self {
             Self::All | Self::Converged => Values::from(theta),
@@ -262,15 +262,15 @@ impl Records {
         self.values.iter().find(|values| status(values)).map_or(&[], Values::bytes)
     }
 
-    /// Puts the rows of `more`, records of the same columns, in place of `rows`, in order. Every row keeps its seed.
+    /// Replaces `rows` by the rows of `more`, records of the same columns, in order. Every row keeps its seed.
     pub(crate) fn replace(&mut self, rows: &[usize], more: &Self) {
         for (to, from) in self.values.iter_mut().zip(&more.values).skip(1) {
             to.put(rows, self.rows, from);
         }
     }
 
-    /// The rows of networks `first_seed`.. with their training, their closed forms and the `further` columns that the
-    /// run has, as far as `keep` keeps them.
+    /// The rows of the networks from `first_seed` on: how their training ended, their closed forms and the `further`
+    /// columns. `keep` decides about the weights.
     pub fn new(
         keep: Keep,
         first_seed: u64,

@@ -1,7 +1,7 @@
 //! The oracle: f64, scalar, one network at a time, the equations in the paper's order.
 //!
-//! Every shader names its twin, most of them here, and this code is kept as plain as the mathematics allows; speed is
-//! the other engines' business. Equation and theorem numbers are those of Omae et al. 2026, arXiv 2604.10202v2.
+//! Every shader names its twin, which is here for most of them. This code is as plain as the mathematics allows; speed
+//! is left to the other engines. Equation and theorem numbers are those of Omae et al. 2026, arXiv 2604.10202v2.
 
 mod eigen;
 mod engine;

@@ -1,4 +1,4 @@
-//! One seed trained again in f64, with everything that changes on the way.
+//! One seed trained again in f64, with a record of what changes on the way.
 
 use ndarray::Array2;
 
@@ -12,9 +12,9 @@ use crate::reference::{closed_forms, hessian, spectrum, train};
 pub struct Trajectory {
     /// The seed it started from.
     pub seed: u64,
-    /// eta, the step size. A direction of curvature above 2 / eta is one along which gradient descent moves away.
+    /// eta, the step size. Gradient descent moves away along a direction of curvature above 2 / eta.
     pub step_size: f64,
-    /// t, the steps taken when a record was made, ascending from 0; the last one is the end.
+    /// t, the steps taken before each record, ascending from 0; the last record is the end.
     pub steps: Vec<u32>,
     /// L.
     pub loss: Vec<f64>,
@@ -41,17 +41,17 @@ pub struct Replay {
     pub theta_trajectory: Array2<f64>,
 }
 
-/// Trains `seed` as the reference engine does and records it at the start, every `every` steps (at least 1), and at the
-/// end.
+/// Trains `seed` as the reference engine does, and makes a record at the start, every `every` steps (at least 1), and
+/// at the end.
 ///
-/// Long float32 runs need not end at the same point: a seed that starts above 2 / lambda_1 oscillates, and rounding
-/// decides where to.
+/// Long float32 runs need not end at the same point: a seed that starts with lambda_1 above 2 / eta oscillates, and
+/// rounding decides where it ends.
 pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Replay {
     replay_with(problem, descent, seed, |taken| taken.saturating_add(every.max(1)))
 }
 
-/// As [`replay`], but `next` is asked after each record, with the steps taken, after how many steps in all the next one
-/// is wanted. One step more is taken at least.
+/// Like [`replay`], but `next` says when to make the next record: it gets the steps taken so far, and returns the steps
+/// in all after which the next record is wanted. At least one more step is taken.
 pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: impl FnMut(u32) -> u32) -> Replay {
     let start = initial_theta(problem.network.shape, seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
@@ -114,7 +114,7 @@ mod tests {
             let end: Vec<f32> = close.theta.iter().map(|&value| value as f32).collect();
             assert_eq!(end, trained.theta.row(row).to_vec());
             let (sup, max) = (&close.trajectory.lambda_sup, &close.trajectory.lambda_max);
-            // The bound holds on the whole way, as it stands.
+            // The bound holds all the way, as it stands.
             assert!(sup.iter().zip(max).all(|(sup, max)| sup >= max));
         }
     }
@@ -133,7 +133,7 @@ mod tests {
         for (row, loss) in found.theta_trajectory.rows().into_iter().zip(&found.trajectory.loss) {
             assert_eq!(crate::reference::closed_forms(&problem, &row.to_vec()).loss.to_bits(), loss.to_bits());
         }
-        // Where the descent is cut off earlier it has come as far.
+        // A descent that is cut off earlier has come as far.
         let shorter = replay(&problem, &Descent { max_steps: 50, ..descent }, 4, u32::MAX);
         assert_eq!(found.theta_trajectory.row(3).to_vec(), shorter.theta);
     }

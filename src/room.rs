@@ -1,7 +1,7 @@
 //! What this machine has room for, in memory and on a disk.
 //!
-//! Counts that a user gives are compared with it before any work: an allocation that fails ends the process without a message, and so
-//! does a system that runs out of memory.
+//! Counts that a user gives are checked against it before any work: a failed allocation ends the process without a
+//! message, and so does a system that runs out of memory.
 
 use std::fmt;
 use std::path::Path;
@@ -32,13 +32,13 @@ impl NoRoom {
     }
 }
 
-/// Bytes that the program takes in any case: less is not checked.
+/// Bytes that need no check: the program takes about as much in any case.
 const ALWAYS: u64 = 64 << 20;
 
-/// Fails unless `bytes` of memory are there for `what`.
+/// Fails unless `bytes` of memory are available for `what`.
 ///
 /// # Errors
-/// [`NoRoom`] with what is there.
+/// [`NoRoom`] with what is available.
 pub fn check_memory(what: &str, bytes: u64) -> Result<(), NoRoom> {
     if bytes <= ALWAYS {
         return Ok(());
@@ -49,12 +49,13 @@ pub fn check_memory(what: &str, bytes: u64) -> Result<(), NoRoom> {
 /// Fails unless `bytes` are free on the disk that holds `path`, or will hold it.
 ///
 /// # Errors
-/// [`NoRoom`] with what is free. A disk that does not say is taken to have room; a write to it fails if it has not.
+/// [`NoRoom`] with what is free. A disk that does not report its free space is taken to have room; writing to it will
+/// tell.
 pub fn check_disk(what: &str, bytes: u64, path: &Path) -> Result<(), NoRoom> {
     let existing = path.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
     let existing = existing.unwrap_or(Path::new("."));
     let free = fs4::available_space(existing).unwrap_or(u64::MAX);
-    // No system has offsets in files beyond this.
+    // No system has file offsets beyond this.
     check(what, bytes, free.min(i64::MAX as u64), || format!("disk under {}", existing.display()))
 }
 
@@ -65,11 +66,12 @@ fn check(what: &str, needed: u64, available: u64, place: impl FnOnce() -> String
     Err(NoRoom { what: what.into(), needed, available, place: place(), fits: None })
 }
 
-/// Bytes of memory that this process can take: what is free or can be freed, and what a container or a limit of the process leaves.
+/// Bytes of memory that this process can take: what is free or can be freed, and what a container or a limit of the
+/// process leaves.
 fn memory() -> u64 {
     let refresh = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
     let system = System::new_with_specifics(refresh).ok();
-    // A system that does not say is taken to have room.
+    // A system that does not report its memory is taken to have room.
     let free = system.map_or(u64::MAX, |system| match system.available_memory() {
         0 => u64::MAX,
         available => {

@@ -39,7 +39,7 @@ pub struct Spec {
     pub extra: ExtraColumns,
 }
 
-/// The columns of a run beyond those that every run has: each costs time a network, so each is asked for.
+/// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtraColumns {
     /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
@@ -55,7 +55,7 @@ pub struct ExtraColumns {
 pub enum SpectrumColumns {
     /// lambda_max and lambda_min, by the engine and in its precision
     Values,
-    /// And the eigenvectors u_1 to u_4 of the four largest, all in f64 on the processor
+    /// Also the eigenvectors u_1 to u_4 of the four largest eigenvalues; all in f64 on the processor
     Vectors,
 }
 
@@ -95,8 +95,8 @@ impl Seeds {
         self.first.saturating_add(self.count)
     }
 
-    /// Part `part` (from 1) of these seeds cut into `parts` ranges, in order, whose lengths differ by at most one;
-    /// `None` where there is no such part or it would be empty.
+    /// Part `part` (from 1) of these seeds, divided in order into `parts` ranges whose lengths differ by at most one;
+    /// `None` if there is no such part or it would be empty.
     pub fn part(self, part: u64, parts: u64) -> Option<Range<u64>> {
         let bound = |part: u64| {
             let seeds = u128::from(self.count) * u128::from(part) / u128::from(parts.max(1));
@@ -116,7 +116,7 @@ pub enum Work {
         /// The seeds.
         #[serde(flatten)]
         seeds: Seeds,
-        /// The seeds that these are a shard of; `None` for a run that stands for itself.
+        /// The seeds that these are a shard of; `None` for a run that is not a shard.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shard_of: Option<Seeds>,
         /// How they are trained.
@@ -175,30 +175,31 @@ pub type SourcedDataset = (Dataset, DataSource);
 /// An experiment that cannot be run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SpecError {
-    /// A number outside what makes sense.
+    /// A number outside its range.
     #[error("{what} is {value}: it must be {must}")]
     Value {
         /// Which number.
         what: &'static str,
-        /// What it was.
+        /// Its value.
         value: String,
-        /// What it has to be.
+        /// What it must be.
         must: &'static str,
     },
     /// More parameters than any engine takes.
     #[error(
-        "a network of M = {inputs} inputs and N = {hidden} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are supported"
+        "a network of M = {inputs} inputs and N = {hidden} hidden units has {parameters} parameters; at most \
+         {MAX_PARAMETERS} are supported"
     )]
     TooManyParameters {
-        /// M.
+        /// M, the number of inputs.
         inputs: usize,
-        /// N.
+        /// N, the number of hidden units.
         hidden: usize,
-        /// D.
+        /// D, the number of parameters.
         parameters: usize,
     },
     /// Training and test data of different widths.
-    #[error("the test data have {test} inputs a sample, the training data {train}: they must agree")]
+    #[error("the test data have {test} inputs per sample, the training data {train}: they must agree")]
     Inputs {
         /// M of the training data.
         train: usize,
@@ -283,7 +284,7 @@ impl Experiment {
 /// Fails unless engines take networks of this size.
 ///
 /// # Errors
-/// [`SpecError::Value`] for none of either, [`SpecError::TooManyParameters`].
+/// [`SpecError::Value`] for no inputs or no hidden units, [`SpecError::TooManyParameters`].
 pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
     for (what, count) in [("the number of inputs", inputs), ("the number of hidden units", hidden)] {
         if count == 0 {
@@ -358,7 +359,7 @@ impl Work {
         Self::Sweep { seeds: Seeds::new(&range), shard_of: Some(whole), descent }
     }
 
-    /// Whether some rule says which networks converged.
+    /// Whether a rule decides which networks converged.
     pub fn is_judged(&self) -> bool {
         !matches!(self, Self::Evaluate { tolerance: None, .. })
     }
@@ -380,7 +381,7 @@ impl Work {
                 positive("the initial range", descent.init_range.into())?;
                 if descent.init_range < SMALLEST_INIT_RANGE {
                     let value = format!("{:e}", descent.init_range);
-                    let must = "at least 1.9721523e-31, or the float32 numbers between 0 and it are too few for initial weights";
+                    let must = "at least 1.9721523e-31, since below it float32 has too few numbers for initial weights";
                     return Err(SpecError::Value { what: "the initial range", value, must });
                 }
                 (*count, Some(descent.tolerance))
@@ -472,8 +473,7 @@ mod tests {
 
     #[test]
     fn a_spec_survives_its_manifest() {
-        // A step size that a parser which is right to within one unit in the last place only reads back as another
-        // number.
+        // A parser that is off by one unit in the last place would read this step size back as another number.
         let descent = Descent { step_size: 0.1 + 0.2, tolerance: 1.0 / 3.0e3, ..Descent::default() };
         let spec = sweep(3, descent, 512).unwrap().spec;
         let text = serde_json::to_string(&spec).unwrap();

@@ -1,7 +1,7 @@
 //! Running an experiment: chunk after chunk of networks, through an engine, into a run directory or into memory.
 //!
-//! A chunk is as large as memory and the engine allow and as a few seconds take, so that little is lost when something
-//! goes wrong. How networks are cut into chunks changes no result.
+//! A chunk is as large as memory, the engine and a time of a few seconds allow, so little is lost when something goes
+//! wrong. How networks are divided into chunks changes no result.
 
 mod chunk;
 mod error;
@@ -32,7 +32,7 @@ pub use in_memory::{Columns, InMemory};
 /// How often a lost device is opened again before the run gives up, counted anew after each chunk that succeeds.
 const DEVICE_ATTEMPTS: u32 = 3;
 
-/// How long a device that cannot be opened is left alone the first time; longer every time.
+/// How long to wait after the first failed attempt to open a device; each later wait is longer.
 const REOPEN: Duration = Duration::from_millis(300);
 
 /// A run to carry out.
@@ -42,16 +42,16 @@ pub struct Sweep<'a> {
     pub experiment: &'a Experiment,
     /// The networks of an evaluation, (S, D); a run that trains has none.
     pub given: Option<Theta<'a>>,
-    /// The first rows of a run that extends another; some of their networks are trained on.
+    /// The run that this one extends. Its rows come first, and some of its networks are trained further.
     pub earlier: Option<&'a Earlier>,
     /// Bytes that a chunk may take on the host.
     pub memory: u64,
-    /// Ends the run early, between two chunks or amid one, which is then dropped.
+    /// Ends the run early, between two chunks or within one, which is then dropped.
     pub stop: &'a Stop,
 }
 
 /// Fails unless `engine` and this machine's memory take one network of `experiment` with everything that its run
-/// records: what does not fit is said before a directory is made.
+/// records. So what does not fit is reported before a directory is made.
 ///
 /// # Errors
 /// [`EngineError::Limit`] and [`EngineError::Room`], with what would fit.
@@ -62,7 +62,7 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
         reference::check_terms(problem)?;
     }
     match spec.extra.spectrum {
-        // No network takes no time, and is refused where any other would be.
+        // An empty batch takes no time, and is refused where any other would be.
         Some(SpectrumColumns::Values) => {
             engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
         }
@@ -80,7 +80,7 @@ struct OpenEngine<'a> {
 }
 
 impl OpenEngine<'_> {
-    /// Opens the device again that was lost as `why` says; what to tell about it.
+    /// Opens the device again that was lost for the reason `why`; returns a message about it.
     fn reopen(&mut self, why: &str, stop: &Stop) -> String {
         self.attempts += 1;
         match (self.open)() {
@@ -88,7 +88,7 @@ impl OpenEngine<'_> {
                 self.engine = engine;
                 self.engine.stop_on(stop);
             }
-            // The driver may need a moment. Until then the lost device answers that it is lost.
+            // The driver may need a moment. Until then, the lost device reports that it is lost.
             Err(_) => clock::pause(REOPEN * self.attempts),
         }
         format!("the device was lost ({why}): opening it again, attempt {} of {DEVICE_ATTEMPTS}", self.attempts)
@@ -96,13 +96,13 @@ impl OpenEngine<'_> {
 }
 
 impl Sweep<'_> {
-    /// Runs every row that `sink` still misses on `engine`, and tells `observe` after every chunk.
+    /// Computes every row that `sink` lacks on `engine`, and reports to `observe` after every chunk.
     ///
     /// A lost device is opened again by `open` and its chunk redone; a device without enough memory gets smaller
     /// chunks.
     ///
     /// # Errors
-    /// [`SweepError`]; the rows that were written before stay, and a later sitting can go on with the rest.
+    /// [`SweepError`]; the rows that are already written stay, and a later sitting can go on with the rest.
     pub fn run(
         &self,
         engine: Box<dyn Engine>,
@@ -162,7 +162,7 @@ impl Sweep<'_> {
                 let spent = Seconds { total: written_at.elapsed().as_secs_f64(), ..found.spent };
                 written_at = Instant::now();
                 if let Err(error) = sink.write(part.start, found.records, spent) {
-                    // Rows of earlier chunks may still become durable; if they do not, this error has said enough.
+                    // Rows of earlier chunks may still become durable; if they do not, the first error tells enough.
                     let _ = sink.checkpoint();
                     return Err(error.into());
                 }
@@ -170,7 +170,7 @@ impl Sweep<'_> {
                 progress.first = part.start;
                 progress.chunk = part.end - part.start;
                 progress.done += progress.chunk;
-                // What took no work says nothing about work.
+                // A chunk without work says nothing about speed.
                 if found.computed > 0 {
                     chunk.learn(begun.elapsed());
                     progress.done_now += progress.chunk;
@@ -187,7 +187,7 @@ impl Sweep<'_> {
         Ok(Ended::Finished)
     }
 
-    /// The first of the `missing` rows: as many as hold at most `most` networks to compute.
+    /// The first of the `missing` rows, with at most `most` networks to compute among them.
     fn part(&self, missing: &Range<u64>, most: usize) -> Result<Range<u64>, RunError> {
         match self.earlier {
             Some(earlier) if missing.start < earlier.rows() => {
@@ -228,7 +228,7 @@ impl Sweep<'_> {
             (Work::Evaluate { tolerance, .. }, _) => {
                 let theta = self.given.ok_or(SweepError::NoNetworks)?;
                 let theta = theta.rows(rows.start as usize..rows.end as usize);
-                // g.g is a sum of squares: it is never below 0.
+                // Without a tolerance, 0 stands in: no g.g is below it, since g.g is a sum of squares.
                 let (tolerance, otherwise) =
                     tolerance.map_or((0.0, Status::Evaluated), |tolerance| (tolerance, Status::StepLimit));
                 let verdict = |&sq: &f64| Status::of_gradient(sq, tolerance).unwrap_or(otherwise);
@@ -240,8 +240,8 @@ impl Sweep<'_> {
     }
 
     /// The records of the networks `theta`, with seeds from `first_seed` on: their closed forms and the run's further
-    /// columns, at the weights as they are recorded, so that they can be computed again from the run alone. `ends` says
-    /// of their g.g how they ended and after how many steps.
+    /// columns. All are evaluated at the weights as they are recorded, so that they can be computed again from the run
+    /// alone. `ends` turns the networks' g.g into how they ended and after how many steps.
     fn evaluated(
         &self,
         engine: &mut dyn Engine,

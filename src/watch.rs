@@ -1,15 +1,15 @@
-//! How far along long work is, for someone who waits for it.
+//! The progress of long work, reported to whoever waits for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Someone who waits for long work.
+/// Receives the progress of long work.
 pub trait Watch: Sync {
-    /// Any thread says by this that `done` of the `of` pieces of the work called `what`, a plural such as `spectra`, are done. If nobody
-    /// knows how many there will be, `of` is 0.
+    /// Called from any thread: `done` of the `of` pieces of the work called `what`, a plural such as `spectra`, are
+    /// done. `of` is 0 where the number of pieces is unknown.
     fn at(&self, what: &str, done: u64, of: u64);
 }
 
-/// Nobody waits.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unwatched;
 
@@ -26,7 +26,7 @@ pub struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// `of` pieces of the work called `what`, of which none is done, as `watch` is told.
+    /// `of` pieces of the work called `what`, none of which is done yet; `watch` gets a first report.
     pub fn new(watch: &'a dyn Watch, what: &'a str, of: usize) -> Self {
         watch.at(what, 0, of as u64);
         Self { watch, what, done: AtomicU64::new(0), of: of as u64 }

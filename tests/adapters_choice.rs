@@ -1,4 +1,4 @@
-//! Which adapter `--adapter` stands for, and which one an interrupted run goes on with, on made-up machines.
+//! Which adapter `--adapter` means, and with which one an interrupted run goes on, on made-up machines.
 
 use sharpsweep::engine::Machine;
 use sharpsweep::gpu::{AdapterSummary, begun_among, wanted_among};
@@ -37,7 +37,7 @@ fn digits_below_the_number_of_adapters_are_an_index() {
     for index in 0..4 {
         assert_eq!(wanted_among(&all, &index.to_string()), Ok(index));
     }
-    // Beyond, they are a part of a name.
+    // Numbers beyond the list are parts of names.
     assert_eq!(wanted_among(&all, "256"), Ok(3));
     let refused = wanted_among(&all, "9").unwrap_err();
     assert!(refused.contains("no adapter has the number `9`") && refused.contains("\n  3: llvmpipe"), "{refused}");
@@ -50,7 +50,7 @@ fn a_part_of_a_name_or_id_that_one_adapter_has_stands_for_it() {
     assert_eq!(wanted_among(&all, "laptop"), Ok(2));
     assert_eq!(wanted_among(&all, "0000:41:00.0"), Ok(1));
     assert_eq!(wanted_among(&all, "41:00"), Ok(1));
-    // A whole name stands for itself, though the software adapter's neighbour contains it.
+    // A whole name means itself, even though the name of the software adapter contains it.
     let two = adapters(&[("RTX A4000 Laptop", "vulkan", "a"), ("RTX A4000", "vulkan", "b")]);
     assert_eq!(wanted_among(&two, "rtx a4000"), Ok(1));
 }
@@ -78,13 +78,13 @@ fn a_run_goes_on_with_its_own_adapter_or_else_an_equal_one() {
         id: id.into(),
     };
     assert_eq!(begun_among(&all, &begun("NVIDIA RTX A4000", "0000:41:00.0")), Ok(1));
-    // From before ids were recorded, and on a machine whose cards sit elsewhere.
+    // From before ids were recorded, on a machine whose cards are in other places.
     assert_eq!(begun_among(&all, &begun("NVIDIA RTX A4000", "")), Ok(0));
     assert_eq!(begun_among(&all, &begun("NVIDIA RTX A4000", "0000:c1:00.0")), Ok(0));
     assert_eq!(begun_among(&all, &begun("NVIDIA RTX A4000 Laptop", "")), Ok(2));
     let refused = begun_among(&all, &begun("AMD Radeon", "0000:41:00.0")).unwrap_err();
     assert!(refused.contains("begun on AMD Radeon (discrete GPU, vulkan), which is not here"), "{refused}");
-    // A manifest of then has no id, and one of now without a graphics adapter does not write it.
+    // An old manifest has no id, and a new one without a graphics adapter does not write it.
     let old = r#"{"engine": "cpu", "precision": "f32", "device": "CPU, 2 threads", "driver": "AVX2"}"#;
     let machine: Machine = serde_json::from_str(old).unwrap();
     assert_eq!(machine.id, "");

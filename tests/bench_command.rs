@@ -26,7 +26,7 @@ fn a_small_grid_gives_a_table_json_and_figures() {
         .stdout(contains("--route auto takes assembled on cpu").and(contains("took the slower route at")));
     let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
     let measurements = json["measurements"].as_array().unwrap();
-    // Ten routes, of which pairwise and eigenvalues exist in f64 and in lanes, at four sizes.
+    // Ten routes at four sizes; pairwise and eigenvalues exist in f64 and in lanes.
     assert_eq!(measurements.len(), 4 * 12);
     for measurement in measurements {
         let outcome = &measurement["outcome"]["Ok"];
@@ -46,7 +46,7 @@ fn a_small_grid_gives_a_table_json_and_figures() {
     assert_eq!(table.dim(), (measurements.len(), json["table_columns"].as_array().unwrap().len()));
     let seconds = json["table_columns"].as_array().unwrap().iter().position(|name| name == "seconds").unwrap();
     for (row, measurement) in table.rows().into_iter().zip(measurements) {
-        // The same number, whether as text or as bits.
+        // Text and bits hold the same number.
         assert_eq!(row[seconds].to_bits(), measurement["outcome"]["Ok"]["seconds"].as_f64().unwrap().to_bits());
     }
     for name in ["cost-against-samples-m2", "cost-against-hidden-m2", "cost-against-error"] {
@@ -80,7 +80,7 @@ fn what_does_not_fit_is_said_and_the_rest_still_runs() {
     assert!(table[[1, networks]] <= 0.0 && table[[1, seconds]].is_nan(), "{table}");
 }
 
-/// Not a matter of time: no budget would do.
+/// This does not depend on time: no budget would be enough.
 #[test]
 fn what_an_engine_refuses_is_said_to_be_refused() {
     if skipped("what_an_engine_refuses_is_said_to_be_refused") {

@@ -67,7 +67,7 @@ fn a_diverged_network_has_an_error_and_the_others_their_spectra() {
     assert!(found.iter().enumerate().all(|(k, spectrum)| k == 1 || spectrum.is_ok()));
 }
 
-/// tr H^2 .. tr H^4 from mean and central moments.
+/// tr H^2 .. tr H^4 from the mean and the central moments.
 fn raw_moments(m: &SpectralMoments) -> [f64; 3] {
     let (d, mu, s) = (m.parameters as f64, m.mean, m.deviation);
     let (m2, m3, m4) = (s * s, m.skewness * s.powi(3), m.kurtosis * s.powi(4));

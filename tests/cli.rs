@@ -75,7 +75,7 @@ fn a_sweep_leaves_every_column_with_a_row_a_seed() {
     }
     let (upper, lower) = (floats(&run, "lambda_sup"), floats(&run, "lambda_max_lower"));
     assert!(upper.iter().zip(&lower).all(|(upper, lower)| lower <= upper && upper.is_finite()));
-    // The manifest names exactly the columns that are there, and nothing else is left but it and the data.
+    // The manifest names exactly the columns, and nothing else is left but it and the data.
     let manifest: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap();
     let named: Vec<&str> =
@@ -191,7 +191,7 @@ fn bounds_and_spectrum_are_columns_when_asked_for_and_hold_what_they_say() {
     let columns = |name: &str| floats(&run, name);
     let (lambda_max, lambda_min) = (columns("lambda_max"), columns("lambda_min"));
     for k in 0..40 {
-        // As they stand, whatever rounding did.
+        // The bounds hold as they stand, whatever rounding did.
         assert!(lambda_max[k] <= columns("lambda_sup")[k] && lambda_max[k] >= columns("lambda_max_lower")[k]);
         assert!(lambda_min[k] <= columns("lambda_min_upper")[k] && lambda_min[k] >= columns("lambda_min_lower")[k]);
         assert!(columns("trace_vv")[k] <= columns("trace_vv_bound")[k] * (1.0 + 1e-5));
@@ -234,7 +234,7 @@ fn bounds_and_spectrum_are_columns_when_asked_for_and_hold_what_they_say() {
             .success();
         for column in ["lambda_max", "lambda_min"] {
             let (found, expected) = (floats(&dir.path().join(backend), column), columns(column));
-            // f32 leaves 1e-5 of the largest eigenvalue.
+            // f32 is accurate to 1e-5 of the largest eigenvalue.
             let agree = |k: usize| (found[k] - expected[k]).abs() <= 1e-5 * lambda_max[k];
             assert!((0..40).all(agree), "{backend} {column}");
         }

@@ -1,11 +1,12 @@
-//! What the help says of networks from elsewhere, held against a network that is computed by hand.
+//! What the help says about networks from elsewhere, checked on a network that is computed by hand.
 
 use assert_cmd::Command;
 use ndarray::{Array1, Array2, Axis, array, concatenate};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem};
 use sharpsweep::reference::loss;
 
-/// A network as torch and scikit-learn hold it: weights (N, M) and biases (N,) of the hidden layer, weights and bias of the output.
+/// A network as torch and scikit-learn store it: weights (N, M) and biases (N,) of the hidden layer, weights and bias
+/// of the output.
 struct Layers {
     w1: Array2<f64>,
     b1: Array1<f64>,

@@ -1,5 +1,5 @@
-//! The CPU engine against the f64 reference, for every instruction set of this machine, and against itself for other batches and
-//! thread counts.
+//! The CPU engine against the f64 reference, for every instruction set of this machine, and against itself with other
+//! batches and thread counts.
 
 mod support;
 
@@ -13,15 +13,15 @@ use support::{GoldenCase, golden_cases, is_full, without_the_last};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
-/// lambda_sup and tr H^2, relative, and tr H against sqrt(D tr H^2), which it cannot exceed: a z of some hundreds is off by 1e-13 in f64, and
-/// so is, relatively, what depends on it.
+/// lambda_sup and tr H^2, relative, and tr H against sqrt(D tr H^2), which it cannot exceed. A z of some hundreds is
+/// off by 1e-13 in f64, and what depends on it is off by as much, relatively.
 const RELATIVE: f64 = 1e-11;
 
 fn cpu(route: Route, instruction_set: InstructionSet) -> Cpu {
     Cpu::with_instruction_set(route, instruction_set).expect("listed as available")
 }
 
-/// Names every value of `found` that is not within `tolerance` (network, value) of `expected`.
+/// Lists every value of `found` that is not within `tolerance` (network, value) of `expected`.
 fn misses(name: &str, found: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -> Vec<String> {
     assert_eq!(found.len(), expected.len(), "{name}: lengths");
     let within = |k: usize| (found[k] - expected[k]).abs() <= tolerance(k);
@@ -54,7 +54,7 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
     all.extend(misses("trace", &trace(found), &trace(expected), |k| RELATIVE * trace_scale(k)));
     all.extend(misses("trace_ww", &found.trace_ww, &expected.trace_ww, |k| RELATIVE * trace_scale(k)));
     all.extend(misses("trace_vv", &found.trace_vv, &expected.trace_vv, |k| RELATIVE * expected.trace_vv[k]));
-    // The error of z is that of the loss, absolutely, a sample.
+    // The absolute error of the loss is that of z, per sample.
     all.extend(misses("loss", &found.loss, &expected.loss, |k| 1e-13 * samples + RELATIVE * expected.loss[k]));
     // The gradient's terms delta, delta r and delta v f' x are at most about 10 max |x| here and cancel.
     let gradient_error = 1e-14 * samples.sqrt() * 10.0 * largest_x;
@@ -82,7 +82,7 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-/// `samples` rows of `inputs` values uniform on (-1, 1), labels by the sign of the sum.
+/// `samples` rows of `inputs` values uniform on (-1, 1), with labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
     let values = (0..samples as u64)
         .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
@@ -97,7 +97,7 @@ fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
     Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.network.parameters()), rows).unwrap()
 }
 
-/// Sizes around every block, tile and group, and numbers of networks that fill no vector.
+/// Sizes around every block, tile and group, and numbers of networks that do not fill a vector.
 #[test]
 fn odd_sizes_evaluate_as_in_the_reference_on_both_routes() {
     let mut all = Vec::new();
@@ -148,7 +148,7 @@ fn long_data_sets_evaluate_as_in_the_reference() {
     }
 }
 
-/// The closed forms in f64 with tr H^2 from the assembled Hessian, whose work grows with I and not with I^2.
+/// The closed forms in f64, with tr H^2 from the assembled Hessian, whose work grows with I instead of I^2.
 fn assembled_reference(problem: &Problem, theta: &Array2<f64>) -> Evaluation {
     let mut all = Evaluation::default();
     for row in theta.rows() {
@@ -163,8 +163,9 @@ fn assembled_reference(problem: &Problem, theta: &Array2<f64>) -> Evaluation {
     all
 }
 
-/// The two routes and the reference on many samples of many inputs: blocks of samples against blocks, rows of tiles of several runs.
-/// The smaller size for every instruction set; the larger, 1.8e9 pairs, takes the fastest a few seconds.
+/// The two routes and the reference on many samples of many inputs: pairs of blocks of samples, and rows of tiles in
+/// several runs. The smaller size is for every instruction set; the larger, with 1.8e9 pairs, takes the fastest one a
+/// few seconds.
 #[test]
 fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
     let sets = InstructionSet::available();
@@ -179,12 +180,12 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
                 let misses = evaluation_misses(&problem, found, &expected);
                 assert!(misses.is_empty(), "I = {samples}, {set}, {route}: {}", misses.join("\n"));
             }
-            // The routes share no sum, so that they are as close to each other as to the reference.
+            // The routes share no sum, so they are as close to each other as to the reference.
             assert!(
                 misses("routes", &pairwise.trace_sq, &assembled.trace_sq, |_| RELATIVE * expected.trace_sq[0])
                     .is_empty()
             );
-            // What one block of 64 samples adds with all others is far outside.
+            // What one block of 64 samples adds with all the others is far outside.
             let fewer = Problem::new(hidden, Activation::Tanh, without_the_last(&problem.data, 64));
             let fewer = cpu(Route::Assembled, set).evaluate(&fewer, theta.view().into()).unwrap();
             let missed = misses("fewer", &fewer.trace_sq, &pairwise.trace_sq, |_| RELATIVE * expected.trace_sq[0]);
@@ -193,7 +194,7 @@ fn both_routes_agree_with_the_reference_on_up_to_60000_samples_of_64_inputs() {
     }
 }
 
-/// Every comparison above can fail: one wrong parameter, one relabelled sample and NaN are found.
+/// Every comparison above can fail: one wrong parameter, one relabelled sample and NaN are noticed.
 #[test]
 fn comparisons_see_a_wrong_parameter_a_wrong_label_and_nan() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
@@ -240,7 +241,7 @@ fn no_tolerance(step_size: f64, max_steps: u32) -> Descent {
     Descent { step_size, max_steps, tolerance: 0.0, ..Descent::default() }
 }
 
-/// MATH.md's bars for few steps: beyond them step sizes above 2 / lambda_1 amplify rounding.
+/// Bars for few steps: with more, step sizes above 2 / lambda_1 amplify rounding.
 #[test]
 fn short_descents_end_where_the_reference_ends() {
     for hidden in [3, 10] {
@@ -290,7 +291,7 @@ fn descents_of_any_size_and_activation_end_where_the_reference_ends() {
     for (samples, inputs, hidden) in [(1, 1, 1), (5, 2, 3), (65, 2, 6), (67, 7, 5), (130, 9, 12), (40, 3, 100)] {
         for activation in Activation::ALL {
             let problem = Problem::new(hidden, activation, random_data(samples, inputs));
-            // Small enough steps that no network oscillates: the bar of ten steps holds.
+            // The steps are so small that no network oscillates: the bar of ten steps holds.
             let descent = Descent { init_range: 1.0, ..no_tolerance(0.02 / samples as f64, 10) };
             let expected = Reference::default().train(&problem, &descent, 3..22).unwrap();
             for set in InstructionSet::available() {
@@ -314,7 +315,7 @@ fn theta_comparison_sees_one_more_step() {
     assert!(theta_errors(&found, &expected).into_iter().all(|error| error > 1e-5));
 }
 
-/// Long descents from the same seed may part, yet nearly all end alike.
+/// Long descents from the same seed may diverge, yet nearly all of them end in the same way.
 #[test]
 fn verdicts_of_long_descents_agree_for_98_of_100_seeds_and_with_tanh_for_95() {
     let cases = [(Activation::Sigmoid, 98), (Activation::Softplus, 98), (Activation::Gelu, 98), (Activation::Tanh, 95)];
@@ -331,7 +332,7 @@ fn verdicts_of_long_descents_agree_for_98_of_100_seeds_and_with_tanh_for_95() {
     }
 }
 
-/// The status says what the last test saw, steps count the updates, and no step is taken at a critical point.
+/// The status tells what the last test saw, `steps` counts the updates, and no step is taken at a critical point.
 #[test]
 fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
@@ -350,7 +351,7 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
             other => panic!("{k}: {other:?}"),
         }
     }
-    // One step fewer is no convergence; as many are.
+    // With one step fewer it does not converge; with as many it does.
     let k = converged[0];
     let seed = k as u64;
     let fewer = Descent { max_steps: trained.steps[k] - 1, ..descent };
@@ -369,11 +370,12 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.shape, 1, 10.0));
 }
 
-/// Steps far too large: linear units grow without bound, and the others end one way or another, but as in the reference.
+/// Steps far too large: linear units grow without bound, and others end in one way or another, but as with the
+/// reference.
 #[test]
 fn diverging_networks_end_non_finite_as_in_the_reference() {
     for activation in Activation::ALL {
-        // Labels of half the samples contradict the others, so that no loss of 0 stops the growth.
+        // Half of the samples contradict the labels of the others, so no loss of 0 stops the growth.
         let data = random_data(20, 2);
         let mut q = data.q().to_owned();
         q.slice_mut(s![..10]).mapv_inplace(|q| 1.0 - q);
@@ -389,7 +391,8 @@ fn diverging_networks_end_non_finite_as_in_the_reference() {
     }
 }
 
-/// A step so large that theta itself overflows where every unit saturates and the gradient is 0: it must not pass for converged.
+/// A step so large that theta itself overflows, where every unit saturates and the gradient is 0: it must not count as
+/// converged.
 #[test]
 fn infinite_theta_never_counts_as_converged() {
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
@@ -407,7 +410,7 @@ fn bytes(trained: &Trained) -> (Vec<u32>, Vec<Status>, Vec<u32>) {
     (trained.theta.iter().map(|t| t.to_bits()).collect(), trained.status.clone(), trained.steps.clone())
 }
 
-/// Lanes, neighbours, threads and the moment at which a network enters change nothing.
+/// Lanes, neighbours, threads and the moment at which a network enters a lane change nothing.
 #[test]
 fn training_gives_the_same_bytes_for_any_batch_and_thread_count() {
     for (inputs, hidden, activation) in [(2, 3, Activation::Sigmoid), (4, 5, Activation::Gelu)] {
@@ -465,11 +468,12 @@ fn nothing_to_do_is_done() {
     assert!(engine.evaluate(&problem, Array2::<f64>::zeros((0, 13)).view().into()).unwrap().loss.is_empty());
 }
 
-/// The published experiment converges for 460 (N = 3) and 453 (N = 10) of 500 seeds, on a data set that was not published.
+/// The published experiment converges for 460 (N = 3) and 453 (N = 10) of 500 seeds, on a data set that was not
+/// published.
 ///
-/// How many converge depends on the draw far more than on the seeds: over the draws 0 to 15 it is 383 to 498 at N = 3 and 184 to
-/// 500 at N = 10, in f64 and in an independent NumPy version alike. So the median draw is held to the range, and so are several
-/// draws one by one.
+/// How many converge depends far more on the draw than on the seeds: over the draws 0 to 15 it is 383 to 498 at N = 3
+/// and 184 to 500 at N = 10, in f64 and in an independent NumPy version alike. So the median draw is compared with the
+/// range, and so are several draws one by one.
 #[test]
 fn the_published_experiment_converges_for_most_seeds() {
     let converged = |hidden| -> Vec<usize> {

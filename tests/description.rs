@@ -1,4 +1,4 @@
-//! What a run records of its engine: what it used, and nothing else.
+//! What a run records about its engine: what it used, and nothing else.
 
 mod support;
 
@@ -44,10 +44,10 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
     let Some(sweep) = hash(Tuning::default(), SWEEP) else { return };
     let with_spectrum = Tasks { spectrum: true, ..SWEEP };
     let evaluation = Tasks { train: false, ..SWEEP };
-    // What auto stands for is the same as asking for it.
+    // Asking for the route that auto takes gives the same.
     assert_eq!(hash(routed(Route::Assembled), SWEEP).unwrap(), sweep);
     assert_eq!(hash(trained(TrainPlan::of(problem.network.shape)), SWEEP).unwrap(), sweep);
-    // Another route, another training kernel, and passes more or less are other code.
+    // Another route, another training kernel, and more or fewer passes are other code.
     let others = [
         hash(routed(Route::Pairwise), SWEEP),
         hash(trained(TrainPlan::Streamed), SWEEP),
@@ -55,6 +55,6 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
         hash(Tuning::default(), evaluation),
     ];
     assert!(others.iter().all(|other| *other.as_ref().unwrap() != sweep), "{sweep}: {others:?}");
-    // An evaluation does not train: no training kernel counts.
+    // An evaluation does not train, so no training kernel counts.
     assert_eq!(hash(trained(TrainPlan::Streamed), evaluation), hash(Tuning::default(), evaluation));
 }

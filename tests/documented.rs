@@ -1,5 +1,5 @@
-//! Every example of `--help` and every command of README.md runs as it stands, on fewer seeds and steps where it would take long, and
-//! README.md shows what the program prints.
+//! Every example of `--help` and every command of README.md runs as it stands, with fewer seeds and steps where it
+//! would take long, and README.md shows what the program prints.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,18 +27,18 @@ fn commands(help: &str) -> Vec<String> {
     names.filter_map(|line| line.split_whitespace().next()).filter(|&name| name != "help").map(str::to_owned).collect()
 }
 
-/// The examples of a help text: lines that begin with the program's name, without what is said beside them.
+/// The examples of a help text: lines that begin with the program's name, without the remarks beside them.
 fn examples(help: &str) -> Vec<String> {
     let lines = help.lines().filter_map(|line| line.strip_prefix("  sharpsweep "));
     lines.map(|line| line.split("   ").next().unwrap_or(line).trim().to_owned()).collect()
 }
 
-/// The same example on fewer seeds, draws and sizes, and with fewer steps.
+/// The same example with fewer seeds, draws, sizes and steps.
 fn shortened(words: Vec<String>) -> Vec<String> {
     let mut short: Vec<String> = Vec::new();
     for word in words {
         let after = short.last().map(String::as_str);
-        // A run that is extended gets more than the 48 that it begins with.
+        // An extended run gets more than the 48 that it begins with.
         let seeds = if short[..].first().is_some_and(|command| command == "resume") { "64" } else { "48" };
         let count = after == Some("--seeds") && !word.contains("..");
         short.push(if count { seeds.into() } else { word });
@@ -76,7 +76,7 @@ fn files() -> tempfile::TempDir {
     let value = |i: usize, m: usize| ((i * 7 + m * 3) as f64 * 0.618_033_988_749_895).fract() * 4.0 - 2.0;
     write_npy(dir.join("X.npy"), &Array2::from_shape_fn((30, 3), |(i, m)| value(i, m))).unwrap();
     write_npy(dir.join("Q.npy"), &Array1::from_shape_fn(30, |i| u8::from(value(i, 0) > 0.3))).unwrap();
-    // N = 6 hidden units, as the examples have it: D = (3+1) 6 + 6 + 1.
+    // N = 6 hidden units, as in the examples: D = (3+1) 6 + 6 + 1.
     write_npy(dir.join("T.npy"), &Array2::from_shape_fn((5, 31), |(s, d)| value(s, d) as f32)).unwrap();
     directory
 }
@@ -96,8 +96,8 @@ fn run(dir: &Path, example: &str) {
     for words in parts {
         let words = expanded(dir, shortened(words));
         let output = sharpsweep(dir, &words);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "sharpsweep {example}, as {words:?}: {said}");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "sharpsweep {example}, as {words:?}: {stderr}");
     }
 }
 
@@ -135,7 +135,8 @@ fn every_command_of_the_readme_runs() {
     commands.iter().for_each(|command| run(dir.path(), command));
 }
 
-/// What the first command prints, word for word; instruction sets part ways within 5 %, and time is another on every machine.
+/// What the first command prints, word for word. Instruction sets differ by up to 5 %, and times differ between
+/// machines.
 #[test]
 fn the_readme_shows_what_the_first_command_prints() {
     let readme = readme();

@@ -1,4 +1,4 @@
-//! Duplicates among more points than a test could compare one by one: what the rule promises of its result holds.
+//! Duplicates among more points than a test could compare one by one: what the rule promises about its result holds.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -28,6 +28,6 @@ fn kept_points_are_apart_and_every_dropped_one_has_an_earlier_kept_neighbour() {
         .filter(|&j| found.kept[j] == (0..j).any(|i| found.kept[i] && near(i, j)))
         .collect();
     assert!(wrong.is_empty(), "{} points, the first {:?}: {found}", wrong.len(), &wrong[..wrong.len().min(9)]);
-    // Enough of both, or the test says little.
+    // Enough of both, or the test would say little.
     assert!((4_000..19_000).contains(&found.unique()), "{found}");
 }

@@ -1,4 +1,4 @@
-//! Networks that were trained elsewhere are judged by no rule of a sweep unless they are asked to be.
+//! No rule of a sweep judges networks that were trained elsewhere, unless asked to.
 
 mod support;
 
@@ -12,7 +12,7 @@ use support::cut::cut;
 use support::gpu::skipped;
 use tempfile::{TempDir, tempdir};
 
-/// Networks of the paper's experiment some of which the sweep's rule would call converged, in theta.npy; whatever else the run says.
+/// Networks of the paper's experiment in theta.npy, some of which the sweep's rule would call converged.
 fn trained(dir: &TempDir, seeds: &str) {
     let args = ["sweep", "--backend", "cpu", "--seeds", seeds, "--samples", "20", "--max-steps", "100"];
     succeed(dir.path(), &[&args[..], &["--tolerance", "0.05", "--out", "trained"]].concat());
@@ -46,7 +46,7 @@ fn no_network_is_judged_unless_a_tolerance_is_given() {
     assert_eq!(summary["outcome"]["evaluated"], 40);
     assert_eq!(manifest(&dir.path().join("run"))["spec"]["work"].get("tolerance"), None);
 
-    // Judged, the summary is over all of them nevertheless.
+    // Although they are judged, the summary is over all of them.
     let text = evaluate(dir.path(), "judged", &["--tolerance", "0.05"]);
     let gradient_sq: Array1<f64> = read_npy(dir.path().join("judged/gradient_sq.npy")).unwrap();
     let expected: Vec<u8> = gradient_sq.iter().map(|&sq| u8::from(sq >= 0.05)).collect();
@@ -79,7 +79,7 @@ fn an_evaluation_from_before_goes_on_by_the_rule_that_it_was_begun_with() {
     let judged = [&EVALUATE[..], &["--backend", "cpu", "--memory", "1", "--tolerance", "0.001"]].concat();
     succeed(dir.path(), &[&judged[..], &["--out", "whole"]].concat());
     cut(dir.path(), &[&judged[..], &["--out", "run"]].concat(), "run");
-    // The manifest holds the rule where the earlier versions wrote it, and the outcome without the count that they did not know.
+    // The manifest holds the rule where earlier versions wrote it, and the outcome without the count that they lacked.
     assert_eq!(manifest(&dir.path().join("run"))["spec"]["work"]["tolerance"], 0.001);
     begin_as(&dir.path().join("run"), |_| {});
     succeed(dir.path(), &["resume", "run"]);
@@ -131,7 +131,8 @@ fn separable(dir: &TempDir) -> Array2<f32> {
 fn a_wrong_order_of_theta_is_hinted_at() {
     let dir = tempdir().unwrap();
     let theta = separable(&dir);
-    // As torch's state_dict holds them: the weights row by row, the hidden biases, the output weights, the output bias.
+    // In the order of torch's state_dict: the weights row by row, the hidden biases, the output weights, the output
+    // bias.
     let (inputs, hidden) = (3, 4);
     let mut torch = Array2::<f32>::zeros(theta.raw_dim());
     for (mut to, from) in torch.rows_mut().into_iter().zip(theta.rows()) {

@@ -1,5 +1,5 @@
-//! A finished sweep that gets more seeds or more steps has the bytes of the sweep that was asked for them from the start, and until it
-//! has them all it is what it was.
+//! A finished sweep that gets more seeds or more steps has the bytes of a sweep that was asked for them from the start.
+//! Until it has them all, it is what it was.
 #![cfg(unix)]
 
 mod support;
@@ -23,14 +23,14 @@ fn concat<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
     parts.concat()
 }
 
-/// The engines of this machine that train on.
+/// The engines of this machine that can continue a training.
 fn engines(test: &str) -> Vec<&'static str> {
     let gpu = (!skipped(test)).then_some("gpu");
     ["cpu"].into_iter().chain(gpu).collect()
 }
 
-/// Fails unless `run` is `expected`, the run that was asked for the same from the start: every column, and everything in the manifest
-/// but for times and, where it counts, the threads of a processor.
+/// Fails unless `run` equals `expected`, the run that was asked for the same from the start: in every column and in
+/// everything in the manifest except times and, where it counts, the threads of a processor.
 fn assert_as_from_the_start(run: &Path, expected: &Path) {
     assert_same_columns(run, expected);
     let (mut run, mut expected) = (manifest(run), manifest(expected));
@@ -46,7 +46,7 @@ fn assert_as_from_the_start(run: &Path, expected: &Path) {
     assert_eq!(run, expected);
 }
 
-/// What is in `dir`, by name.
+/// The contents of `dir`, by name.
 fn names(dir: &Path) -> Vec<String> {
     let mut names: Vec<String> =
         fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -54,14 +54,14 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Sweeps `sweep` to `from`, extends that with `to`, and holds it against the sweep of `to` itself.
+/// Sweeps `sweep` to `from`, extends that to `to`, and compares it with the sweep to `to` itself.
 fn assert_extends(sweep: &[&str], from: &[&str], to: &[&str]) {
     let dir = tempdir().unwrap();
     let run = |name: &str| dir.path().join(name);
     succeed(dir.path(), &concat(&[&["sweep"], sweep, from, &["--out", "run"]]));
     let before = manifest(&run("run"));
     succeed(dir.path(), &concat(&[&["resume", "run"], to]));
-    // What is not given stays as it is.
+    // What is not given stays as it was.
     let given = |option: &str| to.contains(&option);
     let rest: Vec<&str> = from.chunks(2).filter(|pair| !given(pair[0])).flatten().copied().collect();
     succeed(dir.path(), &concat(&[&["sweep"], sweep, &rest, to, &["--out", "whole"]]));
@@ -117,7 +117,7 @@ fn more_seeds_and_steps_with_every_further_column_are_those_of_one_sweep() {
     }
 }
 
-/// What is not kept of the weights is not needed for more seeds.
+/// More seeds do not need the weights that were not kept.
 #[test]
 fn more_seeds_without_weights_are_those_of_one_sweep() {
     for keep in ["converged", "summary"] {
@@ -126,8 +126,8 @@ fn more_seeds_without_weights_are_those_of_one_sweep() {
     }
 }
 
-/// The output's bias overflows where the only unit is dead: no gradient is infinite, and the CPU engine notices where the network ends.
-/// With more steps it ends later, and so it must where these come by an extension.
+/// The output's bias overflows where the only unit is dead: no gradient is infinite, and the CPU engine notices only
+/// when the network ends. With more steps it ends later, and so it must if these come by an extension.
 #[test]
 fn networks_that_overflow_are_those_of_one_sweep() {
     let dir = tempdir().unwrap();
@@ -165,7 +165,7 @@ fn standardised_data_of_ones_own_and_a_merged_run_are_extended_like_any_other() 
         succeed(dir.path(), &concat(&[&sweep, &["--seeds", seeds, "--out", out]]));
     }
     succeed(dir.path(), &["merge", "a", "b", "--out", "run"]);
-    // The data are the run's own.
+    // The data are those of the run.
     fs::rename(run("drawn"), run("away")).unwrap();
     succeed(dir.path(), &["resume", "run", "--seeds", "80", "--max-steps", "90"]);
     fs::rename(run("away"), run("drawn")).unwrap();
@@ -191,8 +191,8 @@ fn extensions_follow_each_other_and_what_is_there_already_is_left() {
     let before = files(dir.path());
     for more in [&["--seeds", "91"][..], &["--max-steps", "200"], &["--seeds", "0..91", "--max-steps", "200"], &[]] {
         let output = succeed(dir.path(), &concat(&[&["resume", "run"], more]));
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("nothing to do"), "{said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("nothing to do"), "{stderr}");
         assert!(files(dir.path()) == before, "{more:?}");
     }
 }
@@ -207,7 +207,7 @@ fn every_run_of_a_grid_is_extended_and_its_table_follows() {
     let grid = |more: &[&str]| succeed(dir.path(), &concat(&[&GRID, &["20"], more]));
     grid(&["--seeds", "40", "--max-steps", "60", "--out", "grid"]);
     grid(&["--seeds", "70", "--max-steps", "90", "--out", "whole"]);
-    // One of them goes before: what a command that was cut off leaves.
+    // One of them is extended before, as by a command that was interrupted.
     let more = ["--seeds", "70", "--max-steps", "90"];
     succeed(dir.path(), &concat(&[&["resume", "grid/sigmoid-n2-eta0.1"], &more]));
     fs::remove_file(path("grid/table.csv")).unwrap();
@@ -219,25 +219,26 @@ fn every_run_of_a_grid_is_extended_and_its_table_follows() {
     let table = |grid: &str| fs::read_to_string(path(grid).join("table.csv")).unwrap();
     assert_eq!(table("grid"), table("whole"));
     assert_eq!(names(&path("grid")), names(&path("whole")));
-    // The table of the grid before is replaced, one that was edited is not.
+    // The old table of the grid is replaced; an edited one is not.
     succeed(dir.path(), &["resume", "grid", "--seeds", "71"]);
     assert_ne!(table("grid"), table("whole"));
     fs::write(path("grid/table.csv"), "mine").unwrap();
     let output = succeed(dir.path(), &["resume", "grid", "--seeds", "72"]);
     assert!(String::from_utf8(output.stderr).unwrap().contains("table.csv holds something else"));
     assert_eq!(table("grid"), "mine");
-    // What one of them refuses, all do.
+    // What one of them refuses, all refuse.
     let before = files(dir.path());
     fail(dir.path(), &["resume", "grid", "--seeds", "60"], 1);
     assert!(files(dir.path()) == before);
 }
 
-/// `sharpsweep resume ARGS` is refused with exit code 1 and words that hold all of `says`, and leaves every byte in `dir` as it was.
+/// `sharpsweep resume ARGS` is refused with exit code 1 and a message that contains all of `says`, and leaves every
+/// byte in `dir` as it was.
 fn refused(dir: &Path, args: &[&str], says: &[&str]) {
     let before = files(dir);
-    let said = fail(dir, &concat(&[&["resume"], args]), 1);
+    let stderr = fail(dir, &concat(&[&["resume"], args]), 1);
     for part in says {
-        assert!(said.contains(part), "{args:?}, {part}: {said}");
+        assert!(stderr.contains(part), "{args:?}, {part}: {stderr}");
     }
     assert!(files(dir) == before, "{args:?} changed something");
     assert_eq!(names(dir).iter().filter(|name| name.contains(".extended")).count(), 0, "{args:?}");
@@ -283,7 +284,7 @@ fn what_could_not_be_one_sweep_is_refused_with_the_reason() {
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--samples", "20", "--seeds", "40", "--out", "other"]);
     begin_as(&dir.path().join("other"), |begun| begun["engine"]["revision"] = 1.into());
     refused(dir.path(), &["other", "--seeds", "50"], &["revision of the numerics: `1` there"]);
-    // A version before may have had other columns, too: nobody changed them.
+    // An earlier version may have had other columns as well: nobody changed them.
     begin_as(&dir.path().join("other"), |begun| {
         begun["version"] = "0.1.0".into();
         begun["columns"].as_array_mut().unwrap().pop();
@@ -320,7 +321,7 @@ fn a_run_that_was_changed_from_outside_is_not_extended() {
     refused(dir.path(), &more, &["loss.npy", "missing"]);
     fs::rename(dir.path().join("away"), run.join("loss.npy")).unwrap();
     succeed(dir.path(), &concat(&[&["resume"], &more]));
-    // An unfinished run is finished first.
+    // An unfinished run must be finished first.
     let long = ["sweep", "--backend", "cpu", "--seeds", "6000", "--max-steps", "800", "--memory", "1", "--out", "cut"];
     cut(dir.path(), &long, "cut");
     refused(dir.path(), &["cut", "--seeds", "7000"], &["it is not finished", "sharpsweep resume cut"]);
@@ -333,18 +334,18 @@ fn a_place_that_is_taken_names_the_ways_to_go_on() {
     succeed(dir.path(), &concat(&[&sweep, &["--out", "run"]]));
     succeed(dir.path(), &concat(&[&sweep, &["--hidden", "2,3", "--out", "grid"]]));
     for (out, what) in [("run", "a run"), ("grid", "a grid of runs")] {
-        let said = fail(dir.path(), &concat(&[&sweep, &["--out", out]]), 1);
+        let stderr = fail(dir.path(), &concat(&[&sweep, &["--out", out]]), 1);
         for part in [
             &format!("{out} already holds {what}: choose another --out, or remove it first"),
             &format!("for more seeds or more steps: sharpsweep resume {out} --seeds S or --max-steps T"),
         ] {
-            assert!(said.contains(part), "{said}");
+            assert!(stderr.contains(part), "{stderr}");
         }
     }
     fs::create_dir(dir.path().join("mine")).unwrap();
     fs::write(dir.path().join("mine/file"), "mine").unwrap();
-    let said = fail(dir.path(), &concat(&[&sweep, &["--out", "mine"]]), 1);
-    assert!(said.contains("mine already holds other files") && !said.contains("resume"), "{said}");
+    let stderr = fail(dir.path(), &concat(&[&sweep, &["--out", "mine"]]), 1);
+    assert!(stderr.contains("mine already holds other files") && !stderr.contains("resume"), "{stderr}");
 }
 
 #[test]
@@ -366,15 +367,15 @@ fn files_of_others_stay_and_what_was_computed_of_the_shorter_run_goes() {
     fs::write(path("real/data/origin"), "from there").unwrap();
     fs::write(path("real/mine.npy"), "mine").unwrap();
     std::os::unix::fs::symlink("nowhere", path("real/link")).unwrap();
-    // By a link to it, which goes on leading there.
+    // Through a link to it, which still leads there afterwards.
     std::os::unix::fs::symlink("real", path("run")).unwrap();
     let output = succeed(dir.path(), &["resume", "run", "--seeds", "50"]);
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.contains("kept as they are, of the run before it was extended: link, mine.npy, notes.txt, report"),
-        "{said}"
+        stderr.contains("kept as they are, of the run before it was extended: link, mine.npy, notes.txt, report"),
+        "{stderr}"
     );
-    assert!(said.contains("duplicate_of.npy was of the run before"), "{said}");
+    assert!(stderr.contains("duplicate_of.npy was of the run before"), "{stderr}");
     assert!(path("run").is_symlink() && !path("real").is_symlink());
     for (file, content) in
         [("notes.txt", "mine"), ("report/deep/page", "mine, too"), ("data/origin", "from there"), ("mine.npy", "mine")]
@@ -386,21 +387,21 @@ fn files_of_others_stay_and_what_was_computed_of_the_shorter_run_goes() {
     fs::remove_file(path("real/mine.npy")).unwrap();
     assert_as_from_the_start(&path("real"), &path("whole"));
     assert_eq!(names(dir.path()), ["real", "run", "whole"]);
-    // Whoever is inside would be left in what goes.
+    // A shell inside it would be left in a removed folder.
     for (place, name) in [("real", "."), ("real/data", "..")] {
-        let said = fail(&path(place), &["resume", name, "--seeds", "51"], 1);
-        assert!(said.contains("the directory that you are in") && said.contains("cd .."), "{said}");
+        let stderr = fail(&path(place), &["resume", name, "--seeds", "51"], 1);
+        assert!(stderr.contains("the directory that you are in") && stderr.contains("cd .."), "{stderr}");
     }
     assert_as_from_the_start(&path("real"), &path("whole"));
 }
 
-/// Starts an extension and returns once rows of it are durable.
+/// Starts an extension and returns once some of its rows are durable.
 fn started(dir: &Path, args: &[&str], folder: &str) -> Child {
     let mut command = sharpsweep(dir, args);
     command.env("RAYON_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let journal = dir.join(folder).join("run/journal");
-    // What it is and what was spent before are its first lines.
+    // Its first lines are what it is and what was spent before.
     while !fs::read_to_string(&journal).is_ok_and(|journal| journal.lines().count() > 3) {
         assert!(child.try_wait().unwrap().is_none(), "{args:?} ended too early");
         std::thread::sleep(Duration::from_micros(200));
@@ -422,23 +423,23 @@ fn an_extension_that_was_cut_off_is_gone_on_with_and_another_one_is_refused() {
     let child = started(dir.path(), &more, ".run.extended");
     send(&child, Signal::SIGINT);
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(130), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
     let command = "run is as it was; go on with: sharpsweep resume run --seeds 0..9000 --max-steps 300";
-    assert!(said.contains(command), "{said}");
+    assert!(stderr.contains(command), "{stderr}");
     assert!(files(&path("run")) == before);
     let rows = fs::read_to_string(path(".run.extended/run/journal")).unwrap();
-    // Plain `resume` has nothing to do, but says that it was begun.
+    // Plain `resume` has nothing to do, but says that an extension was begun.
     let output = succeed(dir.path(), &["resume", "run"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("nothing to do") && said.contains(".run.extended holds an extension of"), "{said}");
-    let said = fail(dir.path(), &["resume", "run", "--seeds", "2000"], 1);
-    assert!(said.contains("work.seeds: 9000 there, 2000 here") && said.contains("remove"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("nothing to do") && stderr.contains(".run.extended holds an extension of"), "{stderr}");
+    let stderr = fail(dir.path(), &["resume", "run", "--seeds", "2000"], 1);
+    assert!(stderr.contains("work.seeds: 9000 there, 2000 here") && stderr.contains("remove"), "{stderr}");
     assert_eq!(fs::read_to_string(path(".run.extended/run/journal")).unwrap(), rows);
-    // What was durable is not computed again.
+    // Durable rows are not computed again.
     let output = succeed(dir.path(), &concat(&[&more, &["--progress", "json"]]));
-    let said = String::from_utf8(output.stderr).unwrap();
-    let first = said.lines().find(|line| line.starts_with('{')).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let first = stderr.lines().find(|line| line.starts_with('{')).unwrap();
     let first: serde_json::Value = serde_json::from_str(first).unwrap();
     assert!(first["first_row"].as_u64().unwrap() > 0, "{first}");
     assert_as_from_the_start(&path("run"), &path("whole"));
@@ -457,15 +458,15 @@ fn what_is_damaged_of_an_extension_is_begun_again() {
         child.wait().unwrap();
         fs::write(path(".run.extended/run").join(file), "x").unwrap();
         let output = succeed(dir.path(), &MORE);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains(file) && said.contains("begun again"), "{file}: {said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(file) && stderr.contains("begun again"), "{file}: {stderr}");
         assert_as_from_the_start(&path("run"), &path("whole"));
         fs::remove_dir_all(path("run")).unwrap();
         succeed(dir.path(), &concat(&[&LONG, &["--seeds", "100", "--max-steps", "200", "--out", "run"]]));
     }
 }
 
-/// What kills may leave at the two moments that none here can hit: before the exchange, and between it and the end.
+/// What a kill may leave at two moments that no kill here can hit: before the exchange, and between it and the end.
 #[test]
 fn a_kill_beside_the_exchange_is_no_loss() {
     let dir = tempdir().unwrap();
@@ -497,7 +498,7 @@ fn a_kill_beside_the_exchange_is_no_loss() {
         fs::remove_file(path(".run.extended/run/loss.npy")).unwrap();
         succeed(dir.path(), command);
         ended("what was extended is half gone");
-        // Where two folders cannot be exchanged, there are two steps.
+        // Where two folders cannot be exchanged at once, there are two steps.
         begin("old", "30", "");
         succeed(dir.path(), &concat(&[&sweep, &["--seeds", "50", "--out", ".run.extended/run"]]));
         succeed(dir.path(), command);
@@ -529,12 +530,12 @@ fn of_two_extenders_one_wins_and_the_other_says_what_is_so() {
         let mut extended = 0;
         for child in children {
             let output = child.wait_with_output().unwrap();
-            let said = String::from_utf8(output.stderr).unwrap();
+            let stderr = String::from_utf8(output.stderr).unwrap();
             if output.status.success() {
-                extended += usize::from(!said.contains("nothing to do"));
+                extended += usize::from(!stderr.contains("nothing to do"));
             } else {
-                assert_eq!(output.status.code(), Some(1), "{said}");
-                assert!(said.contains("run is being written by another sharpsweep process"), "{said}");
+                assert_eq!(output.status.code(), Some(1), "{stderr}");
+                assert!(stderr.contains("run is being written by another sharpsweep process"), "{stderr}");
             }
         }
         assert_eq!(extended, 1, "round {round}");
@@ -556,13 +557,13 @@ fn what_takes_the_place_of_a_run_meanwhile_is_left_alone() {
     let before = files(&path("run"));
     send(&child, Signal::SIGCONT);
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("run is no longer the directory that was opened"), "{said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("run is no longer the directory that was opened"), "{stderr}");
     assert!(files(&path("run")) == before && path("moved/theta.npy").exists());
 }
 
-/// A file system of its own, in a mount namespace of its own, where the machine allows one.
+/// A file system in a mount namespace of its own, if the machine allows one.
 #[test]
 fn a_disk_without_room_for_both_refuses_before_any_work() {
     let dir = tempdir().unwrap();
@@ -581,10 +582,10 @@ fn a_disk_without_room_for_both_refuses_before_any_work() {
     );
     let mut command = std::process::Command::new("unshare");
     let output = command.current_dir(dir.path()).args(namespace).arg(script).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("5000 networks would take") && said.contains("networks fit"), "{said}");
-    assert!(said.contains("it is a volume of its own"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("5000 networks would take") && stderr.contains("networks fit"), "{stderr}");
+    assert!(stderr.contains("it is a volume of its own"), "{stderr}");
     assert!(String::from_utf8_lossy(&output.stdout).ends_with("run\n"), "nothing but the run is there");
 }
 
@@ -592,8 +593,8 @@ fn kills() -> u32 {
     std::env::var("SHARPSWEEP_KILLS").map_or(6, |count| count.parse().expect("SHARPSWEEP_KILLS is a number"))
 }
 
-/// Extends the run again and again and kills it at random moments: the run in its place is the old one or the new one, whole, and the
-/// same command ends in the new one.
+/// Extends the run again and again and kills it at random moments: the run in its place is the whole old one or the
+/// whole new one, and the same command ends in the new one.
 #[test]
 fn no_kill_leaves_anything_but_the_old_or_the_new_run() {
     let dir = tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! The shaders against the reference and the golden cases: per pass on the same theta, and over whole sweeps by verdicts.
+//! The shaders against the reference and the golden cases: each pass on the same theta, and whole sweeps by their
+//! verdicts.
 
 mod support;
 
@@ -40,7 +41,7 @@ fn check(case: &GoldenCase, quantity: &str, result: Result<(), String>) {
     }
 }
 
-/// sum_i (|l_i| + ...) of the terms that each sum adds: the scale of its rounding error.
+/// sum_i (|l_i| + ...) of the terms in each sum: the scale of its rounding error.
 fn loss_scale(case: &GoldenCase) -> Vec<f64> {
     (0..case.seeds())
         .map(|k| {
@@ -78,9 +79,11 @@ fn closed_forms_match_the_golden_cases() {
     }
 }
 
-/// Far more samples than units: tiles of inputs, blocks of samples, sums cut into several dispatches; networks are few to be quick.
+/// Far more samples than units: tiles of inputs, blocks of samples, sums cut into several dispatches. Few networks keep
+/// it quick.
 ///
-/// The pairwise route takes I^2 / 2 pairs, so it is compared on fewer samples. At I = 60,000 the gradient is summed by two dispatches.
+/// The pairwise route takes I^2 / 2 pairs, so it is compared on fewer samples. At I = 60,000 the gradient is summed by
+/// two dispatches.
 #[test]
 fn many_samples_give_the_reference_values_by_both_routes() {
     let both = [Route::Assembled, Route::Pairwise];
@@ -106,7 +109,7 @@ fn many_samples_give_the_reference_values_by_both_routes() {
             .into_iter()
             .map(|row| hessian(&problem, &row.to_vec()).iter().map(|entry| entry * entry).sum())
             .collect();
-        // The tolerances see that the last block of samples is missing.
+        // The tolerances notice that the last block of samples is missing.
         let fewer = values(&Problem::new(hidden, Activation::Tanh, without_the_last(&problem.data, 64)));
         for &route in routes {
             let tuning = Tuning { route, ..Tuning::default() };
@@ -136,7 +139,8 @@ fn both_routes(cases: Vec<GoldenCase>) -> impl Iterator<Item = (Route, GoldenCas
     cases.into_iter().flat_map(|case| [Route::Pairwise, Route::Assembled].map(|route| (route, case.clone())))
 }
 
-/// |g| times sqrt(sum over samples of |g_i|^2): an error of one sample's gradient moves g.g by about that times the error.
+/// The size |g| times sqrt(sum over samples of |g_i|^2): a relative error of one sample's gradient moves g.g by about
+/// this times the error.
 fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
     (0..case.seeds())
         .map(|k| {
@@ -157,7 +161,8 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
         .collect()
 }
 
-/// What a wrong kernel would give is outside the tolerances: r_i and r_j exchanged in E, one pair counted once instead of twice.
+/// The results of a wrong kernel are outside the tolerances: r_i and r_j exchanged in E, one pair counted once instead
+/// of twice.
 #[test]
 fn the_tolerances_see_a_wrong_term() {
     let Some(mut gpu) = gpu("the_tolerances_see_a_wrong_term", Tuning::default()) else { return };
@@ -205,7 +210,7 @@ fn the_tolerances_see_a_wrong_term() {
     }
 }
 
-/// So many hidden units that one row of pairs has more iterations than a software driver lets an invocation make.
+/// So many hidden units that one row of pairs takes more iterations than a software driver allows an invocation.
 #[test]
 fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let Some(mut gpu) = gpu("long_rows_of_pairs_are_cut_and_nothing_is_lost", Tuning::default()) else { return };
@@ -218,11 +223,12 @@ fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     close(&found.gradient_sq, &expected.gradient_sq, 0.0, 1e-4).unwrap();
 }
 
-/// As wide as a software driver allows, and one unit wider: nothing is cut off without a word.
+/// As wide as a software driver allows, and one unit wider: nothing is cut off silently.
 #[test]
 fn what_a_driver_would_cut_off_is_refused() {
     let Some(mut gpu) = gpu("what_a_driver_would_cut_off_is_refused", Tuning::default()) else { return };
-    // The forward pass goes through 101 inputs twice and once more through the units: 206 iterations a unit, with those that end a loop.
+    // The forward pass goes through 101 inputs twice and once through the units: 206 iterations per unit, including
+    // those that end a loop.
     for hidden in [317, 318] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
         let theta = initial_theta(problem.network.shape, 0, 0.5).into_iter().map(f64::from).collect();
@@ -241,7 +247,7 @@ fn what_a_driver_would_cut_off_is_refused() {
     }
 }
 
-/// The most samples of a step that are planned for a software driver, and far more than it gets through.
+/// The most samples per step that are planned for a software driver, and far more than it can take.
 #[test]
 fn a_step_that_a_driver_would_cut_off_is_refused() {
     let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
@@ -262,7 +268,7 @@ fn a_step_that_a_driver_would_cut_off_is_refused() {
     }
 }
 
-/// No step at all: what comes back is theta_0, written by the shader.
+/// No step at all: the result is theta_0, written by the shader.
 #[test]
 fn initial_theta_is_bit_equal_to_the_host() {
     let Some(mut gpu) = gpu("initial_theta_is_bit_equal_to_the_host", Tuning::default()) else { return };
@@ -285,7 +291,7 @@ fn widened(theta: &Array2<f32>) -> Vec<f64> {
     theta.iter().map(|&value| f64::from(value)).collect()
 }
 
-/// The default plan and each plan by force.
+/// The default plan, and each plan by force.
 fn plans() -> impl Iterator<Item = Tuning> {
     std::iter::once(None).chain(TrainPlan::ALL.map(Some)).map(|plan| Tuning { plan, ..Tuning::default() })
 }
@@ -307,7 +313,7 @@ fn few_steps_end_where_the_reference_ends() {
                     panic!("{:?}, N = {hidden}, {max_steps} steps at {step_size}: {misses}", tuning.plan);
                 }
                 assert_eq!(found.steps, expected.steps);
-                // One step less is seen: the comparison is not blind.
+                // One step fewer is noticed: the comparison is not blind.
                 let less = Descent { max_steps: max_steps - 1, ..descent };
                 let less = gpu.train(&problem, &less, 0..64).unwrap();
                 assert!(close(&widened(&less.theta), &expected_theta, 10.0 * relative, relative).is_err());
@@ -316,9 +322,9 @@ fn few_steps_end_where_the_reference_ends() {
     }
 }
 
-/// M, N and I: sizes on both sides of where the plan changes, of a lane's number of units, of a tile of samples and of where a
-/// software driver stops unrolling loops; the last with N = 65 is the first whose lanes are more than a workgroup of 64. The golden
-/// cases' shapes are among them.
+/// M, N and I: sizes on both sides of a change of plan, of a lane's number of units, of a tile of samples, and of the
+/// size at which a software driver stops unrolling loops. The last one with N = 65 is the first whose lanes exceed a
+/// workgroup of 64. The golden cases' shapes are among them.
 const WIDTHS: [(usize, usize, usize); 13] = [
     (1, 1, 1),
     (2, 1, 1),
@@ -335,8 +341,9 @@ const WIDTHS: [(usize, usize, usize); 13] = [
     (30, 6, 17),
 ];
 
-/// By force each kernel takes some of them, or all with `SHARPSWEEP_FULL=1`. The narrow kernel does not take the widest: llvmpipe's
-/// compiler takes half a minute at D = 193, and some six minutes at D = 2,081, where it keeps 4,162 values of every network in arrays.
+/// By force each kernel takes some of them, or all with `SHARPSWEEP_FULL=1`. The narrow kernel does not take the
+/// widest: llvmpipe's compiler needs half a minute at D = 193, and about six minutes at D = 2,081, where it keeps 4,162
+/// values of every network in arrays.
 #[test]
 fn every_width_trains_as_the_reference_does() {
     for tuning in plans() {
@@ -360,9 +367,9 @@ fn every_width_trains_as_the_reference_does() {
     }
 }
 
-/// So many samples that a software driver with a limit of loop iterations is let into a step up to nearly that limit. If it counted
-/// many more than the program does, it would silently stop early. Two steps round weights of 0.1 by less than 1e-8, and what 50
-/// samples contribute is a hundred times the tolerance.
+/// So many samples that a software driver with a limit of loop iterations gets a step nearly up to that limit. If it
+/// counted many more than the program does, it would silently stop early. Two steps round weights of 0.1 by less than
+/// 1e-8, and the share of 50 samples is a hundred times the tolerance.
 #[test]
 fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
     let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
@@ -376,15 +383,16 @@ fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
         if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-7, 1e-7) {
             panic!("{activation:?}: {misses}");
         }
-        // Without the last 50 samples it would be seen.
+        // Missing the last 50 samples would be noticed.
         let less = Problem::new(4, activation, noise(1_600, 64));
         let less = gpu.train(&less, &descent, 0..3).unwrap();
         assert!(close(&widened(&less.theta), &expected_theta, 1e-7, 1e-7).is_err(), "{activation:?}");
     }
 }
 
-/// Samples on both sides of what a uniform buffer holds: beyond, the same kernel reads them from storage. The tolerance is that of
-/// twenty steps whose gradients are sums over thousands of samples in f32; one sample less is off by more.
+/// Samples on both sides of what a uniform buffer holds: beyond it, the same kernel reads them from storage. The
+/// tolerance is that of twenty steps whose gradients are sums over thousands of samples in f32; one sample fewer
+/// differs by more.
 #[test]
 fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
     let Some(mut gpu) = gpu("more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does", Tuning::default())
@@ -406,14 +414,14 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
         if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-5, 1e-5) {
             panic!("I = {samples}: {misses}");
         }
-        // Without the last sample it would be seen.
+        // Missing the last sample would be noticed.
         let less = Problem::new(3, Activation::Sigmoid, noise(samples - 1, 2));
         let less = gpu.train(&less, &descent, 5..14).unwrap();
         assert!(close(&widened(&less.theta), &expected_theta, 1e-5, 1e-5).is_err());
     }
 }
 
-/// Samples without structure, one per mille apart from each other at least.
+/// Samples without structure, at least one per mille apart from each other.
 fn noise(samples: usize, inputs: usize) -> Dataset {
     let x = Array2::from_shape_fn((samples, inputs), |(i, m)| ((i * 37 + m * 101 + 13) % 211) as f64 / 100.0 - 1.0);
     Dataset::new(x, Array1::from_shape_fn(samples, |i| (i % 2) as f64)).unwrap()
@@ -483,7 +491,7 @@ fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
 fn training_on_from_where_it_stopped_is_training_in_one_go() {
     for tuning in plans() {
         let Some(mut gpu) = gpu("training_on_from_where_it_stopped_is_training_in_one_go", tuning) else { return };
-        // One whose f' follows from f, and one that keeps both.
+        // One activation whose f' follows from f, and one that keeps both.
         for activation in [Activation::Sigmoid, Activation::Gelu] {
             let problem = Problem::new(3, activation, appendix_c_problem(3, 0).data);
             let until = |max_steps| Descent { max_steps, tolerance: 1.0, ..Descent::default() };
@@ -495,7 +503,7 @@ fn training_on_from_where_it_stopped_is_training_in_one_go() {
     }
 }
 
-/// Kernels are kept for the latest problem only, and told apart by all that they are compiled for.
+/// Kernels are kept only for the latest problem, and told apart by everything that they are compiled for.
 #[test]
 fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
     let test = "an_engine_that_changes_problems_gives_what_a_fresh_one_gives";
@@ -523,7 +531,7 @@ fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
     }
 }
 
-/// On a pass long enough that transfers and waits are little beside it, the device's clock says nearly what the wall's does.
+/// On a pass so long that transfers and waits are small beside it, the device's clock agrees closely with the wall's.
 #[test]
 fn the_device_clock_times_the_passes_and_changes_no_result() {
     let test = "the_device_clock_times_the_passes_and_changes_no_result";
@@ -551,7 +559,7 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");
 }
 
-/// Long runs part ways seed by seed (they start above the stable step size), so verdicts are compared.
+/// Long runs diverge seed by seed (they start above the stable step size), so verdicts are compared.
 #[test]
 fn a_full_sweep_ends_with_the_reference_verdicts() {
     let problem = appendix_c_problem(3, 0);
@@ -559,7 +567,7 @@ fn a_full_sweep_ends_with_the_reference_verdicts() {
     let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
     for tuning in plans() {
         let Some(mut gpu) = gpu("a_full_sweep_ends_with_the_reference_verdicts", tuning) else { return };
-        // Workgroup barriers are slow where tests run: fewer seeds for the kernels that have them.
+        // Workgroup barriers are slow where tests run: fewer seeds for the kernels that use them.
         let seeds = if matches!(tuning.plan, None | Some(TrainPlan::Narrow)) { 512 } else { 64 };
         let found = gpu.train(&problem, &descent, 0..seeds).unwrap();
         let agree = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
@@ -567,10 +575,11 @@ fn a_full_sweep_ends_with_the_reference_verdicts() {
     }
 }
 
-/// A step size far too large diverges for linear units and saturates others; the verdict is a value, not a NaN that poses as a number.
+/// A step size far too large makes linear units diverge and saturates others; the verdict is a status, not a NaN that
+/// passes for a number.
 #[test]
 fn diverging_networks_end_as_in_the_reference() {
-    // Labels of half the samples contradict the others, so that no loss of 0 stops the growth.
+    // Half of the samples contradict the labels of the others, so no loss of 0 stops the growth.
     let x = Array2::from_shape_fn((20, 2), |(i, m)| ((i % 10) as f64 / 5.0 - 0.9) * (1.0 - 0.3 * m as f64));
     let data = Dataset::new(x, Array1::from_shape_fn(20, |i| f64::from(u8::from((i < 10) == (i % 10 < 5))))).unwrap();
     let descent = Descent { step_size: 1e6, max_steps: 300, ..Descent::default() };
@@ -587,11 +596,11 @@ fn diverging_networks_end_as_in_the_reference() {
     }
 }
 
-/// A step so large that the output's bias overflows, after which every sample is classified beyond doubt and the gradient is 0: it must
-/// not pass for converged.
+/// A step so large that the output's bias overflows. After it every sample is classified beyond doubt and the gradient
+/// is 0: it must not count as converged.
 #[test]
 fn infinite_theta_never_counts_as_converged() {
-    // Whole tiles of samples: the rows that fill one up would turn infinite weights into NaN.
+    // Whole tiles of samples: rows that fill up a tile would turn infinite weights into NaN.
     let x = Array2::from_shape_fn((24, 2), |(i, m)| 0.04 * (i + m + 1) as f64);
     let problem = Problem::new(3, Activation::Sigmoid, Dataset::new(x, Array1::ones(24)).unwrap());
     let descent = Descent { init_range: 2.0, step_size: 5e37, max_steps: 50, ..Descent::default() };

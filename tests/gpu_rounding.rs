@@ -1,4 +1,5 @@
-//! What the GPU engine says about its own rounding holds: traces, and bounds of the eigenvalues, against the f64 reference.
+//! What the GPU engine states about its own rounding holds: traces, and bounds of the eigenvalues, against the f64
+//! reference.
 
 mod support;
 
@@ -14,7 +15,7 @@ use support::gpu::gpu;
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
-/// What the reference says about one network, and by how much it may be off itself.
+/// What the reference finds about one network, and how far off it may be itself.
 #[derive(Debug, Clone, Copy)]
 struct Truth {
     trace: f64,
@@ -25,14 +26,14 @@ struct Truth {
 }
 
 impl Truth {
-    /// Of the networks `theta`; `None` where f64 does not tell either.
+    /// For the networks `theta`; `None` where f64 cannot tell either.
     fn of_each(problem: &Problem, theta: &Array2<f64>) -> Vec<Option<Self>> {
         let values = Reference::default().evaluate(problem, theta.view().into()).unwrap();
         let eigenvalues = spectra(problem, theta.view().into(), 0);
         let truth = |(k, spectrum): (usize, Result<Spectrum, _>)| {
             let spectrum = spectrum.ok()?;
             let rounding = values.rounding[k];
-            // The sums of the Hessian that the eigenvalues are of, and the solver.
+            // The sums of the Hessian that the eigenvalues belong to, and the solver.
             let hessian = 2.0 * rounding.hessian + 1e-12 * values.trace_sq[k].sqrt();
             hessian.is_finite().then(|| Self {
                 trace: values.trace_ww[k] + values.trace_vv[k],
@@ -46,21 +47,21 @@ impl Truth {
     }
 }
 
-/// What a comparison found.
+/// The results of a comparison.
 #[derive(Debug, Default)]
 struct Comparison {
-    /// Traces that are further off than their rounding says.
+    /// Traces that are further off than their rounding states.
     traces: Vec<String>,
     /// Bounds on the wrong side of the eigenvalue.
     bounds: Vec<String>,
-    /// `bound_error` / ||H||_F of the networks that have bounds, in order.
+    /// `bound_error` / ||H||_F of the networks with bounds, in order.
     errors: Vec<f64>,
     /// Networks without bounds.
     unbounded: usize,
 }
 
 impl Comparison {
-    /// Compares what was `found` about the networks with the truth, its rounding multiplied by `factor`.
+    /// Compares `found`, the values of the networks, with the truth; their rounding is multiplied by `factor`.
     fn of(problem: &Problem, found: &Evaluation, truth: &[Option<Truth>], factor: f64) -> Self {
         assert_eq!(found.rounding.len(), truth.len());
         let mut comparison = Self::default();
@@ -76,7 +77,7 @@ impl Comparison {
     }
 
     fn add(&mut self, k: usize, parameters: usize, [trace, trace_sq]: [f64; 2], rounding: Rounding, truth: &Truth) {
-        // NaN does not hold.
+        // A NaN is a miss.
         let holds = |misses: &mut Vec<String>, name: &str, small: f64, large: f64| {
             let holds = small <= large;
             if !holds {
@@ -85,7 +86,7 @@ impl Comparison {
             }
         };
         let norm = truth.trace_sq.sqrt();
-        // A value that overflowed says so itself.
+        // An overflowed value tells so itself.
         if rounding.hessian.is_finite() && trace.is_finite() && trace_sq.is_finite() {
             // Of a symmetric D x D matrix, |tr| <= sqrt(D) ||.||_F.
             let root = (parameters as f64).sqrt();
@@ -109,7 +110,7 @@ impl Comparison {
         self.errors.push(error / norm);
     }
 
-    /// Panics with what does not hold.
+    /// Panics with a list of the misses.
     fn assert_holds(&self, name: &str) {
         let misses: Vec<_> = self.traces.iter().chain(&self.bounds).collect();
         assert!(misses.is_empty(), "{name}: {} do not hold, as {}", misses.len(), misses[0]);
@@ -124,7 +125,7 @@ fn engine(test: &str, route: Route) -> Option<Gpu> {
     gpu(test, Tuning { route, ..Tuning::default() })
 }
 
-/// Networks that descent ended at; the linear ones before it diverges.
+/// Networks at the end of a descent; linear ones before it diverges.
 fn trained(activation: Activation, hidden: usize, seeds: u64) -> (Problem, Array2<f64>) {
     let problem = Problem::new(hidden, activation, appendix_c(50, 0, Stream::TrainData).unwrap());
     let descent = match activation {
@@ -145,19 +146,19 @@ fn rounding_covers_the_golden_cases() {
             let truth = Truth::of_each(&case.problem, &case.theta);
             let comparison = Comparison::of(&case.problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{} {route:?}", case.name));
-            // Without its rounding no trace is right.
+            // Without its rounding, no trace agrees.
             assert!(!Comparison::of(&case.problem, &found, &truth, 0.0).traces.is_empty(), "{} {route:?}", case.name);
         }
     }
 }
 
-/// The largest `bound_error` / ||H||_F that half of the networks have, and all of them, by route: the bound is of the worst case, and of
-/// the products in a pair it knows less than of an entry's.
+/// The largest `bound_error` / ||H||_F of half of the networks, and of all, by route. The bound is for the worst case,
+/// and it knows less about the products in a pair than about those of an entry.
 const MEDIAN: [f64; 2] = [1.5e-4, 8e-5];
 const WORST: [f64; 2] = [2e-3, 1e-3];
 
-/// Theorem 1 is an equality at rank 1, which softplus and GELU networks of Appendix C come close to: without their rounding some bounds of
-/// theirs do not hold.
+/// Theorem 1 is an equality at rank 1, and softplus and GELU networks of Appendix C come close to that: without their
+/// rounding, some of their bounds do not hold.
 #[test]
 fn rounding_covers_trained_networks_and_is_small_and_needed() {
     let test = "rounding_covers_trained_networks_and_is_small_and_needed";
@@ -184,7 +185,7 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
     }
 }
 
-/// Data of every scale, one sample far off the others, and inputs that f32 does not hold exactly.
+/// Data of every scale, one sample far from the others, and inputs that f32 does not hold exactly.
 fn hostile_data() -> Vec<Dataset> {
     let data = appendix_c(20, 0, Stream::TrainData).unwrap();
     let scaled =
@@ -197,15 +198,15 @@ fn hostile_data() -> Vec<Dataset> {
     all
 }
 
-/// Weights of every scale, with the hidden and output weights on scales of their own, some rows and columns 0 (dead units, rank 1), and
-/// weights that f32 does not hold exactly.
+/// Weights of every scale, with separate scales for hidden and output weights, some rows and columns 0 (dead units,
+/// rank 1), and weights that f32 does not hold exactly.
 fn hostile_theta(shape: OneHidden) -> Array2<f64> {
     let scales = [0.0, 1e-30, 1e-15, 1e-4, 1.0, 30.0, 1e4, 1e8, 1e15];
     let mut rows = Vec::new();
     for (seed, (of_w, of_v)) in (0..).zip(scales.iter().flat_map(|w| scales.map(|v| (*w, v)))) {
         let theta = initial_theta(shape, seed, 2.0).into_iter().map(f64::from).enumerate();
         let scaled = theta.map(|(d, theta)| theta * if d < shape.v_bias() { of_w } else { of_v });
-        // Every other network as f32 has it.
+        // Every other network is rounded to f32.
         rows.extend(scaled.map(|theta| if seed % 2 == 0 { f64::from(theta as f32) } else { theta }));
     }
     Array2::from_shape_vec((scales.len() * scales.len(), shape.parameters()), rows).unwrap()
@@ -231,14 +232,15 @@ fn rounding_covers_hostile_networks_or_is_infinite() {
                 all += truth.len();
                 uncovered += Comparison::of(&problem, &found, &truth, 1e-6).traces.len();
             }
-            // Most scales are beyond f32's squares, and a bound of these is refused.
+            // At most scales the squares leave f32, and these get no bounds.
             assert!(5 * bounded > all, "{activation:?}, {route:?}: {bounded} of {all} networks have bounds");
             assert!(uncovered > 0, "{activation:?}, {route:?}");
         }
     }
 }
 
-/// tr H^2 of ||H|| = 1e-20 and of 1e20 is outside of f32, and so are weights beyond it: their rounding is infinite, not wrong.
+/// tr H^2 of ||H|| = 1e-20 and of 1e20 is outside f32, and so are weights beyond it: their rounding is infinite, not
+/// wrong.
 #[test]
 fn what_f32_does_not_hold_has_no_bounds() {
     let test = "what_f32_does_not_hold_has_no_bounds";
@@ -263,7 +265,8 @@ fn what_f32_does_not_hold_has_no_bounds() {
     }
 }
 
-/// Inputs and weights that f32 rounds in their eighth digit, all the same way: the third of their difference, which is y.
+/// Inputs and weights that f32 rounds in their eighth digit, all in the same direction. That is the third digit of y,
+/// which is their difference.
 #[test]
 fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
     let x = |narrow: fn(f64) -> f64| {
@@ -276,14 +279,14 @@ fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
     let theta = array![[-1e5, 1e5, 0.25, 4.0], [-1e5 - 0.0035, 1e5, 0.25, 4.0]];
     for route in ROUTES {
         let Some(mut gpu) = engine("rounding_counts_what_inputs_and_weights_lose_in_f32", route) else { return };
-        // Inputs that are off, and then weights.
+        // First the inputs are off, then the weights.
         for (problem, theta) in [(&exact, theta.select(Axis(0), &[0])), (&narrowed, theta.select(Axis(0), &[1]))] {
             let truth = Truth::of_each(problem, &theta);
             let found = gpu.evaluate(problem, theta.view().into()).unwrap();
             let comparison = Comparison::of(problem, &found, &truth, 1.0);
             comparison.assert_holds(&format!("{route:?}"));
             assert!(found.rounding[0].hessian.is_finite());
-            // The same numbers, taken for exact.
+            // The same numbers, taken as exact.
             let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view().into()).unwrap();
             assert!(!Comparison::of(problem, &found, &truth, 1.0).traces.is_empty(), "{route:?}, {theta}");
         }

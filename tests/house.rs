@@ -1,5 +1,4 @@
-//! How the source is built: modules stand on those that lib.rs lists before them, and no two files stand on each
-//! other.
+//! How the source is built: modules use only those that lib.rs lists before them, and no two files use each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,12 +9,12 @@ use syn::visit::Visit;
 /// A module's path from the crate's root: `["gpu", "kernel"]`.
 type Module = Vec<String>;
 
-/// What a file of src/ uses of others, outside of its tests.
+/// What a file of src/ uses from others, outside its tests.
 #[derive(Default)]
 struct File {
-    /// Every path of several names.
+    /// Every path of more than one name.
     paths: BTreeSet<Vec<String>>,
-    /// What it makes available under another path: the name, and where it comes from.
+    /// The names that it re-exports, and where they come from.
     exports: BTreeMap<String, Vec<String>>,
 }
 
@@ -40,7 +39,7 @@ impl<'ast> Visit<'ast> for File {
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        // One that begins with a type is local.
+        // A path that begins with a type is local.
         if names.len() > 1 && names[0].starts_with(char::is_lowercase) {
             self.paths.insert(names);
         }
@@ -54,7 +53,7 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// The paths of a `use` declaration, each with the name that it has afterwards.
+/// The paths of a `use` declaration, each with the name that it brings into scope.
 fn leaves(tree: &syn::UseTree, before: &[String]) -> Vec<(String, Vec<String>)> {
     let with = |name: &syn::Ident| [before, &[name.to_string()]].concat();
     match tree {
@@ -69,7 +68,7 @@ fn leaves(tree: &syn::UseTree, before: &[String]) -> Vec<(String, Vec<String>)> 
     }
 }
 
-/// Every file of src/ but the program's, by module.
+/// Every file of src/ except the program's, by module.
 fn files() -> BTreeMap<Module, File> {
     fn below(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap() {
@@ -104,7 +103,7 @@ fn files() -> BTreeMap<Module, File> {
     files
 }
 
-/// The file that holds what `path`, written in the file of `module`, means; `None` if it is no file of this crate.
+/// The file that defines `path` as written in the file of `module`; `None` if it is not a file of this crate.
 fn resolve(files: &BTreeMap<Module, File>, module: &Module, path: &[String]) -> Option<Module> {
     let mut at = match path[0].as_str() {
         "crate" => Vec::new(),
@@ -138,7 +137,7 @@ fn resolve_below(files: &BTreeMap<Module, File>, mut at: Module, mut rest: &[Str
     (!at.is_empty()).then_some(at)
 }
 
-/// From each file to those that it uses. A parent that only passes on what its children have does not use them.
+/// From each file to the files that it uses. A parent that only re-exports from its children does not use them.
 fn edges(files: &BTreeMap<Module, File>) -> BTreeMap<Module, BTreeSet<Module>> {
     let used = |module: &Module, file: &File| {
         let passed_on: BTreeSet<&Vec<String>> = file.exports.values().collect();
@@ -148,7 +147,7 @@ fn edges(files: &BTreeMap<Module, File>) -> BTreeMap<Module, BTreeSet<Module>> {
     files.iter().map(|(module, file)| (module.clone(), used(module, file))).collect()
 }
 
-/// lib.rs says which module may stand on which.
+/// lib.rs says which module may use which.
 #[test]
 fn modules_stand_on_those_listed_before_them() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
@@ -186,8 +185,9 @@ fn no_files_stand_on_each_other() {
     assert!(circles.is_empty(), "files that stand on each other:\n{}", circles.join("\n"));
 }
 
-/// Names with one meaning in several files: the arguments of each command, the vectors of each instruction set, the activations of
-/// training and of evaluation, and what a forward pass leaves in the reference and its twin on the processor.
+/// Names with one meaning in several files: the arguments of each command, the vectors of each instruction set, the
+/// activations of training and of evaluation, and what a forward pass leaves in the reference and its twin on the
+/// processor.
 const SHARED_NAMES: [&str; 9] = ["Args", "F32x8", "F64x4", "Gelu", "Linear", "Sigmoid", "Softplus", "Tanh", "Terms"];
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whatever cuts a sweep off, going on with it ends in the bytes of a sweep that nothing disturbed.
+//! Whatever interrupts a sweep, going on with it ends in the bytes of an undisturbed sweep.
 #![cfg(unix)]
 
 mod support;
@@ -25,21 +25,21 @@ use support::command::{assert_same_columns, columns, fail, manifest, send, sharp
 use support::cut::cut;
 use tempfile::{TempDir, tempdir};
 
-/// A sweep of some half a second on one core, in chunks of at most 1456 seeds (1 MiB).
+/// A sweep of about half a second on one core, in chunks of at most 1456 seeds (1 MiB).
 const SWEEP: [&str; 9] = ["sweep", "--backend", "cpu", "--seeds", "6000", "--max-steps", "800", "--memory", "1"];
 
 fn sweep_to(dir: &str) -> Vec<&str> {
     [&SWEEP[..], &["--out", dir]].concat()
 }
 
-/// A folder with the undisturbed sweep in it.
+/// A folder that holds the undisturbed sweep.
 fn with_undisturbed() -> TempDir {
     let dir = tempdir().unwrap();
     succeed(dir.path(), &sweep_to("undisturbed"));
     dir
 }
 
-/// A folder with the undisturbed sweep and one that was cut off once its journal had rows, but not all.
+/// A folder that holds the undisturbed sweep and one that was interrupted once its journal had some rows, but not all.
 fn with_cut() -> TempDir {
     let dir = with_undisturbed();
     cut(dir.path(), &sweep_to("run"), "run");
@@ -61,7 +61,7 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
         start.elapsed()
     };
     let (mut amid, mut seen) = (0, Vec::new());
-    // Twenty moments, and more where a loaded machine let most of them fall before the first or after the last finished row.
+    // Twenty moments, and more where a busy machine puts most of them before the first or after the last finished row.
     for k in 0..100 {
         if k >= 20 && amid >= 4 {
             break;
@@ -74,17 +74,17 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
         child.wait().unwrap();
         let run = dir.path().join("run");
         let lines = std::fs::read_to_string(run.join("journal")).map_or(0, |journal| journal.lines().count());
-        // Its first line says what the run is; the others are finished rows.
+        // Its first line says what the run is; the others list finished rows.
         amid += u32::from(lines > 1);
         seen.push(format!("{:.0} %: {lines} lines", 100.0 * fraction));
-        // Killed before it began: what a requeued job does.
+        // Killed before it began, like a requeued job.
         let args = if run.exists() { vec!["resume", "run"] } else { sweep_to("run") };
         succeed(dir.path(), &args);
         assert_as_undisturbed(&dir);
         std::fs::remove_dir_all(&run).unwrap();
     }
     assert!(amid >= 4, "only {amid} of 100 kills came between the first and the last finished row: {seen:?}");
-    // What was killed while it made its directory is gone with the next sweep to the same place.
+    // What a run that was killed while it made its directory has left goes with the next sweep to the same place.
     succeed(dir.path(), &sweep_to("run"));
     let names: Vec<String> =
         std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -94,11 +94,11 @@ fn a_sweep_killed_at_twenty_random_moments_ends_in_the_same_bytes() {
 #[test]
 fn ctrl_c_leaves_a_consistent_run_and_says_how_to_go_on() {
     let dir = with_undisturbed();
-    let (mut child, said) = start(dir.path(), &sweep_to("run"));
+    let (mut child, stderr) = start(dir.path(), &sweep_to("run"));
     send(&child, Signal::SIGINT);
-    let (status, said) = (child.wait().unwrap(), said.join().unwrap());
-    assert_eq!(status.code(), Some(130), "{said}");
-    let command = said.split("go on with: sharpsweep ").nth(1).expect("the command that resumes").trim();
+    let (status, stderr) = (child.wait().unwrap(), stderr.join().unwrap());
+    assert_eq!(status.code(), Some(130), "{stderr}");
+    let command = stderr.split("go on with: sharpsweep ").nth(1).expect("the command that resumes").trim();
     assert_eq!(command, "resume run");
     succeed(dir.path(), &command.split(' ').collect::<Vec<_>>());
     assert_as_undisturbed(&dir);
@@ -114,21 +114,21 @@ fn a_write_that_fails_says_what_to_do_and_nothing_is_lost() {
         Command::new("bash").current_dir(dir.path()).args(["-c", &script]).output().unwrap()
     };
     let output = limited("resume run --memory 1");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
     for part in ["theta.npy", "File too large", "finished rows are kept", "make room", "sharpsweep resume run"] {
-        assert!(said.contains(part), "{part}: {said}");
+        assert!(stderr.contains(part), "{part}: {stderr}");
     }
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
-    // Where not even the columns have room, nothing is left.
+    // If there is no room even for the columns, nothing is left.
     let output = limited(&sweep_to("other").join(" "));
     assert_eq!(output.status.code(), Some(1));
     let names: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
 }
 
-/// A file system of its own, in a mount namespace of its own: where the machine does not allow one, the test above stands alone.
+/// A file system in a mount namespace of its own. Where the machine does not allow one, only the test above runs.
 #[test]
 fn a_full_disk_is_no_loss() {
     let dir = with_undisturbed();
@@ -140,7 +140,7 @@ fn a_full_disk_is_no_loss() {
         return;
     }
     let binary = env!("CARGO_BIN_EXE_sharpsweep");
-    // Too small from the start it is refused; then something else takes the room that there was.
+    // If it is too small from the start, the sweep is refused; later, something else takes the room that there was.
     let script = format!(
         "mkdir small; mount -t tmpfs -o size=700k none small; {binary} {sweep} && exit 9; test -z \"$(ls -A small)\"; \
          mount -o remount,size=64m small; {binary} {sweep} & until [ -e small/run/journal ]; do :; done; kill -STOP $!; \
@@ -149,10 +149,10 @@ fn a_full_disk_is_no_loss() {
         sweep = sweep_to("small/run").join(" ")
     );
     let output = Command::new("unshare").current_dir(dir.path()).args(namespace).arg(script).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}");
-    assert!(said.contains("6000 networks would take") && said.contains("networks fit"), "{said}");
-    assert!(said.contains("No space left on device") && said.contains("make room"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("6000 networks would take") && stderr.contains("networks fit"), "{stderr}");
+    assert!(stderr.contains("No space left on device") && stderr.contains("make room"), "{stderr}");
     assert_as_undisturbed(&dir);
 }
 
@@ -169,7 +169,7 @@ fn resume_is_idempotent() {
         assert!(String::from_utf8_lossy(&output.stderr).contains("nothing to do"));
         assert_eq!(std::fs::read(run.join("manifest.json")).unwrap(), before);
     }
-    // Its counts and times are those of both sittings.
+    // Its counts and times are the sums of both sittings.
     let (run, undisturbed) = (manifest(&run), manifest(&dir.path().join("undisturbed")));
     assert_eq!(run["outcome"], undisturbed["outcome"]);
     assert!(run["seconds"]["total"].as_f64().unwrap() >= run["seconds"]["train"].as_f64().unwrap());
@@ -189,14 +189,14 @@ fn resume_refuses_another_spec_and_shows_the_difference() {
     for (from, to, says) in cases {
         assert!(original.contains(from), "{from}");
         std::fs::write(&path, original.replacen(from, to, 1)).unwrap();
-        let said = fail(dir.path(), &["resume", "run"], 1);
-        assert!(said.contains(says), "{says}: {said}");
+        let stderr = fail(dir.path(), &["resume", "run"], 1);
+        assert!(stderr.contains(says), "{says}: {stderr}");
     }
     std::fs::write(&path, original).unwrap();
-    let said = fail(dir.path(), &["resume", "run", "--backend", "reference"], 1);
-    assert!(said.contains("engine: `cpu` there, `reference` here"), "{said}");
-    let said = fail(dir.path(), &["resume", "run", "--route", "pairwise"], 1);
-    assert!(said.contains("route to tr H^2: `assembled` there, `pairwise` here"), "{said}");
+    let stderr = fail(dir.path(), &["resume", "run", "--backend", "reference"], 1);
+    assert!(stderr.contains("engine: `cpu` there, `reference` here"), "{stderr}");
+    let stderr = fail(dir.path(), &["resume", "run", "--route", "pairwise"], 1);
+    assert!(stderr.contains("route to tr H^2: `assembled` there, `pairwise` here"), "{stderr}");
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
 }
@@ -210,8 +210,8 @@ fn resume_refuses_other_data_and_shows_the_difference() {
     let last = changed.len() - 1;
     changed[last] ^= 1;
     std::fs::write(&path, changed).unwrap();
-    let said = fail(dir.path(), &["resume", "run"], 1);
-    assert!(said.contains("data.hash: \"") && said.contains("here: the data"), "{said}");
+    let stderr = fail(dir.path(), &["resume", "run"], 1);
+    assert!(stderr.contains("data.hash: \"") && stderr.contains("here: the data"), "{stderr}");
     std::fs::write(&path, original).unwrap();
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
@@ -240,8 +240,8 @@ fn damage_is_said_and_nothing_is_lost() {
         damage(&mut damaged);
         std::fs::write(&path, &damaged).unwrap();
         let before = columns(&run);
-        let said = fail(dir.path(), &["resume", "run"], 1);
-        assert!(said.contains(file) && said.contains(says), "{file}, {says}: {said}");
+        let stderr = fail(dir.path(), &["resume", "run"], 1);
+        assert!(stderr.contains(file) && stderr.contains(says), "{file}, {says}: {stderr}");
         assert_eq!(columns(&run), before, "{file}: a refused resume must not change a column");
         assert_eq!(std::fs::read(&path).unwrap(), damaged, "{file}");
         std::fs::write(&path, &whole).unwrap();
@@ -254,8 +254,8 @@ fn damage_is_said_and_nothing_is_lost() {
     for file in ["journal", "steps.npy"] {
         let (here, away) = (run.join(file), dir.path().join("away"));
         std::fs::rename(&here, &away).unwrap();
-        let said = fail(dir.path(), &["resume", "run"], 1);
-        assert!(said.contains(file) && said.contains("missing"), "{said}");
+        let stderr = fail(dir.path(), &["resume", "run"], 1);
+        assert!(stderr.contains(file) && stderr.contains("missing"), "{stderr}");
         std::fs::rename(&away, &here).unwrap();
     }
     succeed(dir.path(), &["resume", "run"]);
@@ -266,12 +266,12 @@ fn damage_is_said_and_nothing_is_lost() {
 fn a_second_process_on_the_same_directory_is_refused() {
     let dir = with_undisturbed();
     let (mut child, _) = start(dir.path(), &sweep_to("run"));
-    // Held, so that it cannot finish before the others come.
+    // Held back, so that it cannot finish before the others come.
     send(&child, Signal::SIGSTOP);
-    let said = fail(dir.path(), &["resume", "run"], 1);
-    assert!(said.contains("is being written by another sharpsweep process"), "{said}");
-    let said = fail(dir.path(), &sweep_to("run"), 1);
-    assert!(said.contains("already holds a run"), "{said}");
+    let stderr = fail(dir.path(), &["resume", "run"], 1);
+    assert!(stderr.contains("is being written by another sharpsweep process"), "{stderr}");
+    let stderr = fail(dir.path(), &sweep_to("run"), 1);
+    assert!(stderr.contains("already holds a run"), "{stderr}");
     send(&child, Signal::SIGCONT);
     let finished = child.wait().unwrap();
     assert!(finished.success());
@@ -282,13 +282,13 @@ fn a_second_process_on_the_same_directory_is_refused() {
 fn progress_is_one_json_line_a_chunk_and_nothing_when_piped() {
     let dir = tempdir().unwrap();
     let output = succeed(dir.path(), &sweep_to("quiet"));
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 2, "only which engine computes, and what to do where few converged: {said}");
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(stderr.lines().count(), 2, "only which engine computes, and what to do where few converged: {stderr}");
     let output = succeed(dir.path(), &[&sweep_to("json")[..], &["--progress", "json"]].concat());
-    let said = String::from_utf8(output.stderr).unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
     let mut next = 0;
     let mut converged = 0;
-    for line in said.lines().skip(1) {
+    for line in stderr.lines().skip(1) {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(line["first_row"], next);
         next += line["chunk"].as_u64().unwrap();
@@ -300,12 +300,12 @@ fn progress_is_one_json_line_a_chunk_and_nothing_when_piped() {
     assert_eq!(manifest(&dir.path().join("json"))["outcome"]["converged"], converged);
 }
 
-/// An engine that fails when its script says so.
+/// An engine that fails where its script says so.
 struct Failing<E> {
     inner: E,
-    /// Calls so far, over all engines of a run.
+    /// The calls so far, over all engines of a run.
     calls: &'static AtomicUsize,
-    /// What goes wrong at a call of `train` (even numbers) or `evaluate` (odd ones) over this many networks.
+    /// What goes wrong at a call of `train` (even numbers) or `evaluate` (odd ones) with this many networks.
     script: fn(usize, usize) -> Option<EngineError>,
     before: fn(usize, &E),
 }
@@ -332,7 +332,7 @@ impl<E: Engine> Engine for Failing<E> {
     }
 
     fn smallest_batch(&self) -> usize {
-        // The same on every machine, so that the scripts below meet the same chunks.
+        // The same on every machine, so that the scripts below see the same chunks.
         256
     }
 
@@ -380,7 +380,7 @@ fn experiment() -> Experiment {
 
 type Open<'a> = &'a dyn Fn() -> Result<Box<dyn Engine>, EngineError>;
 
-/// Runs or goes on with the sweep in `dir` on the engines of `open`; what it told, and how it ended.
+/// Runs the sweep in `dir` on the engines of `open`, or goes on with it; returns what it reported and how it ended.
 fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     let experiment = experiment();
     let engine = open().unwrap();
@@ -393,16 +393,16 @@ fn run(dir: &Path, open: Open<'_>) -> (Vec<String>, Result<Ended, SweepError>) {
     };
     let stop = Stop::default();
     let sweep = Sweep { experiment: &experiment, given: None, earlier: None, memory: 1 << 19, stop: &stop };
-    let mut told = Vec::new();
+    let mut messages = Vec::new();
     let ended = sweep.run(engine, open, &mut writer, &mut |event| {
         if let Event::Mended(what) = event {
-            told.push(what);
+            messages.push(what);
         }
     });
     if let Ok(Ended::Finished) = ended {
         writer.finish().unwrap();
     }
-    (told, ended)
+    (messages, ended)
 }
 
 fn lost() -> Option<EngineError> {
@@ -415,14 +415,14 @@ fn a_lost_device_is_opened_again_and_its_chunk_redone() {
     let dir = tempdir().unwrap();
     let (whole, disturbed) = (dir.path().join("whole"), dir.path().join("disturbed"));
     run(&whole, &|| Ok(Box::new(Cpu::default()))).1.unwrap();
-    // The first training, an evaluation later on, and three times in a row.
+    // The first training, a later evaluation, and three times in a row.
     let script = |call, _| matches!(call, 0 | 6 | 11 | 12 | 13).then(lost).flatten();
     let open =
         || Ok(Box::new(Failing { inner: Cpu::default(), calls: &CALLS, script, before: |_, _| {} }) as Box<dyn Engine>);
-    let (told, ended) = run(&disturbed, &open);
+    let (messages, ended) = run(&disturbed, &open);
     assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
-    assert_eq!(told.len(), 5, "{told:?}");
-    assert!(told[4].contains("attempt 3 of 3"), "{told:?}");
+    assert_eq!(messages.len(), 5, "{messages:?}");
+    assert!(messages[4].contains("attempt 3 of 3"), "{messages:?}");
     assert_same_columns(&disturbed, &whole);
 }
 
@@ -433,16 +433,16 @@ fn a_device_that_stays_lost_ends_the_sitting_with_every_finished_row_kept() {
     let (whole, disturbed) = (dir.path().join("whole"), dir.path().join("disturbed"));
     run(&whole, &|| Ok(Box::new(Cpu::default()))).1.unwrap();
     let script = |call, _| if call >= 6 { lost() } else { None };
-    // It can be opened the first time only.
+    // It can be opened only once.
     let open = || match CALLS.load(Ordering::Relaxed) {
         0 => {
             Ok(Box::new(Failing { inner: Cpu::default(), calls: &CALLS, script, before: |_, _| {} }) as Box<dyn Engine>)
         }
         _ => Err(EngineError::NoAdapter("gone".into())),
     };
-    let (told, ended) = run(&disturbed, &open);
+    let (messages, ended) = run(&disturbed, &open);
     assert!(matches!(ended, Err(SweepError::Engine(EngineError::DeviceLost(_)))), "{ended:?}");
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(messages.len(), 3, "{messages:?}");
     let kept = Run::open(&disturbed).unwrap();
     assert_eq!(kept.manifest().state, State::Running);
     // Six calls are three chunks: 256 seeds, then as many as 512 KiB hold.
@@ -463,10 +463,10 @@ fn a_device_without_enough_memory_gets_smaller_chunks() {
     let script = |_, networks| (networks > 100).then(|| EngineError::OutOfMemory("a test".into()));
     let open =
         || Ok(Box::new(Failing { inner: Cpu::default(), calls: &CALLS, script, before: |_, _| {} }) as Box<dyn Engine>);
-    let (told, ended) = run(&disturbed, &open);
+    let (messages, ended) = run(&disturbed, &open);
     assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
-    assert_eq!(told.len(), 2, "256, 128, 64: {told:?}");
-    assert!(told[1].contains("64 networks a chunk"), "{told:?}");
+    assert_eq!(messages.len(), 2, "256, 128, 64: {messages:?}");
+    assert!(messages[1].contains("64 networks per chunk"), "{messages:?}");
     assert_same_columns(&disturbed, &whole);
 }
 
@@ -487,8 +487,8 @@ fn a_graphics_device_that_is_really_lost_is_opened_again() {
         }
     };
     let open = || Ok(Box::new(Failing { inner: gpu(), calls: &CALLS, script: |_, _| None, before }) as Box<dyn Engine>);
-    let (told, ended) = run(&disturbed, &open);
+    let (messages, ended) = run(&disturbed, &open);
     assert!(matches!(ended, Ok(Ended::Finished)), "{ended:?}");
-    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(messages.len(), 3, "{messages:?}");
     assert_same_columns(&disturbed, &whole);
 }

@@ -1,6 +1,7 @@
-//! Runs of every kind, killed at random moments and gone on with as the program says, end in the bytes of the undisturbed run.
+//! Runs of every kind, killed at random moments and continued as the program says, end in the bytes of the undisturbed
+//! run.
 //!
-//! `SHARPSWEEP_KILLS` says how many kills each kind takes; without it a few, so that the suite stays short.
+//! `SHARPSWEEP_KILLS` is the number of kills of each kind; without it there are a few, so that the suite stays short.
 #![cfg(unix)]
 
 mod support;
@@ -22,7 +23,8 @@ fn kills() -> u32 {
     std::env::var("SHARPSWEEP_KILLS").map_or(4, |count| count.parse().expect("SHARPSWEEP_KILLS is a number"))
 }
 
-/// Starts the program in `dir` and, after a random part of `whole`, kills it or asks it to end. Whether it was still at work.
+/// Starts the program in `dir` and, after a random part of `whole`, kills it or asks it to end. Returns whether it was
+/// still at work.
 fn disturbed(dir: &Path, args: &[&str], whole: Duration, [moment, signal]: [u32; 2]) -> bool {
     let mut child = sharpsweep(dir, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     std::thread::sleep(whole.mul_f64(f64::from(moment) / f64::from(u32::MAX)));
@@ -31,16 +33,16 @@ fn disturbed(dir: &Path, args: &[&str], whole: Duration, [moment, signal]: [u32;
         send(&child, signal);
     }
     let ended = child.wait().unwrap();
-    // Stopped in its own way, or ended by the signal; or it was done by then.
+    // It stopped in its own way, was ended by the signal, or was already done.
     let stopped = ended.code() == Some(130) || ended.signal() == Some(signal as i32);
     assert!(stopped || ended.success(), "{args:?}: {ended:?} after {signal}");
     stopped
 }
 
-/// Begins the run or grid of `args` again and again, disturbs each twice, lets it be finished and compares it with the undisturbed one,
-/// until [`kills`] disturbances have come while there was work.
+/// Begins the run or grid of `args` again and again, disturbs each twice, lets it finish and compares it with the
+/// undisturbed one, until [`kills`] disturbances came while there was work.
 ///
-/// `seed` makes the moments those of this kind; `runs` are the runs in `run`.
+/// `seed` makes the random moments of this kind; `runs` are the runs in `run`.
 fn assert_no_kill_shows(kind: &str, seed: u32, dir: &Path, args: &[&str], runs: &[&str]) {
     let begin = |out| [args, &["--out", out]].concat();
     succeed(dir, &begin("undisturbed"));
@@ -48,16 +50,16 @@ fn assert_no_kill_shows(kind: &str, seed: u32, dir: &Path, args: &[&str], runs: 
     succeed(dir, &begin("timed"));
     let whole = start.elapsed();
     let (mut sent, mut amid, mut rounds) = (0, 0, 0);
-    // Shorter while moments come too late: what is gone on with has less to do, and a machine may have got less busy.
+    // Shorter while moments come too late: a continued run has less to do, and the machine may be less busy.
     let mut reach = whole;
     while amid < kills() {
         assert!(sent < 10 * kills(), "only {amid} of {sent} kills came while there was work");
         rounds += 1;
-        // Twice, so that what goes on with a run is disturbed as well.
+        // Twice, so that the continuation is disturbed as well.
         for _ in 0..2 {
             sent += 1;
             let [moment, signal, ..] = philox4x32_10([sent, seed, 0, 0], [60, 5]);
-            // Killed before its directory was there: what a requeued job does.
+            // Killed before its directory was there, like a requeued job.
             let command = if dir.join("run").exists() { vec!["resume", "run"] } else { begin("run") };
             if disturbed(dir, &command, reach, [moment, signal]) {
                 amid += 1;
@@ -82,7 +84,7 @@ fn assert_no_kill_shows(kind: &str, seed: u32, dir: &Path, args: &[&str], runs: 
     ));
 }
 
-/// A sweep of some tenths of a second in several chunks.
+/// A sweep of some tenths of a second, in several chunks.
 fn assert_no_kill_of_a_sweep_shows(kind: &str, seed: u32, options: &[&str]) {
     let dir = tempdir().unwrap();
     assert_no_kill_shows(

@@ -1,5 +1,5 @@
-//! Sizes, names and files that are too much for the machine or are not what they seem: each is refused with a sentence, and nothing
-//! ends in an abort, a panic or a wait without end.
+//! Sizes, names and files that are too much for the machine or are not what they seem: each is refused with a sentence,
+//! and nothing ends in an abort, a panic or an endless wait.
 
 mod support;
 
@@ -12,10 +12,10 @@ use ndarray_npy::{read_npy, write_npy};
 use support::command::{ended_within, fail, sharpsweep, succeed};
 use tempfile::tempdir;
 
-/// Far longer than a refusal takes, on a machine with other things to do.
+/// Far longer than a refusal takes on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn said(output: &Output) -> String {
+fn stderr_of(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -61,11 +61,11 @@ fn counts_that_do_not_fit_are_refused_before_any_work_with_what_would() {
     for (line, code, says) in cases {
         let args: Vec<&str> = line.split(' ').collect();
         let output = ended_within(&mut sharpsweep(dir.path(), &args), LIMIT);
-        assert_eq!(output.status.code(), Some(*code), "{line}: {}", said(&output));
-        assert!(said(&output).contains(says) && said(&output).len() < 600, "{line}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(*code), "{line}: {}", stderr_of(&output));
+        assert!(stderr_of(&output).contains(says) && stderr_of(&output).len() < 600, "{line}: {}", stderr_of(&output));
         assert_eq!(names(dir.path()), [""; 0], "{line}");
     }
-    // The last seeds that there are can be had.
+    // The last possible seeds work.
     let last = format!("18446744073709551600..{MOST}");
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", &last, "--max-steps", "3", "--out", "last"]);
     let seeds: Array1<u64> = read_npy(dir.path().join("last/seed.npy")).unwrap();
@@ -77,7 +77,7 @@ fn a_budget_of_memory_beyond_counting_is_no_limit() {
     let dir = tempdir().unwrap();
     let sweep = ["sweep", "--backend", "cpu", "--seeds", "3000", "--max-steps", "5", "--progress", "json"];
     let output = succeed(dir.path(), &[&sweep[..], &["--memory", "17592186044416", "--out", "run"]].concat());
-    assert!(said(&output).lines().count() < 30, "a network a chunk: {}", said(&output));
+    assert!(stderr_of(&output).lines().count() < 30, "one network per chunk: {}", stderr_of(&output));
 }
 
 #[test]
@@ -110,16 +110,16 @@ fn a_file_that_announces_more_than_it_holds_is_refused() {
             "evaluate --backend cpu --theta bad.npy --x x.npy --q q.npy --out run",
         ] {
             let output = ended_within(&mut sharpsweep(dir.path(), &line.split(' ').collect::<Vec<_>>()), LIMIT);
-            assert_eq!(output.status.code(), Some(1), "{line}, {shape}: {}", said(&output));
-            assert!(said(&output).contains("bad.npy") && said(&output).len() < 600, "{}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{line}, {shape}: {}", stderr_of(&output));
+            assert!(stderr_of(&output).contains("bad.npy") && stderr_of(&output).len() < 600, "{}", stderr_of(&output));
         }
     }
-    // A header of nothing that makes sense is not shown at length.
+    // A nonsense header is not shown at length.
     let mut garbage = b"\x93NUMPY\x01\x00\xf0\x1f".to_vec();
     garbage.extend([b'('; 0x1ff0]);
     std::fs::write(dir.path().join("bad.npy"), garbage).unwrap();
     let output = ended_within(&mut sharpsweep(dir.path(), &["sweep", "--x", "bad.npy", "--q", "q.npy"]), LIMIT);
-    assert!(output.status.code() == Some(1) && said(&output).len() < 300, "{}", said(&output));
+    assert!(output.status.code() == Some(1) && stderr_of(&output).len() < 300, "{}", stderr_of(&output));
 }
 
 #[test]
@@ -131,10 +131,10 @@ fn a_report_shows_what_a_column_with_a_false_header_allows() {
         let whole = std::fs::read(&path).unwrap();
         announcing(&path, "(10000000000, 2)");
         let output = ended_within(&mut sharpsweep(dir.path(), &["report", "run", "--out", column]), 4 * LIMIT);
-        assert!(output.status.success(), "{column}: {}", said(&output));
+        assert!(output.status.success(), "{column}: {}", stderr_of(&output));
         for command in ["duplicates", "resume"] {
             let output = ended_within(&mut sharpsweep(dir.path(), &[command, "run"]), LIMIT);
-            assert!(matches!(output.status.code(), Some(0 | 1)), "{command}, {column}: {}", said(&output));
+            assert!(matches!(output.status.code(), Some(0 | 1)), "{command}, {column}: {}", stderr_of(&output));
         }
         std::fs::write(&path, whole).unwrap();
     }
@@ -145,7 +145,11 @@ fn too_many_threads_are_as_many_as_make_sense() {
     let dir = tempdir().unwrap();
     let args = ["sweep", "--backend", "cpu", "--seeds", "20", "--max-steps", "20", "--out", "run"];
     let output = ended_within(sharpsweep(dir.path(), &args).env("RAYON_NUM_THREADS", "100000"), LIMIT);
-    assert!(output.status.success() && said(&output).contains("RAYON_NUM_THREADS is 100000"), "{}", said(&output));
+    assert!(
+        output.status.success() && stderr_of(&output).contains("RAYON_NUM_THREADS is 100000"),
+        "{}",
+        stderr_of(&output)
+    );
 }
 
 #[test]
@@ -184,10 +188,14 @@ fn a_run_is_made_in_an_empty_directory_of_any_kind() {
     let here = dir.path().join("here");
     std::fs::create_dir(&here).unwrap();
     let output = sweep(&here, ".");
-    assert!(output.status.success() && here.join("manifest.json").exists(), "{}", said(&output));
+    assert!(output.status.success() && here.join("manifest.json").exists(), "{}", stderr_of(&output));
     assert!(names(&here).iter().all(|name| !name.starts_with('.')), "{:?}", names(&here));
     let output = sweep(&here, ".");
-    assert!(output.status.code() == Some(1) && said(&output).contains("already holds a run"), "{}", said(&output));
+    assert!(
+        output.status.code() == Some(1) && stderr_of(&output).contains("already holds a run"),
+        "{}",
+        stderr_of(&output)
+    );
     let grid = ["sweep", "--backend", "cpu", "--seeds", "2", "--max-steps", "2", "--hidden", "2,3", "--out", "grid"];
     std::fs::create_dir(dir.path().join("grid")).unwrap();
     succeed(dir.path(), &grid);
@@ -195,7 +203,7 @@ fn a_run_is_made_in_an_empty_directory_of_any_kind() {
     // As long as a file system allows.
     let long = "n".repeat(255);
     let output = sweep(dir.path(), &long);
-    assert!(output.status.success() && dir.path().join(&long).is_dir(), "{}", said(&output));
+    assert!(output.status.success() && dir.path().join(&long).is_dir(), "{}", stderr_of(&output));
 }
 
 #[cfg(unix)]
@@ -237,10 +245,10 @@ mod unix {
             "SHARPSWEEP evaluate --theta pipe --out e --backend cpu".into(),
         ] {
             let output = bash(dir.path(), &script);
-            assert!(output.status.code() == Some(1), "{script}: {}", said(&output));
-            assert!(said(&output).contains("a pipe or a device"), "{script}: {}", said(&output));
+            assert!(output.status.code() == Some(1), "{script}: {}", stderr_of(&output));
+            assert!(stderr_of(&output).contains("a pipe or a device"), "{script}: {}", stderr_of(&output));
         }
-        // In a run that came from elsewhere, too.
+        // Also in a run that came from elsewhere.
         let args = ["sweep", "--backend", "cpu", "--seeds", "20", "--max-steps", "200", "--out", "run"];
         succeed(dir.path(), &args);
         for file in ["manifest.json", "status.npy", "theta.npy"] {
@@ -250,12 +258,12 @@ mod unix {
             bash(dir.path(), &format!("mkfifo run/{file}"));
             for command in ["duplicates", "resume"] {
                 let output = ended_within(&mut sharpsweep(dir.path(), &[command, "run"]), LIMIT);
-                // A finished run is resumed without a look at its weights.
+                // A finished run is resumed without reading its weights.
                 let untouched = command == "resume" && file == "theta.npy";
                 assert!(
-                    untouched || said(&output).contains("a pipe or a device"),
+                    untouched || stderr_of(&output).contains("a pipe or a device"),
                     "{command}, {file}: {}",
-                    said(&output)
+                    stderr_of(&output)
                 );
             }
             std::fs::remove_file(&path).unwrap();
@@ -267,8 +275,8 @@ mod unix {
     fn a_limit_on_file_sizes_is_an_error_like_any_other() {
         let dir = tempdir().unwrap();
         let output = bash(dir.path(), "ulimit -f 4; SHARPSWEEP sweep --backend cpu --seeds 9000 --out run");
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("File too large"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", stderr_of(&output));
+        assert!(stderr_of(&output).contains("File too large"), "{}", stderr_of(&output));
         assert_eq!(names(dir.path()), [""; 0]);
     }
 
@@ -277,7 +285,7 @@ mod unix {
         let dir = tempdir().unwrap();
         let sweep = "exec SHARPSWEEP sweep --backend cpu --seeds 2 --max-steps 2 --out run";
         let output = bash(dir.path(), &format!("mkdir .run.new-$$; {sweep}"));
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", stderr_of(&output));
     }
 
     #[test]
@@ -295,13 +303,13 @@ mod unix {
                 .wait_with_output()
                 .unwrap();
             assert_eq!(output.status.code(), Some(1));
-            assert!(said(&output).contains("cannot write the results"), "{}", said(&output));
+            assert!(stderr_of(&output).contains("cannot write the results"), "{}", stderr_of(&output));
         }
         let output = bash(dir.path(), "set -o pipefail; SHARPSWEEP resume 0 | true");
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", stderr_of(&output));
     }
 
-    /// A file system of its own, in a mount namespace of its own, where the machine allows one.
+    /// A file system in a mount namespace of its own, if the machine allows one.
     #[test]
     fn an_empty_volume_takes_a_run() {
         let dir = tempdir().unwrap();
@@ -315,6 +323,6 @@ mod unix {
             return;
         }
         let output = Command::new("unshare").current_dir(dir.path()).args(namespace).arg(script).output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", stderr_of(&output));
     }
 }

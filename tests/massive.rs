@@ -1,4 +1,4 @@
-//! Sweeps in parts and in many: however the seeds are cut, the same bytes; and what is made of many runs at once.
+//! Sweeps in parts and many sweeps: the same bytes however the seeds are cut; and what is made of many runs at once.
 
 mod support;
 
@@ -17,8 +17,8 @@ fn sweep<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&SWEEP[..], more].concat()
 }
 
-/// The engines of this machine, each with the option that takes it. Without a graphics adapter the test fails, or says that the
-/// gpu engine is skipped.
+/// The engines of this machine, each with the option that takes it. Without a graphics adapter the test fails, or says
+/// that it skips the gpu engine.
 fn engines(test: &str) -> Vec<&'static str> {
     let gpu = support::gpu::gpu(test, Tuning::default()).map(|_| "gpu");
     ["cpu"].into_iter().chain(gpu).collect()
@@ -97,9 +97,9 @@ fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
     shard("2/3", "reference", ["reference", "60", "all"]);
     shard("2/4", "overlapping", ["cpu", "60", "all"]);
     let refused = |args: &[&str], says: &[&str]| {
-        let said = fail(dir.path(), &[&["merge", "--out", "out"], args].concat(), 1);
+        let stderr = fail(dir.path(), &[&["merge", "--out", "out"], args].concat(), 1);
         for part in says {
-            assert!(said.contains(part), "{part}: {said}");
+            assert!(stderr.contains(part), "{part}: {stderr}");
         }
         assert!(!dir.path().join("out").exists());
     };
@@ -117,7 +117,7 @@ fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
     fail(dir.path(), &["merge", "--out", "out"], 2);
     fail(dir.path(), &["sweep", "--seeds", "3", "--shard", "2/7", "--out", "out"], 2);
     fail(dir.path(), &["sweep", "--shard", "0/7", "--out", "out"], 2);
-    // Asked for, it says whose seeds are whose.
+    // If asked, it says which seeds each part has.
     succeed(dir.path(), &["merge", "--out", "mixed", "--allow-mixed-engines", "1", "reference", "3"]);
     let mixed = manifest(&dir.path().join("mixed"));
     assert_eq!(mixed["engine"]["engine"], "cpu + reference");
@@ -125,9 +125,9 @@ fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
         (&mixed["parts"][1]["first_seed"], &mixed["parts"][1]["engine"]["engine"]),
         (&433.into(), &"reference".into())
     );
-    let said = fail(dir.path(), &["merge", "--out", "mixed", "1", "2", "3"], 1);
-    assert!(said.contains("already holds a run"), "{said}");
-    // A part that is not finished is named, with what finishes it.
+    let stderr = fail(dir.path(), &["merge", "--out", "mixed", "1", "2", "3"], 1);
+    assert!(stderr.contains("already holds a run"), "{stderr}");
+    // An unfinished part is named, with the command that finishes it.
     cut(
         dir.path(),
         &["sweep", "--backend", "cpu", "--seeds", "2000", "--max-steps", "9", "--shard", "1/2", "--out", "slow"],
@@ -169,9 +169,9 @@ fn keep_decides_which_weights_are_there_and_changes_nothing_else() {
     all.remove("theta");
     converged.remove("theta");
     assert!(all == converged && all == summary);
-    let said = fail(dir.path(), &["duplicates", "summary"], 1);
-    assert!(said.contains("--keep summary"), "{said}");
-    // All three are resumed and merged alike.
+    let stderr = fail(dir.path(), &["duplicates", "summary"], 1);
+    assert!(stderr.contains("--keep summary"), "{stderr}");
+    // All three are resumed and merged in the same way.
     for keep in ["converged", "summary"] {
         for part in ["1/2", "2/2"] {
             let out = format!("{keep}-{}", &part[..1]);
@@ -229,7 +229,7 @@ fn lists_of_parameters_give_a_run_each_and_a_table_over_them() {
     let table = std::fs::read_to_string(dir.path().join("grid/table.csv")).unwrap();
     let names: Vec<&str> = table.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(names, GRID_RUNS);
-    // Each is the run that its parameters give alone.
+    // Each equals the run of its parameters alone.
     let alone = [
         "sweep",
         "--backend",
@@ -250,12 +250,12 @@ fn lists_of_parameters_give_a_run_each_and_a_table_over_them() {
     let output = succeed(dir.path(), &["resume", "grid", "--json"]);
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["runs"].as_array().unwrap().len(), 8);
-    let said = fail(dir.path(), &[&GRID[..], &["--out", "grid"]].concat(), 1);
-    assert!(said.contains("already holds"), "{said}");
-    let said = fail(dir.path(), &["duplicates", "grid"], 1);
-    assert!(said.contains("is a grid of runs"), "{said}");
-    let said = fail(dir.path(), &["sweep", "--hidden", "3,3", "--out", "twice"], 2);
-    assert!(said.contains("--hidden lists a value twice"), "{said}");
+    let stderr = fail(dir.path(), &[&GRID[..], &["--out", "grid"]].concat(), 1);
+    assert!(stderr.contains("already holds"), "{stderr}");
+    let stderr = fail(dir.path(), &["duplicates", "grid"], 1);
+    assert!(stderr.contains("is a grid of runs"), "{stderr}");
+    let stderr = fail(dir.path(), &["sweep", "--hidden", "3,3", "--out", "twice"], 2);
+    assert!(stderr.contains("--hidden lists a value twice"), "{stderr}");
     fail(dir.path(), &["sweep", "--hidden", "3,0", "--out", "zero"], 2);
 }
 
@@ -265,8 +265,8 @@ fn a_grid_that_was_cut_off_is_resumed_and_one_in_shards_merged() {
     let grid = |out: &'static str| [&GRID[..], &["--seeds", "1500", "--memory", "1", "--out", out]].concat();
     succeed(dir.path(), &grid("whole"));
     cut(dir.path(), &grid("cut"), "cut/tanh-n3-eta0.1");
-    let said = fail(dir.path(), &["resume", "cut/sigmoid-n3-eta0.1/data"], 1);
-    assert!(said.contains("no run directory"), "{said}");
+    let stderr = fail(dir.path(), &["resume", "cut/sigmoid-n3-eta0.1/data"], 1);
+    assert!(stderr.contains("no run directory"), "{stderr}");
     succeed(dir.path(), &["resume", "cut"]);
     assert_same_grids(&dir.path().join("cut"), &dir.path().join("whole"));
     for part in ["1/2", "2/2"] {
@@ -274,8 +274,8 @@ fn a_grid_that_was_cut_off_is_resumed_and_one_in_shards_merged() {
     }
     succeed(dir.path(), &["merge", "b", "a", "--out", "merged"]);
     assert_same_grids(&dir.path().join("merged"), &dir.path().join("whole"));
-    let said = fail(dir.path(), &["merge", "a", "whole/tanh-n5-eta0.1", "--out", "out"], 1);
-    assert!(said.contains("is no grid"), "{said}");
+    let stderr = fail(dir.path(), &["merge", "a", "whole/tanh-n5-eta0.1", "--out", "out"], 1);
+    assert!(stderr.contains("is no grid"), "{stderr}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The memory of a sweep does not grow with its seeds. Alone in its file: it asks the system for the most that any child took.
+//! The memory of a sweep does not grow with its seeds. Alone in its file: it asks the system for the most that any
+//! child took.
 #![cfg(unix)]
 
 mod support;
@@ -6,7 +7,7 @@ mod support;
 use nix::sys::resource::{UsageWho, getrusage};
 use support::command::succeed;
 
-/// The most memory that a finished child of this process had, MiB.
+/// The most memory that any finished child of this process took, in MiB.
 fn most_memory_of_children() -> f64 {
     let most = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss() as f64;
     // Bytes on macOS, KiB elsewhere.
@@ -24,7 +25,7 @@ fn ten_times_the_seeds_take_no_more_memory() {
         most.push(most_memory_of_children());
     }
     assert!(most[1] < 512.0, "{most:?} MiB");
-    // Ten times the seeds are 50 MB more of columns. Two MiB are what an allocator may keep from one chunk to the next.
+    // Ten times the seeds add 50 MB of columns. An allocator may keep two MiB from one chunk to the next.
     assert!(most[1] - most[0] < 2.0, "{most:?} MiB");
     let halves: Vec<String> = (1..=2).map(|part| format!("part-{part}")).collect();
     for (part, out) in halves.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What a user is told who comes with labels, arrays, scales and options of other kinds: each message names what works.
+//! The messages to a user who comes with other kinds of labels, arrays, scales and options: each names what works.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn sharpsweep(dir: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
     Command::cargo_bin("sharpsweep").unwrap().current_dir(dir).args(args).assert()
 }
 
-/// A `.npy` file with a header of this type and shape, and as much data as that takes.
+/// A `.npy` file with a header of this type and shape, and as much data as the header announces.
 fn write_raw(path: &Path, descr: &str, shape: &str, bytes: usize) {
     let header = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}\n");
     let mut file = b"\x93NUMPY\x01\x00".to_vec();
@@ -34,7 +34,7 @@ fn refused(x: &Path, q: &Path) -> String {
 fn labels_of_every_kind_come_with_their_conversion() {
     let dir = tempfile::tempdir().unwrap();
     let (x, q) = (dir.path().join("x.npy"), dir.path().join("q.npy"));
-    let said = |labels: Array1<f64>| {
+    let refusal = |labels: Array1<f64>| {
         write_npy(&x, &Array2::<f64>::zeros((labels.len(), 2))).unwrap();
         write_npy(&q, &labels).unwrap();
         refused(&x, &q)
@@ -45,7 +45,8 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![2.0, 2.0], "q holds nothing but 2: two classes are needed"),
         (
             array![0.0, 1.0, 2.0],
-            "q holds 3 classes (0, 1, 2), and networks here tell two apart: save (q == 0).astype(np.uint8) for one against the rest",
+            "q holds 3 classes (0, 1, 2), but networks here tell two apart: save (q == 0).astype(np.uint8) for one \
+             against the rest",
         ),
         (array![0.0, 1.0, 2.0], "two = np.isin(q, [0, 1]), x[two] and (q[two] == 1).astype(np.uint8)"),
         (array![0.0, f64::NAN, 1.0], "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
@@ -53,10 +54,10 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (Array1::range(0.0, 30.0, 1.0), "q holds 30 classes (0, 1, 2, 3, 4, ..)"),
         (Array1::linspace(0.5, 30.2, 40), "as a quantity does, where two classes are needed"),
     ] {
-        let said = said(labels.clone());
+        let message = refusal(labels.clone());
         assert!(
-            said.contains(says) && said.contains("labels must be 0 or 1") && said.contains("q.npy"),
-            "{labels}: {said}"
+            message.contains(says) && message.contains("labels must be 0 or 1") && message.contains("q.npy"),
+            "{labels}: {message}"
         );
     }
     let columns = |labels: Array2<f64>| {
@@ -70,17 +71,17 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![[0.25, 0.75], [0.5, 0.5]], "save q.argmax(1)"),
         (
             array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
-            "3 classes, and networks here tell two apart: save (q.argmax(1) == 0)",
+            "3 classes, but networks here tell two apart: save (q.argmax(1) == 0)",
         ),
         (array![[0.0, 1.0, 1.0, 0.0]], "save q.ravel()"),
         (array![[5.0, 1.0], [7.0, 0.0]], "save the one column that holds them"),
     ] {
-        let said = columns(labels.clone());
-        assert!(said.contains(says) && said.contains("one-dimensional"), "{labels}: {said}");
+        let message = columns(labels.clone());
+        assert!(message.contains(says) && message.contains("one-dimensional"), "{labels}: {message}");
     }
     write_npy(&x, &Array2::<f64>::zeros((2, 5))).unwrap();
     write_npy(&q, &array![0.0, 1.0, 1.0, 0.0, 1.0]).unwrap();
-    assert!(refused(&x, &q).contains("if x holds a sample a column, save x.T"));
+    assert!(refused(&x, &q).contains("if x holds one sample per column, save x.T"));
 }
 
 #[test]
@@ -103,16 +104,16 @@ fn types_that_hold_no_plain_numbers_come_with_a_conversion_that_fits_them() {
         ("'<M8[ns]'", "save labels 0 and 1", "x.astype(np.int64)"),
     ] {
         write_raw(&odd, descr, "(2,)", 64);
-        let said = refused(&x, &odd);
+        let message = refused(&x, &odd);
         assert!(
-            said.contains(as_labels) && said.contains("none of float32, float64, integer or bool"),
-            "{descr}: {said}"
+            message.contains(as_labels) && message.contains("is not float32, float64, integer or bool"),
+            "{descr}: {message}"
         );
         write_raw(&odd, descr, "(2, 2)", 128);
-        let said = refused(&odd, &q);
-        assert!(said.contains(as_samples) && !said.contains("byte order"), "{descr}: {said}");
-        let said = read_theta(&odd, OneHidden::new(2, 3)).unwrap_err().to_string();
-        assert!(said.contains("odd.npy: the array's type") && !said.contains("save x"), "{descr}: {said}");
+        let message = refused(&odd, &q);
+        assert!(message.contains(as_samples) && !message.contains("byte order"), "{descr}: {message}");
+        let message = read_theta(&odd, OneHidden::new(2, 3)).unwrap_err().to_string();
+        assert!(message.contains("odd.npy: the array's type") && !message.contains("save x"), "{descr}: {message}");
     }
 }
 
@@ -125,11 +126,11 @@ fn shapes_are_printed_as_numpy_prints_them() {
     write_npy(path("q.npy"), &Array1::<f64>::zeros(6)).unwrap();
     assert!(refused(&path("flat.npy"), &path("q.npy")).contains("the array has the shape (6,), but"));
     assert!(refused(&path("deep.npy"), &path("q.npy")).contains("the array has the shape (2, 3, 4), but"));
-    let said = read_theta(&path("flat.npy"), OneHidden::new(2, 3)).unwrap_err().to_string();
-    assert!(said.contains("the array has the shape (6,), but"), "{said}");
+    let message = read_theta(&path("flat.npy"), OneHidden::new(2, 3)).unwrap_err().to_string();
+    assert!(message.contains("the array has the shape (6,), but"), "{message}");
 }
 
-/// Two classes in the plane that overlap, in inputs stretched by `stretch` and moved by `shift`.
+/// Two overlapping classes in the plane, with inputs stretched by `stretch` and moved by `shift`.
 fn write_data(dir: &TempDir, stretch: f64, shift: f64) {
     let value = |k: usize| ((k as f64 * 0.618_033_988_749_895).fract() - 0.5) * 3.0;
     let x = Array2::from_shape_fn((60, 2), |(i, m)| (value(7 * i + 3 * m) + (i % 2) as f64) * stretch + shift);
@@ -158,10 +159,14 @@ fn inputs_that_are_not_standardised_are_named_before_training_and_the_step_size_
         );
     sweep_own(&dir, "tanh", &["--max-steps", "60", "--standardize", "--out", "scaled"])
         .stderr(contains("Use --standardize").not());
-    // Short of steps and not of anything else.
-    sweep_own(&dir, "tanh", &["--max-steps", "3", "--standardize", "--step-size", "1e-5", "--out", "short"])
-        .stderr(contains("4 more steps of --step-size 0.00001 lower the loss of 12 of the first 12 networks at the step limit: try more --max-steps"));
-    // The paper's experiment is told nothing.
+    // Only the steps are too few.
+    sweep_own(&dir, "tanh", &["--max-steps", "3", "--standardize", "--step-size", "1e-5", "--out", "short"]).stderr(
+        contains(
+            "4 more steps of --step-size 0.00001 lower the loss of 12 of the first 12 networks at the step limit: try \
+             more --max-steps",
+        ),
+    );
+    // The paper's experiment gets no message.
     sharpsweep(dir.path(), &["sweep", "--seeds", "4", "--max-steps", "3", "--step-size", "1e-4", "--out", "own"])
         .success()
         .stderr(contains("standardize").not());
@@ -172,7 +177,8 @@ fn networks_that_diverge_are_told_a_step_size_from_their_start() {
     let dir = tempfile::tempdir().unwrap();
     write_data(&dir, 1.0, 0.0);
     sweep_own(&dir, "linear", &["--step-size", "1e30", "--max-steps", "50", "--out", "run"]).stderr(
-        contains("of 12 networks diverged. Within 4 steps of --step-size 1e30 the loss rises for 12 of the first 12 networks at their initial weights, where 2 / lambda_sup is ")
+        contains("of 12 networks diverged. Within 4 steps of --step-size 1e30 the loss rises for 12 of the first 12 networks at \
+             their initial weights, where 2 / lambda_sup is ")
             .and(contains(" lowers it in the median. Try that")),
     );
 }
@@ -180,7 +186,7 @@ fn networks_that_diverge_are_told_a_step_size_from_their_start() {
 #[test]
 fn networks_that_converge_to_a_constant_prediction_are_counted() {
     let dir = tempfile::tempdir().unwrap();
-    // Saturated hidden units: nothing but the output bias is left to train.
+    // Saturated hidden units: only the output bias is left to train.
     write_data(&dir, 1.0, 1000.0);
     sweep_own(&dir, "tanh", &["--step-size", "0.01", "--max-steps", "3000", "--out", "run"]).stderr(contains(
         "converged networks have the loss of a constant prediction (41.5888, the share of each class",
@@ -224,7 +230,7 @@ fn options_of_other_programs_are_answered_with_what_there_is_instead() {
     ] {
         sharpsweep(dir.path(), args).code(2).stdout("").stderr(contains(says).and(contains("a similar").not()));
     }
-    // What nobody is known to mean is answered as before.
+    // Options without a known meaning are answered as before.
     sharpsweep(dir.path(), &["sweep", "--hiden", "3"]).code(2).stderr(contains("--hidden"));
 }
 
@@ -257,9 +263,9 @@ fn unlike_parts_of_a_merge_are_told_apart_in_three_lines() {
         (["g1", "g2"], vec!["runs that only g1 has: sigmoid-n4-eta0.1; runs that only g2 has: sigmoid-n5-eta0.1"]),
     ] {
         let assert = sharpsweep(dir.path(), &["merge", parts[0], parts[1], "--out", "whole"]).code(1);
-        let said = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
-        assert_eq!(said.trim().lines().count(), 3, "{said}");
-        assert!(said.len() < 400 && !said.contains('{') && !said.contains("; :"), "{said}");
-        assert!(says.iter().all(|says| said.contains(says)), "{said}");
+        let message = String::from_utf8(assert.get_output().stderr.clone()).unwrap();
+        assert_eq!(message.trim().lines().count(), 3, "{message}");
+        assert!(message.len() < 400 && !message.contains('{') && !message.contains("; :"), "{message}");
+        assert!(says.iter().all(|says| message.contains(says)), "{message}");
     }
 }

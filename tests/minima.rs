@@ -1,5 +1,5 @@
-//! Which networks are the same: copies under the maps that keep a network count once, networks that differ stay, and what is left
-//! of a run says by which rule.
+//! Which networks are the same: copies under maps that keep a network count once, different networks stay, and what is
+//! left of a run says by which rule.
 
 mod support;
 
@@ -15,7 +15,7 @@ use support::Draws;
 use support::command::{fail, manifest, succeed};
 use tempfile::tempdir;
 
-/// Weights of one network, unpacked.
+/// The weights of one network, unpacked.
 #[derive(Clone)]
 struct Network {
     shape: OneHidden,
@@ -27,7 +27,7 @@ impl Network {
         Self { shape, theta: (0..shape.parameters()).map(|_| draws.within(-3.0, 3.0)).collect() }
     }
 
-    /// The network whose unit n is unit order[n] of this one.
+    /// The network whose unit n is unit order[n] of this network.
     fn reordered(&self, order: &[usize]) -> Self {
         let mut other = self.clone();
         for (n, &from) in order.iter().enumerate() {
@@ -39,7 +39,7 @@ impl Network {
         other
     }
 
-    /// W_n and v_n of unit `n` with the other sign.
+    /// W_n and v_n of unit `n` with their signs turned.
     fn turned(&self, n: usize) -> Self {
         let mut other = self.clone();
         for place in (0..=self.shape.inputs).map(|m| self.shape.w(n, m)).chain([self.shape.v(n)]) {
@@ -74,7 +74,7 @@ impl Network {
         self.mixed([angle.cos(), -angle.sin(), angle.sin(), angle.cos()])
     }
 
-    /// Copies that have the same spectrum.
+    /// Copies with the same spectrum.
     fn same_by_symmetry(&self, activation: Activation) -> Vec<Self> {
         let mut copies = vec![self.clone(), self.reordered(&[2, 0, 1]), self.reordered(&[1, 0, 2])];
         copies.push(match activation {
@@ -85,7 +85,7 @@ impl Network {
         copies
     }
 
-    /// Copies that have the same function.
+    /// Copies with the same function.
     fn same_by_function(&self, activation: Activation) -> Vec<Self> {
         let mut copies = self.same_by_symmetry(activation);
         match activation {
@@ -144,7 +144,7 @@ fn copies_of_a_network_count_once_for_every_activation() {
             let mut copies = network.same_by_symmetry(activation);
             copies.push(other.clone());
             let compared = Compared::of(&problem, &copies);
-            // They are copies, or the test says nothing.
+            // If they were not copies, the test would say nothing.
             for k in 1..4 {
                 assert!((compared.loss[k] - compared.loss[0]).abs() <= 1e-9 * compared.loss[0], "{activation:?} {key}");
                 let [a, b] = [k, 0].map(|k| compared.lambda_sup[k]);
@@ -164,14 +164,15 @@ fn copies_of_a_network_count_once_for_every_activation() {
             let found = compared.same(Maps::Function);
             assert!(found.duplicate_of[..last].iter().all(|&first| first == 0), "{activation:?} {key}: {found}");
             assert_eq!(found.duplicate_of[last], last, "{activation:?} {key}: {found}");
-            // What keeps the function alone is told apart by symmetry.
+            // Copies that keep only the function are told apart by symmetry.
             let found = compared.same(Maps::Symmetry);
             assert_eq!(found.unique(), 2 + last - 4, "{activation:?} {key}: {found}");
         }
     }
 }
 
-/// A turned unit of softplus or GELU leaves a linear term, and a turned unit of sigmoid without its bias a constant.
+/// A turned unit of softplus or GELU leaves a linear term behind, and a turned unit of sigmoid without its bias a
+/// constant.
 #[test]
 fn what_changes_the_function_is_no_copy() {
     for activation in [Activation::Softplus, Activation::Gelu, Activation::Sigmoid] {
@@ -179,7 +180,7 @@ fn what_changes_the_function_is_no_copy() {
         let network = Network::drawn(problem.network.shape, &mut Draws::new(3));
         let others = [network.clone(), network.turned(0), network.turned(0).turned(1).turned(2)];
         for maps in [Maps::Symmetry, Maps::Function] {
-            // Even where loss and bound do not tell.
+            // Even where loss and bound do not tell them apart.
             let mut compared = Compared::of(&problem, &others);
             compared.loss.fill(1.0);
             compared.lambda_sup.fill(1.0);
@@ -194,7 +195,8 @@ fn units_that_are_nearly_equal_are_matched_by_the_best_assignment() {
     let mut draws = Draws::new(11);
     for case in 0..50 {
         let mut network = Network::drawn(problem.network.shape, &mut draws);
-        // Units 0 and 1 alike to 1e-6 in all but one weight, in which they differ by 1; unit 2 the first with its signs turned.
+        // Units 0 and 1 agree to 1e-6 in all weights but one, which differs by 1; unit 2 is the first with its signs
+        // turned.
         for place in (0..3).map(|m| problem.network.shape.w(0, m)).chain([problem.network.shape.v(0)]) {
             network.theta[place + 1] = network.theta[place] * (1.0 + 1e-6 * draws.unit());
             network.theta[place + 2] = -network.theta[place] * (1.0 + 1e-6 * draws.unit());
@@ -223,7 +225,7 @@ fn length(theta: ArrayView1<'_, f64>) -> f64 {
     theta.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// The rule as it is stated, by trying every order and, for tanh, every sign.
+/// The rule as stated, by trying every order and, for tanh, every sign.
 fn by_definition(compared: &Compared) -> Vec<usize> {
     let shape = compared.problem.network.shape;
     let agree = |a: f64, b: f64| (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs());
@@ -260,7 +262,7 @@ fn the_search_finds_what_trying_every_map_finds() {
     for activation in [Activation::Tanh, Activation::Gelu] {
         let problem = problem(activation);
         let mut draws = Draws::new(5);
-        // Some networks, and copies of them at all distances around the tolerance, over two batches of the search.
+        // Some networks, and copies of them at distances all around the tolerance, over two batches of the search.
         let originals: Vec<Network> = (0..60).map(|_| Network::drawn(problem.network.shape, &mut draws)).collect();
         let networks: Vec<Network> = (0..1300)
             .map(|k| {
@@ -328,7 +330,7 @@ fn unique(run: &Path) -> usize {
     duplicate_of(run).iter().enumerate().filter(|&(row, &of)| of == row as i64).count()
 }
 
-/// Wine, classes 0 and 1: every seed ends in a network of its own.
+/// Wine, classes 0 and 1: every seed ends in a different network.
 #[test]
 fn networks_that_differ_are_all_kept_on_wine() {
     let dir = tempdir().unwrap();
@@ -343,7 +345,7 @@ fn networks_that_differ_are_all_kept_on_wine() {
         succeed(dir.path(), &["duplicates", "run", "--by", by]);
         assert_eq!(unique(&run), converged, "by {by}");
     }
-    // The paper's rule takes networks of very different sharpness for one.
+    // The paper's rule takes networks of very different sharpness for one network.
     succeed(dir.path(), &["duplicates", "run", "--by", "distance"]);
     assert!(unique(&run) < converged - 50, "{} of {converged}", unique(&run));
     let lambda_sup: Array1<f64> = read_npy(run.join("lambda_sup.npy")).unwrap();
@@ -355,8 +357,8 @@ fn networks_that_differ_are_all_kept_on_wine() {
     assert!((0..of.len()).filter(|&row| of[row] >= 0).map(apart).fold(1.0, f64::max) > 5.0);
 }
 
-/// The paper's experiment, 200 seeds of draw 0: seeds 117 and 147 are one network with its units in another order, and the two
-/// sharpest.
+/// The paper's experiment, 200 seeds of draw 0: seeds 117 and 147 are one network with its units in another order, and
+/// the two sharpest.
 #[test]
 fn two_seeds_that_ended_in_one_network_are_the_same_and_no_figure_shows_both() {
     let dir = tempdir().unwrap();
@@ -375,7 +377,7 @@ fn two_seeds_that_ended_in_one_network_are_the_same_and_no_figure_shows_both() {
 
     let found = succeed(dir.path(), &["duplicates", "run", "--json"]).stdout;
     let found: serde_json::Value = serde_json::from_slice(&found).unwrap();
-    // Unique is what goes without saying.
+    // Unique is the default.
     for (over, noun) in [
         ("", "unique critical points"),
         ("converged", "critical points, unique or not"),
@@ -394,7 +396,7 @@ fn two_seeds_that_ended_in_one_network_are_the_same_and_no_figure_shows_both() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains(&format!("over the {count} {noun}")), "{text}");
         assert_eq!(text.contains("unique by symmetry"), over.is_empty(), "{text}");
-        // The two are the sharpest, and where all converged networks are shown both are there.
+        // The two are the sharpest, and where all converged networks are shown, both are shown.
         let page = std::fs::read_to_string(report.join("report.html")).unwrap();
         assert!(!page.contains("(b) seed 147") || !page.contains("(a) seed 117"), "{over}");
         if over == "converged" {
@@ -426,7 +428,7 @@ fn the_manifest_says_which_rule_wrote_the_column_and_stays_what_it_was() {
         assert_eq!(derived["numbers"].as_object().unwrap().keys().collect::<Vec<_>>(), numbers);
         assert!(derived["meaning"].as_str().unwrap().contains("-1"));
     }
-    // A run with such an entry is one like any other.
+    // A run with such an entry is like any other.
     for args in [&["resume", "run"][..], &["report", "run"], &["merge", "run", "--out", "merged"]] {
         succeed(dir.path(), args);
     }
@@ -442,14 +444,14 @@ fn an_unfinished_run_is_refused_by_every_rule() {
     let text = std::fs::read_to_string(&path).unwrap().replace("\"finished\"", "\"running\"");
     std::fs::write(&path, &text).unwrap();
     for by in ["distance", "symmetry", "function"] {
-        let said = fail(dir.path(), &["duplicates", "run", "--by", by], 1);
-        assert!(said.contains("unfinished") && said.contains("sharpsweep resume run"), "{said}");
+        let stderr = fail(dir.path(), &["duplicates", "run", "--by", by], 1);
+        assert!(stderr.contains("unfinished") && stderr.contains("sharpsweep resume run"), "{stderr}");
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
     assert!(!dir.path().join("run/duplicate_of.npy").exists());
 }
 
-/// Copies in a file of weights, as a user would have them.
+/// Copies in a file of weights, as a user may have them.
 #[test]
 fn copies_in_a_file_count_once_and_lambda_differs_by_function_alone() {
     let dir = tempdir().unwrap();
@@ -473,6 +475,9 @@ fn copies_in_a_file_count_once_and_lambda_differs_by_function_alone() {
     let ratio = &found["lambda_sup_ratio"];
     assert_eq!((ratio["from"].as_f64().unwrap(), ratio["to"].as_f64().unwrap()), range);
     assert!(ratio["largest"].as_f64().unwrap() > 1.01, "{found}");
-    let told = String::from_utf8(succeed(dir.path(), &["duplicates", "run", "--by", "function"]).stdout).unwrap();
-    assert!(told.contains("1 of 6 networks are unique by function") && told.contains("differ by a factor"), "{told}");
+    let printed = String::from_utf8(succeed(dir.path(), &["duplicates", "run", "--by", "function"]).stdout).unwrap();
+    assert!(
+        printed.contains("1 of 6 networks are unique by function") && printed.contains("differ by a factor"),
+        "{printed}"
+    );
 }

@@ -1,5 +1,5 @@
-//! Files that were damaged or made up, many thousand of them from a fixed seed: none ends in an abort, a panic or a wait without end,
-//! and none takes more memory than a file of its size is worth.
+//! Damaged and made-up files, many thousands from a fixed seed: none ends in an abort, a panic or an endless wait, and
+//! none takes more memory than a file of its size should.
 //!
 //! `SHARPSWEEP_MUTATIONS` scales the numbers of cases in percent.
 
@@ -22,12 +22,12 @@ use sharpsweep::run::{Grid, Population, Run, RunWriter, Sink, merge};
 use support::command::{ended_within, sharpsweep, succeed};
 use tempfile::{TempDir, tempdir, tempdir_in};
 
-/// Notes the largest allocation that was ever asked for.
+/// Records the largest allocation that was asked for.
 struct Watching;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Watching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
@@ -56,7 +56,7 @@ unsafe impl GlobalAlloc for Watching {
 #[global_allocator]
 static ALLOCATOR: Watching = Watching;
 
-/// Above what the files here, of at most some ten KiB, are worth; below every size that could hurt.
+/// More than the files here, of at most about ten KiB, should need; less than any size that could hurt.
 const MOST_BYTES: usize = 32 << 20;
 
 fn assert_allocations_were_bounded() {
@@ -70,13 +70,14 @@ fn cases(count: u32) -> u32 {
     u32::try_from(u64::from(count) * percent / 100).unwrap_or(count).max(1)
 }
 
-/// A folder in memory, where the system has one: a run makes its files durable, which costs these many small ones most of their time.
+/// A folder in memory, if the system has one: a run makes its files durable, which takes most of the time of so many
+/// small ones.
 fn in_memory() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempdir_in(memory).unwrap() } else { tempdir().unwrap() }
 }
 
-/// Random numbers of one case.
+/// The random numbers of one case.
 struct Draws {
     case: u32,
     purpose: u32,
@@ -126,7 +127,7 @@ const TYPES: [&str; 20] = [
     "<U8", "", "f4", "<f40",
 ];
 
-/// A header, mostly of the right grammar.
+/// A header, mostly of valid grammar.
 fn header(draws: &mut Draws) -> String {
     let mut shape: Vec<&str> = (0..draws.below(4)).map(|_| draws.one_of(&NUMBERS)).collect();
     if draws.below(50) == 0 {
@@ -152,7 +153,7 @@ fn header(draws: &mut Draws) -> String {
     format!("{{{}, }}{}\n", fields.join(", "), " ".repeat(draws.below(70)))
 }
 
-/// One of `originals`, damaged, or a file from scratch.
+/// One of `originals`, damaged, or a new file.
 fn mutated(originals: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> {
     let mut bytes = originals[draws.below(originals.len())].clone();
     match draws.below(8) {
@@ -185,7 +186,7 @@ fn mutated(originals: &[Vec<u8>], draws: &mut Draws) -> Vec<u8> {
     bytes
 }
 
-/// x, q and theta that fit each other, in several types; the first of each is good as it is.
+/// x, q and theta that fit each other, in several types; the first of each is valid.
 fn originals(dir: &Path) -> [Vec<Vec<u8>>; 3] {
     let written = |write: &dyn Fn(&Path)| {
         let path = dir.join("original.npy");
@@ -237,16 +238,16 @@ fn a_hundred_thousand_damaged_arrays_are_read_or_refused() {
         };
         match read {
             Ok(()) => drop(accepted.fetch_add(1, Ordering::Relaxed)),
-            Err(said) => assert!(said.len() < 600, "case {case}: {said}"),
+            Err(error) => assert!(error.len() < 600, "case {case}: {error}"),
         }
     });
     assert_allocations_were_bounded();
-    // Flips of data bits are no damage, so a test that refused everything would show here.
+    // Flipped data bits are not damage, so a program that refused everything would fail here.
     let accepted = accepted.into_inner();
     assert!(accepted > cases(100_000) as usize / 40, "{accepted} accepted");
 }
 
-/// A finished run, an unfinished one and a grid, small enough to be copied often.
+/// A finished run, an unfinished one and a grid, small enough to copy often.
 fn runs(dir: &Path) -> Vec<PathBuf> {
     let args = ["sweep", "--backend", "cpu", "--seeds", "20", "--samples", "6"];
     succeed(dir, &[&args[..], &["--max-steps", "3000", "--bounds", "--spectrum", "--out", "whole"]].concat());
@@ -281,7 +282,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// `content` with a value of another kind or size somewhere, if it is JSON, else with bytes changed.
+/// `content` with a value of another kind or size somewhere if it is JSON; otherwise with changed bytes.
 fn other_content(path: &Path, content: &[u8], draws: &mut Draws) -> Vec<u8> {
     if path.extension().is_some_and(|extension| extension == "npy") {
         return mutated(&[content.to_vec()], draws);
@@ -319,7 +320,7 @@ fn other_content(path: &Path, content: &[u8], draws: &mut Draws) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Everything that the commands ask of a run, but what draws.
+/// Every command that reads a run, except those that draw.
 fn read_everything(dir: &Path, out: &Path, merged: bool) {
     let Ok(run) = Run::open(dir) else {
         if let Ok(grid) = Grid::open(dir) {
@@ -365,13 +366,13 @@ fn ten_thousand_damaged_run_directories_are_read_or_refused() {
             _ => fs::write(&place, other_content(path, content, &mut draws)).unwrap(),
         }
         let out = dir.path().join(format!("{thread}-out"));
-        // A merge writes as much as all else reads.
+        // A merge writes as much as everything else reads.
         read_everything(&own, &out, case % 4 == 0);
         if out.exists() {
             fs::remove_dir_all(&out).unwrap();
         }
         fs::write(&place, content).unwrap();
-        // A journal that was torn is shortened when it is opened.
+        // A torn journal is shortened when it is opened.
         let journal = own.join("journal");
         if let Some((_, content)) = all[which].iter().find(|(path, _)| path.ends_with("journal")) {
             fs::write(journal, content).unwrap();
@@ -409,7 +410,7 @@ fn two_thousand_damaged_files_end_no_command_in_any_other_way() {
                 let (path, content) = &all[which][draws.below(all[which].len())];
                 let place = own.join("run").join(path.strip_prefix(&originals[which]).unwrap());
                 fs::write(place, other_content(path, content, &mut draws)).unwrap();
-                // A report takes longest.
+                // A report takes the longest.
                 let commands =
                     ["resume run", "merge run --out out", "duplicates run", "resume run --json", "report run"];
                 let command = draws.below(if case % 20 == 1 { 5 } else { 4 });
@@ -418,9 +419,9 @@ fn two_thousand_damaged_files_end_no_command_in_any_other_way() {
             let args: Vec<&str> = line.split(' ').collect();
             let mut command = sharpsweep(&own, &args);
             let output = ended_within(command.env("RAYON_NUM_THREADS", "1"), Duration::from_secs(60));
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(matches!(output.status.code(), Some(0..=2)), "case {case}, {line}: {:?}, {said}", output.status);
-            assert!(!said.contains("panicked") && said.len() < 20_000, "case {case}, {line}: {said}");
+            let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(matches!(output.status.code(), Some(0..=2)), "case {case}, {line}: {:?}, {stderr}", output.status);
+            assert!(!stderr.contains("panicked") && stderr.len() < 20_000, "case {case}, {line}: {stderr}");
             fs::remove_dir_all(&own).unwrap();
         });
     });

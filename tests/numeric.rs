@@ -1,4 +1,4 @@
-//! The numeric routes: exact products against the assembled Hessian, and every estimator's error against its law.
+//! The numeric routes: exact products against the assembled Hessian, and the error of every estimator against its law.
 
 mod support;
 
@@ -12,7 +12,7 @@ use sharpsweep::numeric::{
 use sharpsweep::reference::hessian;
 use support::{close, golden_cases};
 
-/// Eigenvalues in ascending order, as independent of the routes as can be.
+/// Eigenvalues in ascending order, from code that is as independent of the routes as possible.
 fn eigenvalues(matrix: ArrayView2<'_, f64>) -> Vec<f64> {
     let size = matrix.nrows();
     let shift = 2.0 * matrix.iter().map(|x| x * x).sum::<f64>().sqrt();
@@ -77,7 +77,7 @@ fn products_are_those_of_the_assembled_hessian() {
             if let Err(misses) = close(&found, &expected, 1e-13 * scale, 0.0) {
                 panic!("{} network {k}: {misses}", case.name);
             }
-            // An exchange of two neighbouring components of the direction is seen.
+            // An exchange of two neighbouring components of the direction is noticed.
             let mut exchanged = x.clone();
             exchanged.swap(0, size - 1);
             operator.apply(&exchanged, &mut found);
@@ -99,13 +99,14 @@ fn lanczos_reaches_rounding_within_d_steps() {
         if let Err(misses) = close(&both, &[exact[0], exact[size - 1]], 1e-14 * norm * size as f64, 0.0) {
             panic!("N = {hidden}: {misses}");
         }
-        // One step is the Rayleigh quotient of the start vector, and far off.
+        // One step is the Rayleigh quotient of the start vector, which is far off.
         let one = lanczos(&HessianProduct::new(&problem, &theta), 0.0, 1, 5);
         assert!((one.lambda_max - exact[size - 1]).abs() > 1e-3 * norm, "N = {hidden}");
     }
 }
 
-/// Kaniel and Saad's bound holds at every step, the values grow monotonically, and an eigenvalue lies within the residual.
+/// Kaniel and Saad's bound holds at every step, the values grow monotonically, and an eigenvalue lies within the
+/// residual.
 #[test]
 fn lanczos_errors_stay_below_the_chebyshev_bound() {
     let spectrum: Vec<f64> = (0..60).map(|k| if k == 59 { 1.5 } else { f64::from(k) / 60.0 }).collect();
@@ -161,7 +162,8 @@ fn lanczos_stops_by_its_residual_and_on_invariant_spaces() {
 
 #[test]
 fn power_iteration_converges_at_the_rate_of_the_eigenvalue_ratio() {
-    // |lambda_2 / lambda_1| = 0.8: the error of the Rayleigh quotient falls by 0.64 a step once the rest is gone.
+    // With |lambda_2 / lambda_1| = 0.8, the error of the Rayleigh quotient falls by the factor 0.64 per step once the
+    // rest is gone.
     let mut spectrum: Vec<f64> = (0..30).map(|k| 0.01 * f64::from(k)).collect();
     (spectrum[28], spectrum[29]) = (0.8, 1.0);
     let matrix = with_spectrum(&spectrum, 4);
@@ -240,7 +242,7 @@ fn hutch_plus_plus_beats_hutchinson_on_decaying_spectra() {
     assert!((found - 1.5).abs() < 1e-12, "{found}");
 }
 
-/// Row by row the same as one at a time, whatever the number of cores.
+/// The results for rows together are those for each row alone, whatever the number of cores.
 #[test]
 fn a_batch_is_its_networks_one_by_one() {
     let problem = Problem::new(3, Activation::Gelu, appendix_c(20, 2, Stream::TrainData).unwrap());

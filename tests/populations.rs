@@ -1,4 +1,5 @@
-//! Tables say over which networks their numbers are: one population a table, its size beside it, one definition of the median.
+//! Tables say over which networks their numbers are: one population per table, its size beside it, one definition of
+//! the median.
 
 mod support;
 
@@ -36,7 +37,7 @@ fn grid(dir: &Path, out: &str, more: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// The rows of a grid's table.csv, by the heads.
+/// The rows of a grid's table.csv, by column head.
 fn table(grid: &Path) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(grid.join("table.csv")).unwrap();
     reader.deserialize().map(Result::unwrap).collect()
@@ -63,7 +64,7 @@ fn quantile(values: impl Iterator<Item = f64>, level: f64) -> f64 {
     low + (high - low) * position.fract()
 }
 
-/// The values of `column` of the networks that a population holds.
+/// The values of `column` for the networks of a population.
 fn of<'a>(column: &'a [f64], status: &'a [u8], over: &str) -> impl Iterator<Item = f64> + 'a {
     let holds: fn(u8) -> bool = if over == "converged" { |status| status == 0 } else { |status| status != 2 };
     column.iter().zip(status).filter(move |(_, status)| holds(**status)).map(|(value, _)| *value)
@@ -116,15 +117,15 @@ fn a_grid_in_which_every_run_converges_somewhere_is_over_the_converged() {
     let heads = std::fs::read_to_string(dir.path().join("grid/table.csv")).unwrap();
     let plain = |head: &str| head.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     assert!(heads.lines().next().unwrap().split(',').all(plain), "{heads}");
-    // Both are offered, and the file is not overwritten by the other.
+    // Both are offered, and one does not overwrite the other's file.
     let output = succeed(dir.path(), &["resume", "grid", "--over", "all"]);
-    let (printed, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (printed, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert!(printed.contains("over all networks"), "{printed}");
-    assert!(said.contains("table.csv holds this table over the converged networks and stays as it is"), "{said}");
+    assert!(stderr.contains("table.csv holds this table over the converged networks and stays as it is"), "{stderr}");
     assert_eq!(std::fs::read_to_string(dir.path().join("grid/table.csv")).unwrap(), heads);
 }
 
-/// As version 0.1.0 has left them.
+/// As version 0.1.0 left them.
 #[test]
 fn a_table_of_an_older_version_stays_and_is_called_so() {
     let dir = tempdir().unwrap();
@@ -134,8 +135,8 @@ fn a_table_of_an_older_version_stays_and_is_called_so() {
     let old = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,lambda_sup_90,\
                macro_f1_50\nsigmoid-n2-eta0.1,sigmoid,2,0.1,4,0,4,0,1.5,2.5,3.5,0.9\n";
     std::fs::write(&path, old).unwrap();
-    let said = String::from_utf8(succeed(dir.path(), &["resume", "grid"]).stderr).unwrap();
-    assert!(said.contains("table.csv was left by an older version") && said.contains("stays as it is"), "{said}");
+    let stderr = String::from_utf8(succeed(dir.path(), &["resume", "grid"]).stderr).unwrap();
+    assert!(stderr.contains("table.csv was left by an older version") && stderr.contains("stays as it is"), "{stderr}");
     assert_eq!(std::fs::read_to_string(&path).unwrap(), old);
 }
 
@@ -168,13 +169,13 @@ fn every_quantile_of_a_summary_says_over_how_many_and_which_networks() {
             assert!(columns.contains(&column), "{columns:?}");
         }
         let below = of(&floats(&run, "lambda_min"), &status, over).filter(|&value| value < 0.0).count();
-        let told = &summary["lambda_min_below_zero"];
-        assert_eq!((&told["networks"], &told["of"]), (&below.into(), &networks.into()));
+        let part = &summary["lambda_min_below_zero"];
+        assert_eq!((&part["networks"], &part["of"]), (&below.into(), &networks.into()));
         let text = succeed(dir.path(), &["show", "run", "--over", over]).stdout;
-        let said = format!("lambda_min is below zero for {below} of the {networks} networks");
-        assert!(String::from_utf8_lossy(&text).contains(&said), "{}", String::from_utf8_lossy(&text));
+        let sentence = format!("lambda_min is below zero for {below} of the {networks} networks");
+        assert!(String::from_utf8_lossy(&text).contains(&sentence), "{}", String::from_utf8_lossy(&text));
     }
-    // As it was printed at the end of the sweep.
+    // The same as at the end of the sweep.
     assert_eq!(json(dir.path(), &["show", "run"])["over"], "converged");
 }
 
@@ -196,7 +197,7 @@ fn networks_that_are_not_finite_are_left_out_in_words() {
     assert!(text.contains("non-finite networks are left out"), "{text}");
 }
 
-/// A run that holds two networks, and what they are sharp by.
+/// A run of two networks, and their sharpness.
 fn two_networks(dir: &TempDir) -> [f64; 2] {
     let theta = Array2::from_shape_fn((2, 13), |(row, column)| (0.2 + row as f64) * (1.0 + column as f64 * 0.37).sin());
     write_npy(dir.path().join("theta.npy"), &theta).unwrap();
@@ -216,8 +217,9 @@ fn the_summary_and_the_report_have_one_median() {
     assert!(near(&row["values"][2].to_string(), median));
     let report = String::from_utf8(succeed(dir.path(), &["report", "run"]).stdout).unwrap();
     let line = report.lines().find(|line| line.contains("smallest, median, largest")).unwrap();
-    let told: Vec<f64> = line.split_once("largest").unwrap().1.split(',').map(|v| v.trim().parse().unwrap()).collect();
-    assert!((told[1] - median).abs() < 1e-2 * median, "{line}: the median is {median}");
+    let values: Vec<f64> =
+        line.split_once("largest").unwrap().1.split(',').map(|v| v.trim().parse().unwrap()).collect();
+    assert!((values[1] - median).abs() < 1e-2 * median, "{line}: the median is {median}");
 }
 
 #[test]
@@ -241,10 +243,10 @@ fn nobody_converged_where_nobody_was_judged() {
     let theta = Array2::from_elem((2, 13), 0.3);
     write_npy(dir.path().join("theta.npy"), &theta).unwrap();
     let evaluate = ["evaluate", "--backend", "cpu", "--theta", "theta.npy", "--out", "run"];
-    let said = fail(dir.path(), &[&evaluate[..], &["--over", "converged"]].concat(), 2);
-    assert!(said.contains("--tolerance"), "{said}");
+    let stderr = fail(dir.path(), &[&evaluate[..], &["--over", "converged"]].concat(), 2);
+    assert!(stderr.contains("--tolerance"), "{stderr}");
     assert!(!dir.path().join("run").exists());
     succeed(dir.path(), &evaluate);
-    let said = fail(dir.path(), &["show", "run", "--over", "converged"], 2);
-    assert!(said.contains("--over all"), "{said}");
+    let stderr = fail(dir.path(), &["show", "run", "--over", "converged"], 2);
+    assert!(stderr.contains("--over all"), "{stderr}");
 }

@@ -1,5 +1,5 @@
-//! What a user meets where numbers are extreme: saturated units, Hessians near the ends of float32, inputs that float32 rounds, and words
-//! for whatever is NaN.
+//! What a user sees where numbers are extreme: saturated units, Hessians near the ends of float32, inputs that float32
+//! rounds, and a message for whatever is NaN.
 
 mod support;
 
@@ -14,7 +14,7 @@ fn floats(run: &Path, column: &str) -> Vec<f64> {
     read_npy::<_, Array1<f64>>(run.join(format!("{column}.npy"))).unwrap().to_vec()
 }
 
-/// Every engine that there is; the GPU unless it is skipped.
+/// Every engine; the GPU unless it is skipped.
 fn backends(test: &str) -> Vec<&'static str> {
     if skipped(test) { vec!["reference", "cpu"] } else { vec!["reference", "cpu", "gpu"] }
 }
@@ -52,7 +52,7 @@ fn evaluate(dir: &Path, backend: &str, route: &str, hidden: &str, activation: &s
     dir.join(out)
 }
 
-/// One sample far from the others saturates every unit there: f' must fall on to 0, since |x|^2 multiplies it.
+/// One sample far from the others saturates every unit there: f' must keep falling to 0, since |x|^2 multiplies it.
 #[test]
 fn an_outlier_counts_the_same_on_every_engine() {
     let test = "an_outlier_counts_the_same_on_every_engine";
@@ -81,12 +81,12 @@ fn an_outlier_counts_the_same_on_every_engine() {
     }
 }
 
-/// From ||H||_F = 1e-30 to 1e30, which squared leaves float32: the bounds stay between the eigenvalues and a little more.
+/// From ||H||_F = 1e-30 to 1e30, whose squares leave float32: the bounds hold and are not far from the eigenvalues.
 #[test]
 fn hessians_of_any_scale_have_true_bounds_on_every_engine() {
     let test = "hessians_of_any_scale_have_true_bounds_on_every_engine";
     let dir = tempfile::tempdir().unwrap();
-    // The further the labels are fitted, the flatter.
+    // The better the labels are fitted, the flatter.
     write(dir.path(), "x.npy", &array![[-1.0], [1.0]]);
     write_npy(dir.path().join("q.npy"), &array![0.0, 1.0]).unwrap();
     let flat = [50.0, 55.0, 60.0, 70.0, 80.0].map(|k| [0.0, 2.0, 0.0, k]);
@@ -143,7 +143,7 @@ fn hessians_of_any_scale_have_true_bounds_on_every_engine() {
 #[test]
 fn inputs_that_float32_rounds_are_named_and_standardizing_is_recorded() {
     let dir = tempfile::tempdir().unwrap();
-    // Times of a minute, in seconds since 1970.
+    // Times within a minute, in seconds since 1970.
     let x = Array2::from_shape_fn((20, 2), |(i, m)| if m == 0 { 1.7e9 + 3.1 * i as f64 } else { i as f64 / 7.0 });
     write(dir.path(), "x.npy", &x);
     write_npy(dir.path().join("q.npy"), &Array1::from_shape_fn(20, |i| f64::from(u8::from(i > 9)))).unwrap();
@@ -166,8 +166,8 @@ fn inputs_that_float32_rounds_are_named_and_standardizing_is_recorded() {
         let output = succeed(dir.path(), &[&args[..], more].concat());
         String::from_utf8(output.stderr).unwrap()
     };
-    let said = sweep("cpu", &[], "plain");
-    assert!(said.contains("x[:, 0]") && said.contains("--standardize") && !said.contains("x[:, 1]"), "{said}");
+    let stderr = sweep("cpu", &[], "plain");
+    assert!(stderr.contains("x[:, 0]") && stderr.contains("--standardize") && !stderr.contains("x[:, 1]"), "{stderr}");
     assert!(!sweep("reference", &[], "exact").contains("float32"));
     assert!(!sweep("cpu", &["--standardize"], "scaled").contains("x[:, 0]"));
     let recorded = &manifest(&dir.path().join("scaled"))["spec"]["data"]["standardization"];
@@ -175,7 +175,7 @@ fn inputs_that_float32_rounds_are_named_and_standardizing_is_recorded() {
     assert!(manifest(&dir.path().join("plain"))["spec"]["data"].get("standardization").is_none());
     let used: Array2<f64> = read_npy(dir.path().join("scaled/data/x.npy")).unwrap();
     assert!(used.column(0).sum().abs() < 1e-6 && (used.column(0).mapv(|x| x * x).sum() / 20.0 - 1.0).abs() < 1e-6);
-    // What was standardized goes on, and is evaluated, as it was begun.
+    // A standardized run is resumed and evaluated as it was begun.
     succeed(dir.path(), &["resume", "scaled"]);
     succeed(dir.path(), &["report", "scaled"]);
 }
@@ -200,7 +200,8 @@ fn the_recorded_bounds_are_the_formula_and_their_error() {
     }
 }
 
-/// A network that diverged has no numbers; each is counted, with a reason, and named where eigenvalues were asked for.
+/// A network that diverged has no numbers; each one is counted with a reason, and listed where eigenvalues were asked
+/// for.
 #[test]
 fn whatever_is_nan_is_counted_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
@@ -220,7 +221,7 @@ fn whatever_is_nan_is_counted_with_its_reason() {
         succeed(dir.path(), &[&args[..], more].concat())
     };
     let output = sweep(&["--out", "run"]);
-    let (shown, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (shown, stderr) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     let without = floats(&dir.path().join("run"), "lambda_sup").iter().filter(|value| value.is_nan()).count();
     assert!(without > 0, "nothing is NaN");
     assert!(
@@ -228,7 +229,7 @@ fn whatever_is_nan_is_counted_with_its_reason() {
         "{shown}"
     );
     assert!(shown.contains("lambda_max is NaN for"), "{shown}");
-    assert!(said.contains("seed 0 has no lambda_max and lambda_min: H["), "{said}");
+    assert!(stderr.contains("seed 0 has no lambda_max and lambda_min: H["), "{stderr}");
     let json: serde_json::Value = serde_json::from_slice(&sweep(&["--out", "json", "--json"]).stdout).unwrap();
     let counted = json["missing"].as_array().unwrap().iter().find(|missing| missing["column"] == "lambda_sup").unwrap();
     assert_eq!(counted["networks"].as_u64(), Some(without as u64));

@@ -1,5 +1,5 @@
-//! Where several processes want the same place, one gets it and the others say so; and no file is overwritten that the program did
-//! not leave there itself.
+//! Where several processes want the same place, one gets it and the others say so; and the program overwrites no file
+//! that it did not leave there itself.
 #![cfg(unix)]
 
 mod support;
@@ -13,14 +13,14 @@ use std::time::Duration;
 use support::command::{assert_same_columns, fail, files, manifest, sharpsweep, succeed};
 use tempfile::tempdir;
 
-/// Starts the program `count` times at once; how each ended.
+/// Starts the program `count` times at once; returns how each ended.
 fn at_once(count: usize, dir: &Path, args: &[&str]) -> Vec<Output> {
     let start = || sharpsweep(dir, args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let children: Vec<Child> = (0..count).map(|_| start()).collect();
     children.into_iter().map(|child| child.wait_with_output().unwrap()).collect()
 }
 
-/// What each of those that failed said; each with exit code 1.
+/// The messages of those that failed, each with exit code 1.
 fn refusals(outputs: &[Output]) -> Vec<String> {
     let failed = outputs.iter().filter(|output| !output.status.success());
     failed
@@ -66,17 +66,21 @@ fn of_sweeps_to_one_place_one_runs_and_the_others_say_that_it_is_taken() {
             if empty {
                 fs::create_dir(dir.path().join(&out)).unwrap();
             }
-            let said = refusals(&at_once(6, dir.path(), &[&SWEEP[..], &["--out", &out]].concat()));
-            assert_eq!(said.len(), 5);
-            for said in said {
-                assert!(said.contains(&format!("{out} already holds")) && !said.contains("os error"), "{said}");
+            let messages = refusals(&at_once(6, dir.path(), &[&SWEEP[..], &["--out", &out]].concat()));
+            assert_eq!(messages.len(), 5);
+            for message in messages {
+                assert!(
+                    message.contains(&format!("{out} already holds")) && !message.contains("os error"),
+                    "{message}"
+                );
             }
             assert_eq!(manifest(&dir.path().join(out))["state"], "finished");
         }
     }
 }
 
-/// What `resume` says beside a process that just then finishes the run: that it is being written, or that it is finished.
+/// What `resume` says beside a process that finishes the run at that moment: that it is being written, or that it is
+/// finished.
 #[test]
 fn a_resume_beside_the_end_of_a_run_says_what_is_so() {
     let dir = tempdir().unwrap();
@@ -93,12 +97,12 @@ fn a_resume_beside_the_end_of_a_run_says_what_is_so() {
         while !ended {
             ended = child.try_wait().unwrap().is_some();
             let outputs = at_once(3, dir.path(), &["resume", &out]);
-            for said in refusals(&outputs) {
-                assert!(said.contains("is being written by another sharpsweep process"), "{said}");
+            for stderr in refusals(&outputs) {
+                assert!(stderr.contains("is being written by another sharpsweep process"), "{stderr}");
             }
             for output in outputs.iter().filter(|output| output.status.success()) {
-                let said = String::from_utf8_lossy(&output.stderr);
-                assert!(said.contains("nothing to do"), "{said}");
+                let stderr = String::from_utf8_lossy(&output.stderr);
+                assert!(stderr.contains("nothing to do"), "{stderr}");
             }
         }
         assert!(child.wait().unwrap().success());
@@ -116,9 +120,9 @@ fn of_two_replays_to_one_place_one_is_left_whole() {
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         };
         let both = ["3", "4"].map(start).map(|child| child.wait_with_output().unwrap());
-        let said = refusals(&both);
-        assert_eq!(said.len(), 1);
-        assert!(said[0].contains("already holds other files"), "{}", said[0]);
+        let messages = refusals(&both);
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].contains("already holds other files"), "{}", messages[0]);
         let winner = if both[0].status.success() { 3 } else { 4 };
         let left = fs::read_to_string(dir.path().join(&out).join("replay.json")).unwrap();
         assert_eq!(serde_json::from_str::<serde_json::Value>(&left).unwrap()["seed"], winner);
@@ -126,7 +130,7 @@ fn of_two_replays_to_one_place_one_is_left_whole() {
     }
 }
 
-/// Runs `args` and puts `file` in place while it works, which it must leave as it is.
+/// Runs `args` and puts `file` in place meanwhile, which must stay as it is.
 fn assert_left_alone_meanwhile(dir: &Path, args: &[&str], file: &str) {
     let child = sharpsweep(dir, args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(30));
@@ -135,9 +139,9 @@ fn assert_left_alone_meanwhile(dir: &Path, args: &[&str], file: &str) {
     fs::write(&path, "mine").unwrap();
     let before = files(path.parent().unwrap());
     let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("already") && said.contains("nothing was changed"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("already") && stderr.contains("nothing was changed"), "{stderr}");
     assert!(files(path.parent().unwrap()) == before, "{args:?}");
 }
 
@@ -185,9 +189,12 @@ fn of_two_benches_to_one_place_one_is_left_whole() {
         "--out",
         "bench",
     ];
-    let said = refusals(&at_once(3, dir.path(), &bench));
-    assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said.iter().all(|said| said.contains("already") && !said.contains("os error")), "{said:?}");
+    let messages = refusals(&at_once(3, dir.path(), &bench));
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    assert!(
+        messages.iter().all(|message| message.contains("already") && !message.contains("os error")),
+        "{messages:?}"
+    );
     for file in ["bench.json", "bench.npy"] {
         assert!(dir.path().join("bench").join(file).exists(), "{file}");
     }
@@ -200,11 +207,11 @@ fn a_report_replaces_only_what_a_report_left() {
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "60", "--out", "run"]);
     let refused = |args: &[&str], says: &str| {
         let before = files(dir.path());
-        let said = fail(dir.path(), args, 1);
-        assert!(said.contains(says), "{says}: {said}");
+        let stderr = fail(dir.path(), args, 1);
+        assert!(stderr.contains(says), "{says}: {stderr}");
         assert!(files(dir.path()) == before, "{args:?} changed a file");
     };
-    // A page of one's own is none of ours.
+    // A page of the user's own must not be replaced.
     fs::create_dir_all(path("mine/figures")).unwrap();
     fs::write(path("mine/report.html"), "mine").unwrap();
     fs::write(path("mine/figures/figure-02.svg"), "mine").unwrap();
@@ -223,7 +230,7 @@ fn a_report_replaces_only_what_a_report_left() {
     refused(&["report", "run", "--out", "report"], "figure-02.svg is a symbolic link");
     fs::remove_file(path("report/figures/figure-02.svg")).unwrap();
     succeed(dir.path(), &["report", "run", "--out", "report"]);
-    // A run may come from somebody who has laid a link in it.
+    // A run from somebody else may contain a link.
     fs::create_dir(path("elsewhere")).unwrap();
     symlink(path("elsewhere"), path("run/report")).unwrap();
     refused(&["report", "run"], "report is a symbolic link");
@@ -239,8 +246,11 @@ fn a_table_that_was_edited_or_linked_stays() {
     let kept = |what: &str| {
         let before = files(dir.path());
         let output = succeed(dir.path(), &["resume", "grid"]);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("table.csv holds something else") && said.contains("stays as it is"), "{what}: {said}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            stderr.contains("table.csv holds something else") && stderr.contains("stays as it is"),
+            "{what}: {stderr}"
+        );
         assert!(files(dir.path()) == before, "{what}");
     };
     fs::write(path("grid/table.csv"), "edited").unwrap();

@@ -1,4 +1,5 @@
-//! Real data through `--x` and `--q`: every engine trains to the same networks and evaluates them to the same closed forms.
+//! Real data through `--x` and `--q`: every engine trains the same networks and evaluates them to the same closed
+//! forms.
 
 mod support;
 
@@ -10,7 +11,7 @@ use ndarray_npy::read_npy;
 use support::gpu::skipped;
 use support::{close, close_scaled, notice};
 
-/// A data set, and a network and descent that make sense for it.
+/// A data set, with a suitable network and descent.
 struct Case {
     name: &'static str,
     hidden: usize,
@@ -20,7 +21,7 @@ struct Case {
     seeds: usize,
 }
 
-/// The project's own copies and, where it is there, the larger set beside the project.
+/// The project's own copies and, if it exists, the larger set beside the project.
 fn cases() -> Vec<(Case, PathBuf)> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let own = project.join("tests/data");
@@ -81,7 +82,7 @@ fn every_engine_trains_and_evaluates_real_data_alike() {
             read_npy::<_, Array2<f32>>(run.join("theta.npy")).unwrap().iter().map(|&t| f64::from(t)).collect()
         };
         let expected = theta(&reference);
-        // Sixty steps of a sum over hundreds of samples must have moved the weights, or nothing was compared.
+        // Sixty steps of a sum over hundreds of samples must have moved the weights, or nothing would be compared.
         let first =
             sharpsweep::model::initial_theta(sharpsweep::model::OneHidden::new(case.inputs, case.hidden), 0, 0.5);
         assert!(first.iter().zip(&expected).any(|(before, after)| (f64::from(*before) - after).abs() > 0.05));
@@ -89,10 +90,10 @@ fn every_engine_trains_and_evaluates_real_data_alike() {
             let run = dir.path().join(engine);
             // f32 rounding of 60 steps, on weights of order 1.
             close(&theta(&run), &expected, 1e-4, 1e-4).unwrap_or_else(|m| panic!("{} {engine} theta: {m}", case.name));
-            // A test sample on the boundary may fall to either side; none does here.
+            // A test sample on the boundary may fall on either side; none does here.
             close(&floats(&run, "macro_f1"), &floats(&reference, "macro_f1"), 1e-12, 0.0)
                 .unwrap_or_else(|m| panic!("{} {engine} macro F1: {m}", case.name));
-            // The same networks through `evaluate`: the closed forms alone.
+            // The same networks through `evaluate`: only the closed forms.
             let networks = reference.join("theta.npy");
             let out = format!("again-{engine}");
             let evaluate = ["evaluate", "--theta", networks.to_str().unwrap(), "--backend", engine, "--out", &out];
@@ -102,7 +103,7 @@ fn every_engine_trains_and_evaluates_real_data_alike() {
                 close(&floats(&again, column), &floats(&reference, column), 0.0, relative)
                     .unwrap_or_else(|m| panic!("{} {engine} {column}: {m}", case.name));
             }
-            // Theorem 1's formula, without what each engine widens it by.
+            // Theorem 1's formula, without each engine's widening.
             let formula = |run: &Path| -> Vec<f64> {
                 floats(run, "lambda_sup")
                     .iter()

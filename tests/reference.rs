@@ -1,5 +1,5 @@
 //! The f64 reference agrees with automatic differentiation (the golden cases) and with central differences, and each
-//! comparison is seen to fail on a formula that is slightly wrong.
+//! comparison is shown to fail for a formula that is slightly wrong.
 
 mod support;
 
@@ -12,7 +12,7 @@ use sharpsweep::reference::{
 use support::{GoldenCase, close, close_scaled, golden_cases};
 
 /// The oracle and the reference both compute in f64 and differ in the order of operations; 1e-10 of the natural scale
-/// is five digits above what that was seen to cost and far below any wrong term.
+/// is five digits above the errors seen and far below any wrong term.
 const RELATIVE: f64 = 1e-10;
 
 /// `quantity` of every network of a case.
@@ -30,7 +30,7 @@ fn trace_scale(case: &GoldenCase) -> Vec<f64> {
     case.column("moment2").iter().map(|trace_sq| (d * trace_sq).sqrt()).collect()
 }
 
-/// Fails with the case's name in front of the misses.
+/// Fails with the name of the case in front of the misses.
 fn assert_close(case: &GoldenCase, quantity: &str, result: Result<(), String>) {
     if let Err(misses) = result {
         panic!("{} {quantity}: {misses}", case.name);
@@ -103,7 +103,7 @@ fn pairwise_trace_sq_matches_automatic_differentiation() {
     }
 }
 
-/// The comparison above sees an exchanged index in E, the mistake that is plausible and only per cents off.
+/// The comparison above notices an exchanged index in E, a plausible mistake that is off by only a few per cent.
 #[test]
 fn exchanged_indices_in_e_are_noticed() {
     for case in golden_cases().iter().filter(|case| case.problem.data.samples() > 1) {
@@ -215,7 +215,7 @@ fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64)
     sum
 }
 
-/// `hessian` less its direct part, delta \[0_N F'\] in H(w,v).
+/// `hessian` minus its direct part, delta \[0_N F'\] in H(w,v).
 fn without_direct_part(problem: &Problem, theta: &[f64], mut hessian: Array2<f64>) -> Array2<f64> {
     let (shape, terms): (OneHidden, Terms) = (problem.network.shape, terms(problem, theta));
     for i in 0..terms.samples {

@@ -1,4 +1,4 @@
-//! Figures and report: what is drawn is what was given, it says what it leaves out, and the page opens in a browser.
+//! Figures and report: a figure draws what it was given and says what it leaves out, and the page opens in a browser.
 
 mod support {
     pub(crate) mod browser;
@@ -16,7 +16,7 @@ use sharpsweep::replay::Trajectory;
 use sharpsweep::report::{self, Distribution, Figure, FigureError, Gap, Landscape, Points, Report, Table, TableRow};
 use support::browser::{PHONE, open_in_browser};
 
-/// Some critical points of the paper's experiment at N = 3, with everything that the figures plot.
+/// Some critical points of the paper's experiment at N = 3, with everything that the figures need.
 struct Networks {
     problem: Problem,
     seed: Vec<u64>,
@@ -116,7 +116,7 @@ fn all_figures() -> Vec<Figure> {
     drawn.into_iter().map(Result::unwrap).collect()
 }
 
-/// The paper's numbers, and what it does not have.
+/// The paper's numbers, and those that it lacks.
 fn names_of_figures() -> Vec<String> {
     (2..=13).map(|k| format!("figure-{k:02}")).chain(["sharpness-against-f1".into()]).collect()
 }
@@ -208,7 +208,7 @@ fn a_hundred_thousand_points_stay_a_small_drawing_with_all_data() {
     assert!(figure.svg.len() < 1_500_000, "{} bytes", figure.svg.len());
     assert!(figure.caption.contains("Of 100000 points"), "{}", figure.caption);
     assert_eq!(figure.data[0].1.len(), 100_000);
-    // Drawn the same a second time.
+    // A second drawing is the same.
     let again = report::bound_against_largest_eigenvalue(&[Points { label: "N = 3", x: &x, y: &y }]).unwrap();
     assert_eq!(figure.svg, again.svg);
 }
@@ -222,9 +222,10 @@ fn cells(figure: &Figure, count: usize) -> Vec<&str> {
 fn the_hessian_map_is_white_at_zero_and_both_matrices_share_one_scale() {
     let analytic = array![[0.0, 2.0], [2.0, -1.0]];
     let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), 1).unwrap();
-    // 0 is white, the largest magnitude the end of the map; half of it lies ln(501) / ln(1001) = 0.9 up the logarithmic scale.
+    // 0 is white, the largest magnitude the end of the map; half of it lies ln(501) / ln(1001) = 0.9 up the logarithmic
+    // scale.
     assert_eq!(cells(&figure, 4), ["#ffffff", "#d55e00", "#d55e00", "#1a80ba"]);
-    // Control: a larger numeric Hessian stretches the scale of the analytic one too.
+    // Control: a larger numeric Hessian stretches the scale of the analytic one as well.
     let numeric = array![[0.0, 2.0], [2.0, -4.0]];
     let figure = report::hessian_against_numeric(analytic.view(), numeric.view(), 1).unwrap();
     assert_eq!(cells(&figure, 4), ["#ffffff", "#d96e1a", "#d96e1a", "#338ec1"]);
@@ -247,7 +248,7 @@ fn boxes_follow_the_papers_convention() {
     let figure = report::bound_by_width(&[Distribution { label: "N = 3", values: &values }], None).unwrap();
     // The axis runs over 104 to -4 in 240 pixels below 14.
     let y = |value: f64| 14.0 + 240.0 * (104.0 - value) / 108.0;
-    // kuva rounds to hundredths, drops .00, and else writes what f64 makes of it, such as 222.89000000000001.
+    // kuva rounds to hundredths, drops .00, and otherwise prints what f64 gives, such as 222.89000000000001.
     let has = |attribute: &str, value: f64| {
         let value = format!("{value:.2}");
         figure.svg.contains(&format!(r#"{attribute}="{}"#, value.trim_end_matches(".00")))
@@ -274,7 +275,7 @@ fn the_landscape_is_lowest_where_the_network_is_and_curves_as_its_eigenvalue_say
     assert!((curvature - eigenvalue).abs() <= 0.05 * eigenvalue, "{curvature} {eigenvalue}");
     let decision = landscape.decision.unwrap();
     assert!(decision.probability.iter().all(|p| (0.0..=1.0).contains(p)));
-    // The grid's rows are x_2: the probability at a grid point is the network's there.
+    // The rows of the grid are x_2: the probability at a grid point is the network's there.
     let (row, column) = (30, 90);
     let at = sharpsweep::model::Dataset::new(array![[decision.x1[column], decision.x2[row]]], array![0.0]).unwrap();
     let z = reference::output(NETWORKS.problem.network, &at, &NETWORKS.theta[0])[0];
@@ -358,7 +359,7 @@ fn the_report_opens_in_a_browser_with_every_figure_and_nothing_is_cut() {
     }
 }
 
-/// The negative control of the check above: a page with each fault is seen to have it.
+/// The negative control of the check above: it finds each fault in a page that has it.
 #[test]
 fn the_browser_check_sees_a_broken_figure_a_wide_page_what_is_cut_and_a_console_error() {
     let faulty = r#"<figure id="broken"><img src="data:image/svg+xml;base64,AAAA"></figure><div style="width:600px">wide</div>
@@ -377,7 +378,7 @@ fn few_values_of_macro_f1_are_counted_and_many_are_boxed() {
     let group = |label, values| Distribution { label, values };
     let few = report::macro_f1_by_bound(group("low", &[0.9, 0.9, 0.8, 0.9]), group("high", &[0.8, 0.7]), None).unwrap();
     assert!(few.caption.contains("takes 3 values") && few.caption.contains("low: 4 networks"), "{}", few.caption);
-    // Three of the four of low at 0.9 is the longest bar.
+    // The longest bar is three of the four of low, at 0.9.
     assert!(few.svg.contains(">3</text>") && few.svg.contains(">0.900</text>"));
     let many: Vec<f64> = (0..30).map(|k| 0.5 + f64::from(k) / 100.0).collect();
     let boxed = report::macro_f1_by_bound(group("low", &many), group("high", &[0.8, 0.7]), None).unwrap();
@@ -393,7 +394,7 @@ fn a_few_far_values_do_not_empty_the_axis_of_the_histogram() {
     assert!(figure.caption.contains("2 networks lie below 100, at 0.800 at the farthest"), "{}", figure.caption);
     assert!(figure.caption.contains("one network lies above 110, at 400 at the farthest"), "{}", figure.caption);
     assert!(figure.svg.contains("← 2<") && figure.svg.contains("1 →<") && figure.data[0].1.len() == 303);
-    // A long tail is not cut off but gets a logarithmic axis.
+    // A long tail gets a logarithmic axis instead of being cut off.
     let tail: Vec<f64> = (0..300).map(|k| 10_f64.powf(f64::from(k) / 75.0)).collect();
     let figure = report::bound_histogram(&tail, 5000.0).unwrap();
     assert!(

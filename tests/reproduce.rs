@@ -1,4 +1,4 @@
-//! `reproduce`, `report` and `replay` as a user meets them, on sound and on damaged run directories.
+//! `reproduce`, `report` and `replay` as a user sees them, on sound and on damaged run directories.
 
 mod support {
     pub(crate) mod browser;
@@ -23,7 +23,7 @@ fn sharpsweep(arguments: &[&str], paths: &[&Path]) -> assert_cmd::assert::Assert
     Command::cargo_bin("sharpsweep").unwrap().args(arguments).args(paths).assert()
 }
 
-/// A finished run of `seeds` seeds of the paper's experiment with further arguments.
+/// A finished run of `seeds` seeds of the paper's experiment, with further arguments.
 fn run_of(seeds: &str, more: &[&str]) -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let run = directory.path().join("run");
@@ -32,7 +32,7 @@ fn run_of(seeds: &str, more: &[&str]) -> (TempDir, PathBuf) {
     (directory, run)
 }
 
-/// The numbers of the figures in a report directory.
+/// The numbers behind the figures of a report directory.
 fn figures(report: &Path) -> Vec<u32> {
     (2..=13).filter(|k| report.join(format!("figures/figure-{k:02}.svg")).is_file()).collect()
 }
@@ -88,7 +88,7 @@ fn a_report_of_any_run_has_every_figure_that_one_run_allows() {
     let report = run.join("report");
     assert_eq!(figures(&report), [2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 13]);
     assert!(page(&report).contains("manifest.json") && page(&report).contains("&#34;engine&#34;"));
-    // A second report replaces the first; a folder of other things is left alone.
+    // A second report replaces the first; a folder with other contents is left alone.
     sharpsweep(&["report"], &[&run]).success();
     sharpsweep(&["report"], &[&run, Path::new("--out"), &run.join("data")]).code(1).stderr(contains("already holds"));
 }
@@ -253,8 +253,9 @@ fn replay_records_one_seed_as_columns_and_a_figure() {
     assert_eq!(along.shape(), [12, 13]);
     assert_eq!(along.index_axis(ndarray::Axis(0), 11), column("theta"));
     assert!(out.join("replay.svg").is_file() && out.join("replay.png").is_file());
-    let told: serde_json::Value = serde_json::from_str(&fs::read_to_string(out.join("replay.json")).unwrap()).unwrap();
-    assert_eq!((&told["ended"], &told["steps"]), (&"reached the step limit".into(), &105.into()));
+    let record: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(out.join("replay.json")).unwrap()).unwrap();
+    assert_eq!((&record["ended"], &record["steps"]), (&"reached the step limit".into(), &105.into()));
     sharpsweep(&arguments, &[&out]).code(1).stderr(contains("already holds"));
 }
 
@@ -271,7 +272,7 @@ fn a_replay_of_a_diverging_seed_still_leaves_its_record() {
 fn replay_of_several_seeds_leaves_for_each_what_it_leaves_of_one() {
     let directory = tempfile::tempdir().unwrap();
     let [one, several] = ["one", "several"].map(|name| directory.path().join(name));
-    // The name that the interval had before.
+    // The former name of the interval.
     let options = ["--every", "50", "--max-steps", "120", "--out"];
     sharpsweep(&[&["replay", "5"], &options[..]].concat(), &[&one]).success();
     sharpsweep(&[&["replay", "5,1..3"], &options[..]].concat(), &[&several])
@@ -284,8 +285,8 @@ fn replay_of_several_seeds_leaves_for_each_what_it_leaves_of_one() {
         assert_eq!(fs::read(several.join("seed-5").join(name)).unwrap(), fs::read(one.join(name)).unwrap(), "{name}");
     }
     let json = sharpsweep(&["replay", "1,2", "--max-steps", "3", "--json", "--out"], &[&directory.path().join("json")]);
-    let told: serde_json::Value = serde_json::from_slice(&json.success().get_output().stdout).unwrap();
-    assert_eq!((&told[0]["seed"], &told[1]["seed"]), (&1.into(), &2.into()));
+    let record: serde_json::Value = serde_json::from_slice(&json.success().get_output().stdout).unwrap();
+    assert_eq!((&record[0]["seed"], &record[1]["seed"]), (&1.into(), &2.into()));
 }
 
 #[test]
@@ -312,7 +313,7 @@ fn eigenvalues_that_the_run_has_are_not_computed_again() {
         ndarray_npy::read_npy(run.join(format!("report/figures/{figure}/{name}.npy"))).unwrap()
     };
     assert!(shown("figure-02", "lambda_max").iter().all(|value| column.iter().any(|c| c.to_bits() == value.to_bits())));
-    // Sharpness is lambda_1 where the run has it, and the loss goes along the recorded eigenvectors.
+    // Sharpness is lambda_1 if the run has it, and the loss is drawn along the recorded eigenvectors.
     assert_eq!(shown("sharpness-against-f1", "sharpness"), shown("figure-02", "lambda_max"));
     assert!(page(&run.join("report")).contains("Sharpness λ<sub>1</sub> against the macro F1"));
     let (_other, without) = run_of("40", &[]);

@@ -1,4 +1,5 @@
-//! Whether `--route auto` takes a fast route on the adapter at hand. Alone in its program, so that no other test runs meanwhile.
+//! Whether `--route auto` takes a fast route on the adapter at hand. Alone in its program, so that no other test runs
+//! at the same time.
 
 mod support;
 
@@ -11,11 +12,11 @@ use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, initial_theta};
 use support::gpu::gpu;
 use support::notice;
 
-/// How much slower than the other route the chosen one may be. The costs follow the measured times to 1.3, and the loaded
-/// machines that tests run on add to that.
+/// How much slower than the other route the chosen one may be. The costs follow the measured times to 1.3, and the
+/// loaded machines that tests run on add to that.
 const SLOWER: f64 = 1.6;
 
-/// M, N, I and the networks that are timed: both sides of the border between the routes and its neighbourhood.
+/// M, N, I and the number of networks that are timed: both sides of the border between the routes, and near it.
 const SHAPES: [(usize, usize, usize, usize); 12] = [
     (2, 3, 20, 1024),
     (2, 3, 50, 1024),
@@ -31,7 +32,7 @@ const SHAPES: [(usize, usize, usize, usize); 12] = [
     (64, 2, 300, 64),
 ];
 
-/// The times of both routes, each the least of all that were measured.
+/// The times of both routes, each the shortest that was measured.
 #[derive(Debug, Clone, Copy)]
 struct Times {
     pairwise: Duration,
@@ -46,7 +47,7 @@ impl Times {
     }
 }
 
-/// The time of one evaluation: the device's own where it has a clock, so without what compiling takes.
+/// The time of one evaluation: by the device's own clock if it has one, so without compilation.
 fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
     let (start, before) = (Instant::now(), gpu.device_time());
     gpu.evaluate(problem, theta.view().into()).unwrap();
@@ -64,7 +65,7 @@ fn problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).unwrap())
 }
 
-/// Adapters in software only: nothing was measured on a GPU, where the choice follows from its machine code.
+/// Software adapters only: nothing was measured on a GPU, where the choice follows from its machine code.
 #[test]
 fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
     let name = "auto_takes_a_route_that_is_hardly_slower_than_the_other";
@@ -89,7 +90,7 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
         let theta = Array2::from_shape_vec((networks, problem.network.parameters()), theta).unwrap();
         let chosen = auto.route(&problem);
         let mut times = Times { pairwise: Duration::MAX, assembled: Duration::MAX };
-        // In turns; what another process slows down once is measured again.
+        // In turn; a time that another process disturbed is measured again.
         for repeat in 0..15 {
             times.pairwise = times.pairwise.min(time(&mut pairwise, &problem, &theta));
             times.assembled = times.assembled.min(time(&mut assembled, &problem, &theta));
@@ -102,7 +103,7 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
     let misses: Vec<_> = found.iter().filter(|(_, chosen, times)| times.ratio(*chosen) >= SLOWER).collect();
     assert!(misses.is_empty(), "slower than the other route by {SLOWER} and more: {misses:#?}");
 
-    // The bar can be missed: at several of these shapes the other choice would.
+    // The bar can be missed: the other choice would miss it at several of these shapes.
     for other in [Route::Pairwise, Route::Assembled] {
         let slow = found.iter().filter(|(_, chosen, times)| *chosen != other && times.ratio(other) >= SLOWER).count();
         assert!(slow >= 2, "{other:?} is never slow: {found:#?}");

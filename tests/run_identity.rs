@@ -1,5 +1,6 @@
-//! A run is the work of one engine, one revision of its numerics and one route, however often it is cut off and into however many
-//! shards it is cut: then its bytes are those of the undisturbed run. What does not fit is refused.
+//! A run is the work of one engine, one revision of its numerics and one route, however often it is interrupted and
+//! into however many shards it is divided. Then its bytes are those of the undisturbed run. What does not fit is
+//! refused.
 #![cfg(unix)]
 
 mod support;
@@ -12,7 +13,7 @@ use support::cut::cut;
 use support::gpu::skipped;
 use tempfile::tempdir;
 
-/// The engines of this machine with sweeps of several chunks each; the steps are those of the cpu, the reference and the gpu.
+/// The engines of this machine with sweeps of several chunks each; the steps are for cpu, reference and gpu.
 fn engines(test: &str, [cpu, reference, gpu]: [&'static str; 3]) -> Vec<[&'static str; 6]> {
     let mut engines = vec![
         ["--backend", "cpu", "--seeds", "1500", "--max-steps", cpu],
@@ -24,14 +25,15 @@ fn engines(test: &str, [cpu, reference, gpu]: [&'static str; 3]) -> Vec<[&'stati
     engines
 }
 
-/// On the fifty samples of the default data.
+/// The fifty samples of the default data.
 const STEPS: [&str; 3] = ["100", "12", "60"];
 
 fn concat<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
     parts.concat()
 }
 
-/// Cuts `sweep` off and goes on with it; cuts it into shards, one of which is cut off and requeued, and merges them.
+/// Interrupts `sweep` and goes on with it; divides it into shards, one of which is interrupted and requeued, and merges
+/// them.
 fn assert_whatever_happens_the_bytes_are_the_same(sweep: &[&str]) {
     let dir = tempdir().unwrap();
     let run = |name: &str| dir.path().join(name);
@@ -44,7 +46,7 @@ fn assert_whatever_happens_the_bytes_are_the_same(sweep: &[&str]) {
     succeed(dir.path(), &concat(&[sweep, &["--shard", "2/2", "--out", "second"]]));
     succeed(dir.path(), &["merge", "second", "first", "--out", "merged"]);
     assert_same_columns(&run("merged"), &run("whole"));
-    // But for the number of threads.
+    // Except for the number of threads.
     for field in ["engine", "precision", "driver", "revision", "code_hash", "route"] {
         let recorded = |name: &str| manifest(&run(name))["engine"][field].clone();
         assert_eq!(recorded("merged"), recorded("whole"), "{sweep:?}: {field}");
@@ -71,7 +73,7 @@ fn with_every_further_column_a_run_in_pieces_has_the_bytes_of_the_whole() {
     }
 }
 
-/// N = 3 and 10 on ten samples: `auto` takes another route for each of the two.
+/// N = 3 and 10 on ten samples: `auto` takes different routes for the two.
 #[test]
 fn a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole() {
     for engine in engines("a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole", ["100", "12", "60"]) {
@@ -119,15 +121,15 @@ fn an_evaluation_that_was_cut_off_goes_on_without_its_file() {
         succeed(dir.path(), &concat(&[&evaluate, &["--out", "whole"]]));
         cut(dir.path(), &concat(&[&evaluate, &["--out", "run"]]), "run");
         std::fs::remove_file(&theta).unwrap();
-        // Other networks than those that it was begun with are no way to go on.
+        // It cannot go on with other networks than those that it was begun with.
         let (column, whole) =
             (dir.path().join("run/theta.npy"), std::fs::read(dir.path().join("run/theta.npy")).unwrap());
         let mut changed = whole.clone();
         let last = changed.len() - 1;
         changed[last] ^= 1;
         std::fs::write(&column, changed).unwrap();
-        let said = fail(dir.path(), &["resume", "run"], 1);
-        assert!(said.contains("does not hold the networks"), "{said}");
+        let stderr = fail(dir.path(), &["resume", "run"], 1);
+        assert!(stderr.contains("does not hold the networks"), "{stderr}");
         std::fs::write(&column, whole).unwrap();
         succeed(dir.path(), &["resume", "run"]);
         assert_same_columns(&dir.path().join("run"), &dir.path().join("whole"));
@@ -147,14 +149,14 @@ fn shards_by_different_routes_are_different_engines() {
                 ["sweep", "--seeds", "40", "--max-steps", "9", "--shard", part, "--route", route, "--out", &part[..1]];
             succeed(dir.path(), &concat(&[&shard, &engine[..2]]));
         }
-        let said = fail(dir.path(), &["merge", "1", "2", "--out", "merged"], 1);
-        assert!(said.contains("route to tr H^2: `pairwise` there, `assembled` here"), "{said}");
+        let stderr = fail(dir.path(), &["merge", "1", "2", "--out", "merged"], 1);
+        assert!(stderr.contains("route to tr H^2: `pairwise` there, `assembled` here"), "{stderr}");
         succeed(dir.path(), &["merge", "1", "2", "--out", "merged", "--allow-mixed-engines"]);
         assert_eq!(manifest(&dir.path().join("merged"))["parts"][1]["engine"]["route"], "assembled");
     }
 }
 
-/// A run in `dir` that was cut off.
+/// An interrupted run in `dir`.
 fn cut_run(dir: &Path) {
     cut(
         dir,
@@ -170,9 +172,9 @@ fn a_run_of_another_revision_is_neither_gone_on_with_nor_merged_with() {
     let revision = manifest(&dir.path().join("run"))["engine"]["revision"].as_u64().unwrap();
     begin_as(&dir.path().join("run"), |begun| begun["engine"]["revision"] = (revision - 1).into());
     let before = files(dir.path());
-    let said = fail(dir.path(), &["resume", "run"], 1);
+    let stderr = fail(dir.path(), &["resume", "run"], 1);
     let difference = format!("revision of the numerics: `{}` there, `{revision}` here", revision - 1);
-    assert!(said.contains(&difference) && said.contains("the same sharpsweep"), "{said}");
+    assert!(stderr.contains(&difference) && stderr.contains("the same sharpsweep"), "{stderr}");
     assert!(files(dir.path()) == before, "a refused resume must not change a byte");
 
     for part in ["1/2", "2/2"] {
@@ -183,9 +185,9 @@ fn a_run_of_another_revision_is_neither_gone_on_with_nor_merged_with() {
         );
     }
     begin_as(&dir.path().join("2"), |begun| begun["engine"]["revision"] = (revision - 1).into());
-    let said = fail(dir.path(), &["merge", "1", "2", "--out", "merged"], 1);
+    let stderr = fail(dir.path(), &["merge", "1", "2", "--out", "merged"], 1);
     let difference = format!("revision of the numerics: `{revision}` there, `{}` here", revision - 1);
-    assert!(said.contains(&difference) && said.contains("--allow-mixed-engines"), "{said}");
+    assert!(stderr.contains(&difference) && stderr.contains("--allow-mixed-engines"), "{stderr}");
     succeed(dir.path(), &["merge", "1", "2", "--out", "merged", "--allow-mixed-engines"]);
     let merged = manifest(&dir.path().join("merged"));
     assert_eq!(
@@ -194,10 +196,10 @@ fn a_run_of_another_revision_is_neither_gone_on_with_nor_merged_with() {
     );
 }
 
-/// As runs were before revisions: nothing of it in the manifest, and no columns in the journal.
+/// As runs were before revisions: without them in the manifest, and without columns in the journal.
 fn as_before_revisions(begun: &mut Value) {
     begun["engine"].as_object_mut().unwrap().remove("revision");
-    // A manifest always had the columns; a journal is told by having no state.
+    // A manifest always had the columns; a journal is recognised by having no state.
     if begun.get("state").is_none() {
         begun.as_object_mut().unwrap().remove("columns");
     }
@@ -208,8 +210,8 @@ fn a_run_without_a_revision_is_read_but_not_gone_on_with() {
     let dir = tempdir().unwrap();
     cut_run(dir.path());
     begin_as(&dir.path().join("run"), as_before_revisions);
-    let said = fail(dir.path(), &["resume", "run"], 1);
-    assert!(said.contains("revision of the numerics: `none recorded` there"), "{said}");
+    let stderr = fail(dir.path(), &["resume", "run"], 1);
+    assert!(stderr.contains("revision of the numerics: `none recorded` there"), "{stderr}");
     for part in ["1/2", "2/2"] {
         let out = &part[..1];
         succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "60", "--shard", part, "--out", out]);
@@ -218,7 +220,7 @@ fn a_run_without_a_revision_is_read_but_not_gone_on_with() {
         succeed(dir.path(), &["duplicates", out]);
         succeed(dir.path(), &["report", out]);
     }
-    // Two of a kind fit together.
+    // Two of the same kind fit together.
     succeed(dir.path(), &["merge", "1", "2", "--out", "merged"]);
 }
 

@@ -1,5 +1,5 @@
-//! A run directory is trusted as far as it can be checked: one that was exchanged, edited, linked or made by somebody else is noticed
-//! before anything is changed.
+//! A run directory is trusted only as far as it can be checked: if it was exchanged, edited, linked or made by somebody
+//! else, that is noticed before anything is changed.
 #![cfg(unix)]
 
 mod support;
@@ -24,7 +24,7 @@ fn sweep<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&SWEEP[..], more].concat()
 }
 
-/// A folder with the undisturbed sweep in it, and one that was cut off.
+/// A folder that holds the undisturbed sweep, and an interrupted one.
 fn with_cut() -> TempDir {
     let dir = tempdir().unwrap();
     succeed(dir.path(), &sweep(&["--out", "undisturbed"]));
@@ -32,21 +32,22 @@ fn with_cut() -> TempDir {
     dir
 }
 
-/// Starts a sweep and holds it after its first chunk.
-fn held(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
-    let (child, said) = start(dir, args);
+/// Starts a sweep and holds it back after its first chunk.
+fn start_paused(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
+    let (child, stderr) = start(dir, args);
     send(&child, Signal::SIGSTOP);
-    (child, said)
+    (child, stderr)
 }
 
-/// `sharpsweep ARGS` is refused with exit code 1 and words that hold all of `says`, and leaves every byte in `dir` as it was.
+/// `sharpsweep ARGS` is refused with exit code 1 and a message that contains all of `says`, and leaves every byte in
+/// `dir` as it was.
 fn refused(dir: &Path, args: &[&str], says: &[&str]) {
     let before = files(dir);
-    let said = fail(dir, args, 1);
+    let stderr = fail(dir, args, 1);
     for part in says {
-        assert!(said.contains(part), "{args:?}, {part}: {said}");
+        assert!(stderr.contains(part), "{args:?}, {part}: {stderr}");
     }
-    assert!(!said.chars().any(|character| character.is_control() && character != '\n'), "{said:?}");
+    assert!(!stderr.chars().any(|character| character.is_control() && character != '\n'), "{stderr:?}");
     let after = files(dir);
     let changed: Vec<_> =
         before.keys().chain(after.keys()).filter(|path| before.get(*path) != after.get(*path)).collect();
@@ -60,19 +61,19 @@ fn a_process_whose_directory_was_removed_or_renamed_leaves_alone_what_took_its_p
         let path = |name: &str| dir.path().join(name);
         let other = sweep(&["--step-size", "0.05", "--out"]);
         succeed(dir.path(), &[&other[..], &["undisturbed"]].concat());
-        let (mut first, said) = held(dir.path(), &sweep(&["--out", "run"]));
+        let (mut first, stderr) = start_paused(dir.path(), &sweep(&["--out", "run"]));
         if renamed {
             fs::rename(path("run"), path("moved")).unwrap();
         } else {
             fs::remove_dir_all(path("run")).unwrap();
         }
-        let (mut second, _) = held(dir.path(), &[&other[..], &["run"]].concat());
+        let (mut second, _) = start_paused(dir.path(), &[&other[..], &["run"]].concat());
         let before = files(&path("run"));
         send(&first, Signal::SIGCONT);
-        let (status, said) = (first.wait().unwrap(), said.join().unwrap());
-        assert_eq!(status.code(), Some(1), "{said}");
-        assert!(said.contains("run is no longer the directory that was opened"), "{said}");
-        assert!(!said.contains("sharpsweep resume run"), "{said}");
+        let (status, stderr) = (first.wait().unwrap(), stderr.join().unwrap());
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        assert!(stderr.contains("run is no longer the directory that was opened"), "{stderr}");
+        assert!(!stderr.contains("sharpsweep resume run"), "{stderr}");
         assert!(files(&path("run")) == before, "the first process changed what the second wrote");
         second.kill().unwrap();
         second.wait().unwrap();
@@ -86,7 +87,7 @@ fn a_process_whose_directory_was_removed_or_renamed_leaves_alone_what_took_its_p
     }
 }
 
-/// Puts `status` into row `row` of the run's status column.
+/// Writes `status` into row `row` of the run's status column.
 fn set_status(run: &Path, row: u64, status: u8) {
     let file = fs::OpenOptions::new().write(true).open(run.join("status.npy")).unwrap();
     file.write_all_at(&[status], 128 + row).unwrap();
@@ -110,7 +111,7 @@ fn a_finished_run_with_a_pending_row_is_refused_by_everyone() {
     }
     set_status(&dir.path().join("a"), 17, 0);
     succeed(dir.path(), &["resume", "a"]);
-    // In a grid as well.
+    // Also in a grid.
     succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "9", "--hidden", "2,3", "--out", "grid"]);
     set_status(&dir.path().join("grid/sigmoid-n3-eta0.1"), 3, 255);
     refused(dir.path(), &["resume", "grid"], &["grid/sigmoid-n3-eta0.1 is not complete: 1 of its 9 rows"]);
@@ -143,7 +144,7 @@ fn a_name_that_leads_out_of_a_run_or_a_grid_is_refused() {
         for part in ["ga", "gb"] {
             set_name(&dir.join(part).join("grid.json"), "/runs/1/name", name);
         }
-        // What such names lead to is there, so that nothing but the name can be in the way.
+        // The targets of such names exist, so only the name can be in the way.
         fs::copy(dir.join("a/loss.npy"), root.path().join("outside.npy")).unwrap();
         for args in [
             &["merge", "a", "b", "--out", "deep/merged"][..],
@@ -203,7 +204,7 @@ fn resume_holds_columns_and_state_against_what_was_begun() {
     edit(&exchange);
     refused(dir.path(), &["resume", "run"], &["columns.4.name: \"loss\" there, \"trace\" here"]);
     restore();
-    // With a journal that says the same, and with one from before journals held columns.
+    // With a journal that says the same, and with one from before journals had columns.
     begin_as(&run, exchange);
     refused(dir.path(), &["resume", "run"], &["columns.4.name: \"loss\" there, \"trace\" here"]);
     restore();
@@ -222,7 +223,7 @@ fn resume_holds_columns_and_state_against_what_was_begun() {
     restore();
     edit(&|json| json["state"] = "finished".into());
     refused(dir.path(), &["resume", "run"], &["run is not complete", "manifest.json says that it is finished"]);
-    // And where every row that is pending was given a status.
+    // Also if every pending row was given a status.
     for row in 0..6000 {
         set_status(&run, row, 1);
     }
@@ -249,7 +250,7 @@ fn every_bit_of_a_columns_header_is_held_against_what_it_was() {
         let whole = fs::read(&path).unwrap();
         for round in 0..12 {
             let [byte, bit, ..] = philox4x32_10([round, k as u32, 0, 0], [12, 6]);
-            // Magic string, version and length in turn with the text.
+            // Magic string, version and length alternate with the text.
             let byte = if round % 3 == 0 { byte % 10 } else { byte % 128 };
             let mut changed = whole.clone();
             changed[byte as usize] ^= 1 << (bit % 8);
@@ -260,7 +261,7 @@ fn every_bit_of_a_columns_header_is_held_against_what_it_was() {
     }
     succeed(dir.path(), &["resume", "run"]);
     assert_same_columns(&run, &dir.path().join("undisturbed"));
-    // A finished part whose header says something else than its bytes is none for a merge.
+    // A merge refuses a finished part whose header does not fit its bytes.
     for (seeds, out) in [("0..40", "a"), ("40..80", "b")] {
         succeed(dir.path(), &["sweep", "--backend", "cpu", "--seeds", seeds, "--max-steps", "9", "--out", out]);
     }
@@ -291,7 +292,7 @@ fn a_link_in_a_run_is_not_written_through() {
         fs::remove_file(&path).unwrap();
         fs::rename(&away, &path).unwrap();
     }
-    // The manifest is replaced, not written to: what a link there points to stays.
+    // The manifest is replaced, not overwritten: the target of a link there stays.
     let theirs = dir.path().join("theirs.json");
     fs::rename(run.join("manifest.json"), &theirs).unwrap();
     symlink(&theirs, run.join("manifest.json")).unwrap();

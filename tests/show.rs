@@ -1,4 +1,4 @@
-//! `sharpsweep show`: the summary of a run again, at any moment, and nothing changes by it.
+//! `sharpsweep show`: the summary of a run again, at any moment, without changing anything.
 
 mod support;
 
@@ -31,7 +31,7 @@ fn a_finished_run_and_a_finished_grid_are_shown_as_they_were() {
         let ended = stdout(dir.path(), &[&sweep(&["--seeds", "40"]), more].concat());
         let before = files(dir.path());
         let shown = stdout(dir.path(), &["show", resumed]);
-        // But that it leaves no table.
+        // Except that it leaves no table.
         assert_eq!(shown, ended.replace("this table in table.csv; ", ""));
         let json: Value = serde_json::from_str(&stdout(dir.path(), &["show", resumed, "--json"])).unwrap();
         let resumed: Value = serde_json::from_str(&stdout(dir.path(), &["resume", resumed, "--json"])).unwrap();
@@ -56,9 +56,9 @@ fn an_unfinished_run_is_shown_as_far_as_it_is() {
     let ended: u64 = ["converged", "step_limit", "non_finite"].iter().map(|k| outcome[k].as_u64().unwrap()).sum();
     assert_eq!(ended, written as u64);
     let text = stdout(dir.path(), &["show", "run", "--over", "all"]);
-    let said = format!("not finished: {written} of 60000 rows are written");
-    assert!(text.contains(&said) && text.contains("go on with: sharpsweep resume run"), "{text}");
-    // Shares are of the written rows, and so are quantiles: a row that is not written holds zeros.
+    let hint = format!("not finished: {written} of 60000 rows are written");
+    assert!(text.contains(&hint) && text.contains("go on with: sharpsweep resume run"), "{text}");
+    // Shares and quantiles are of the written rows: a row that is not written holds zeros.
     let converged = outcome["converged"].as_u64().unwrap();
     let share = 100.0 * converged as f64 / written as f64;
     assert!(text.contains(&format!("converged {converged} ({share:.1} %)")), "{text}");
@@ -89,23 +89,23 @@ fn an_unfinished_grid_is_shown_as_far_as_it_is() {
 #[test]
 fn a_run_that_will_fill_much_of_the_disk_says_so_before_it_works() {
     let dir = tempdir().unwrap();
-    let said = |args: &[&str]| {
-        let path = dir.path().join("said");
+    let warning = |args: &[&str]| {
+        let path = dir.path().join("stderr");
         let mut command = sharpsweep(dir.path(), args);
         let mut child = command.stdout(Stdio::null()).stderr(File::create(&path).unwrap()).spawn().unwrap();
-        let mut told = String::new();
-        while child.try_wait().unwrap().is_none() && !told.contains("of the disk") {
+        let mut stderr = String::new();
+        while child.try_wait().unwrap().is_none() && !stderr.contains("of the disk") {
             std::thread::sleep(Duration::from_millis(5));
-            told = std::fs::read_to_string(&path).unwrap();
+            stderr = std::fs::read_to_string(&path).unwrap();
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        told
+        stderr
     };
     // 13 weights in f32, twelve columns of f64, a u64, a u32 and a u8: 8 million times 161 bytes.
-    let told = said(&["sweep", "--backend", "cpu", "--seeds", "8000000", "--out", "run"]);
-    assert!(told.contains("the columns of 8000000 networks will take 1.2 GiB of the disk"), "{told}");
-    assert!(told.contains("with --keep summary 831.6 MiB"), "{told}");
+    let stderr = warning(&["sweep", "--backend", "cpu", "--seeds", "8000000", "--out", "run"]);
+    assert!(stderr.contains("the columns of 8000000 networks will take 1.2 GiB of the disk"), "{stderr}");
+    assert!(stderr.contains("with --keep summary 831.6 MiB"), "{stderr}");
     let small = ended_within(
         &mut sharpsweep(dir.path(), &["sweep", "--backend", "cpu", "--seeds", "4", "--out", "small"]),
         Duration::from_secs(120),

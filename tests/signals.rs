@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM end every command within two seconds, with exit code 130 and a word on how to go on.
+//! Ctrl-C and SIGTERM end every command within two seconds, with exit code 130 and a message that says how to go on.
 #![cfg(unix)]
 
 mod support;
@@ -17,20 +17,20 @@ use sharpsweep::model::philox4x32_10;
 use support::command::{assert_same_columns, sharpsweep, start, succeed};
 use tempfile::tempdir;
 
-/// Two seconds, and one for a machine that has other things to do.
+/// Two seconds, plus one for a busy machine.
 const LIMIT: Duration = Duration::from_secs(3);
 
 fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
 }
 
-/// Waits until `child`, which was sent a signal, has ended with 130; how long that took. `said` is its stderr.
+/// Waits until `child`, which got a signal, has ended with 130 and with `says` on stderr; returns how long that took.
 fn assert_stops(mut child: Child, line: &str, says: &str) -> Duration {
     let start = Instant::now();
     let mut stderr = BufReader::new(child.stderr.take().unwrap());
     let reader = std::thread::spawn(move || {
-        let mut said = String::new();
-        std::io::Read::read_to_string(&mut stderr, &mut said).map(|_| said)
+        let mut text = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut text).map(|_| text)
     });
     let status = loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -43,9 +43,9 @@ fn assert_stops(mut child: Child, line: &str, says: &str) -> Duration {
         std::thread::sleep(Duration::from_millis(2));
     };
     let took = start.elapsed();
-    let said = reader.join().unwrap().unwrap();
-    assert_eq!(status.code(), Some(130), "{line}: {said}");
-    assert!(said.contains("stopped; ") && said.contains(says), "{line}: {said}");
+    let stderr = reader.join().unwrap().unwrap();
+    assert_eq!(status.code(), Some(130), "{line}: {stderr}");
+    assert!(stderr.contains("stopped; ") && stderr.contains(says), "{line}: {stderr}");
     assert!(took < LIMIT, "{line} took {took:?} to stop");
     support::notice(&format!("stopped after {:.2} s: {}", took.as_secs_f64(), line.split(',').next().unwrap_or(line)));
     took
@@ -59,7 +59,7 @@ fn stopped(dir: &Path, line: &str, delay: Duration, says: &str) {
     assert_stops(child, line, says);
 }
 
-/// Starts the program and sends it SIGTERM `delay` after `out` is there: on a busy machine that may take a while.
+/// Starts the program and sends it SIGTERM `delay` after `out` appears: on a busy machine that may take a while.
 fn stopped_with(dir: &Path, line: &str, out: &str, delay: Duration, says: &str) {
     let child = begun(dir, line);
     let start = Instant::now();
@@ -81,14 +81,14 @@ fn begun(dir: &Path, line: &str) -> Child {
 fn every_command_that_computes_stops_and_says_how_to_go_on() {
     let dir = tempdir().unwrap();
     let second = Duration::from_secs(1);
-    // Inside one chunk that takes minutes on any machine.
+    // Within one chunk that takes minutes on any machine.
     let long = "--samples 200000 --hidden 50 --seeds 64 --tolerance 0";
     let resume = |out: &str| format!("go on with: sharpsweep resume {out}");
     stopped_with(dir.path(), &format!("sweep --backend cpu {long} --out cpu"), "cpu", second, &resume("cpu"));
     let reference = format!("sweep --backend reference {long} --out reference");
     stopped_with(dir.path(), &reference, "reference", second, &resume("reference"));
     stopped(dir.path(), "resume cpu", second, &resume("cpu"));
-    // Between runs that each fit one chunk.
+    // Between runs that fit into one chunk each.
     let widths: Vec<String> = (2..60).map(|hidden| hidden.to_string()).collect();
     let grid = format!(
         "sweep --backend cpu --seeds 200 --tolerance 0 --max-steps 2000 --hidden {} --out grid",
@@ -110,7 +110,7 @@ fn every_command_that_computes_stops_and_says_how_to_go_on() {
         second,
         "start again",
     );
-    // Before a directory is there: while the data are drawn.
+    // Before a directory exists: while the data are drawn.
     stopped(dir.path(), "sweep --backend cpu --samples 20000000 --out early", second / 3, "start again");
     assert!(!dir.path().join("early").exists());
     let hidden: Vec<String> = std::fs::read_dir(dir.path())
@@ -135,7 +135,7 @@ fn the_graphics_engine_stops_inside_a_long_chunk() {
 #[test]
 fn commands_on_large_runs_stop_and_leave_them_as_they_are() {
     let dir = tempdir().unwrap();
-    // Weights of a hundred thousand networks, all of them converged: what takes duplicates and a report their time.
+    // Weights of a hundred thousand converged networks, which keep duplicates and a report busy.
     let theta = Array2::from_shape_fn((100_000, 13), |(row, column)| {
         philox4x32_10([row as u32, column as u32, 0, 0], [1, 2])[0] as f32 / 4e9
     });
@@ -164,7 +164,7 @@ fn a_merge_that_is_stopped_leaves_nothing() {
             ["sweep", "--backend", "cpu", "--seeds", "400000", "--max-steps", "0", "--shard", part, "--out", out];
         succeed(dir.path(), &args);
     }
-    // Some moments of it; after the last it may be done.
+    // At several moments; after the last one it may be done.
     for milliseconds in [20, 40, 80, 160] {
         let mut command = sharpsweep(dir.path(), &["merge", "1", "2", "--out", "whole"]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -204,8 +204,8 @@ fn a_second_signal_ends_at_once_and_one_that_is_ignored_stays_so() {
     let mut child = sharpsweep(dir.path(), &line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
     send(&child, Signal::SIGINT);
-    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    assert!(said.any(|line| line.contains("press Ctrl-C again")));
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("press Ctrl-C again")));
     let start = Instant::now();
     send(&child, Signal::SIGINT);
     assert_eq!(child.wait().unwrap().code(), Some(130));

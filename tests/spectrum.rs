@@ -1,4 +1,5 @@
-//! The engines' eigenvalues against the reference's: golden cases, trained networks, and sizes around every block boundary.
+//! The engines' eigenvalues against those of the reference: golden cases, trained networks, and sizes around every
+//! block boundary.
 
 mod support;
 
@@ -13,13 +14,14 @@ use sharpsweep::reference::Reference;
 use support::golden_cases;
 use support::gpu::gpu;
 
-/// How far the worst and half of the networks may be off, relative to the eigenvalue of largest magnitude: f32 rounding of the terms, of the
-/// Hessian's sums and of the reduction on the GPU; in f64 what inputs of some hundreds to the logistic function leave.
+/// How far off the worst network and half of the networks may be, relative to the eigenvalue of largest magnitude. On
+/// the GPU: f32 rounding of the terms, of the Hessian's sums and of the reduction. In f64: the error from inputs of
+/// some hundreds to the logistic function.
 fn allowed(engine: &dyn Engine) -> (f64, f64) {
     if engine.evaluates_in_f64() { (1e-11, 1e-12) } else { (1e-5, 1e-6) }
 }
 
-/// Every engine that is not the reference: the GPU where there is one, and each instruction set of this processor.
+/// Every engine except the reference: the GPU if there is one, and each instruction set of this processor.
 fn engines(test: &str) -> Vec<(String, Box<dyn Engine>)> {
     let mut engines: Vec<(String, Box<dyn Engine>)> = Vec::new();
     if let Some(gpu) = gpu(test, Tuning::default()) {
@@ -31,7 +33,7 @@ fn engines(test: &str) -> Vec<(String, Box<dyn Engine>)> {
     engines
 }
 
-/// The larger error of both extreme eigenvalues, over the larger magnitude of the two.
+/// The larger of the errors of both extreme eigenvalues, over the larger magnitude of the two.
 fn errors(found: &Spectra, expected: &Spectra) -> Vec<f64> {
     assert_eq!(found.missing, [], "rows without a spectrum");
     assert_eq!(found.lambda_max.len(), expected.lambda_max.len());
@@ -98,7 +100,8 @@ fn eigenvalues_match_the_reference_on_ten_thousand_trained_networks() {
     }
 }
 
-/// D on both sides of every power of two and of every change in how matrices share a workgroup; batches that end inside one.
+/// D on both sides of every power of two and of every change in how matrices share a workgroup; batches that end within
+/// one.
 #[test]
 fn eigenvalues_match_the_reference_at_every_size() {
     let shapes =
@@ -111,7 +114,7 @@ fn eigenvalues_match_the_reference_at_every_size() {
             let found = engine.spectrum(&problem, theta.view().into()).unwrap();
             let parameters = problem.network.parameters();
             assert_accurate(&format!("{name} D = {parameters}"), engine.as_ref(), errors(&found, &expected));
-            // A spectrum that belongs to another network is seen.
+            // The spectrum of another network is noticed.
             let mut exchanged = found.clone();
             exchanged.lambda_max.swap(0, 20);
             assert!(errors(&exchanged, &expected)[0] > allowed(engine.as_ref()).0, "{name} D = {parameters}");
@@ -122,7 +125,8 @@ fn eigenvalues_match_the_reference_at_every_size() {
     }
 }
 
-/// D beyond the rows of one workgroup, whose invocations then own two or more each, up to the largest that the GPU takes.
+/// D beyond the rows of one workgroup, whose invocations then own two or more rows each, up to the largest D that the
+/// GPU takes.
 #[test]
 fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
     for (name, mut engine) in engines("eigenvalues_match_the_reference_beyond_one_row_an_invocation") {
@@ -138,11 +142,12 @@ fn eigenvalues_match_the_reference_beyond_one_row_an_invocation() {
     }
 }
 
-/// Whatever a dispatch may take, and so wherever the steps of a matrix are cut: the same bits.
+/// Whatever a dispatch may take, and so wherever the steps of a matrix are cut: the bits are the same.
 #[test]
 fn eigenvalues_do_not_depend_on_how_the_pass_is_cut_into_dispatches() {
     let test = "eigenvalues_do_not_depend_on_how_the_pass_is_cut_into_dispatches";
-    // More workgroups than the first dispatch has, so that those after it are cut step by step; and one of several dispatches anyway.
+    // More workgroups than the first dispatch has, so that later ones are cut step by step; and one size with several
+    // dispatches anyway.
     for (inputs, hidden, networks) in [(2, 3, 64 * 19 + 20), (2, 32, 66), (6, 32, 2)] {
         let problem = grid_problem(inputs, hidden, 20);
         let theta = random_theta(&problem, networks, 1.0);
@@ -160,7 +165,8 @@ fn eigenvalues_do_not_depend_on_how_the_pass_is_cut_into_dispatches() {
     }
 }
 
-/// Long sums, and every sample counted: more than an invocation may go through where a software driver limits its loops.
+/// Long sums in which every sample counts: more samples than an invocation may go through where a software driver
+/// limits its loops.
 #[test]
 fn eigenvalues_match_the_reference_for_many_samples() {
     for (name, mut engine) in engines("eigenvalues_match_the_reference_for_many_samples") {
@@ -174,7 +180,7 @@ fn eigenvalues_match_the_reference_for_many_samples() {
     }
 }
 
-/// Far beyond what the GPU's workgroups hold in one row an invocation: rounding must not grow into the checks.
+/// Far more than the GPU's workgroups hold with one row per invocation: rounding must not fail the checks.
 #[test]
 fn large_hessians_pass_their_checks_in_lanes() {
     let mut cpu = Cpu::new(Route::Auto);
@@ -187,7 +193,7 @@ fn large_hessians_pass_their_checks_in_lanes() {
     }
 }
 
-/// A network that diverged is named, and its neighbours keep their values.
+/// A network that diverged is listed, and its neighbours keep their values.
 #[test]
 fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
     for (name, mut engine) in engines("a_hessian_that_is_not_finite_is_named_and_harms_no_other") {
@@ -212,7 +218,8 @@ fn a_hessian_that_is_not_finite_is_named_and_harms_no_other() {
     }
 }
 
-/// Zero weights leave a Hessian of one entry block, huge ones saturate every unit: eigenvalues are 0 or nearly so, not NaN.
+/// Zero weights leave a Hessian of one entry block, huge ones saturate every unit: eigenvalues are 0 or nearly so, not
+/// NaN.
 #[test]
 fn degenerate_hessians_have_eigenvalues_too() {
     for (name, mut engine) in engines("degenerate_hessians_have_eigenvalues_too") {

@@ -9,8 +9,8 @@ use sharpsweep::analysis::{AnalysisError, duplicates, macro_f1, macro_f1_of_each
 use sharpsweep::model::{Activation, Dataset, Network, OneHidden};
 use support::close;
 
-/// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, good to some units
-/// in the last place. 1e-12 leaves room for that and for nothing else.
+/// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, accurate to a few
+/// units in the last place. 1e-12 leaves room for that and for nothing else.
 const RELATIVE: f64 = 1e-12;
 
 #[derive(Deserialize)]
@@ -59,7 +59,7 @@ struct DuplicateCase {
     kept: Vec<bool>,
 }
 
-/// Numbers, and the strings that stand for those JSON cannot hold.
+/// Numbers, and the strings for numbers that JSON cannot hold.
 fn floats<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -120,11 +120,11 @@ fn mann_whitney_equals_scipys_asymptotic_test() {
         let found = mann_whitney(&x, &y).unwrap();
         let pair = |test: sharpsweep::analysis::MannWhitney| [test.u, test.p_value];
         close(&pair(found), &[u, p_value], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{name}: {misses}"));
-        // The other way round U is that of the other sample, and the two-sided p the same.
+        // The other way round, U is that of the other sample, and the two-sided p is the same.
         let turned = mann_whitney(&y, &x).unwrap();
         let pairs = (x.len() * y.len()) as f64;
         close(&pair(turned), &[pairs - u, p_value], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{name}: {misses}"));
-        // Without the ties' correction, or without that for continuity, the value is another one.
+        // Without the correction for ties, or without that for continuity, the value differs.
         if name == "ties" {
             let n = (x.len() + y.len()) as f64;
             let s = (pairs * (n + 1.0) / 12.0).sqrt();
@@ -202,10 +202,10 @@ fn duplicates_equal_the_rule_in_numpy() {
         let found = duplicates(points.view()).unwrap();
         let expected = [*mean, *std, mean - 3.0 * std];
         let actual = [found.mean, found.std, found.threshold];
-        // The threshold is a difference of the two others.
+        // The threshold is the difference of the two others.
         close(&actual, &expected, RELATIVE * mean, RELATIVE).unwrap_or_else(|misses| panic!("{name}: {misses}"));
         assert_eq!(&found.kept, kept, "{name}");
-        // With the sample's standard deviation, divided by the pairs less one, the values would differ.
+        // With the sample's standard deviation, divided by the number of pairs minus one, the values would differ.
         let pairs = (kept.len() * (kept.len() - 1) / 2) as f64;
         let sample = std * (pairs / (pairs - 1.0)).sqrt();
         assert!(close(&[found.std], &[sample], RELATIVE * mean, RELATIVE).is_err(), "{name}");

@@ -1,8 +1,8 @@
 //! The paper's inequalities over random and trained networks of all activations, and the cases in which they are
 //! equalities.
 //!
-//! Every inequality is also tried with its bound lowered, which has to be noticed: a check that nothing can violate
-//! says nothing.
+//! Every inequality is also tried with its bound lowered, which must be noticed: a check that nothing can violate says
+//! nothing.
 
 mod support;
 
@@ -30,7 +30,7 @@ const RANDOM: u32 = 60_000;
 /// few thousand terms of f64.
 const ROUNDING: f64 = 1e-12;
 
-/// A network and all that the theorems speak of.
+/// A network, with everything that the theorems speak of.
 struct Measured {
     name: String,
     problem: Problem,
@@ -95,7 +95,7 @@ fn random_network(index: u32) -> (Problem, Vec<f64>) {
     (problem, theta)
 }
 
-/// Networks trained on the paper's data, eight seeds an activation, stopped at a critical point or after 3,000 steps.
+/// Networks trained on the paper's data, eight seeds per activation, stopped at a critical point or after 3,000 steps.
 fn trained_networks() -> Vec<(String, Problem, Vec<f64>)> {
     let data = appendix_c(30, 1, Stream::TrainData).unwrap();
     let runs: Vec<(Activation, u64)> =
@@ -136,7 +136,7 @@ struct Sides {
     scale: f64,
 }
 
-/// The networks of the pool for which small <= large fails beyond `rounding`, NaN included, with how many were tried.
+/// The networks of the pool for which small <= large fails beyond `rounding`, NaN included, and how many were tried.
 fn violations(rounding: f64, sides: impl Fn(&Measured) -> Option<Sides>) -> (Vec<String>, usize) {
     let (mut misses, mut tried) = (Vec::new(), 0);
     for network in POOL.iter() {
@@ -162,7 +162,7 @@ fn assert_inequality(least: usize, lowered: f64, sides: impl Fn(&Measured) -> Op
     assert!(!misses.is_empty(), "the bound times {lowered} holds as well: the check sees nothing");
 }
 
-/// The networks that every inequality has to be tried on.
+/// The fewest networks that every inequality must be tried on.
 const ALL: usize = 10_000;
 
 #[test]
@@ -179,7 +179,7 @@ fn theorem_1_bounds_the_largest_eigenvalue_from_both_sides() {
 
 #[test]
 fn theorem_1_bounds_the_smallest_eigenvalue_from_both_sides() {
-    // Written for -lambda_D, so that the larger side is the one to lower.
+    // Written for -lambda_D, so that the bound to lower is the larger side.
     assert_inequality(ALL, 0.8, |n| {
         let (small, large) = (-n.spectrum.lambda_min(), -n.wolkowicz_styan.lambda_min_lower);
         Some(Sides { small, large, scale: n.norm() })
@@ -203,7 +203,7 @@ fn theorem_2_and_theorem_5_are_the_sums_of_the_eigenvalues_and_their_squares() {
 
 #[test]
 fn theorem_3_bounds_the_output_trace_of_bounded_activations() {
-    // 2 of 5 activations have a finite bound; for the others the inequality is 'below infinity'.
+    // 2 of 5 activations have a finite bound; for the others the inequality says 'below infinity'.
     assert_inequality(ALL, 0.9, |n| {
         Some(Sides { small: n.trace_vv, large: n.bounds.trace_vv_bound, scale: n.trace_vv })
     });
@@ -245,8 +245,8 @@ fn theorem_6_bounds_the_squared_trace() {
     assert_inequality(ALL, 0.8, |n| {
         Some(Sides { small: n.trace_sq, large: n.bounds.trace_sq_bound, scale: n.bounds.trace_sq_bound })
     });
-    // The proof takes phi_ij and psi_ij of both signs, so the pool must have them; phi_ii is a square, so phi_max is
-    // none of those.
+    // The proof covers phi_ij and psi_ij of both signs, so the pool must have both; phi_ii is a square, so phi_max is
+    // not among the negative ones.
     let (mut negative_phi, mut negative_psi) = (0, 0);
     for n in POOL.iter() {
         assert!(n.bounds.phi_max >= 0.0, "{}: {}", n.name, n.bounds.phi_max);
@@ -296,7 +296,7 @@ fn four_moments_bound_the_largest_eigenvalue_within_their_stated_error() {
     assert_inequality(ALL, 0.999, |n| {
         Some(Sides { small: n.four_moments.lambda_max_lower, large: n.spectrum.lambda_max(), scale: n.norm() })
     });
-    // Each new moment tightens the bounds of two.
+    // Each new moment tightens the bounds from two moments.
     assert_inequality(ALL, 0.99, |n| {
         let (small, large) = (n.four_moments.lambda_max_upper, n.wolkowicz_styan.lambda_sup);
         Some(Sides { small, large, scale: n.norm() })
@@ -310,7 +310,7 @@ fn four_moments_bound_the_largest_eigenvalue_within_their_stated_error() {
 /// A network whose Hessian is positive semidefinite of rank k, k <= N: k distinct inputs, each with both labels, and
 /// output weights that put z = 0 at all of them, so that p = 1/2 and the delta parts of a pair cancel.
 fn semidefinite_network(index: u32) -> (Problem, Vec<f64>) {
-    // Other numbers than those of the random networks.
+    // Other numbers than for the random networks.
     let mut draws = Draws::new(index + (1 << 20));
     let activation = Activation::ALL[index as usize % 5];
     let (inputs, hidden) = (draws.count(4), draws.count(6));
@@ -367,7 +367,7 @@ fn proposition_8_bounds_the_squared_trace_wherever_the_hessian_is_semidefinite()
     let found = POOL.iter().filter(|n| is_semidefinite(n)).count();
     let checked: Vec<&Measured> = made.iter().chain(POOL.iter()).filter(|n| is_semidefinite(n)).collect();
     assert!(checked.len() >= ALL, "the premise held for only {} networks, {found} of the pool", checked.len());
-    // An eigenvalue of -1e-13 lambda_1 that should be 0 moves (tr H)^2 by D 1e-13 of itself.
+    // An eigenvalue of -1e-13 lambda_1 that should be 0 moves (tr H)^2 by D 1e-13 relatively.
     let slack = 1e-11;
     let mut above_rank_1 = 0;
     for n in &checked {
@@ -403,7 +403,7 @@ fn proposition_1_equality_is_reached_where_all_eigenvalues_but_one_agree() {
         reached += 1;
     }
     assert!(reached >= 50, "{reached}");
-    // Where two eigenvalues differ from the rest there is no equality.
+    // Where two eigenvalues differ from the rest, there is no equality.
     let strict = POOL.iter().filter(|n| n.wolkowicz_styan.lambda_sup > 1.001 * n.spectrum.lambda_max()).count();
     assert!(strict > ALL / 2, "{strict}");
 }
@@ -438,7 +438,7 @@ fn propositions_5_6_and_7_and_theorem_3_reach_equality() {
     }
 }
 
-/// Networks that separate their samples, with V scaled up: delta -> 0, and lambda_sup falls to 0 below its bound by
+/// Networks that separate their samples, with V scaled up: delta -> 0, and lambda_sup falls to 0 under its bound from
 /// delta.
 #[test]
 fn theorem_7_limit_is_approached_when_the_output_grows() {

@@ -1,5 +1,5 @@
-//! Every number is right to its stated error or NaN, and every bound holds as it stands: on golden, trained and hostile networks, with
-//! every engine and both routes, against the f64 spectra of the reference.
+//! Every number is right to its stated error or NaN, and every bound holds as it stands: for golden, trained and
+//! hostile networks, with every engine and both routes, against the f64 spectra of the reference.
 
 mod support;
 
@@ -17,12 +17,14 @@ use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
 use support::{Draws, golden_cases};
 
-/// How many networks of each kind are tried, in hundredths: `SHARPSWEEP_NETWORKS=100` tries the 10,000 that a release is measured by.
+/// How many networks of each kind are tried, in per cent: `SHARPSWEEP_NETWORKS=100` tries the 10,000 that a release is
+/// checked with.
 fn share() -> usize {
     env::var("SHARPSWEEP_NETWORKS").map_or(4, |text| text.parse().expect("SHARPSWEEP_NETWORKS is a whole number"))
 }
 
-/// Every engine with either route, by name: all instruction sets of this processor, the reference, and the adapter if `gpu`.
+/// Every engine on either route, by name: all instruction sets of this processor, the reference, and the adapter if
+/// `gpu`.
 fn engines(test: &str, gpu: bool) -> Vec<(String, Box<dyn Engine>)> {
     let mut engines: Vec<(String, Box<dyn Engine>)> = vec![("reference".into(), Box::new(Reference::default()))];
     for route in [Route::Pairwise, Route::Assembled] {
@@ -53,11 +55,11 @@ impl Networks {
     }
 }
 
-/// What one engine made of some networks.
+/// The results of one engine for some networks.
 #[derive(Default)]
 struct Found {
     tried: usize,
-    /// Rows without bounds.
+    /// The number of rows without bounds.
     without: usize,
     /// Bounds that do not hold, and values that are further off than stated.
     misses: Vec<String>,
@@ -65,12 +67,13 @@ struct Found {
     errors: Vec<f64>,
 }
 
-/// How far eigenvalues may be off those of the Hessian that they are computed from, relative to ||H||_F: in f64, and in f32 on the GPU.
+/// How far eigenvalues may be off those of the Hessian that they are computed from, relative to ||H||_F: in f64, and in
+/// f32 on the GPU.
 fn eigenvalue_error(engine: &dyn Engine) -> f64 {
     if engine.evaluates_in_f64() { 1e-12 } else { 1e-5 }
 }
 
-/// Numbers below this are as good as 0: engines lose what is subnormal, times weights and inputs.
+/// Numbers below this are as good as 0: engines lose subnormal values, times weights and inputs.
 const NOTHING: f64 = 1e-200;
 
 /// Evaluates `networks` with `engine` as a run does, and compares. `bounds` makes the four bounds of a row.
@@ -90,7 +93,7 @@ fn compare(
     let allowed = eigenvalue_error(engine);
     for (k, spectrum) in truth.iter().enumerate() {
         let (largest, smallest) = (spectrum.lambda_max(), spectrum.lambda_min());
-        // Without underflow of the squares.
+        // Avoids underflow of the squares.
         let norm = spectrum.eigenvalues.iter().fold(0.0_f64, |norm, &value| norm.hypot(value));
         let (bound, error) = bounds(&forms, k);
         found.tried += 1;
@@ -152,8 +155,8 @@ fn recorded(problem: &Problem) -> impl Fn(&Completed, usize) -> (WolkowiczStyan,
     }
 }
 
-/// All engines on all networks: nothing misses, at most `without` of the rows have no bounds, and half of them have a bound_error below
-/// `typical` ||H||_F, in f64 and in f32.
+/// All engines on all networks: nothing misses, at most `without` of the rows have no bounds, and half of them have a
+/// bound_error below `typical` ||H||_F, in f64 and in f32.
 fn assert_true(
     engines: Vec<(String, Box<dyn Engine>)>,
     networks: &[Networks],
@@ -196,7 +199,7 @@ fn golden_networks_have_true_bounds() {
     assert_true(engines("golden_networks_have_true_bounds", true), &networks, 0.0, None);
 }
 
-/// The paper's data and three real sets, all activations; trained with a step size that makes sense for them.
+/// The paper's data and three real sets, all activations; trained with a step size that suits them.
 fn trained(networks: usize) -> Vec<Networks> {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let real = |name: &str| {
@@ -214,7 +217,7 @@ fn trained(networks: usize) -> Vec<Networks> {
     for (name, data, init_range, step_size, max_steps) in sets {
         for activation in Activation::ALL {
             let problem = Problem::new(3, activation, data.clone());
-            // Linear networks diverge at the paper's step.
+            // Linear networks diverge with the paper's step size.
             let step_size = if activation == Activation::Linear { step_size / 20.0 } else { step_size };
             let descent = Descent { init_range, step_size, max_steps, tolerance: 1e-3 };
             let trained = Cpu::default().train(&problem, &descent, 0..(networks / 4) as u64).unwrap();
@@ -232,8 +235,8 @@ fn trained_networks_have_true_bounds() {
     assert_true(engines("trained_networks_have_true_bounds", true), &trained(100 * share()), 0.0, Some((1e-12, 2e-4)));
 }
 
-/// Pair by pair nothing but the terms moves the Hessian. The lanes find by how much from the reference's formulas; the shaders, which
-/// keep what a sum loses, find less in units of their own roundoff.
+/// On the pairwise route, only the terms perturb the Hessian. The lanes find by how much from the reference's formulas;
+/// the shaders, which keep what a sum loses, find less in units of their own roundoff.
 #[test]
 fn engines_bound_the_rounding_of_the_terms_alike() {
     let name = "engines_bound_the_rounding_of_the_terms_alike";
@@ -264,13 +267,13 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
     }
 }
 
-/// 10^-15 to 10^15, evenly on a logarithmic scale.
+/// 10^-15 to 10^15, uniform on a logarithmic scale.
 fn scale(draws: &mut Draws) -> f64 {
     10_f64.powf(draws.within(-15.0, 15.0))
 }
 
-/// Inputs and weights of any scale: ordinary, saturated, dead, of rank 1, with an outlier, with equal samples. Shapes and activations come
-/// in turn, so that a GPU compiles few kernels.
+/// Inputs and weights of any scale: ordinary, saturated, dead, of rank 1, with an outlier, with equal samples. Shapes
+/// and activations take turns, so that a GPU compiles few kernels.
 fn hostile(networks: usize) -> Vec<Networks> {
     const SHAPES: [(usize, usize, usize); 4] = [(1, 1, 5), (2, 3, 20), (3, 4, 9), (4, 2, 1)];
     const ROWS: usize = 10;
@@ -304,7 +307,7 @@ fn hostile(networks: usize) -> Vec<Networks> {
                 let shape = problem.network.shape;
                 let mut theta = Array2::zeros((ROWS, shape.parameters()));
                 for mut row in theta.rows_mut() {
-                    // Weights of W against the inputs, and of v by themselves.
+                    // Weights of W against the inputs, and v by itself.
                     let (kind, any) = (draws.count(6), scale(&mut draws));
                     let (w, v) = match kind {
                         1 => (any, any),
@@ -331,7 +334,7 @@ fn hostile_networks_have_true_bounds() {
     assert_true(engines("hostile_networks_have_true_bounds", true), &hostile(100 * share()), 0.05, None);
 }
 
-/// At rank 1 Theorem 1 is an equality: the formulas alone fall below lambda_1 there, which the comparison sees.
+/// At rank 1 Theorem 1 is an equality: the formulas alone fall below lambda_1 there, which the comparison notices.
 #[test]
 fn the_comparison_sees_a_bound_that_is_not_widened() {
     let networks = trained(400);

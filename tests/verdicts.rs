@@ -10,9 +10,9 @@ use tempfile::tempdir;
 
 const TOLERANCE: f64 = 1e-3;
 
-/// How far g.g at the recorded weights may lie on the other side of the tolerance, relative to it. Training sums g.g in its own order,
-/// on the float32 engines in float32, and the reference records weights that it rounds to float32. The most that was seen is 1e-4, of
-/// 10,000 networks of each activation on the CPU engine.
+/// How far g.g at the recorded weights may lie on the other side of the tolerance, relative to it. Training sums g.g in
+/// its own order, in float32 on the float32 engines, and the reference records weights that it rounds to float32. The
+/// largest value seen was 1e-4, among 10,000 networks of each activation on the CPU engine.
 const SLACK: f64 = 3e-4;
 
 #[test]

@@ -1,12 +1,12 @@
-//! Bounds of lambda_1 from four moments of the spectrum: one D x D product more than Wolkowicz-Styan, and much tighter.
+//! Bounds of lambda_1 from four moments of the spectrum: one more D x D product than Wolkowicz-Styan, and much tighter.
 //!
 //! With mu and sigma the mean and the standard deviation of the D eigenvalues, gamma = m_3 / sigma^3 and kappa = m_4 /
 //! sigma^4:
 //!
-//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of (u^2 - gamma u - 1)^2 + d (u^2 + 1
-//!   - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the squares
-//!   of its orthonormal polynomials there sum to at most D: 1 + u^2 <= D is Wolkowicz-Styan, and 1 + u^2 + (u^2 - gamma
-//!   u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1).
+//! - Upper, four moments: lambda_1 <= mu + sigma u*, where u* is the largest root of (u^2 - gamma u - 1)^2 + d (u^2 +
+//!   1 - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the
+//!   squares of its orthonormal polynomials there sum to at most D: 1 + u^2 <= D is Wolkowicz-Styan, and 1 + u^2 +
+//!   (u^2 - gamma u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1).
 //! - Lower, three moments: lambda_1 >= mu + sigma (gamma + sqrt(gamma^2 + 4)) / 2.
 
 use ndarray::{Array2, ArrayView2};
@@ -54,29 +54,29 @@ impl SpectralMoments {
     }
 }
 
-/// Bounds of lambda_1 from four moments, and how far rounding can have moved the upper one.
+/// Bounds of lambda_1 from four moments, and how far rounding may have moved the upper one.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FourMomentBounds {
     /// lambda_1 <= this in exact arithmetic; never above lambda_sup.
     pub lambda_max_upper: f64,
     /// lambda_1 >= this in exact arithmetic (three moments).
     pub lambda_max_lower: f64,
-    /// lambda_1 <= `lambda_max_upper` + this, rounding of the moments included: the sum may be called certified.
+    /// lambda_1 <= `lambda_max_upper` + this, rounding of the moments included: the sum is certified.
     pub upper_error: f64,
 }
 
-/// The four-moment upper and the three-moment lower bound of lambda_1, for moments that were formed by
-/// [`SpectralMoments::of`] or the same sums in an arithmetic with unit roundoff `roundoff` (f64: 2^-53, f32: 2^-24).
+/// The four-moment upper and the three-moment lower bound of lambda_1. The moments must come from
+/// [`SpectralMoments::of`], or from the same sums in arithmetic with unit roundoff `roundoff` (f64: 2^-53, f32: 2^-24).
 ///
 /// The stated error is a worst case to first order. With e = `roundoff` and F = ||H||_F = sqrt(D (mu^2 + sigma^2)):
-/// summing D diagonal elements moves mu by at most sqrt(D) e F; with the rounding of H - mu this moves C by at most eta
-/// = 2 sqrt(D) e F / sigma relative to ||C||_F; the sums behind the moments add D^2 e relative to ||C||_F^k. So sigma
-/// is off by at most (eta + D^2 e) sigma, gamma by sqrt(D) (6 eta + D^2 e) and kappa by sqrt(kappa D) (8 eta + 2 D^2
-/// e). u* grows with gamma at fixed d and with d, so the bound at the upper ends of gamma and d holds for certain, and
-/// u* <= sqrt(D-1) always. It covers the moments of the matrix as given: an error of the Hessian itself moves lambda_1
-/// by up to its Frobenius norm (Weyl) and has to be added.
+/// summing D diagonal elements moves mu by at most sqrt(D) e F. With the rounding of H - mu, this moves C by at most
+/// eta = 2 sqrt(D) e F / sigma relative to ||C||_F; the sums behind the moments add D^2 e relative to ||C||_F^k. So
+/// sigma is off by at most (eta + D^2 e) sigma, gamma by sqrt(D) (6 eta + D^2 e) and kappa by sqrt(kappa D) (8 eta + 2
+/// D^2 e). u* grows with gamma at fixed d and with d, so the bound at the upper ends of gamma and d holds for certain,
+/// and u* <= sqrt(D-1) always. It covers the moments of the matrix as given: an error of the Hessian itself moves
+/// lambda_1 by up to its Frobenius norm (Weyl) and must be added.
 ///
-/// All values are mu where sigma = 0 (all eigenvalues agree), up to the stated error; NaN stays NaN.
+/// All values are mu where sigma = 0 (all eigenvalues are equal), up to the stated error; NaN stays NaN.
 pub fn four_moment_bounds(moments: &SpectralMoments, roundoff: f64) -> FourMomentBounds {
     let SpectralMoments { parameters, mean, deviation: sigma, skewness: gamma, kurtosis: kappa } = *moments;
     let d = parameters as f64;
@@ -86,7 +86,7 @@ pub fn four_moment_bounds(moments: &SpectralMoments, roundoff: f64) -> FourMomen
     let eta = 2.0 * mean_error / sigma;
     let sums = d * d * roundoff;
     if sigma <= 0.0 || eta >= 0.1 {
-        // The moments above the first are nothing but rounding: only Wolkowicz-Styan can be stated.
+        // The moments above the first are pure rounding: only the Wolkowicz-Styan bound can be given.
         let sigma_error = 2.0 * d.sqrt() * mean_error + sums * sigma;
         return FourMomentBounds {
             lambda_max_upper: mean + largest * sigma,

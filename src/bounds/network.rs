@@ -19,9 +19,9 @@ pub struct NetworkBounds {
     pub trace_sq_bound: f64,
     /// The largest phi_ij (Theorem 6); never negative beyond rounding.
     pub phi_max: f64,
-    /// ||V||_F^2 = v_0^2 + .. + v_N^2, the output bias included, as V is 1 x (N+1).
+    /// ||V||_F^2 = v_0^2 + .. + v_N^2, including the output bias: V is 1 x (N+1).
     pub v_norm_sq: f64,
-    /// ||W||_F^2, the hidden biases included, as W is N x (M+1).
+    /// ||W||_F^2, including the hidden biases: W is N x (M+1).
     pub w_norm_sq: f64,
     /// ||R^T R||_F^2 = sum_ij (r_i.r_j)^2, without the bias that Theorem 6 adds ([`GramNorms::with_bias`]).
     pub hidden_gram_sq: f64,

@@ -75,7 +75,7 @@ pub fn trace_ww_bound(problem: &Problem, theta: &[f64]) -> f64 {
         * input_trace(&problem.data)
 }
 
-/// sum_i (1 + x_i.x_i), the trace of J + X^T X: what the data add to tr H(w,w).
+/// sum_i (1 + x_i.x_i), the trace of J + X^T X: the factor of the data in Theorem 4.
 pub fn input_trace(data: &Dataset) -> f64 {
     data.samples() as f64 + data.x().iter().map(|x| x * x).sum::<f64>()
 }
@@ -95,7 +95,7 @@ pub fn input_gram_bound(data: &Dataset) -> f64 {
     input_trace_bound(data).powi(2)
 }
 
-/// ||J + R^T R||_F^2 <= I^2 (1+N)^2 for sigmoid and tanh (Proposition 7), `inf` for the activations without a bound.
+/// ||J + R^T R||_F^2 <= I^2 (1+N)^2 for sigmoid and tanh (Proposition 7), `inf` for unbounded activations.
 ///
 /// Equality is approached when every hidden unit saturates at the same end for all samples.
 pub fn hidden_gram_bound(problem: &Problem) -> f64 {
@@ -135,13 +135,14 @@ pub fn gram_norms(vectors: ArrayView2<'_, f64>) -> GramNorms {
     GramNorms { plain, with_bias: count * count + 2.0 * sum_sq + plain }
 }
 
-/// What Theorem 6 needs of the pair forms of one network.
+/// What Theorem 6 needs from the pair forms of one network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PairNorms {
     /// ||Psi||_F^2 = sum_ij psi_ij^2.
     pub psi_sq: f64,
-    /// The largest phi_ij; NaN if any is. Never negative beyond rounding, since phi_ii is the squared Frobenius norm of
-    /// the N x N factor s_i F' Vt^T Vt F' + delta_i diag(Vt) F'' of H(w,w); phi_ij of two samples can have either sign.
+    /// The largest phi_ij; NaN if any of them is. Never negative beyond rounding, since phi_ii is the squared Frobenius
+    /// norm of the N x N factor s_i F' Vt^T Vt F' + delta_i diag(Vt) F'' of H(w,w); phi_ij of two samples can have
+    /// either sign.
     pub phi_max: f64,
 }
 

@@ -26,7 +26,7 @@ pub struct WolkowiczStyan {
 /// [`WolkowiczStyan`] bounds that hold as they stand, whatever rounding did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WidenedBounds {
-    /// The bounds, each moved outwards by `error`; all NaN where there is none to be had ([`no_bound`]).
+    /// The bounds, each moved outwards by `error`; all NaN where [`no_bound`] gives a reason.
     pub bounds: WolkowiczStyan,
     /// `bound_error`, what the formulas were widened by.
     pub error: f64,
@@ -38,14 +38,14 @@ pub struct WidenedBounds {
 pub enum NoBound {
     /// tr H or tr H^2 overflowed or is NaN.
     NotFinite,
-    /// tr H^2 is less than (tr H)^2 / D by more than rounding explains, so that one of them is wrong.
+    /// tr H^2 is less than (tr H)^2 / D by more than rounding explains, so one of them is wrong.
     Contradiction,
     /// Rounding may have moved the bounds by more than ||H||_F.
     Rounding,
 }
 
 impl NoBound {
-    /// What happened, as the end of a sentence.
+    /// The reason, worded as the end of a sentence.
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NotFinite => "the traces are not finite in the engine's precision",
@@ -55,14 +55,14 @@ impl NoBound {
     }
 }
 
-/// Below this a bound is kept however much of it is rounding: it says that the Hessian is as good as 0.
+/// An error below this is always accepted: the Hessian is then as good as 0.
 const AS_GOOD_AS_ZERO: f64 = 1e-30;
 
-/// The bounds for a symmetric D x D matrix with D = `parameters`, `trace` = tr H and `trace_sq` = tr H^2, as the
-/// formulas have them.
+/// The bounds for a symmetric D x D matrix with D = `parameters`, `trace` = tr H and `trace_sq` = tr H^2, straight from
+/// the formulas.
 ///
-/// All are NaN where sigma^2 is NaN or negative. They are within the accuracy of the traces only: at rank 1, where
-/// Theorem 1 is an equality, rounding can leave `lambda_sup` below lambda_1. [`widened_bounds`] can not.
+/// All are NaN where sigma^2 is NaN or negative. They are only as accurate as the traces: at rank 1, where Theorem 1 is
+/// an equality, rounding can leave `lambda_sup` below lambda_1. The [`widened_bounds`] always hold.
 pub fn wolkowicz_styan(trace: f64, trace_sq: f64, parameters: usize) -> WolkowiczStyan {
     let d = parameters as f64;
     let mu = trace / d;
@@ -87,11 +87,12 @@ fn around(mu: f64, variance: f64, d: f64) -> WolkowiczStyan {
     }
 }
 
-/// The bounds of [`wolkowicz_styan`], widened by one error for all four that covers `rounding` and the formulas' own in
-/// f64: `lambda_sup` and `lambda_min_upper` are that much larger, the lower bounds that much smaller.
+/// The bounds of [`wolkowicz_styan`], widened by one error that covers `rounding` and the formulas' own rounding in
+/// f64: `lambda_sup` and `lambda_min_upper` are larger by it, the two lower bounds smaller.
 ///
-/// With sigma_+^2 and sigma_-^2 the largest and smallest sigma^2 that the rounding allows, cut at 0, it is
-/// ||H - H~||_F + d(tr H) / D + sqrt(D-1) max(sigma_+ - sigma, sigma - sigma_-). A sigma^2 that rounding may have moved below 0 counts as 0.
+/// With sigma_+^2 and sigma_-^2 the largest and smallest sigma^2 that the rounding allows, cut at 0, the error is ||H -
+/// H~||_F + d(tr H) / D + sqrt(D-1) max(sigma_+ - sigma, sigma - sigma_-). A sigma^2 that rounding may have moved below
+/// 0 counts as 0.
 pub fn widened_bounds(trace: f64, trace_sq: f64, parameters: usize, rounding: &Rounding) -> WidenedBounds {
     let d = parameters as f64;
     let known = |error: f64| if error.is_nan() { f64::INFINITY } else { error };
@@ -122,12 +123,12 @@ pub fn widened_bounds(trace: f64, trace_sq: f64, parameters: usize, rounding: &R
     }
 }
 
-/// Why a network with these values in its columns has no bounds, or `None` if it has some.
+/// Why a network with these values in its columns has no bounds; `None` if it has them.
 pub fn no_bound(trace: f64, trace_sq: f64, bound_error: f64) -> Option<NoBound> {
     if !(trace.is_finite() && trace_sq.is_finite()) {
         Some(NoBound::NotFinite)
     } else if bound_error.is_nan() {
-        // The root of a sigma^2 that stays below 0 with all that rounding may have taken from it.
+        // sigma^2 is below 0 even with all that rounding may have taken from it.
         Some(NoBound::Contradiction)
     } else if bound_error > trace_sq.sqrt() && bound_error > AS_GOOD_AS_ZERO {
         Some(NoBound::Rounding)
@@ -139,9 +140,9 @@ pub fn no_bound(trace: f64, trace_sq: f64, bound_error: f64) -> Option<NoBound> 
 /// The range of tr H^2 that a positive semidefinite Hessian with this trace can have (paper, Proposition 8):
 /// (tr H)^2 / D <= tr H^2 <= (tr H)^2.
 ///
-/// The lower end holds for every symmetric matrix; the upper end needs lambda_D >= 0, which a small gradient does not
-/// imply: check the smallest eigenvalue before relying on it. Equality holds below when all eigenvalues agree, above at
-/// rank 1.
+/// The lower end holds for every symmetric matrix. The upper end needs lambda_D >= 0, which a small gradient does not
+/// imply: check the smallest eigenvalue before relying on it. The lower end is attained when all eigenvalues are equal,
+/// the upper end at rank 1.
 pub fn trace_sq_range_if_psd(trace: f64, parameters: usize) -> RangeInclusive<f64> {
     let square = trace * trace;
     square / parameters as f64..=square
@@ -184,7 +185,7 @@ mod tests {
                 (found.bounds.lambda_sup - wolkowicz_styan(trace, trace_sq, 4).lambda_sup - found.error).abs() < 1e-14
             );
         }
-        // All eigenvalues equal: sigma is a root of what rounding left.
+        // All eigenvalues equal: sigma is the root of rounding alone.
         let equal = widened_bounds(8.0, 16.0 - 1e-5, 4, &rounding);
         assert!(equal.bounds.lambda_sup >= 2.0 && equal.bounds.lambda_min_lower <= 2.0, "{equal:?}");
         let exact = widened_bounds(8.0, 16.0, 4, &Rounding::default());
@@ -205,7 +206,7 @@ mod tests {
         assert_eq!(reason(1e-100, 0.0, exact), Some(NoBound::Contradiction));
         assert_eq!(reason(1.0, 1.0, Rounding { hessian: 2.0, ..exact }), Some(NoBound::Rounding));
         assert_eq!(reason(1.0, 1.0, Rounding { hessian: f64::INFINITY, ..exact }), Some(NoBound::Rounding));
-        // A Hessian of zeros has bounds, and one as good as that has one the size of its error.
+        // A Hessian of zeros has bounds, and one that is nearly zero has bounds the size of its error.
         assert!(widened_bounds(0.0, 0.0, 4, &exact).bounds.lambda_sup.abs() < f64::MIN_POSITIVE);
         let tiny = widened_bounds(0.0, 0.0, 4, &Rounding { hessian: 1e-40, ..exact });
         assert!(tiny.bounds.lambda_sup >= 1e-40);

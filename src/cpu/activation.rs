@@ -10,19 +10,19 @@ use super::lanes::{Singles, polynomial};
 
 /// An activation function f of the hidden units, of the pre-activation y times [`UnitFunction::SCALE`].
 ///
-/// Scaling once a step by what the exponential wants saves a multiplication at every sample.
+/// Scaling once per step by the factor that the exponential needs saves a multiplication at every sample.
 pub(super) trait UnitFunction {
-    /// What pre-activations are multiplied by before they come here.
+    /// The factor of the pre-activations that are passed in.
     const SCALE: f32;
 
-    /// What training keeps beside f(y) until it needs f'(y): nothing where f(y) tells it, else f'(y).
+    /// What training keeps beside f(y) until it needs f'(y): nothing where f(y) determines it, else f'(y).
     type Kept<F: Singles>: Copy + Zeroable;
 
     /// f(y) and what is kept for f'(y).
     fn value_and_kept<F: Singles>(scaled: F) -> (F, Self::Kept<F>);
 
-    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and what was kept. Where that is nothing the absolute error of
-    /// f' is that of f, and its relative error may be large.
+    /// a f'(y) from `value` = f(y), `a_value` = a f(y) and `kept`. If nothing was kept, the absolute error of f' is
+    /// that of f, and its relative error may be large.
     fn times_df<F: Singles>(a: F, a_value: F, value: F, kept: Self::Kept<F>) -> F;
 }
 
@@ -192,7 +192,7 @@ mod tests {
         set.dispatch(Each::<A, OUTPUTS> { inputs, of: PhantomData })
     }
 
-    /// Names the largest excess of |found - expected| over atol + rtol |expected|; NaN fails.
+    /// Fails with the largest excess of |found - expected| over atol + rtol |expected|; NaN fails.
     fn check(name: &str, pairs: impl Iterator<Item = (f32, f32, f64)>, atol: f64, rtol: f64) {
         let excess = |&(_, found, expected): &(f32, f32, f64)| {
             (f64::from(found) - expected).abs() / (atol + rtol * expected.abs())
@@ -309,7 +309,7 @@ mod tests {
     fn activations_have_the_stated_errors() {
         let lost = 2_f64.powi(-123);
         derivatives_hold::<Linear>(Activation::Linear, [(f64::MIN_POSITIVE, 0.0); 2]);
-        // Where f' is taken from f, it is absolutely as good as f.
+        // Where f' is derived from f, its absolute error is that of f.
         derivatives_hold::<Sigmoid>(Activation::Sigmoid, [(lost, 5e-7), (5e-7, 1e-6)]);
         derivatives_hold::<Tanh>(Activation::Tanh, [(1e-44, 1e-6), (5e-7, 2e-6)]);
         derivatives_hold::<Softplus>(Activation::Softplus, [(lost, 1e-6), (lost, 1e-6)]);

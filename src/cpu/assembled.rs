@@ -2,7 +2,7 @@
 //!
 //! Per sample, H(w,w) is the Kronecker product of h(x) h(x)^T and an N x N matrix, both symmetric, so that an entry
 //! depends on an unordered pair of inputs and an unordered pair of units: (M+1)(M+2)/2 times N(N+1)/2 numbers hold the
-//! (M+1)^2 N^2 entries.
+//! (M+1)^2 N^2 entries of H(w,w).
 //!
 //! Every block of H between two units or output weights is a sum over samples of one coefficient times products of
 //! inputs, which all networks share. A coefficient is the product of a left and a right factor, s v_n f'_n or s h(r)_k
@@ -28,11 +28,11 @@ struct BlockGroup {
     columns: usize,
     /// How often the first block occurs in H, and how often each of the others.
     occurrences: [f64; 2],
-    /// Where in the pass's sums theirs start.
+    /// Where the group's sums start among those of the pass.
     start: usize,
 }
 
-/// Where the factors of one block of samples are.
+/// The row of each factor of one block of samples.
 #[derive(Clone, Copy)]
 struct Rows {
     hidden: usize,
@@ -84,7 +84,7 @@ pub(super) struct Assembled<F> {
     pair_occurrences: Vec<f64>,
     /// h(x)_m h(x)_l for m <= l, sample by sample: (0,0), (0,1) .. (0,M), (1,1) ..
     products: Vec<f64>,
-    /// Row by row, a value a sample.
+    /// Row by row, one value per sample.
     factors: Vec<F>,
     /// Coefficients of one group of blocks, sample by sample.
     coefficients: Vec<F>,
@@ -113,12 +113,12 @@ impl<F: Doubles> Assembled<F> {
         }
     }
 
-    /// How often the samples are gone through.
+    /// The number of passes over the samples.
     pub(super) fn passes(&self) -> usize {
         self.passes.len()
     }
 
-    /// The most additions that the square of an entry goes through.
+    /// The most additions that the square of an entry goes through in `trace_sq`.
     pub(super) fn square_chain(&self) -> usize {
         let groups: usize = self.passes.iter().map(Vec::len).sum();
         GROUP * self.pair_occurrences.len() + groups
@@ -164,8 +164,8 @@ impl<F: Doubles> Assembled<F> {
         }
     }
 
-    /// Gives the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and
-    /// clears them. An entry is given for every place it stands in, but on one side of the diagonal only.
+    /// Passes the distinct entries of H found in `pass` to `put`, as (row, column, value) in the order of theta, and
+    /// clears them. `put` gets every place on one side of H's diagonal, and some places on the other.
     #[inline(always)]
     pub(super) fn take_entries(&mut self, pass: usize, shape: OneHidden, mut put: impl FnMut(usize, usize, F)) {
         let rows = self.rows;
@@ -235,7 +235,7 @@ impl<F: Doubles> Assembled<F> {
     }
 }
 
-/// Adds the sums over one block of samples of the `W` blocks of `group`.
+/// Adds, for the `W` blocks of `group`, the sums over one block of samples.
 #[inline(always)]
 fn add_group<F: Doubles, const W: usize>(
     group: &BlockGroup,
@@ -252,7 +252,7 @@ fn add_group<F: Doubles, const W: usize>(
     for (right, &index) in rights.iter_mut().zip(&group.rights) {
         *right = row(index);
     }
-    // Few columns: all sums and the coefficients stay in registers. The paper's two inputs have 6, 3 and 1.
+    // With few columns, all sums and the coefficients stay in registers. The paper's two inputs give 6, 3 and 1.
     match group.columns {
         6 => add_columns::<F, W, 6>(left, addend, rights, products, stride, sums),
         3 => add_columns::<F, W, 3>(left, addend, rights, products, stride, sums),
@@ -306,8 +306,8 @@ fn coefficients_of<F: Doubles, const W: usize>(i: usize, left: &[F], addend: &[F
     coefficients
 }
 
-/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums (a
-/// single larger group excepted).
+/// All blocks of the Hessian of networks of `shape` in groups, and the groups in passes of at most `most` sums, except
+/// for a single larger group.
 fn passes(shape: OneHidden, most: usize) -> Vec<Vec<BlockGroup>> {
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let rows = Rows { hidden };

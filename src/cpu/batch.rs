@@ -1,4 +1,4 @@
-//! A batch of networks on its way through an evaluation or to its spectra.
+//! A batch of networks whose closed forms or spectra are computed.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,15 +9,16 @@ use super::samples::{Inputs, Samples};
 use crate::engine::Stop;
 use crate::model::{Network, Problem, Theta};
 
-/// What all workers of a batch share, in f64: a worker takes networks, a vector full at a time, until none is left.
+/// What all workers of a batch share, in f64. Each worker takes networks, one vector of them at a time, until all are
+/// taken.
 pub(super) struct Batch<'a> {
-    /// Its sizes and f.
+    /// M, N and f.
     pub(super) network: Network,
     /// The order of parameters in lanes.
     pub(super) layout: Layout,
-    /// The data.
+    /// The training samples.
     pub(super) samples: Samples<f64>,
-    /// What all networks share of the data.
+    /// Values of the samples that all networks share.
     pub(super) inputs: Inputs,
     /// The networks, (S, D).
     theta: Theta<'a>,
@@ -40,14 +41,14 @@ impl<'a> Batch<'a> {
         self.theta.nrows()
     }
 
-    /// The next rows of theta, at most `lanes`; `None` when all are taken or the work is to end.
+    /// The next rows of theta, at most `lanes`; `None` when all are taken or a stop was requested.
     pub(super) fn take(&self, lanes: usize) -> Option<Range<usize>> {
         let start = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
         let end = self.networks().min(start + lanes);
         (start < end && !self.stop.is_requested()).then_some(start..end)
     }
 
-    /// Writes the networks `rows` into the lanes of `theta`; lanes beyond hold the last of them once more.
+    /// Writes the networks `rows` into the lanes of `theta`; spare lanes repeat the last network.
     pub(super) fn load<F: Lanes<Scalar = f64>>(&self, rows: &Range<usize>, theta: &mut [F]) {
         for lane in 0..F::COUNT {
             let network = self.theta.network((rows.start + lane).min(rows.end - 1));

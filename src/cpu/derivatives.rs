@@ -1,20 +1,20 @@
 //! The five activation functions with two derivatives, and the logistic output, in lanes of f64.
 //!
-//! Nothing overflows or cancels, and what falls towards 0 goes on falling to 0. Relative errors are a few units of f64,
+//! Nothing overflows or cancels, and a value that falls towards 0 reaches 0. Relative errors are a few units of f64,
 //! tested over its range against the reference's functions.
 
 use super::lanes::{Doubles, polynomial};
 
 /// An activation function f of the hidden units.
 pub(super) trait Smooth {
-    /// From this |y| on f', f'' and f''' are constant in f64.
+    /// The |y| from which f', f'' and f''' are constant in f64.
     const LIMIT: f64;
 
     /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
     fn derivatives<F: Doubles>(y: F) -> [F; 3];
 
-    /// What |f'|, |f''| and |f'''| are at most, and the rate at which these bounds change: within an error e of y, and
-    /// as long as the rate times e is below 1/2, they grow by less than 1 + 2 rate e. `derivatives` are those at y.
+    /// Upper bounds of |f'|, |f''| and |f'''|, and the rate at which they change: within an error e of y, they grow by
+    /// less than the factor 1 + 2 rate e as long as rate e < 1/2. `derivatives` are those at y.
     fn envelopes<F: Doubles>(y: F, derivatives: [F; 3]) -> ([F; 3], F);
 
     /// The relative error of f, f' and f'' as they are computed, in units of f64.
@@ -128,7 +128,7 @@ impl Smooth for Gelu {
         (envelopes, F::splat(3.0) * beyond)
     }
 
-    /// The exponent of the density rounds before it is raised.
+    /// The exponent of the density is rounded before the exponential magnifies the error.
     #[inline(always)]
     fn units<F: Doubles>(y: F) -> F {
         let size = y.abs().at_most(F::splat(TAIL));
@@ -136,10 +136,10 @@ impl Smooth for Gelu {
     }
 }
 
-/// exp(-750) is 0 in f64, so the logistic function is constant beyond.
+/// exp(-750) is 0 in f64, so the logistic function is constant beyond it.
 pub(super) const LOGISTIC_LIMIT: f64 = 750.0;
 
-/// Where the standard normal density has become 0 in f64.
+/// The |y| at which the standard normal density is 0 in f64.
 const TAIL: f64 = 40.0;
 
 /// (a + [`MILLS_CENTRE`]) Q(a) / g(a) for a >= 0, Q(a) = G(-a), a polynomial in (a - [`MILLS_CENTRE`]) / (a +
@@ -270,7 +270,7 @@ mod tests {
     use super::{Gelu, Linear, Sigmoid, Smooth, Softplus, Tanh, exp_and_minus_one};
     use crate::model::Activation;
 
-    /// f64 of either sign over the whole range, and the ends of what is computed in one way.
+    /// f64 of either sign over the whole range, and the ends of the ranges that are computed in different ways.
     fn values() -> Vec<f64> {
         let all = (0..=f64::MAX.to_bits()).step_by(2_000_003_000_021_417).map(f64::from_bits);
         let ends = [f64::MAX, f64::MIN_POSITIVE, 1.0, 38.5, 39.5, 40.0, 354.0, 373.0, 708.0, 745.0, 750.0, 1e15, 1e45];
@@ -301,7 +301,7 @@ mod tests {
         }
     }
 
-    /// Names the largest excess of |found - expected| over atol + rtol |expected|; NaN fails.
+    /// Fails with the largest excess of |found - expected| over atol + rtol |expected|; NaN fails.
     fn check(name: &str, pairs: impl Iterator<Item = (f64, f64, f64)>, atol: f64, rtol: impl Fn(f64) -> f64) {
         let excess = |&(x, found, expected): &(f64, f64, f64)| {
             if found.to_bits() == expected.to_bits() {
@@ -333,11 +333,11 @@ mod tests {
         }
     }
 
-    /// What is below the smallest normal number may be 0.
+    /// Values below the smallest normal number may be 0.
     const LOST: f64 = 4.0 * f64::MIN_POSITIVE;
 
-    /// Within the 8 units that a bound allows for, where the oracle has one or two of its own; f'' may cancel against
-    /// f'.
+    /// Errors stay within the 8 units that a bound allows for, one or two of which are the oracle's own. f'' may cancel
+    /// against f'.
     #[test]
     fn derivatives_go_on_falling_and_have_the_error_that_bounds_allow_for() {
         let few = |_: f64| 8.0 * f64::EPSILON / 2.0;

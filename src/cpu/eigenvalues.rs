@@ -2,31 +2,31 @@
 //!
 //! Householder reflections make the matrices tridiagonal (Golub and Van Loan, Matrix Computations, Section 8.3),
 //! bisection by Sturm counts finds every eigenvalue (Section 8.4), inverse iteration the two extreme eigenvectors, and
-//! the reflections take these back to the matrix they came from, where H u - lambda u says how good they are. No step
+//! the reflections carry these back to the original matrix, where H u - lambda u shows how good they are. No step
 //! branches on a value, so lanes never wait for each other.
 
 use super::lanes::Doubles;
 
-/// A smaller pivot counts as this one. With a largest element of 1 that moves no eigenvalue by more.
+/// A smaller pivot is replaced by this one. With a largest element of 1, that moves no eigenvalue by more than this.
 const SMALLEST_PIVOT: f64 = 1e-100;
 /// The same for inverse iteration, far below the accuracy of an eigenvalue.
 const SMALLEST_SOLVED_PIVOT: f64 = 1e-18;
-/// An interval as wide as the spectrum, halved until it says which eigenvalues there are: enough for the sums that they
-/// are checked by.
+/// Halvings of an interval as wide as the spectrum that find an eigenvalue: enough for the sums by which eigenvalues
+/// are checked.
 const HALVINGS: usize = 28;
-/// Halvings of the two extreme ones after these, until rounding is all that is left.
+/// Further halvings for the two extreme eigenvalues, until only rounding is left.
 const FURTHER_HALVINGS: usize = 28;
 /// Eigenvalues that are bisected together, so that one's divisions hide another's.
 const TOGETHER: usize = 4;
 /// Solves of inverse iteration: the second already converges, the third forgives an unlucky start.
 const SOLVES: usize = 3;
 
-/// Where row `i` of a lower triangle starts that is stored row by row.
+/// Where row `i` starts in a lower triangle that is stored row by row.
 pub(super) const fn row_start(i: usize) -> usize {
     i * (i + 1) / 2
 }
 
-/// Working memory for matrices of one size, and what was found about the last ones.
+/// Working memory for matrices of one size, and the results for the last ones.
 pub(super) struct Eigenvalues<F> {
     size: usize,
     /// What the matrices were multiplied by, 1 / the largest |element|.
@@ -39,7 +39,7 @@ pub(super) struct Eigenvalues<F> {
     pub(super) trace_sq: F,
     /// ||H u - lambda u||^2 of the largest and of the smallest eigenvalue of the scaled matrices.
     pub(super) residuals_sq: [F; 2],
-    /// The scaled matrices' lower triangles; row i is left holding the reflection of step i.
+    /// The scaled matrices' lower triangles; step i leaves its reflection in row i.
     reduced: Vec<F>,
     /// The reflections' factors b: P = I - b v v^T.
     factors: Vec<F>,
@@ -144,8 +144,8 @@ impl<F: Doubles> Eigenvalues<F> {
             for &x in &v[..i - 1] {
                 rest = x.mul_add(x, rest);
             }
-            // Elements of 1e-30 and less beside a largest one of 1 are as good as 0, and their squares would soon leave
-            // f64.
+            // Beside a largest element of 1, elements of 1e-30 and less are as good as 0, and their squares would soon
+            // leave f64.
             let too_small = rest - F::splat(1e-60);
             let length = first.mul_add(first, rest).sqrt();
             let signed = first.where_negative(F::splat(0.0) - length, length);
@@ -186,7 +186,7 @@ impl<F: Doubles> Eigenvalues<F> {
 
     #[inline(always)]
     fn bisect(&mut self) {
-        // Gershgorin's discs hold them all.
+        // All eigenvalues lie in Gershgorin's discs.
         let zero = F::splat(0.0);
         let (mut low, mut high, mut before) = (zero, zero, zero);
         for k in 0..self.size {
@@ -229,7 +229,7 @@ impl<F: Doubles> Eigenvalues<F> {
             }
             let counts = self.count_below(middle);
             for j in 0..K {
-                // More than numbers[j] of them lie below: so does this one.
+                // If more than numbers[j] eigenvalues lie below the middle, so does this one.
                 let beyond = counts[j] - F::splat(numbers[j] as f64 + 0.5);
                 below[j] = beyond.where_negative(middle[j], below[j]);
                 above[j] = beyond.where_negative(above[j], middle[j]);
@@ -258,8 +258,8 @@ impl<F: Doubles> Eigenvalues<F> {
         counts
     }
 
-    /// Inverse iteration with the tridiagonal matrix less its largest or smallest eigenvalue: semidefinite, so that its
-    /// factorisation needs no pivoting.
+    /// Inverse iteration with the tridiagonal matrix minus its largest or smallest eigenvalue. That is semidefinite, so
+    /// its factorisation needs no pivoting.
     #[inline(always)]
     fn solve_for_eigenvector(&mut self, which: usize) {
         let lambda = self.extreme(which);
@@ -274,7 +274,7 @@ impl<F: Doubles> Eigenvalues<F> {
         }
         let vector = &mut self.vectors[which];
         for (k, x) in vector.iter_mut().enumerate() {
-            // No pattern that an eigenvector is likely to be orthogonal to.
+            // Not a pattern that an eigenvector is likely to be orthogonal to.
             *x = F::splat(1.0 + 0.25 * ((k * 7) % 5) as f64);
         }
         for solve in 0..SOLVES {

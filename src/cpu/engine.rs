@@ -23,15 +23,14 @@ use crate::engine::{
 use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
-/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
-/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
-/// read as 0.
+/// The revision of this engine's numerics. Raise it with every change that may alter a bit of a column, here or in what
+/// the processor computes beside the engine. Runs of another revision are then neither resumed nor merged, so no column
+/// mixes revisions. Revision 1 was never recorded; its runs read as 0.
 const REVISION: u32 = 2;
 
 /// Trains in f32 and evaluates in f64 on all threads of the current rayon pool.
 ///
-/// Closed forms and spectra are those of theta and the data as they are given, in f64, and agree with the reference to
+/// Closed forms and spectra take theta and the data as they are given, in f64, and agree with the reference to within
 /// rounding. Training rounds the data to f32 first.
 #[derive(Debug, Clone)]
 pub struct Cpu {
@@ -41,17 +40,17 @@ pub struct Cpu {
 }
 
 impl Cpu {
-    /// With the fastest instruction set of this processor.
+    /// An engine with the fastest instruction set of this processor.
     pub fn new(route: Route) -> Self {
         Self { route, instruction_set: InstructionSet::available()[0], stop: Stop::default() }
     }
 
-    /// As plain code, whose results are the same on all processors of an architecture.
+    /// An engine in plain code, whose results are the same on all processors of an architecture.
     pub fn plain() -> Self {
         Self { route: Route::Auto, instruction_set: InstructionSet::plain(), stop: Stop::default() }
     }
 
-    /// With `instruction_set` instead, or `None` if this processor lacks it.
+    /// An engine with `instruction_set`; `None` if this processor lacks it.
     pub fn with_instruction_set(route: Route, instruction_set: InstructionSet) -> Option<Self> {
         let available = InstructionSet::available().contains(&instruction_set);
         available.then(|| Self { route, instruction_set, stop: Stop::default() })
@@ -128,7 +127,7 @@ impl Cpu {
         Ok(rows.into_iter().map(|(_, found)| found).collect())
     }
 
-    /// One worker a thread, but no more than there are vectors of networks.
+    /// One worker per thread, but no more workers than vectors of networks.
     fn workers(&self, networks: usize) -> impl IndexedParallelIterator<Item = usize> + use<> {
         let vectors = networks.div_ceil(self.instruction_set.lanes());
         (0..rayon::current_num_threads().min(vectors)).into_par_iter().with_max_len(1)
@@ -161,13 +160,14 @@ impl Engine for Cpu {
         let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
-                "a network of {} inputs and {} hidden units has {parameters} parameters: at most {MAX_PARAMETERS} fit, so use fewer hidden units",
+                "a network of {} inputs and {} hidden units has {parameters} parameters: at most {MAX_PARAMETERS} fit, \
+                 so use fewer hidden units",
                 problem.network.shape.inputs, problem.network.shape.hidden,
             )));
         }
         let (inputs, lanes) = (problem.network.shape.inputs as u64, self.instruction_set.lanes() as u64);
-        // In f64, for each thread: theta three times and what routes keep of a network, in every lane; the assembled
-        // route's products of inputs, pair by pair for a block of at least 16 samples. The samples once for all.
+        // In f64. Per thread and lane: three copies of theta and the working memory of the routes. Per thread, on the
+        // assembled route: the products of pairs of inputs, for a block of at least 16 samples. Once: the samples.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
             Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
@@ -178,8 +178,8 @@ impl Engine for Cpu {
         let bytes =
             of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
         check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.network.shape.hidden), bytes)?;
-        // When no seed waits any more, lanes idle until the last network has ended: many rounds make that short against
-        // the whole, few rounds keep a call on a large problem short.
+        // When no seed is left, lanes idle until the last network has ended. Many rounds make that time small beside
+        // the whole; few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
         let rounds = (SMALL_PROBLEM_WORK / work.max(1)).clamp(4, 128);
         Ok(rounds * self.smallest_batch())
@@ -222,8 +222,9 @@ impl Engine for Cpu {
         let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
-                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that size side by side \
-                 fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, or --backend reference",
+                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that \
+                 size side by side fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, \
+                 or --backend reference",
                 problem.network.shape.inputs,
                 problem.network.shape.hidden,
                 self.instruction_set.lanes(),
@@ -238,8 +239,9 @@ impl Engine for Cpu {
     }
 }
 
-/// What the Hessians of one vector of networks may fill in each thread, of which the reduction keeps a copy.
+/// The most bytes that the Hessians of one vector of networks may fill in each thread. The reduction takes as much
+/// again for its copy.
 const MOST_HESSIAN_BYTES: usize = 1 << 29;
 
-/// I D up to which a batch has the most rounds of networks a lane: the paper's wider network takes a few seconds then.
+/// Rounds of networks per lane in a batch, times I D: a batch of the paper's wider network then takes a few seconds.
 const SMALL_PROBLEM_WORK: usize = 128 * 50 * 41;

@@ -10,15 +10,15 @@ use super::samples::longest_block;
 use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, ClosedForms, Spread};
 
-/// One worker of an evaluation; it leaves rows and their closed forms.
+/// One worker of an evaluation; it returns rows with their closed forms.
 pub(super) struct Evaluating<'a> {
     /// The networks.
     pub(super) batch: &'a Batch<'a>,
-    /// The way to tr H^2.
+    /// The route to tr H^2.
     pub(super) route: ExactRoute,
 }
 
-/// The sum of `values`, the same order in every lane: four running sums, added at the end.
+/// The sum of `values`, in the same order in every lane: four running sums, added at the end.
 #[inline(always)]
 pub(super) fn sum<F: Doubles>(values: &[F]) -> F {
     let (quads, rest) = values.as_chunks::<4>();
@@ -86,7 +86,7 @@ struct EvaluationWorker<F> {
     gradient: Vec<F>,
     terms: Terms<F>,
     errors: TermErrors<F>,
-    /// Room for [`GROUP`] values a sample.
+    /// Room for [`GROUP`] values per sample.
     room: Vec<F>,
     longest_block: usize,
     exact: RouteMemory<F>,
@@ -100,7 +100,7 @@ enum RouteMemory<F> {
 }
 
 impl<F: Doubles> RouteMemory<F> {
-    /// How often the samples are gone through.
+    /// The number of passes over the samples.
     fn passes(&self) -> usize {
         match self {
             Self::Pairwise(_) => 1,
@@ -168,13 +168,13 @@ impl<F: Doubles> EvaluationWorker<F> {
         }
     }
 
-    /// Those of the network in `lane`.
+    /// The closed forms of the network in `lane`.
     fn closed_forms(&self, batch: &Batch<'_>, lane: usize) -> ClosedForms {
         let value = |of: &F| of.values()[lane];
         let totals = &self.totals;
         let trace_sq = value(&totals.trace_sq);
         let spread = Spread { size: value(&totals.size), perturbation: value(&totals.perturbation) };
-        // Within a block, and over the blocks.
+        // The additions within a block, and over the blocks.
         let chain = self.longest_block + batch.samples.count().div_ceil(self.longest_block);
         let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {

@@ -1,4 +1,4 @@
-//! The instruction sets that vectors can be computed with, and which of them this processor has.
+//! The instruction sets that kernels are compiled for, and those that this processor has.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use super::lanes::{LaneTask, portable};
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{avx2, avx512};
 
-/// How vectors are computed. Each has its own rounding: results agree between instruction sets only to the accuracy of
-/// f32 where networks are trained and of f64 where they are evaluated, while one instruction set gives the same bits
-/// for any batch, thread count and lane.
+/// How vectors are computed. Each instruction set rounds in its own way: between two of them, results agree only to the
+/// accuracy of f32 (training) or f64 (evaluation). With one of them, the bits are the same for any batch, thread count
+/// and lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InstructionSet {
     /// x86-64 with AVX-512 F and DQ: 16 lanes of f32, 8 of f64.
@@ -22,7 +22,7 @@ pub enum InstructionSet {
 }
 
 impl InstructionSet {
-    /// What this processor has, fastest first.
+    /// The instruction sets of this processor, fastest first.
     pub fn available() -> Vec<Self> {
         let mut sets = Vec::new();
         #[cfg(target_arch = "x86_64")]
@@ -38,12 +38,12 @@ impl InstructionSet {
         sets
     }
 
-    /// What every processor of this architecture has.
+    /// The one that every processor of this architecture has.
     pub(super) const fn plain() -> Self {
         if cfg!(target_arch = "aarch64") { Self::Neon } else { Self::Baseline }
     }
 
-    /// The number of networks in one vector of f32: those that are trained side by side.
+    /// The number of networks in one vector of f32, which are trained side by side.
     pub const fn lanes(self) -> usize {
         match self {
             Self::Avx512 => 16,

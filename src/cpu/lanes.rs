@@ -1,7 +1,7 @@
-//! One number for each of several networks: what a kernel computes with.
+//! Vectors with one number for each of several networks: what kernels compute with.
 //!
 //! A kernel is written once against [`Vectors`] and compiled once for each instruction set ([`super::InstructionSet`]).
-//! Lanes never mix, so a network's values do not depend on which lane it is in or on who its neighbours are.
+//! Lanes never mix, so a network's values do not depend on its lane or on its neighbours.
 
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
@@ -11,10 +11,9 @@ pub(super) mod portable;
 
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
-/// A vector of floating-point numbers, one lane a network.
+/// A vector of floating-point numbers, one lane per network.
 ///
-/// Only [`super::InstructionSet::dispatch`] picks an implementation, after it has seen that the processor has what it
-/// needs.
+/// Only [`super::InstructionSet::dispatch`] picks an implementation, after checking that the processor supports it.
 pub(super) trait Lanes:
     bytemuck::Pod + Add<Output = Self> + AddAssign + Sub<Output = Self> + Mul<Output = Self> + Send + Sync
 {
@@ -61,15 +60,15 @@ pub(super) trait Singles: Lanes<Scalar = f32> {
     /// 1 / self for 2^-125 <= |self| <= 2^125: relative error below 1.2e-7 (2^-23).
     fn reciprocal(self) -> Self;
 
-    /// 2^self for self <= 125: relative error below 2.5e-7 from -125 up; below it falls on, and is 0 from -150 at the
-    /// latest. NaN stays NaN.
+    /// 2^self for self <= 125: relative error below 2.5e-7 from -125 up. Below, it keeps falling and is 0 from -150 at
+    /// the latest. NaN stays NaN.
     fn exp2(self) -> Self;
 
     /// (2^self, 2^self - 1) for self <= 125, the second with a relative error below 3e-7 near 0 too; NaN stays NaN.
     fn exp2_and_minus_one(self) -> (Self, Self);
 
-    /// 1 / (1 + 2^self), the logistic function of -self ln 2: relative error below 5e-7 for self < 125; above it falls
-    /// on, and is 0 from 128 at the latest. NaN stays NaN.
+    /// 1 / (1 + 2^self), the logistic function of -self ln 2: relative error below 5e-7 for self < 125. Above, it keeps
+    /// falling and is 0 from 128 at the latest. NaN stays NaN.
     fn one_over_one_plus_exp2(self) -> Self;
 
     /// Whether every lane is at least `low` and finite.
@@ -98,7 +97,7 @@ pub(super) trait Vectors {
 
 /// A computation that [`super::InstructionSet::dispatch`] compiles for every instruction set.
 pub(super) trait LaneTask {
-    /// What it leaves.
+    /// The result.
     type Output;
 
     /// Runs with the vectors `V`. Implementations are `#[inline(always)]`, and so is everything hot that they call:

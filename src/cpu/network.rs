@@ -1,4 +1,4 @@
-//! Where each weight of the networks in lanes stands, and the products that every pass over the samples needs.
+//! The order of the weights of the networks in lanes, and the products that every pass over the samples needs.
 
 use super::lanes::Lanes;
 use crate::model::{Activation, OneHidden};
@@ -6,23 +6,23 @@ use crate::model::{Activation, OneHidden};
 /// The most hidden units that one inner loop carries in registers.
 pub(super) const GROUP: usize = 4;
 
-/// Consecutive hidden units that are computed together, [`GROUP`] or, for the last ones, fewer.
+/// Consecutive hidden units that are computed together: [`GROUP`] of them, or fewer at the end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnitGroup {
-    /// The first of them.
+    /// The index of the first unit, from 0.
     pub(super) first: usize,
-    /// How many.
+    /// The number of units.
     pub(super) units: usize,
 }
 
-/// The order of parameters in lanes: group by group first W (all units of input 0, of input 1, ..) and then v of its
-/// units, v_0 at the end.
+/// The order of parameters in lanes. Group by group: first W (all units for input 0, for input 1, ..), then v of the
+/// units. v_0 is at the end.
 pub(super) struct Layout {
     /// All units, in order.
     pub(super) groups: Vec<UnitGroup>,
     /// The index in theta of each parameter in this order.
     pub(super) order: Vec<usize>,
-    /// M.
+    /// M, the number of inputs.
     pub(super) inputs: usize,
 }
 
@@ -94,19 +94,19 @@ impl Layout {
     }
 }
 
-/// The networks in the lanes of one vector, as they are evaluated.
+/// The networks in the lanes of one vector, during their evaluation.
 pub(super) struct LaneNetworks<'a, F> {
     /// The order of their parameters.
     pub(super) layout: &'a Layout,
-    /// theta.
+    /// theta, (D,), in this order.
     pub(super) theta: &'a [F],
     /// |theta|.
     pub(super) magnitudes: &'a [F],
-    /// f.
+    /// f, the activation function.
     pub(super) activation: Activation,
 }
 
-/// y_in times the scale that `weights` carry, for the `U` units of one group and every row of `x`: `y` holds U values a
+/// y_in times the scale of `weights`, for the `U` units of one group and every row of `x`: `y` holds U values per
 /// sample.
 #[inline(always)]
 pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: usize, x: &[F::Scalar], y: &mut [F]) {
@@ -139,13 +139,13 @@ pub(super) fn pre_activations<F: Lanes, const U: usize>(weights: &[F], inputs: u
 }
 
 /// Adds sum_i back_iu x_im to `sums` (column m, u at m U + u): a matrix product over the samples of one block. `back`
-/// holds `U` values a sample, `x` one row of `stride` numbers a sample, of which the first columns count, as many as
-/// `sums` has.
+/// holds `U` values per sample, `x` one row of `stride` numbers per sample, of which the leading ones are used, as many
+/// as `sums` has columns.
 #[inline(always)]
 pub(super) fn add_products<F: Lanes, const U: usize>(back: &[F], stride: usize, x: &[F::Scalar], sums: &mut [F]) {
     let (back, _) = back.as_chunks::<U>();
     let (sums, _) = sums.as_chunks_mut::<U>();
-    // As many sums as the registers hold: 32 with AVX-512, whose registers are 64 bytes long, 16 elsewhere.
+    // As many sums as the registers hold: there are 32 with AVX-512, of 64 bytes each, and 16 elsewhere.
     if size_of::<F>() == 64 {
         add_product_tiles::<F, U, 6>(back, stride, x, sums);
     } else {

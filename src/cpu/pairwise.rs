@@ -5,8 +5,8 @@
 //!
 //! s_i s_j (A K + R)^2 + K (K sum_n (beta_i beta_j - alpha_i alpha_j) + 2 sum_n (eta_i eta_j - epsilon_i epsilon_j)),
 //!
-//! because beta beta - alpha alpha collects B_ij, B_ji and C_ij, and eta eta - epsilon epsilon E_ij, E_ji and G_ij: six
-//! multiply-adds a unit and pair.
+//! because beta_i beta_j - alpha_i alpha_j collects B_ij, B_ji and C_ij, and eta_i eta_j - epsilon_i epsilon_j collects
+//! E_ij, E_ji and G_ij: six multiply-adds per unit and pair.
 
 use std::ops::Range;
 
@@ -15,30 +15,30 @@ use super::network::LaneNetworks;
 use super::samples::{Inputs, Samples};
 use super::terms::Terms;
 
-/// Factors a sample and unit: a, r, alpha, beta, epsilon, eta.
+/// Factors per sample and unit: a, r, alpha, beta, epsilon, eta.
 const FACTORS: usize = 6;
 
-/// Samples that are computed together on either side of a pair.
+/// Samples on either side of a pair that are computed together.
 const TILE: usize = 2;
 
-/// Bytes of one block's factors: two blocks fit a common second-level cache. Longer data sets go block against block.
+/// Bytes of one block's factors: two blocks fit a typical second-level cache. Longer data sets are paired block by
+/// block.
 const BLOCK_BYTES: usize = 384 << 10;
 
-/// Samples of the shortest block: below, computing the factors of a block again for every other one would cost too
-/// much.
+/// The fewest samples per block: with shorter blocks, computing a block's factors again for every other block would
+/// cost too much.
 const SHORTEST_BLOCK: usize = 64;
 
-/// Pairs of tiles whose sum is kept apart, so that no term goes through many additions.
+/// Pairs of tiles per partial sum, so that no term goes through many additions.
 const RUN: usize = 32;
 
-/// What the pairs of one block of samples are made of, in tiles; the last tile is filled up with zeros, whose pairs are
-/// 0.
+/// The factors of one block of samples, in tiles. Zeros fill up the last tile; their pairs are 0.
 struct Factors<F> {
-    /// Tile by tile, unit by unit, factor by factor, the tile's samples.
+    /// By tile, unit and factor: that of each sample of the tile.
     units: Vec<[[F; TILE]; FACTORS]>,
-    /// s, tile by tile.
+    /// s, by tile.
     s: Vec<[F; TILE]>,
-    /// x, input by input, with room for the longest block in each.
+    /// x, input by input, each with room for the longest block.
     x_by_input: Vec<f64>,
 }
 
@@ -58,11 +58,11 @@ impl<F: Doubles> Factors<F> {
 /// Working memory of the pairwise route.
 pub(super) struct Pairwise<F> {
     hidden: usize,
-    /// Samples a block.
+    /// The most samples per block.
     longest: usize,
     left: Factors<F>,
     right: Factors<F>,
-    /// K of the samples of one tile (rows) with a block's (columns).
+    /// K between the samples of one tile (rows) and those of a block (columns).
     input_gram: [Vec<f64>; TILE],
 }
 
@@ -82,7 +82,7 @@ impl<F: Doubles> Pairwise<F> {
         }
     }
 
-    /// The most additions that the term of one pair goes through, of `samples` samples: in its tile and run, over the
+    /// The most additions that the term of one pair goes through with `samples` samples: in its tile and run, over the
     /// runs of a row and the rows of two blocks, and over pairs of blocks.
     pub(super) fn chain(&self, samples: usize) -> usize {
         let (tiles, blocks) = (self.longest.div_ceil(TILE), samples.div_ceil(self.longest));
@@ -112,7 +112,7 @@ impl<F: Doubles> Pairwise<F> {
     }
 }
 
-/// Writes K_ij = 1 + x_i.x_j of sample `i` of the block `left` with the samples `j` of the block `right`.
+/// Writes K_ij = 1 + x_i.x_j between sample `i` of the block `left` and the samples `j` of the block `right`.
 #[inline(always)]
 fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>, longest: usize, gram: &mut [f64]) {
     gram.fill(1.0);
@@ -124,7 +124,7 @@ fn fill_gram<F>(left: &Factors<F>, i: usize, right: &Factors<F>, j: Range<usize>
     }
 }
 
-/// Computes the factors of the samples of `block`, in pieces as long as `terms` holds.
+/// Computes the factors of the samples of `block`, in pieces that fit `terms`.
 #[inline(always)]
 fn fill_factors<F: Doubles>(
     factors: &mut Factors<F>,
@@ -138,7 +138,7 @@ fn fill_factors<F: Doubles>(
     let layout = networks.layout;
     let longest = factors.x_by_input.len() / samples.inputs;
     for (m, x) in factors.x_by_input.chunks_exact_mut(longest).enumerate() {
-        // Past the block's end old inputs may stand: their pairs are 0 by the other factors.
+        // Old inputs may remain past the block's end: their pairs are 0 through the other factors.
         for (x, row) in x.iter_mut().zip(samples.rows(block).chunks_exact(samples.inputs)) {
             *x = row[m];
         }
@@ -178,8 +178,8 @@ fn fill_factors<F: Doubles>(
     }
 }
 
-/// The sum over the pairs of the samples of `left` with those of `right`: every pair of two different blocks, doubled,
-/// or each unordered pair of one block with itself.
+/// The sum over pairs of a sample of `left` and one of `right`. Between two blocks every pair counts twice, once for
+/// each order. Within one block every unordered pair counts twice, and every sample paired with itself once.
 #[inline(always)]
 fn pairs<F: Doubles>(
     hidden: usize,

@@ -3,7 +3,7 @@
 use crate::engine::Route;
 use crate::model::OneHidden;
 
-/// A route that is taken.
+/// One of the two routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExactRoute {
     /// The forms of every pair of samples.
@@ -24,16 +24,18 @@ impl ExactRoute {
     }
 }
 
-/// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled one: I^2 / 2 pairs of
-/// 9.5 N + 8, and M / 16 for K, which the networks share. A unit takes 6 multiply-adds, but each reads memory; beyond
-/// 30 units the factors of two tiles leave the first-level cache little by little, and a unit ends up at 20.
+/// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled route: I^2 / 2 pairs of
+/// 9.5 N + 8 each, plus M / 16 for K, which the networks share. A unit takes 6 multiply-adds, but each of them reads
+/// memory. Beyond 30 units the factors of two tiles leave the first-level cache little by little, and a unit ends up at
+/// 20.
 fn pairwise_cost(shape: OneHidden, samples: usize) -> f64 {
     let (inputs, hidden, samples) = (shape.inputs as f64, shape.hidden as f64, samples as f64);
     let unit = 9.5 + 10.5 * ((hidden - 30.0) / 50.0).clamp(0.0, 1.0);
     0.5 * samples * samples * (unit * hidden + 8.0 + inputs / 16.0)
 }
 
-/// The cost of the assembled route: at each sample a block of H costs 2 for its coefficient and 1 for each of its sums.
+/// The cost of the assembled route: at each sample, a block of H costs 2 for its coefficient and 1 for each of its
+/// sums.
 fn assembled_cost(shape: OneHidden, samples: usize) -> f64 {
     let (inputs, hidden, samples) = (shape.inputs as f64, shape.hidden as f64, samples as f64);
     let input_pairs = (inputs + 1.0) * (inputs + 2.0) / 2.0;
@@ -49,10 +51,10 @@ mod tests {
     use crate::engine::Route;
     use crate::model::OneHidden;
 
-    /// (M, N, I) and processor microseconds a network of the pairwise and the assembled route, as `benches/cpu_engine`
-    /// and, from N = 60 and at I = 200, `sharpsweep bench` measured them on Zen 5 cores with AVX-512, in lanes of f32;
-    /// the constants of the cost model are fitted to them. In f64 both routes take about twice as long, and with AVX2
-    /// the choice is right but for one size of 32, by 6 %.
+    /// (M, N, I) and the microseconds of processor time per network on the pairwise and on the assembled route.
+    /// `benches/cpu_engine` measured them on Zen 5 cores with AVX-512, in lanes of f32; those from N = 60 and at I =
+    /// 200 are from `sharpsweep bench`. The constants of the cost model are fitted to them. In f64 both routes take
+    /// about twice as long, and with AVX2 the choice is wrong at one size of 32, by 6 %.
     const MEASURED: [(usize, usize, usize, f64, f64); 11] = [
         (2, 3, 50, 0.535, 0.256),
         (2, 10, 50, 1.452, 0.937),
@@ -79,8 +81,8 @@ mod tests {
         }
     }
 
-    /// The costs are in one unit: where each route's own work prevails, a microsecond buys the same, to what caches
-    /// leave.
+    /// Both costs are in one unit: where a route's own work dominates, the cost per microsecond is the same for both
+    /// routes, apart from effects of the caches.
     #[test]
     fn costs_are_proportional_to_measured_times() {
         let own_work = MEASURED.iter().filter(|(_, hidden, samples, ..)| hidden * samples >= 1200 && *samples < 2000);

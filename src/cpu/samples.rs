@@ -1,4 +1,4 @@
-//! The data set as the kernels read it, in their precision, with labels as signs, in blocks.
+//! The data set as the kernels read it: in their precision, in blocks, with labels as signs.
 
 use std::ops::Range;
 
@@ -15,7 +15,7 @@ pub(super) struct Samples<T> {
 }
 
 impl<T> Samples<T> {
-    /// `data`, every number of it as `number` has it.
+    /// `data`, with every number converted by `number`.
     pub(super) fn new(data: &Dataset, number: impl Fn(f64) -> T) -> Self {
         Self {
             inputs: data.inputs(),
@@ -44,7 +44,7 @@ impl<T> Samples<T> {
 /// A block of samples.
 #[derive(Clone, Copy)]
 pub(super) struct Block<'a> {
-    /// x, a row a sample.
+    /// x, one row per sample.
     pub(super) x: &'a [f64],
     /// |x|.
     pub(super) magnitudes: &'a [f64],
@@ -54,7 +54,7 @@ pub(super) struct Block<'a> {
     pub(super) norms: &'a [f64],
 }
 
-/// What all networks share of the samples, beside their values.
+/// Values of the samples that all networks share.
 pub(super) struct Inputs {
     /// |x|.
     magnitudes: Vec<f64>,
@@ -63,7 +63,7 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Of `samples`.
+    /// Those of `samples`.
     pub(super) fn new(samples: &Samples<f64>) -> Self {
         let norm = |row: &[f64]| row.iter().fold(1.0, |sum, x| sum + x * x);
         Self {
@@ -84,8 +84,8 @@ impl Inputs {
     }
 }
 
-/// Bytes of a block's terms and of what the routes derive from them, about nine vectors a unit and sample: half of a
-/// common second-level cache.
+/// Bytes of a block's terms and of what the routes derive from them, about nine vectors per unit and sample: half of a
+/// typical second-level cache.
 const BLOCK_BYTES: usize = 512 << 10;
 
 /// The longest block of samples for networks of `hidden` units.

@@ -9,7 +9,7 @@ use super::samples::longest_block;
 use super::terms::Terms;
 use crate::engine::{Allowed, Witnesses};
 
-/// One worker; it leaves rows and their `lambda_max` and `lambda_min`, or why a row has none.
+/// One worker; it returns rows and their `lambda_max` and `lambda_min`, or why a row has none.
 pub(super) struct FindingSpectra<'a>(pub(super) &'a Batch<'a>);
 
 impl LaneTask for FindingSpectra<'_> {
@@ -57,7 +57,7 @@ impl<F: Doubles> Hessians<F> {
     #[inline(always)]
     fn assemble(&mut self, batch: &Batch<'_>, theta: &[F]) {
         let Batch { network, layout, samples, inputs, .. } = batch;
-        // Nobody asks for errors, so nobody reads magnitudes.
+        // Magnitudes are read only for the errors, which are not computed here.
         let networks = LaneNetworks { layout, theta, magnitudes: theta, activation: network.activation };
         for pass in 0..self.assembled.passes() {
             for range in samples.blocks(self.longest_block) {
@@ -91,6 +91,6 @@ fn checked<F: Doubles>(eigenvalues: &Eigenvalues<F>, lane: usize) -> Result<(f64
     Ok((value(size - 1) / factor, value(0) / factor))
 }
 
-/// All eigenvalues but the extremes are halved to 1e-8 of the spectrum; the extremes are as good as f64 and the size of
-/// the matrix allow.
+/// All eigenvalues but the extremes are bisected to 1e-8 of the spectrum; the extremes are as accurate as f64 and the
+/// size of the matrix allow.
 const CHECKS: Allowed = Allowed { sums: 1e-6, residuals: 1e-11 };

@@ -1,5 +1,5 @@
-//! What one forward pass over a block of samples leaves for the closed forms: the lanes' counterpart of the reference's
-//! terms.
+//! The results of one forward pass over a block of samples, from which the closed forms are computed: the counterpart
+//! in lanes of the reference's terms.
 
 use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
 use super::lanes::Doubles;
@@ -25,14 +25,14 @@ pub(super) struct Terms<F> {
     pub(super) df: Vec<F>,
     /// f''_in.
     pub(super) ddf: Vec<F>,
-    /// Pre-activations of one group.
+    /// y of one group.
     y: Vec<F>,
 }
 
-/// What the rounding of the terms of one sample is found from, summed over the units; see [`crate::engine::Rounding`].
+/// The sums over the units from which the rounding of one sample's terms is found; see [`crate::engine::Rounding`].
 #[derive(Clone, Copy)]
 struct Errors<F> {
-    /// sum_n (v_n f'_n)^2, and of its errors.
+    /// sum_n (v_n f'_n)^2, and the sum of the squares of its terms' errors.
     back: Squares<F>,
     /// |h(r)|^2, likewise.
     hidden: Squares<F>,
@@ -45,7 +45,7 @@ struct Errors<F> {
     output_error: F,
 }
 
-/// A sum of squares, and of the squares of the errors of what is squared.
+/// A sum of squares of values, and the sum of squares of their errors.
 #[derive(Clone, Copy)]
 struct Squares<F> {
     of: F,
@@ -65,7 +65,7 @@ impl<F: Doubles> Squares<F> {
     }
 }
 
-/// Room for the rounding of a block's terms, and what is found.
+/// The rounding of a block's terms, and room to compute it.
 pub(super) struct TermErrors<F> {
     /// s_i |J_i|^2 + |delta_i| ||C_i||_F.
     pub(super) size: Vec<F>,
@@ -116,8 +116,8 @@ impl<F: Doubles> TermErrors<F> {
         sums.output_error = v.abs().mul_add(value_error, sums.output_error);
     }
 
-    /// From the sums over the units of sample i to its size and perturbation. `x_sq` is 1 + x_i.x_i, `operations` what
-    /// z is a sum of.
+    /// Computes the size and the perturbation of sample i from the sums over its units. `x_sq` is 1 + x_i.x_i, and z is
+    /// a sum of `operations` terms.
     #[inline(always)]
     fn finish(&mut self, i: usize, x_sq: F, operations: f64, z: F, s: F, delta: F) {
         let Errors { back, hidden, curved, direct, output, output_error } = self.sums[i];
@@ -137,9 +137,9 @@ impl<F: Doubles> TermErrors<F> {
     }
 }
 
-/// What derivatives may grow by within an error of `steps`, the error times the rate of their logarithm, which for less
-/// than half a step is less than 1 + 2 `steps`. Where the function is constant for all `nearest` to it may be, 1;
-/// elsewhere there is no bound.
+/// The factor by which derivatives may grow within an error of `steps`, the error times the rate of their logarithm:
+/// less than 1 + 2 `steps` below half a step. Otherwise it is 1 if `nearest`, the smallest |y| within the error, is
+/// beyond `limit`, from where the function is constant; elsewhere there is no bound.
 #[inline(always)]
 fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
@@ -173,8 +173,8 @@ impl<F: Doubles> Terms<F> {
         &array[n * self.length..(n + 1) * self.length]
     }
 
-    /// Runs the networks on the samples of `block`, and says in `errors`, if there is room for it, by how much rounding
-    /// may have moved them.
+    /// Runs the networks on the samples of `block`. `errors`, if given, receives how far rounding may have moved the
+    /// terms.
     #[inline(always)]
     pub(super) fn fill(
         &mut self,
@@ -231,8 +231,8 @@ impl<F: Doubles> Terms<F> {
         }
     }
 
-    /// Unit n, number `u` of `units` in its group, from the pre-activations in `y`, sums of `operations` roundings;
-    /// adds v f(y) to z, which `delta` holds until then.
+    /// Fills in unit n, number `u` of `units` in its group, from the pre-activations in `y`, which are sums with
+    /// `operations` roundings. Adds v f(y) to z, which `delta` holds until then.
     #[inline(always)]
     fn fill_unit<A: Smooth>(
         &mut self,

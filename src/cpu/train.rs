@@ -13,11 +13,11 @@ use super::samples::Samples;
 use crate::engine::{Descent, Start, Status, Stop};
 use crate::model::{OneHidden, initial_theta};
 
-/// Bytes of unit values of one block of samples: half of a common first-level cache, the rest is for weights and
+/// Bytes of unit values of one block of samples: half of a typical first-level cache; the rest is for weights and
 /// samples.
 const BLOCK_BYTES: usize = 24 << 10;
 
-/// I D of the samples and networks that a worker goes through between two looks whether to stop: some ten milliseconds.
+/// The steps of a worker between two checks for a stop, times I D: about ten milliseconds of work.
 const PATIENCE: u64 = 1 << 22;
 
 /// One worker of a training: it takes networks from `next` until none is left.
@@ -26,9 +26,9 @@ pub(super) struct Training<'a, A> {
     pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
-    /// The data.
+    /// The training samples.
     pub(super) samples: &'a Samples<f32>,
-    /// The rule.
+    /// The step size, the step limit and the tolerance.
     pub(super) descent: &'a Descent,
     /// The networks to train.
     pub(super) start: Start<'a>,
@@ -36,7 +36,7 @@ pub(super) struct Training<'a, A> {
     pub(super) next: &'a AtomicU64,
     /// Ends the work early.
     pub(super) stop: &'a Stop,
-    /// f.
+    /// f, the activation function.
     pub(super) activation: PhantomData<A>,
 }
 
@@ -67,7 +67,7 @@ impl<A: UnitFunction> LaneTask for Training<'_, A> {
 #[derive(Clone, Copy)]
 struct Occupant {
     index: usize,
-    /// The worker's step count when it had taken no step.
+    /// The worker's step count when the network had taken no step.
     arrived: u64,
 }
 
@@ -77,11 +77,11 @@ struct TrainingWorker<'a, F: Singles, A: UnitFunction> {
     step_size: F,
     longest_block: usize,
     occupants: Vec<Option<Occupant>>,
-    /// Steps taken by this worker, and before it by its first networks.
+    /// The worker's step count. It begins with the steps that its first networks had taken before.
     step: u64,
-    /// The first step at which some occupant has taken all its steps, or at which to look whether to stop.
+    /// The step at which some occupant will have taken all its steps, or at which to check for a stop.
     deadline: u64,
-    /// Steps between two looks whether to stop.
+    /// Steps between two checks for a stop.
     patience: u64,
     theta: Vec<F>,
     /// theta with W times the activation's scale: what the sample loops read.
@@ -150,8 +150,8 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
         self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
     }
 
-    /// Takes the networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline is
-    /// another now.
+    /// Takes networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline has
+    /// changed.
     #[cold]
     fn retire(&mut self, gradient_sq: F) -> bool {
         let mut look_up = self.step >= self.deadline;
@@ -189,7 +189,7 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
             }
             _ => load_lane(layout, &mut self.theta, lane, |_| 0.0),
         }
-        // The step that is about to be taken was its predecessor's.
+        // The gradient at hand is the predecessor's: it must not move this network.
         for gradient in &mut self.gradient {
             gradient.values_mut()[lane] = 0.0;
         }
@@ -204,7 +204,7 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
         layout.scale_weights(F::splat(A::SCALE), &self.theta, &mut self.scaled);
         self.gradient.fill(F::splat(0.0));
         for block in self.task.samples.blocks(self.longest_block) {
-            // The paper's two inputs have loops of their own, in which an input costs no loop.
+            // The paper's two inputs have code of their own, without a loop over inputs.
             if self.task.shape.inputs == 2 {
                 self.add_block::<2>(&block);
             } else {

@@ -1,26 +1,25 @@
-//! How far rounding may have moved the closed forms of a network, so that what is called a bound stays one.
+//! How far rounding may have moved the closed forms of a network, so that a bound can be widened to hold.
 
 use crate::model::OneHidden;
 
-/// By how much the closed forms of one network may be off those of the exact Hessian H at the recorded weights.
+/// How far the closed forms of one network may be from those of the exact Hessian H at the recorded weights.
 ///
-/// The sums of an engine are those of a nearby Hessian, H~, and they are rounded themselves. With u the unit roundoff,
-/// and a computed y_n off by at most e_n <= (M + 1) u sum_m |W_nm x_m|, the mean value theorem gives the errors of r_n,
-/// f'_n and f''_n from f', f'' and f''' nearby, those of z from the errors of r, and those of s and delta from that of
-/// z. For sample i, with
+/// An engine's sums are those of a nearby Hessian, H~, and are rounded themselves. Let u be the unit roundoff. A
+/// computed y_n is off by at most e_n <= (M + 1) u sum_m |W_nm x_m|. By the mean value theorem, the errors of r_n, f'_n
+/// and f''_n follow from f', f'' and f''' nearby, those of z from the errors of r, and those of s and delta from the
+/// error of z. For sample i, with
 ///
-/// - J = dz/dtheta, |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
-/// - C, what delta multiplies, ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
+/// - J = dz/dtheta, where |J|^2 = |h(x)|^2 sum_n (v_n f'_n)^2 + |h(r)|^2,
+/// - C, the matrix that delta multiplies, where ||C||_F^2 = |h(x)|^4 sum_n (v_n f''_n)^2 + 2 |h(x)|^2 sum_n f'_n^2,
 ///
-/// and d before the error of what follows, H_i = s J J^T + delta C is off by at most
+/// and d in front of a quantity for its error, H_i = s J J^T + delta C is off by at most
 ///
 /// ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
 ///
-/// Added up over the samples this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i s |J|^2 + |delta|
-/// ||C||_F, is at least
-/// ||H||_F and at least what the absolute values of all products add up to, so that the rounding of a sum is at most the number of
-/// operations that one of its terms goes through, times u, times the size. By Weyl's inequality no eigenvalue of H is
-/// further from that of H~ than the perturbation.
+/// Summed over the samples, this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i (s |J|^2 + |delta|
+/// ||C||_F), is at least ||H||_F, and at least the sum of the absolute values of all products. So the rounding of a sum
+/// is at most u times the size times the number of operations that one of its terms goes through. By Weyl's inequality,
+/// no eigenvalue of H is further from that of H~ than the perturbation.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Rounding {
     /// A bound of ||H - H~||_F: the sums are those of H~.
@@ -31,45 +30,46 @@ pub struct Rounding {
     pub trace_sq: f64,
 }
 
-/// What an engine sums up of every network besides its closed forms; see [`Rounding`].
+/// What an engine sums for each network besides its closed forms; see [`Rounding`].
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Spread {
     /// sum_i (s_i |J_i|^2 + |delta_i| ||C_i||_F).
     pub(crate) size: f64,
-    /// A bound of ||H - H~||_F from the errors of what one sample's terms are made of.
+    /// A bound of ||H - H~||_F, from the errors in the terms of each sample.
     pub(crate) perturbation: f64,
 }
 
-/// How an engine adds up.
+/// The precision of an engine's sums.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Arithmetic {
     /// u, half the distance from 1 to the next number.
     pub(crate) unit: f64,
     /// The most additions that one sample's share of tr H goes through.
     pub(crate) trace_chain: usize,
-    /// What underflow may take from tr H^2, also where nothing is left of the sizes.
+    /// The most that underflow may take from tr H^2, even where the sizes have become 0.
     pub(crate) underflow: f64,
 }
 
 /// u of f64, half the distance from 1 to the next number.
 pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
 
-/// What underflow may leave of tr H^2 in f64, with room for factors of 1e60: below it the Hessian is as good as 0.
+/// The most that underflow may take from tr H^2 in f64, with room for factors of 1e60. Below it the Hessian is as good
+/// as 0.
 const UNDERFLOW: f64 = 1e-240;
 
-/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times their
-/// sizes: 1 for s_i s_j (A K + R)^2, 2 and 1.5 for what completes phi and psi.
+/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times the
+/// product of their sizes: 1 for s_i s_j (A K + R)^2, 2 and 1.5 for the rests of phi and psi.
 const PAIR_PRODUCTS: f64 = 5.0;
 
 impl Arithmetic {
-    /// That of an engine whose sums are in f64.
+    /// For an engine whose sums are in f64.
     pub(crate) fn in_f64(trace_chain: usize) -> Self {
         Self { unit: UNIT, trace_chain, underflow: UNDERFLOW }
     }
 
     /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
     pub(crate) fn of_pairs(&self, shape: OneHidden, spread: Spread, chain: usize) -> Rounding {
-        // A and K, squared, in products of six factors.
+        // The sums A (N terms) and K (M terms), each squared, in products of six factors.
         let operations = 2 * (shape.inputs + shape.hidden) + 16 + chain;
         let relative = PAIR_PRODUCTS * operations as f64 * self.unit;
         Rounding {
@@ -79,8 +79,8 @@ impl Arithmetic {
         }
     }
 
-    /// The rounding of the assembled Hessian, each of whose entries goes through at most `chain` additions, and of the
-    /// sum `trace_sq` of their squares, which go through at most `square_chain`.
+    /// The rounding of the assembled Hessian, each of whose entries goes through at most `chain` additions, and of
+    /// `trace_sq`, the sum of their squares, each of which goes through at most `square_chain`.
     pub(crate) fn of_entries(
         &self,
         shape: OneHidden,
@@ -88,8 +88,8 @@ impl Arithmetic {
         chain: usize,
         (trace_sq, square_chain): (f64, usize),
     ) -> Rounding {
-        // The rounding of an entry is as if the Hessian had been another, with another trace: its diagonal's terms are
-        // those of tr H.
+        // Rounded entries are those of another Hessian, which has another trace: the terms of its diagonal are those of
+        // tr H.
         let entries = (8 + chain) as f64 * self.unit * spread.size;
         Rounding {
             hessian: spread.perturbation + entries,

@@ -1,11 +1,11 @@
-//! Both ends of the Hessian's spectrum for a batch, and what a computed spectrum must satisfy to be believed.
+//! Both ends of the Hessian's spectrum for a batch, and the checks that a computed spectrum must pass.
 
 /// `lambda_max` and `lambda_min` of a batch of S networks.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Spectra {
-    /// lambda_1, the largest eigenvalue of each Hessian, (S,); NaN where there is none to be had.
+    /// lambda_1, the largest eigenvalue of each Hessian, (S,); NaN where it was not found.
     pub lambda_max: Vec<f64>,
-    /// lambda_D, the smallest eigenvalue, (S,); NaN likewise.
+    /// lambda_D, the smallest eigenvalue, (S,); NaN in the same rows.
     pub lambda_min: Vec<f64>,
     /// The rows that hold NaN, in order, and why.
     pub missing: Vec<MissingSpectrum>,
@@ -16,7 +16,7 @@ pub struct Spectra {
 pub struct MissingSpectrum {
     /// The network's row.
     pub row: usize,
-    /// What is wrong with its Hessian, or which check its eigenvalues failed.
+    /// What is wrong with its Hessian, or the check that its eigenvalues failed.
     pub reason: String,
 }
 
@@ -31,7 +31,7 @@ impl Spectra {
         self.lambda_min.push(smallest);
     }
 
-    /// Puts the spectra `found` at `rows`, which are in order, in place of those that are there.
+    /// Replaces the spectra of `rows`, which are in ascending order, by `found`.
     pub(crate) fn replace(&mut self, rows: &[usize], found: Self) {
         for (k, &row) in rows.iter().enumerate() {
             self.lambda_max[row] = found.lambda_max[k];
@@ -44,7 +44,7 @@ impl Spectra {
     }
 }
 
-/// What was found about one matrix, and what its eigenvalues must agree with.
+/// Independent values of one matrix that its eigenvalues must agree with.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Witnesses {
     /// sum_d H_dd.
@@ -55,7 +55,7 @@ pub(crate) struct Witnesses {
     pub(crate) residuals: [f64; 2],
 }
 
-/// How far each check may be off, relative to ||H||_F (||H||_F^2 for the squares).
+/// How far off each check may be, relative to ||H||_F (||H||_F^2 for the squares).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Allowed {
     /// sum lambda and sum lambda^2.
@@ -85,7 +85,8 @@ impl Witnesses {
             let passes = miss.abs() <= allowed;
             if !passes {
                 return Err(format!(
-                    "its computed eigenvalues fail a check: {found} is off {expected} by {miss:e}, allowed {allowed:e}"
+                    "its computed eigenvalues fail a check: {found} differs from {expected} by {miss:e}; at \
+                     most {allowed:e} is allowed"
                 ));
             }
         }

@@ -12,7 +12,7 @@ use crate::model::OneHidden;
 pub(crate) enum Start<'a> {
     /// At theta_0 of each seed.
     Seeds(Range<u64>),
-    /// At weights that earlier steps led to.
+    /// At the weights where earlier steps ended.
     Theta {
         /// The weights, (S, D).
         theta: ArrayView2<'a, f32>,
@@ -25,7 +25,7 @@ impl<'a> Start<'a> {
     /// At the rows of `theta`, networks of `shape`, after `taken` steps of `descent`.
     ///
     /// # Errors
-    /// [`EngineError::Limit`] where these do not fit each other.
+    /// [`EngineError::Limit`] if these do not fit each other.
     pub(crate) fn at(
         theta: ArrayView2<'a, f32>,
         taken: u32,

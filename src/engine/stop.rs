@@ -1,14 +1,14 @@
-//! The wish to stop, which whoever works looks at from time to time.
+//! A request to stop, which long work checks for from time to time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::EngineError;
 
-/// A wish to stop that any thread can utter and any other can see: all clones are one.
+/// A request to stop that any thread can make and any other can see: all clones share it.
 ///
-/// Work that ends early because of it ends with [`EngineError::Stopped`], and what it was about to give is dropped: a
-/// batch is done whole or not at all.
+/// Work that it cuts short ends with [`EngineError::Stopped`], and its partial results are dropped: a batch is done
+/// whole or not at all.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<AtomicBool>);
 

@@ -71,7 +71,7 @@ impl Activation {
             }
             Self::Gelu => {
                 let distribution = normal_distribution(y);
-                // The density is 0 in f64 long before, and y^2 may overflow.
+                // At 40 the density is 0 in f64; beyond, y^2 could overflow.
                 let near = y.clamp(-40.0, 40.0);
                 let density = normal_density(near);
                 Derivatives {

@@ -6,15 +6,15 @@ use ndarray::{Array1, Array2};
 
 use super::{DataError, Dataset, Stream, philox::block};
 
-/// Draws `samples` points, the first half (rounded down) of class 0 ~ N(\[1, 1\], 2 I), the rest of class 1 ~ N(\[-1,
-/// -1\], 2 I).
+/// Draws `samples` points: the first half (rounded down) from class 0, N(\[1, 1\], 2 I), the rest from class 1,
+/// N(\[-1, -1\], 2 I).
 ///
 /// `stream` is [`Stream::TrainData`] or [`Stream::TestData`]: the two never share numbers. Sample i takes Philox block
 /// i under the key `data_seed`, by the Box-Muller transform in f64; coordinates are rounded to f32, so every engine
 /// sees the same data.
 ///
 /// # Errors
-/// [`DataError::Empty`] for no samples, [`DataError::TooMany`] for more than Philox has blocks for.
+/// [`DataError::Empty`] for no samples, [`DataError::TooMany`] for more samples than a Philox stream has blocks.
 pub fn appendix_c(samples: usize, data_seed: u64, stream: Stream) -> Result<Dataset, DataError> {
     if u32::try_from(samples).is_err() {
         return Err(DataError::TooMany { samples });

@@ -14,7 +14,7 @@ pub struct Dataset {
     targets: Targets,
 }
 
-/// Why arrays are no data set.
+/// Why arrays do not make a data set.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DataError {
     /// No samples or no inputs.
@@ -25,8 +25,8 @@ pub enum DataError {
         /// Columns of x.
         inputs: usize,
     },
-    /// More samples than are drawn.
-    #[error("{samples} samples are too many: at most {} are drawn", u32::MAX)]
+    /// More samples than can be drawn.
+    #[error("{samples} samples are too many: at most {} can be drawn", u32::MAX)]
     TooMany {
         /// How many were asked for.
         samples: usize,
@@ -68,14 +68,14 @@ pub struct Standardization {
     pub deviations: Vec<f64>,
 }
 
-/// An input that f32 does not hold well.
+/// An input that f32 does not represent well.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RoundedInput {
     /// Which input, from 0.
     pub input: usize,
     /// The most that rounding to f32 moves one of its values.
     pub rounding: f64,
-    /// The largest value less the smallest one.
+    /// The largest value minus the smallest one.
     pub range: f64,
 }
 
@@ -105,7 +105,7 @@ const NOTABLE_SCALE: f64 = 10.0;
 const NOTABLE_ROUNDING: f64 = 1e-6;
 
 impl Dataset {
-    /// Checks `x` (I, M) and `q` (I,) and makes them a data set.
+    /// Checks `x` (I, M) and `q` (I,) and joins them into a data set.
     ///
     /// # Errors
     /// [`DataError`] names the first value or size that cannot be used.
@@ -136,14 +136,14 @@ impl Dataset {
         Standardization { means: means.to_vec(), deviations: deviations.to_vec() }
     }
 
-    /// The mean of each input, and the mean of its squared distances from that, (M,).
+    /// The mean and the variance (over I, not I - 1) of each input, (M,).
     fn moments(&self) -> (Array1<f64>, Array1<f64>) {
         let means = self.x.sum_axis(Axis(0)) / self.samples() as f64;
         let squares = (&self.x - &means).mapv(|x| x * x).sum_axis(Axis(0)) / self.samples() as f64;
         (means, squares)
     }
 
-    /// The same labels with inputs centred and scaled by `standardization`, which must be of as many inputs.
+    /// The same labels with inputs centred and scaled by `standardization`, which must be of M inputs.
     ///
     /// # Errors
     /// [`DataError::NotFinite`] where that leaves the range of f32.
@@ -157,8 +157,8 @@ impl Dataset {
         Self::new(x, q.clone())
     }
 
-    /// The inputs of which rounding to f32 moves a value by more than 1e-6 of their range, in order. An input that
-    /// never changes is not among them: rounding it is as good as another weight.
+    /// The inputs where rounding to f32 moves a value by more than 1e-6 of the input's range, in order. A constant
+    /// input is not among them: a changed weight makes up for its rounding.
     pub fn inputs_rounded_by_f32(&self) -> Vec<RoundedInput> {
         let columns = self.x.axis_iter(Axis(1)).enumerate();
         columns
@@ -172,8 +172,8 @@ impl Dataset {
             .collect()
     }
 
-    /// The inputs whose mean is beyond 10 or whose standard deviation is above 10 or below 0.1, the one that is
-    /// furthest off first. One that never changes is among them for its mean alone.
+    /// The inputs whose |mean| is above 10, or whose standard deviation is above 10 or below 0.1, the furthest off
+    /// first. A constant input is among them only for its mean.
     pub fn scaled_inputs(&self) -> Vec<ScaledInput> {
         let (means, squares) = self.moments();
         let inputs = means.iter().zip(&squares).enumerate();
@@ -190,7 +190,7 @@ impl Dataset {
         self.x.nrows()
     }
 
-    /// M, the number of inputs of a sample.
+    /// M, the number of inputs per sample.
     pub fn inputs(&self) -> usize {
         self.x.ncols()
     }

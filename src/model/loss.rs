@@ -2,12 +2,12 @@
 
 use super::activation::{sigmoid_both, softplus};
 
-/// The loss of one sample as a function of the network's output z and the sample's target; that of a network is their
-/// sum.
+/// The loss of one sample as a function of the network's output z and the sample's target. A network's loss is the sum
+/// over its samples.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Loss {
-    /// Binary cross-entropy after the logistic function (paper, Section 2): with p = sigmoid(z) and a label q in {0,
-    /// 1}, l = -q ln p - (1 - q) ln(1 - p).
+    /// Binary cross-entropy after the logistic function (paper, Section 2): with p = sigmoid(z) and a label q in
+    /// {0, 1}, l = -q ln p - (1 - q) ln(1 - p).
     #[default]
     Logistic,
 }

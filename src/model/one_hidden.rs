@@ -1,9 +1,9 @@
-//! The sizes of a network with one hidden layer and one output, and where each weight stands in theta.
+//! The sizes of a network with one hidden layer and one output, and the place of each weight in theta.
 
 use serde::{Deserialize, Serialize};
 
-/// The largest number of parameters D of one network that any engine takes: indices on the GPU are 32 bits wide, and
-/// the squared D of a Hessian must stay addressable.
+/// The most parameters D that any engine takes for one network: indices on the GPU are 32 bits wide, and the D^2
+/// elements of a Hessian must stay addressable.
 pub const MAX_PARAMETERS: usize = 1 << 20;
 
 /// Inputs M and hidden units N of a network x -> W h(x) -> f -> V h(r) -> z, with h(x) = \[1; x\].

@@ -3,7 +3,7 @@
 //! Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3 (SC 2011). A number is a pure function of
 //! (key, counter), so seed k is the same network on every engine and in any order of work.
 
-/// What a block of random numbers is for: the third counter word, so that no two purposes share numbers.
+/// The purpose of a block of random numbers. It is the third counter word, so no two purposes share numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Stream {

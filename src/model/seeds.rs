@@ -2,8 +2,8 @@
 
 use super::{OneHidden, Stream, philox::block};
 
-/// The smallest range of initial weights, 2^-102: below it the step between two of them, range 2^-24, is no normal f32
-/// number, and all are 0 where hardware flushes those.
+/// The smallest range of initial weights, 2^-102. Below it, the factor range 2^-24 of [`uniform_symmetric`] is not a
+/// normal f32 number, and hardware that flushes such numbers to 0 makes every weight 0.
 pub const SMALLEST_INIT_RANGE: f32 = f32::from_bits((127 - 102) << 23);
 
 /// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`OneHidden`].

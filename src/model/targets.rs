@@ -1,4 +1,4 @@
-//! What a network is to answer to each sample.
+//! The answers that a network should give.
 
 use ndarray::Array1;
 
@@ -10,14 +10,14 @@ pub enum Targets {
 }
 
 impl Targets {
-    /// The label that all samples have, if it is one.
+    /// The label of all samples, if they share one.
     pub fn single_class(&self) -> Option<f64> {
         let Self::Binary(q) = self;
         let first = *q.first()?;
         q.iter().all(|q| q.to_bits() == first.to_bits()).then_some(first)
     }
 
-    /// The least loss of a network that predicts the same for every sample: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with
+    /// The lowest loss of a network that gives every sample the same output: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with
     /// I_1 samples of class 1 and I_0 of class 0.
     pub fn loss_of_constant(&self) -> f64 {
         let Self::Binary(q) = self;

@@ -6,8 +6,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayBase, ArrayView2, Ix2, ViewRepr, s};
 use rayon::prelude::*;
 
-/// The weights of S networks, (S, D): those of trained networks in f32, those of a user's file in the file's own
-/// precision.
+/// The weights of S networks, (S, D): trained networks in f32, a user's networks in the precision of the file.
 #[derive(Debug, Clone, Copy)]
 pub enum Theta<'a> {
     /// In f32.
@@ -48,7 +47,7 @@ impl<'a> Theta<'a> {
         }
     }
 
-    /// Some of the networks, in place.
+    /// The networks `rows`, without a copy.
     pub fn rows(self, rows: Range<usize>) -> Self {
         match self {
             Self::Float32(theta) => Self::Float32(theta.slice_move(s![rows, ..])),
@@ -56,13 +55,13 @@ impl<'a> Theta<'a> {
         }
     }
 
-    /// The networks in pieces of `rows` each; the last one may hold fewer.
+    /// The networks in pieces of `rows` rows; the last piece may hold fewer.
     pub fn chunks(self, rows: usize) -> impl Iterator<Item = Self> {
         let all = self.nrows();
         (0..all).step_by(rows.max(1)).map(move |start| self.rows(start..all.min(start.saturating_add(rows))))
     }
 
-    /// The weights of one network in f64, (D,); copied only where they do not stand so in memory.
+    /// The weights of one network in f64, (D,); copied only if they are not contiguous f64 in memory.
     pub fn network(self, row: usize) -> Cow<'a, [f64]> {
         match self {
             Self::Float32(theta) => theta.row(row).iter().copied().map(f64::from).collect(),

@@ -41,8 +41,8 @@ pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, se
         let last = &basis[products - 1];
         matrix.apply(last, &mut product);
         diagonal.push(dot(last, &product));
-        // The three-term recurrence is what this does in exact arithmetic; twice against all is enough in rounded
-        // arithmetic.
+        // In exact arithmetic this is the three-term recurrence; in rounded arithmetic, two passes against the whole
+        // basis are enough.
         for _ in 0..2 {
             for vector in &basis {
                 let along = dot(vector, &product);
@@ -50,11 +50,11 @@ pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, se
             }
         }
         let length = norm(&product);
-        // What is left of the product is rounding: the space is invariant, and its extremes are those of the matrix.
+        // If only rounding is left of the product, the space is invariant, and its extremes are those of the matrix.
         let scale = diagonal.iter().chain(&off_diagonal).fold(0.0_f64, |largest, x| largest.max(x.abs()));
         let invariant = length <= 1e-14 * scale * (size as f64).sqrt();
         let done = products == most || invariant || !length.is_finite();
-        // The eigenvalues of the projection are cheap next to a product only if they are not asked for at every step.
+        // The projection's eigenvalues are cheap beside a product only if they are not computed at every step.
         if done || products == next_check {
             next_check += (products / 4).max(1);
             let found = extremes(&diagonal, &off_diagonal, length);
@@ -68,7 +68,7 @@ pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, se
     }
 }
 
-/// The extremes of the tridiagonal projection; `length` is that of the part of the last product outside the space.
+/// The extremes of the tridiagonal projection; `length` is that of the last product's part outside the space.
 fn extremes(diagonal: &[f64], off_diagonal: &[f64], length: f64) -> Extremes {
     let size = diagonal.len();
     let projection = DMatrix::from_fn(size, size, |row, column| match row.abs_diff(column) {

@@ -22,7 +22,7 @@ pub struct PowerIteration {
 /// out to be negative, which is lambda_D, it starts again on H - lambda_D I, whose eigenvalues are all >= 0 and of
 /// which lambda_1 is the largest. (Near a minimum lambda_1 dominates, and the second run is not needed.)
 ///
-/// Cost: one product a step, plus 6 D flops. Error after k steps: proportional to rho^2k with rho = |lambda_2| /
+/// Cost: one product per step, plus 6 D flops. Error after k steps: proportional to rho^2k with rho = |lambda_2| /
 /// |lambda_1|, the magnitudes of the two eigenvalues that are largest after the shift (Golub and Van Loan, Matrix
 /// Computations, Section 8.2); a pair +lambda, -lambda of equal magnitude never converges and ends with a large
 /// residual.
@@ -46,7 +46,7 @@ fn run(matrix: &impl Symmetric, shift: f64, tolerance: f64, most_products: usize
         let quotient = dot(&vector, &product);
         let residual = product.iter().zip(&vector).map(|(y, x)| (y - quotient * x).powi(2)).sum::<f64>().sqrt();
         let length = norm(&product);
-        // A product of length 0 or NaN leads nowhere; its residual says which it was.
+        // A product of length 0 or NaN leads nowhere; its residual tells which.
         if residual <= tolerance * quotient.abs() || products >= most_products || !length.is_normal() {
             return PowerIteration { lambda_max: quotient + shift, residual, shift, products };
         }

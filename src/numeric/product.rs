@@ -5,7 +5,7 @@ use ndarray::ArrayView2;
 use crate::model::{OneHidden, Problem};
 use crate::reference::{Terms, terms};
 
-/// A symmetric matrix that is known by its products with vectors.
+/// A symmetric matrix, known only through its products with vectors.
 pub trait Symmetric {
     /// D, the number of rows and of columns.
     fn size(&self) -> usize;
@@ -14,7 +14,7 @@ pub trait Symmetric {
     fn apply(&self, x: &[f64], out: &mut [f64]);
 }
 
-/// A matrix that is at hand; it is taken to be symmetric.
+/// A matrix in memory, taken to be symmetric.
 impl Symmetric for ArrayView2<'_, f64> {
     fn size(&self) -> usize {
         self.nrows()
@@ -27,16 +27,16 @@ impl Symmetric for ArrayView2<'_, f64> {
     }
 }
 
-/// The Hessian of one network as an operator: one forward pass when it is made, then any number of products.
+/// The Hessian of one network as an operator: one forward pass to make it, then any number of products.
 ///
-/// From Eqs. 15-18 with a direction \[U; u\], U of the shape of W and u of that of V: with a_in = U_n.h(x_i) and the
-/// change of the output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
+/// From Eqs. 15-18, for a direction \[U; u\] with U shaped like W and u like V, with a_in = U_n.h(x_i) and the change
+/// of the output dz_i = u_0 + sum_n (u_n r_in + v_n f'_in a_in),
 ///
 /// - the part for W_n is sum_i h(x_i) \[s_i dz_i v_n f'_in + delta_i (v_n f''_in a_in + f'_in u_n)\],
 /// - the part for v_0 is sum_i s_i dz_i,
 /// - the part for v_n is sum_i \[s_i dz_i r_in + delta_i f'_in a_in\].
 ///
-/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994) has such products for any
+/// Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994), gives such products for any
 /// network.
 #[derive(Debug, Clone)]
 pub struct HessianProduct<'a> {

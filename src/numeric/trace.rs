@@ -4,7 +4,7 @@ use super::{Symmetric, dot, norm, rademacher};
 
 /// tr H as the mean of z.Hz over `probes` Rademacher vectors z (Hutchinson 1989).
 ///
-/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H||_F^2 - sum_d H_dd^2) /
+/// Unbiased. Cost: one product per probe, plus 2 D flops. Standard deviation: sqrt(2 (||H||_F^2 - sum_d H_dd^2) /
 /// probes).
 pub fn hutchinson(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, dot)
@@ -12,7 +12,7 @@ pub fn hutchinson(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
 
 /// tr H^2 as the mean of ||Hz||^2 over `probes` Rademacher vectors z: [`hutchinson`] of H^2.
 ///
-/// Unbiased. Cost: one product a probe, plus 2 D flops. Standard deviation: sqrt(2 (||H^2||_F^2 - sum_d (H^2)_dd^2) /
+/// Unbiased. Cost: one product per probe, plus 2 D flops. Standard deviation: sqrt(2 (||H^2||_F^2 - sum_d (H^2)_dd^2) /
 /// probes).
 pub fn hutchinson_sq(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, |_, product| dot(product, product))
@@ -72,7 +72,7 @@ pub fn hutch_plus_plus(matrix: &impl Symmetric, products: u32, seed: u64) -> f64
     captured + rest / f64::from(third)
 }
 
-/// Takes from `vector` its components along the orthonormal `basis`.
+/// Removes from `vector` its components along the orthonormal `basis`.
 fn remove(basis: &[Vec<f64>], vector: &mut [f64]) {
     for direction in basis {
         let along = dot(direction, vector);

@@ -1,4 +1,4 @@
-//! The eigenvalue solver of symmetric matrices, kept from where it stalls.
+//! The eigenvalue solver for symmetric matrices, with a guard against stalling.
 
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
 
@@ -10,20 +10,20 @@ pub(crate) struct Eigen {
     pub(crate) vectors: DMatrix<f64>,
 }
 
-/// The iterations that a matrix of `size` rows may take: LAPACK allows 30 per eigenvalue; the floor leaves small
-/// matrices no reason to fail.
+/// The iterations allowed for a matrix of `size` rows: LAPACK allows 30 per eigenvalue; the floor keeps small matrices
+/// from failing.
 pub(crate) fn iterations(size: usize) -> usize {
     1000.max(30 * size)
 }
 
-/// All eigenvalues and eigenvectors of the symmetric `matrix`, of finite elements; `None` where the iteration does not
-/// end, or not in finite values. Eigenvalues are accurate to some roundings of ||matrix||_F, not relative to
-/// themselves.
+/// All eigenvalues and eigenvectors of the symmetric `matrix`, whose elements must be finite; `None` if the iteration
+/// does not converge to finite values. Eigenvalues are accurate to a few roundings of ||matrix||_F, not relative to
+/// their own size.
 ///
-/// Shifted by twice its norm the matrix has all eigenvalues in [norm, 3 norm]. The solver deflates relative to
-/// neighbouring diagonal elements; unshifted, those are rounding noise for the null space of a low-rank Hessian, and it
-/// was seen to stall there (1 of 60,000 random networks) or to divide underflowed numbers (2 of 12,000). The price is
-/// that small eigenvalues are accurate relative to the norm only.
+/// The matrix is shifted by twice its norm, which puts all eigenvalues into [norm, 3 norm]. The solver deflates
+/// relative to neighbouring diagonal elements. Without the shift, those are rounding noise in the null space of a
+/// low-rank Hessian, and the solver was seen to stall there (1 of 60,000 random networks) or to divide underflowed
+/// numbers (2 of 12,000). The price is that small eigenvalues are accurate only relative to the norm.
 pub(crate) fn symmetric_eigen(matrix: DMatrix<f64>) -> Option<Eigen> {
     let size = matrix.nrows();
     let shift = 2.0 * norm(&matrix);
@@ -36,7 +36,8 @@ pub(crate) fn symmetric_eigen(matrix: DMatrix<f64>) -> Option<Eigen> {
 /// The Frobenius norm, without overflow or underflow of the squares.
 fn norm(matrix: &DMatrix<f64>) -> f64 {
     let largest = matrix.amax();
-    // Row by row, though nalgebra keeps columns: the sum's last bits show in every eigenvalue.
+    // Row by row, though nalgebra stores columns: the order decides the sum's last bits, and with them those of every
+    // eigenvalue.
     let rows = matrix.row_iter().flat_map(|row| row.iter().copied().collect::<Vec<f64>>());
     if largest > 0.0 { largest * rows.fold(0.0, |sum, value| sum + (value / largest).powi(2)).sqrt() } else { 0.0 }
 }

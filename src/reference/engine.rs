@@ -1,4 +1,4 @@
-//! The reference as an engine: one network a task, all cores.
+//! The reference as an engine: one network per task, on all cores.
 
 use std::ops::Range;
 
@@ -14,10 +14,9 @@ use crate::engine::{
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
-/// before, whether here or in what the processor computes beside the engine: runs of another revision are then neither
-/// gone on with nor merged with, instead of ending in columns of two kinds. Revision 1 was never recorded: runs of then
-/// read as 0.
+/// The revision of this engine's numerics. Raise it with every change that may alter a bit of a column, here or in what
+/// the processor computes beside the engine. Runs of another revision are then neither resumed nor merged, so no column
+/// mixes revisions. Revision 1 was never recorded; its runs read as 0.
 const REVISION: u32 = 2;
 
 /// The closed forms of the network `theta` (D,).
@@ -31,7 +30,7 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
         trace_ww: trace_ww(problem, theta, &terms),
         trace_vv: trace_vv(&terms),
         trace_sq: trace_sq(problem, theta, &terms),
-        // A term of tr H^2 goes through the sum of its row of pairs and that of the rows.
+        // A term of tr H^2 goes through the sum over its row of pairs, then through that over the rows.
         rounding: arithmetic.of_pairs(problem.network.shape, spread(problem, theta, &terms), 2 * samples),
     }
 }
@@ -42,13 +41,13 @@ pub struct Reference {
     stop: Stop,
 }
 
-/// I D of the samples and steps that one network goes through between two looks whether to stop: some ten milliseconds.
+/// The steps of one network between two checks for a stop, times I D: about ten milliseconds of work.
 const PATIENCE: usize = 1 << 20;
 
 impl Reference {
-    /// Trains one network from `seed`; its theta rounded to f32, as it is recorded.
+    /// Trains one network from `seed`; its theta is rounded to f32, as it is recorded.
     ///
-    /// A descent in parts is the same descent: where a part ends, the next one begins with the test that ended it.
+    /// Cutting a descent into parts does not change it: each part begins with the test that ended the one before.
     fn train_one(
         &self,
         problem: &Problem,
@@ -65,8 +64,8 @@ impl Reference {
             steps += end.steps;
             if end.status != Status::StepLimit || steps == descent.max_steps {
                 let theta: Vec<f32> = theta.into_iter().map(|t| t as f32).collect();
-                // What f32 cannot hold is recorded as infinite: such a network has no finite weights for anyone who
-                // reads it.
+                // A weight beyond the range of f32 is recorded as infinite: whoever reads the network finds it
+                // non-finite.
                 let finite = theta.iter().all(|t| t.is_finite());
                 let status = if finite { end.status } else { Status::NonFinite };
                 return Ok((theta, DescentEnd { status, steps }));
@@ -110,14 +109,14 @@ impl Engine for Reference {
     }
 
     fn description(&self, _problem: &Problem, _tasks: Tasks) -> Description {
-        // The paper's forms over pairs are the only route here, whatever is asked for.
+        // The reference has one route, the paper's forms over pairs, whatever route is asked for.
         let route = Route::Pairwise;
         Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
         check_terms(problem)?;
-        // Enough that uneven step counts still fill the cores, few enough that progress shows.
+        // Enough networks to fill the cores despite uneven step counts, few enough that progress shows.
         Ok(32 * self.smallest_batch())
     }
 
@@ -151,8 +150,8 @@ impl Engine for Reference {
         _taken: u32,
     ) -> Result<Trained, EngineError> {
         Err(EngineError::Limit(
-            "the reference engine trains in f64, and what is recorded of its networks is rounded to float32: from there they would \
-             end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be trained on"
+            "the reference engine trains in f64, but records weights in float32: training that goes on from those would \
+             end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be extended"
                 .into(),
         ))
     }
@@ -172,7 +171,7 @@ impl Engine for Reference {
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         check_spectra(problem.network.shape)?;
         let mut found = Spectra::default();
-        // As many at a time as there are cores for: the time of one spectrum grows with the cube of D.
+        // One network per core at a time: the time of one spectrum grows with the cube of D.
         for rows in theta.chunks(self.smallest_batch()) {
             self.stop.check()?;
             for spectrum in spectra(problem, rows, 0) {

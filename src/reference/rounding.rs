@@ -9,14 +9,14 @@ use crate::model::{Activation, Network, Problem};
 /// and one of the math library's exponential.
 const FUNCTION: f64 = 8.0;
 
-/// Up to this many steps, an error times the rate at which a derivative's logarithm changes, the derivative grows by
-/// less than 1 + 2 steps.
+/// Up to this many steps, the derivative grows by less than the factor 1 + 2 steps. A step count is an error of y times
+/// the rate at which the derivative's logarithm changes.
 const SMALL: f64 = 0.5;
 
-/// exp(-750) is 0 in f64, so the logistic function is constant beyond.
+/// exp(-750) is 0 in f64, so the logistic function is constant beyond it.
 const LOGISTIC_LIMIT: f64 = 750.0;
 
-/// Sizes and errors, summed up over the samples.
+/// Sizes and errors, summed over the samples.
 pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
     let Problem { network: Network { shape, activation }, data, .. } = problem;
     let mut total = Spread::default();
@@ -56,7 +56,7 @@ pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread 
     total
 }
 
-/// A sum of squares, and of the squares of the errors of what is squared.
+/// A sum of squares of values, and the sum of squares of their errors.
 #[derive(Clone, Copy)]
 struct Pair {
     size: f64,
@@ -70,8 +70,8 @@ impl Pair {
     }
 }
 
-/// What a derivative may grow by within an error of `steps`, the error times the rate of its logarithm. Where it has
-/// fallen to 0 it stays 0 nearby, unless the error reaches back to where it has not.
+/// The factor by which a derivative may grow within an error of `steps`. `constant` says that even with the error, y
+/// stays where the derivative is constant in f64.
 fn growth(steps: f64, constant: bool) -> f64 {
     if steps < SMALL {
         1.0 + 2.0 * steps
@@ -82,10 +82,11 @@ fn growth(steps: f64, constant: bool) -> f64 {
     }
 }
 
-/// The errors of r, f' and f'' at a y that is off by up to `error`, and of the functions themselves.
+/// The errors of r, f' and f'' at a y that is off by up to `error`, including the functions' own errors.
 fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f64; 3]) -> [f64; 3] {
     let size = y.abs();
-    // |f'|, |f''| and |f'''| at most; the rate at which they change; from where on they are constant in f64.
+    // Upper bounds of |f'|, |f''| and |f'''|; the rate at which they change; the |y| from which they are constant in
+    // f64.
     let ([d1, d2, d3], rate, limit) = match activation {
         Activation::Linear => ([1.0, 0.0, 0.0], 0.0, 0.0),
         Activation::Sigmoid => ([df, df, df], 1.0, LOGISTIC_LIMIT),
@@ -100,7 +101,7 @@ fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f6
             (envelopes, 3.0 * (1.0 + near), 39.0)
         }
     };
-    // The Gaussian's exponent rounds before it is raised.
+    // The Gaussian's exponent is rounded before the exponential magnifies the error.
     let function = UNIT * if activation == Activation::Gelu { FUNCTION + size.min(40.0).powi(2) } else { FUNCTION };
     let moved = error * growth(rate * error, size - error >= limit);
     [moved * d1 + function * value.abs(), moved * d2 + function * d1, moved * d3 + function * d2]

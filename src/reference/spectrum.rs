@@ -12,8 +12,8 @@ use crate::model::{Problem, Theta};
 pub struct Spectrum {
     /// lambda_1 >= .. >= lambda_D, in descending order.
     pub eigenvalues: Vec<f64>,
-    /// u_1 .. u_k, one a row, (k, D): of unit length, the component of largest magnitude positive (the first of
-    /// several), since an eigenvector's sign means nothing.
+    /// u_1 .. u_k, one per row, (k, D), of unit length. The component of largest magnitude (the first of several) is
+    /// positive, since the sign of an eigenvector means nothing.
     pub eigenvectors: Array2<f64>,
 }
 
@@ -44,7 +44,7 @@ pub enum SpectrumError {
         /// The value found.
         value: f64,
     },
-    /// The matrix has no eigenvalue at all, or is not square.
+    /// The matrix is empty or not square.
     #[error("a matrix of the shape ({rows}, {columns}) has no spectrum: it must be square and not empty")]
     Shape {
         /// Rows of the matrix.
@@ -52,13 +52,13 @@ pub enum SpectrumError {
         /// Columns of the matrix.
         columns: usize,
     },
-    /// The QR iteration did not end.
+    /// The QR iteration did not converge.
     #[error(
         "the eigenvalues of a {parameters} x {parameters} matrix did not converge to finite values in {iterations} \
          iterations"
     )]
     NotConverged {
-        /// D.
+        /// D, the number of rows and of columns.
         parameters: usize,
         /// The iterations allowed.
         iterations: usize,
@@ -68,11 +68,12 @@ pub enum SpectrumError {
 /// The spectrum of the symmetric `matrix` (D, D) with the eigenvectors of its `vectors` largest eigenvalues (at most
 /// D).
 ///
-/// Only the lower triangle is read. Eigenvalues are accurate to some roundings of ||H||_F, not relative to themselves.
+/// Eigenvalues are accurate to a few roundings of ||H||_F, not relative to their own size. The solver itself reads only
+/// the lower triangle.
 ///
 /// # Errors
 /// [`SpectrumError`] for elements that are not finite, an empty or rectangular matrix, or an iteration that does not
-/// end.
+/// converge.
 pub fn spectrum(matrix: ArrayView2<'_, f64>, vectors: usize) -> Result<Spectrum, SpectrumError> {
     let (rows, columns) = matrix.dim();
     if rows != columns || rows == 0 {
@@ -97,7 +98,7 @@ pub fn spectrum(matrix: ArrayView2<'_, f64>, vectors: usize) -> Result<Spectrum,
 
 /// The spectrum of the Hessian at every row of `theta` (S, D), in order, on all cores.
 ///
-/// A network that has none, say because it diverged, has its own error and does not keep the others from theirs.
+/// A network without a spectrum, such as one that diverged, has its own error and does not affect the others.
 pub fn spectra(problem: &Problem, theta: Theta<'_>, vectors: usize) -> Vec<Result<Spectrum, SpectrumError>> {
     theta.map_networks(|_, network| spectrum(hessian(problem, network).view(), vectors))
 }

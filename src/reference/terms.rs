@@ -1,4 +1,4 @@
-//! What one forward pass leaves for the closed forms: everything they need of theta, sample by sample.
+//! The results of one forward pass, sample by sample, from which the closed forms are computed.
 
 use crate::model::{Dataset, Network, OneHidden, Problem};
 

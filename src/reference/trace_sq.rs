@@ -49,7 +49,7 @@ pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: 
 }
 
 /// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair
-/// once, row by row so that no term goes through more than 2 I additions.
+/// once, row by row, so that no term goes through more than 2 I additions.
 pub fn trace_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
     let row = |i: usize| -> f64 {
         (i..terms.samples)

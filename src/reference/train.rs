@@ -4,7 +4,7 @@ use super::terms::pre_activation;
 use crate::engine::{Descent, Status};
 use crate::model::{Network, Problem};
 
-/// How one network's descent ended; its theta is left where it ended.
+/// How one network's descent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DescentEnd {
     /// Why it stopped.
@@ -34,8 +34,8 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Descent
     }
 }
 
-/// dL/dtheta as in [`super::gradient()`] in one pass over the samples and without allocating: this runs once a step.
-/// `units` is room for N pairs (r_n, v_n f'_n).
+/// dL/dtheta as in [`super::gradient()`], but in one pass over the samples and without allocating: this runs once per
+/// step. `units` has room for N pairs (r_n, v_n f'_n).
 fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gradient: &mut [f64]) {
     let Problem { network: Network { shape, activation }, loss, data } = problem;
     gradient.fill(0.0);

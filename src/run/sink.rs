@@ -10,7 +10,7 @@ pub trait Sink {
     /// The rows that it does not have yet, in order.
     fn missing(&self) -> Vec<Range<u64>>;
 
-    /// How the networks of the rows that it has ended.
+    /// How many of its networks ended in each way.
     ///
     /// # Errors
     /// [`RunError`] if they cannot be read.
@@ -22,7 +22,7 @@ pub trait Sink {
     /// [`RunError`] if they cannot be written.
     fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError>;
 
-    /// Makes every row durable that it has.
+    /// Makes every row that it has durable.
     ///
     /// # Errors
     /// [`RunError`] if they cannot be written.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The time that a chunk should take: what Ctrl-C waits for and what a crash costs.
+/// The time that a chunk should take, which Ctrl-C or a crash may cost.
 const CHUNK: Duration = Duration::from_secs(3);
 
 /// The size of the next chunk.
@@ -25,7 +25,7 @@ impl Chunk {
         self.rows = ((self.rows as f64 * ratio.clamp(0.25, 16.0)) as usize).clamp(1, self.most);
     }
 
-    /// Never has as many rows again.
+    /// Halves the chunk, for good.
     pub(super) fn halve(&mut self) {
         self.rows = (self.rows / 2).max(1);
         self.most = self.rows;

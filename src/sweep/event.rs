@@ -1,4 +1,4 @@
-//! What a run tells while it works, and how it ends.
+//! What a run reports while it works, and how it ends.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Progress {
     pub done: u64,
     /// Rows of the whole run.
     pub rows: u64,
-    /// Rows that this sitting has written, without the chunks that an extension took over as they were.
+    /// Rows that this sitting has written, without the chunks that an extension took over unchanged.
     pub done_now: u64,
     /// How the networks of the written rows ended.
     pub outcome: StatusCounts,
@@ -24,7 +24,7 @@ pub struct Progress {
     pub elapsed: Duration,
 }
 
-/// What a run tells while it works.
+/// What a run reports while it works.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The first chunk is about to be computed.

@@ -20,7 +20,8 @@ pub(super) struct Further {
 }
 
 impl Further {
-    /// What `experiment` asks for at the networks `theta`; spectra by `engine`, in f64 for the rows `again`.
+    /// The columns that `experiment` asks for, of the networks `theta`. Spectra come from `engine`, and for the rows
+    /// `again` from f64 on the processor.
     pub(super) fn of(
         experiment: &Experiment,
         engine: &mut dyn Engine,

@@ -42,7 +42,7 @@ impl InMemory {
         Self { columns, rows, chunks: BTreeMap::new(), outcome, seconds }
     }
 
-    /// The rows that were written, column by column.
+    /// The rows written so far, column by column.
     pub fn finish(self) -> Columns {
         let empty = |column: Column| (Values::of(column.dtype, &[]), column);
         let mut columns: Vec<(Values, Column)> = self.columns.into_iter().map(empty).collect();

@@ -1,8 +1,9 @@
-//! What a real GPU's compiler makes of the kernels: registers, spills, scratch and the cost of a sample, held to recorded values.
+//! What a real GPU's compiler makes of the kernels: registers, spills, scratch and the cost of a sample, compared with
+//! recorded values.
 //!
-//! The compiler is Mesa's for AMD (RADV with its null device, gfx1100), which the package of the software adapter brings along; the
-//! figures do not depend on the machine or its load. It takes minutes, so `cargo test` alone leaves it out: `cargo test --release
-//! --test machine_code` runs it, as CI does.
+//! The compiler is Mesa's for AMD (RADV with its null device, gfx1100), which the package of the software adapter
+//! brings along; the figures do not depend on the machine or its load. It takes minutes, so `cargo test` alone leaves
+//! it out: `cargo test --release --test machine_code` runs it, as CI does.
 //!
 //! `measured.tsv` holds the recorded values (Mesa 22.3). After a change that is meant to move them, run the test with
 //! `SHARPSWEEP_RECORD_MACHINE_CODE=1` and look at the difference.
@@ -27,12 +28,13 @@ struct Code {
     registers: u32,
     spilled: u32,
     scratch: u32,
-    /// The cost of the dearest innermost loop's trip (vector + 4 x transcendental instructions); for training kernels that of a
-    /// sample, over all invocations that share a network. 0 where the loop is rolled up inside.
+    /// The cost of the most expensive trip of an innermost loop (vector + 4 x transcendental instructions). For
+    /// training kernels it is per sample, over all invocations that share a network. 0 where the loop is rolled up
+    /// inside.
     cost: f64,
 }
 
-/// A compiled variant's name, as `train m2 n3 sigmoid`.
+/// A compiled variant's name, such as `train m2 n3 sigmoid`.
 fn name(pass: Pass, shape: OneHidden, activation: Activation) -> String {
     format!("{} m{} n{} {}", pass.name(), shape.inputs, shape.hidden, activation.name())
 }
@@ -68,12 +70,12 @@ fn variants() -> Vec<(Pass, OneHidden, Activation)> {
             }
         }
     }
-    // Every size of a tile of inputs: the route to tr H^2 is chosen by their costs.
+    // Every size of a tile of inputs: their costs decide the route to tr H^2.
     variants.extend(
         [1, 3, 4, 5, 6, 8].map(|inputs| (Pass::TraceSqAssembled, OneHidden::new(inputs, 3), Activation::Sigmoid)),
     );
-    // Every width in between, with the activation that needs most registers; and with all, where the samples taken at a time
-    // depend on it.
+    // Every width in between, with the activation that needs the most registers; and with all of them, where the number
+    // of samples taken at a time depends on the activation.
     for hidden in 1..=128 {
         let shape = OneHidden::new(2, hidden);
         let pass = TrainPlan::of(shape).pass();
@@ -90,7 +92,7 @@ fn variants() -> Vec<(Pass, OneHidden, Activation)> {
 
 #[test]
 fn machine_code_is_no_worse_than_recorded() {
-    // The driver reads its environment once, so a process of its own has it from the start.
+    // The driver reads its environment once, so a separate process sets it from the start.
     if std::env::var(radv::VARIABLES[0].0).is_err() {
         let mut again = Command::new(std::env::current_exe().unwrap());
         again.args(["--exact", "machine_code_is_no_worse_than_recorded", "--nocapture"]).envs(radv::VARIABLES);
@@ -119,7 +121,7 @@ fn machine_code_is_no_worse_than_recorded() {
     }
     assert!(misses.is_empty(), "worse than recorded in {}:{misses}", file.display());
 
-    // The promises, whatever is recorded: cost of a sample at most this with M = 2 and sigmoid units.
+    // Promises that hold whatever is recorded: the most that a sample may cost with M = 2 and sigmoid units.
     for (hidden, most) in [(3, 68.0), (10, 200.0), (32, 720.0)] {
         let shape = OneHidden::new(2, hidden);
         let cost = found[&name(TrainPlan::of(shape).pass(), shape, Activation::Sigmoid)].cost;
@@ -139,7 +141,8 @@ fn machine_code_is_no_worse_than_recorded() {
     assert!(holds("a new kernel", *code, &recorded).is_err());
 }
 
-/// No spill and no scratch at all; registers within one step of the recorded (they are given out by twelves), cost within 3 %.
+/// No spill and no scratch at all; registers within one step of the recorded number (they are allocated by twelves),
+/// cost within 3 %.
 fn holds(name: &str, code: Code, recorded: &BTreeMap<String, Code>) -> Result<(), String> {
     let Some(bar) = recorded.get(name) else {
         return Err(format!("not recorded: run with {RECORD}=1"));

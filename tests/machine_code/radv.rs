@@ -15,21 +15,22 @@ pub(crate) struct Radv {
     executables: pipeline_executable_properties::Device,
 }
 
-/// What must stand in the environment of a process before it loads the driver: the family, and that nothing is taken from a cache.
+/// What the environment of a process must hold before it loads the driver: the family, and that no cache is used.
 pub(crate) const VARIABLES: [(&str, &str); 2] = [("RADV_FORCE_FAMILY", "gfx1100"), ("MESA_SHADER_CACHE_DISABLE", "1")];
 
 /// A compiled shader.
 pub(crate) struct Compiled {
-    /// The compiler's figures, by its names for them.
+    /// The compiler's statistics, by its own names.
     pub(crate) statistics: BTreeMap<String, u64>,
     assembly: String,
 }
 
 impl Radv {
-    /// Opens the null device; otherwise what is missing.
+    /// Opens the null device, or says what is missing.
     pub(crate) fn open() -> Result<Self, String> {
-        // SAFETY: the loader is a system library made to be loaded. Every handle below is used only with the instance or device that
-        // it comes from, both are kept until the process ends, and every pointer is to something that outlives the call.
+        // SAFETY: the loader is a system library made to be loaded. Every handle below is used only with the instance
+        // or device that it comes from, both are kept until the process ends, and every pointer is to something that
+        // outlives the call.
         unsafe {
             let entry = ash::Entry::load().map_err(|error| format!("no Vulkan loader: {error}"))?;
             let application = vk::ApplicationInfo::default().api_version(vk::API_VERSION_1_2);
@@ -90,7 +91,7 @@ impl Radv {
                 )
             })
             .collect();
-        // SAFETY: as in `open`; and the module is valid, as it was written from a validated one.
+        // SAFETY: as in `open`; the module is valid, since it was written from a validated one.
         unsafe { self.pipeline(&words, &entry.name, &bindings) }
             .unwrap_or_else(|error| panic!("{}: {error}", entry.name))
     }
@@ -136,11 +137,11 @@ impl Radv {
         }
     }
 
-    /// ash has no call for the texts of a pipeline that asks for their lengths first.
+    /// ash has no call for the texts of a pipeline that first asks for their lengths.
     unsafe fn assembly(&self, executable: &vk::PipelineExecutableInfoKHR<'_>) -> Result<String, vk::Result> {
         let call = self.executables.fp().get_pipeline_executable_internal_representations_khr;
         let mut count = 0;
-        // SAFETY: by the caller; `texts` has room for `count`, and each for as many bytes as it says.
+        // SAFETY: by the caller; `texts` has room for `count` of them, and each for as many bytes as it says.
         unsafe {
             call(self.device.handle(), executable, &raw mut count, std::ptr::null_mut()).result()?;
             let mut texts = vec![vk::PipelineExecutableInternalRepresentationKHR::default(); count as usize];
@@ -160,7 +161,8 @@ impl Radv {
 }
 
 impl Compiled {
-    /// What the dearest trip of an innermost loop costs to issue: its vector instructions, and four for each transcendental one.
+    /// What the most expensive trip of an innermost loop costs to issue: its vector instructions, and four for each
+    /// transcendental one.
     pub(crate) fn dearest_trip(&self) -> u32 {
         let lines: Vec<&str> = self.assembly.lines().map(str::trim).collect();
         let mut labels = HashMap::new();

@@ -1,27 +1,27 @@
-//! Opens a page in headless chromium and tells what a person would see.
+//! Opens a page in headless chromium and reports what a person would see.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Width of a phone's viewport in pixels.
+/// The width of a phone's viewport, in pixels.
 pub(crate) const PHONE: u32 = 390;
 
-/// What a browser says about a page.
+/// What a browser finds about a page.
 pub(crate) struct Seen {
-    /// Width of what can be scrolled to.
+    /// The width that can be scrolled to.
     pub(crate) scroll_width: f64,
-    /// (id of the figure, natural width, width on the page)
+    /// (id of the figure, natural width, width on the page).
     pub(crate) images: Vec<(String, f64, f64)>,
-    /// Elements that reach beyond the viewport or beyond one around them that does not show that it scrolls.
+    /// Elements that reach beyond the viewport, or beyond an element around them that does not show that it scrolls.
     pub(crate) cut: Vec<String>,
-    /// Lines of the console.
+    /// Lines on the console.
     pub(crate) console: Vec<String>,
 }
 
-/// Opens `html` in headless chromium in a viewport of `width` pixels; None where the developer asked to skip.
+/// Opens `html` in headless chromium in a viewport of `width` pixels; `None` if the developer asked to skip.
 pub(crate) fn open_in_browser(html: &str, width: u32) -> Option<Seen> {
     if std::env::var_os("SHARPSWEEP_SKIP_BROWSER").is_some_and(|value| value == "1") {
-        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
+        // Straight to stderr: the test harness hides what passing tests print.
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
             b"SKIPPED the report in a browser: SHARPSWEEP_SKIP_BROWSER=1\n",
@@ -49,8 +49,8 @@ pub(crate) fn open_in_browser(html: &str, width: u32) -> Option<Seen> {
     Some(Seen { scroll_width, images, cut, console })
 }
 
-/// Tells of the frame's page what [`Seen`] holds. An element that scrolls shows it by shadows: backgrounds of which some move with what is
-/// scrolled and some do not.
+/// Reports on the frame's page what [`Seen`] holds. An element that scrolls shows it by shadows: some of its
+/// backgrounds move with its contents, and some do not.
 const SCRIPT: &str = r#"onload = () => {
   const frame = document.getElementById("frame"), page = frame.contentDocument, view = frame.contentWindow;
   const images = [...page.querySelectorAll("figure img")].map(image =>

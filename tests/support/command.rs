@@ -22,16 +22,16 @@ pub(crate) fn succeed(dir: &Path, args: &[&str]) -> Output {
     output
 }
 
-/// Runs the program inside `dir`; it must fail with exit code `code`. What it said on stderr.
+/// Runs the program inside `dir`; it must fail with exit code `code`. Returns its stderr.
 pub(crate) fn fail(dir: &Path, args: &[&str], code: i32) -> String {
     let output = sharpsweep(dir, args).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
-    said
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {stderr}");
+    stderr
 }
 
-/// Starts the program inside `dir` with `--progress json` and returns once its first chunk is written, with what it says on stderr
-/// from then on.
+/// Starts the program inside `dir` with `--progress json` and returns once its first chunk is written, with the rest of
+/// its stderr.
 pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
     let mut command = sharpsweep(dir, args);
     command.args(["--progress", "json"]).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -39,12 +39,12 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let first = lines.by_ref().map(Result::unwrap).find(|line| line.starts_with('{'));
     assert!(first.is_some(), "{args:?} ended before its first chunk");
-    // The pipe must be read on, or the child would be killed by its next line.
+    // The pipe must be read to the end, or the child's next line would kill it.
     let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
     (child, rest)
 }
 
-/// Changes what a run was begun with, in its manifest and in its journal, so that they go on fitting each other.
+/// Changes what a run was begun with, in its manifest and in its journal, so that they still fit each other.
 pub(crate) fn begin_as(run: &Path, change: impl Fn(&mut serde_json::Value)) {
     let mut changed = manifest(run);
     change(&mut changed);
@@ -59,14 +59,14 @@ pub(crate) fn begin_as(run: &Path, change: impl Fn(&mut serde_json::Value)) {
             change(&mut begun);
             text = begun.to_string();
         }
-        // As src/run/journal.rs says: over the digest before it and the line.
+        // As in src/run/journal.rs: over the digest before it and the line.
         digest = blake3::hash(format!("{digest} {text}").as_bytes()).to_hex()[..16].to_owned();
         rewritten += &format!("{text} {digest}\n");
     }
     fs::write(run.join("journal"), rewritten).unwrap();
 }
 
-/// Every file in `dir` and below it, by path, with its bytes; of a link what it points to.
+/// Every file in `dir` and below it, by path, with its bytes; for a link, its target.
 pub(crate) fn files(dir: &Path) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(dir).unwrap() {
@@ -115,13 +115,13 @@ pub(crate) fn manifest(run: &Path) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(run.join("manifest.json")).unwrap()).unwrap()
 }
 
-/// Runs `command`, which must end within `limit`; what it said and how it ended. A command that does not is killed.
+/// Runs `command`, which must end within `limit`, or it is killed; returns its output and how it ended.
 pub(crate) fn ended_within(command: &mut Command, limit: Duration) -> Output {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = |mut pipe: Box<dyn Read + Send>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What a killed child leaves unsaid is not missed.
+            // The output that a killed child leaves unfinished does not matter.
             let _ = pipe.read_to_end(&mut bytes);
             bytes
         })

@@ -1,4 +1,4 @@
-//! Runs that were cut off amid their work, without a clock: what a signal leaves, made by the library.
+//! Runs that were interrupted during their work, without a clock: the library makes what a signal would leave.
 
 use std::path::Path;
 
@@ -12,8 +12,9 @@ use sharpsweep::sweep::{Ended, Event, Sweep};
 
 use super::command::{manifest, succeed};
 
-/// Leaves what the program leaves that is run inside `dir` with `args` and is stopped once it has finished some rows of
-/// `run`, but not all. `run` is the directory after --out, or a run of the grid there, before which the others are finished.
+/// Leaves what the program would leave if it ran inside `dir` with `args` and was stopped once it had finished some
+/// rows of `run`, but not all. `run` is the directory after --out, or a run of the grid there; the runs before it are
+/// finished.
 pub(crate) fn cut(dir: &Path, args: &[&str], run: &str) {
     let scratch = tempfile::tempdir().unwrap();
     let whole = scratch.path().join("whole");
@@ -44,7 +45,7 @@ fn new_run(whole: &Path, entry: &GridRun) -> NewRun {
     NewRun { run: entry.clone(), experiment, engine: manifest.engine.clone(), columns: manifest.columns.clone() }
 }
 
-/// Makes of the finished run `whole` the same one in `to`, finished or only up to its first chunk.
+/// Copies the finished run `whole` to `to`, finished or only up to its first chunk.
 fn partly(whole: &Path, to: &Path, is_cut: bool) {
     let whole = Run::open(whole).unwrap();
     let (experiment, began) = (whole.experiment().unwrap(), whole.manifest());

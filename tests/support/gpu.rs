@@ -1,4 +1,4 @@
-//! The adapter that GPU tests run on, or a failure: a test that ran nothing must not look like one that passed.
+//! The adapter that GPU tests run on, or a failure: a test that ran nothing must not look like a test that passed.
 
 use std::io::Write as _;
 
@@ -7,9 +7,9 @@ use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
 /// Set to 1 by a developer without an adapter: GPU tests are then skipped, and each says so.
 const SKIP: &str = "SHARPSWEEP_SKIP_GPU";
 
-/// The GPU engine on the best adapter, software included. `None` only where [`SKIP`] is set, with a line on stderr.
+/// The GPU engine on the best adapter, software included. `None` only if [`SKIP`] is set, with a line on stderr.
 ///
-/// Panics without an adapter, and says how to get one.
+/// Panics without an adapter, with instructions for getting one.
 pub(crate) fn gpu(test: &str, tuning: Tuning) -> Option<Gpu> {
     if skipped(test) {
         return None;
@@ -19,11 +19,11 @@ pub(crate) fn gpu(test: &str, tuning: Tuning) -> Option<Gpu> {
     Some(Gpu::new(adapter, tuning).unwrap_or_else(|error| panic!("{error}")))
 }
 
-/// Whether [`SKIP`] asks to skip `test`, said on stderr if so.
+/// Whether [`SKIP`] asks to skip `test`; if so, a line on stderr says it.
 pub(crate) fn skipped(test: &str) -> bool {
     let skip = std::env::var(SKIP).is_ok_and(|value| value == "1");
     if skip {
-        // Straight to stderr: the test harness swallows eprintln! of tests that pass.
+        // Straight to stderr: the test harness hides what passing tests print.
         let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {SKIP}=1");
     }
     skip

@@ -1,4 +1,4 @@
-//! What the tests share: the oracle values of the golden cases, and one comparison that reports every miss.
+//! What the tests share: the oracle's values of the golden cases, and one comparison that reports every miss.
 
 #![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
 
@@ -27,14 +27,14 @@ const LISTED: usize = 12;
 
 /// Checks |actual - expected| <= atol + rtol |expected| for every element, so that NaN on either side is a miss.
 ///
-/// `Err` holds one message with every miss (beyond the first few only their number): index, both values, their
-/// difference and what was tolerated. A test asserts `Ok`; its negative control asserts `Err`.
+/// `Err` holds one message with every miss (only the number of those beyond the first few): index, both values, their
+/// difference and the tolerance. A test asserts `Ok`; its negative control asserts `Err`.
 pub(crate) fn close(actual: &[f64], expected: &[f64], atol: f64, rtol: f64) -> Result<(), String> {
     compare(actual, expected, |k| atol + rtol * expected[k].abs())
 }
 
-/// As [`close`], with |actual - expected| <= rtol scale for every element: for values that may be near 0 by
-/// cancellation, where `scale` says how large the terms were that cancelled.
+/// As [`close`], with |actual - expected| <= rtol scale for every element: for values that cancellation may bring near
+/// 0, where `scale` is the size of the terms that cancelled.
 pub(crate) fn close_scaled(actual: &[f64], expected: &[f64], scale: &[f64], rtol: f64) -> Result<(), String> {
     if scale.len() != expected.len() {
         return Err(format!("{} scales for {} expected values", scale.len(), expected.len()));
@@ -62,7 +62,7 @@ fn compare(actual: &[f64], expected: &[f64], tolerance: impl Fn(usize) -> f64) -
     Err(message)
 }
 
-/// The networks of `seeds` trained to each of `ends` steps in turn, by going on with those that stopped at the one before.
+/// The networks of `seeds` trained to each of `ends` steps in turn, by continuing those that stopped at the end before.
 pub(crate) fn trained_in_parts(
     engine: &mut dyn Engine,
     problem: &Problem,
@@ -86,7 +86,7 @@ pub(crate) fn trained_in_parts(
 /// One golden case: a problem, S networks on it, and the oracle's values for them.
 #[derive(Debug, Clone)]
 pub(crate) struct GoldenCase {
-    /// The folder's name, as `sigmoid-m2-n3-i50`.
+    /// The folder's name, such as `sigmoid-m2-n3-i50`.
     pub(crate) name: String,
     /// Network and data.
     pub(crate) problem: Problem,
@@ -112,7 +112,7 @@ impl GoldenCase {
         self.theta.row(k).to_vec()
     }
 
-    /// An oracle value of every network, (S,): `loss`, `trace`, `moment2` and so on, the stem of a file.
+    /// An oracle value of every network, (S,): `loss`, `trace`, `moment2` and so on, the stem of its file.
     pub(crate) fn column(&self, quantity: &str) -> Vec<f64> {
         self.array::<ndarray::Ix1>(quantity).to_vec()
     }
@@ -159,8 +159,8 @@ impl GoldenCase {
     }
 }
 
-/// Every golden case, in the order of their names: the whole set beside the project where it is there, else the small
-/// part under `tests/golden`, with a line on stderr that says so.
+/// Every golden case, in the order of their names: the whole set beside the project if it exists, else the small part
+/// under `tests/golden`, with a line on stderr that says so.
 pub(crate) fn golden_cases() -> Vec<GoldenCase> {
     let project = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (whole, part) = (project.join("../shared/golden"), project.join("tests/golden"));
@@ -186,7 +186,8 @@ fn folders(root: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Says on stderr that a test compares less than it could; past the test harness, which swallows what passing tests print.
+/// Says on stderr that a test compares less than it could, past the test harness, which hides the output of passing
+/// tests.
 pub(crate) fn notice(text: &str) {
     let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("{text}\n"));
 }
@@ -216,7 +217,7 @@ impl Draws {
         (f64::from(word) + 0.5) / 4_294_967_296.0
     }
 
-    /// The next one, stretched to (`low`, `high`).
+    /// The next one, scaled to (`low`, `high`).
     pub(crate) fn within(&mut self, low: f64, high: f64) -> f64 {
         low + (high - low) * self.unit()
     }

@@ -42,7 +42,7 @@ pub(in crate::cpu) struct F32x8(__m256);
 #[repr(transparent)]
 pub(in crate::cpu) struct F64x4(__m256d);
 
-/// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX2 and FMA.
+/// Calls intrinsics. These vectors are used only inside [`run`], whose caller has checked for AVX2 and FMA.
 macro_rules! vector {
     ($call:expr) => {
         // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's
@@ -58,8 +58,8 @@ impl F32x8 {
         vector!(_mm256_round_ps::<0x08>(self.0))
     }
 
-    /// Two factors of 2^self for self <= 128: 2 to the power of what is left beside the nearest whole number, and of
-    /// that number, which is 0 from -127 down.
+    /// Two factors of 2^self for self <= 128: 2 to the power of the fraction beside the nearest whole number, and 2 to
+    /// the power of that number, which is 0 from -127 down.
     #[inline(always)]
     fn exp2_factors(self) -> (Self, Self) {
         let bounded = self.at_least(Self::splat(-127.0));
@@ -157,7 +157,7 @@ impl Lanes for F32x8 {
 impl Singles for F32x8 {
     #[inline(always)]
     fn reciprocal(self) -> Self {
-        // A division: the estimate that AVX offers has 12 bits only, and they differ between processors.
+        // A division: the estimate that AVX offers has only 12 bits, and they differ between processors.
         vector!(_mm256_div_ps(_mm256_set1_ps(1.0), self.0))
     }
 

@@ -40,8 +40,7 @@ pub(in crate::cpu) struct F32x16(__m512);
 #[repr(transparent)]
 pub(in crate::cpu) struct F64x8(__m512d);
 
-/// Calls intrinsics. Values of these vectors are only computed with inside [`run`], whose caller has seen AVX-512 F and
-/// DQ.
+/// Calls intrinsics. These vectors are used only inside [`run`], whose caller has checked for AVX-512 F and DQ.
 macro_rules! vector {
     ($call:expr) => {
         // SAFETY: this code only runs inside `run`, so the processor has the instruction (see the macro's

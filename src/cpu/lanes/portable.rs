@@ -7,13 +7,13 @@ use std::ops::{Add, AddAssign, Div, Mul, Sub};
 use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE, WHOLE_NUMBERS};
 use super::{Doubles, Lanes, Singles, Vectors, polynomial};
 
-/// Whether the target surely has a fused multiply-add. Without it `f32::mul_add` is a slow library call.
+/// Whether the target is known to have a fused multiply-add. Without it `f32::mul_add` is a slow library call.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
 /// Adding and subtracting 1.5 2^23 rounds to the nearest whole number, and leaves it in the low bits in between.
 const ROUND: f32 = 12_582_912.0;
 
-/// Two registers each, where registers are as wide as those of NEON and SSE2.
+/// Two registers each, where registers are as wide as with NEON and SSE2.
 pub(in crate::cpu) struct Plain;
 
 impl Vectors for Plain {
@@ -37,7 +37,8 @@ impl F32x8 {
         Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
     }
 
-    /// The rest of self beside the nearest whole number, and 2 to the power of that: 0 for -127, infinity for 128.
+    /// The fraction of self beside the nearest whole number, and 2 to the power of that number: 0 for -127, infinity
+    /// for 128.
     #[inline(always)]
     fn split(self) -> (Self, Self) {
         let bounded = self.at_least(Self::splat(-127.0));
