@@ -59,7 +59,8 @@ fn main() -> anyhow::Result<()> {
                 continue;
             }
             report(format_args!(
-                "N = {hidden:3}  {:8.0} seeds/s  {:7.1} M sample steps/s  {seeds} seeds in {seconds:.2} s, {converged} converged",
+                "N = {hidden:3}  {:8.0} seeds/s  {:7.1} M sample steps/s  {seeds} seeds in {seconds:.2} s, {converged} \
+                 converged",
                 seeds as f64 / seconds,
                 evaluations as f64 * 50.0 / seconds / 1e6,
             ));

@@ -5,12 +5,14 @@
     sharpsweep sweep --seeds 4096 --max-steps 0 --out start
     python benches/jax_peer.py start
 
-RUN is a run of sharpsweep of no step, with sigmoid networks: its data and its weights are where training starts here, so both programs do
-the same work. Every network takes steps of gradient descent on the summed cross-entropy until its squared gradient norm is below the
-tolerance; the sweep ends when every network has, or after --max-steps. Then the Hessian of every network is taken, and its eigenvalues.
-Prints one line of JSON. Times are wall times without compilation.
+RUN is a run of sharpsweep of no step, with sigmoid networks: its data and its weights are where training starts here,
+so both programs do the same work. Every network takes steps of gradient descent on the summed cross-entropy until its
+squared gradient norm is below the tolerance; the sweep ends when every network has, or after --max-steps. Then the
+Hessian of every network is taken, and its eigenvalues. Prints one line of JSON. Times are wall times without
+compilation.
 
-With --check nothing is trained. In float64, loss and lambda_sup of the weights in RUN are compared with the columns of RUN.
+With --check nothing is trained. In float64, loss and lambda_sup of the weights in RUN are compared with the columns of
+RUN.
 """
 import argparse
 import json
@@ -69,7 +71,7 @@ def trainer(loss, options):
 
 
 def lambda_sup(hessians):
-    """The bound of Theorem 1 from (S, D, D): mu + sqrt(D-1) sigma, with the mean mu and the variance of the eigenvalues from two traces."""
+    """The bound of Theorem 1 from (S, D, D): mu + sqrt(D-1) sigma, with mean and variance of the eigenvalues."""
     size = hessians.shape[-1]
     mean = jnp.trace(hessians, axis1=1, axis2=2) / size
     variance = jnp.sum(hessians**2, axis=(1, 2)) / size - mean**2
@@ -107,16 +109,23 @@ def check(run, loss, hessians, theta):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", type=pathlib.Path, help="a run of sharpsweep of no step")
-    parser.add_argument("--precision", choices=["f32", "f64"], default="f32", help="of everything but --check (default: %(default)s)")
-    parser.add_argument("--max-steps", type=int, default=10_000, help="the most steps of a network (default: %(default)s)")
-    parser.add_argument("--step-size", type=float, default=0.1, help="eta in theta <- theta - eta dL/dtheta (default: %(default)s)")
-    parser.add_argument("--tolerance", type=float, default=1e-3, help="of the squared gradient norm (default: %(default)s)")
+    precision, max_steps, step_size, tolerance = (
+        "of everything but --check (default: %(default)s)",
+        "the most steps of a network (default: %(default)s)",
+        "eta in theta <- theta - eta dL/dtheta (default: %(default)s)",
+        "of the squared gradient norm (default: %(default)s)",
+    )
+    parser.add_argument("--precision", choices=["f32", "f64"], default="f32", help=precision)
+    parser.add_argument("--max-steps", type=int, default=10_000, help=max_steps)
+    parser.add_argument("--step-size", type=float, default=0.1, help=step_size)
+    parser.add_argument("--tolerance", type=float, default=1e-3, help=tolerance)
     parser.add_argument("--check", action="store_true", help="compare with the columns of RUN instead of training")
     options = parser.parse_args()
 
     wide = options.check or options.precision == "f64"
     jax.config.update("jax_enable_x64", wide)
-    theta, x, q = (jnp.asarray(column(options.run, name), jnp.float64 if wide else jnp.float32) for name in ("theta", "data/x", "data/q"))
+    number = jnp.float64 if wide else jnp.float32
+    theta, x, q = (jnp.asarray(column(options.run, name), number) for name in ("theta", "data/x", "data/q"))
     loss = loss_of(x, q)
     hessians = jax.vmap(jax.hessian(loss))
     if options.check:

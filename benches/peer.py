@@ -4,11 +4,11 @@
     pip install "jax[cpu]" numpy
     python benches/peer.py [--seeds 4096] [--repeats 5] [--hidden 3 10] [--gpu]
 
-The work is the paper's experiment (M = 2, I = 50, sigmoid, to convergence or 10,000 steps) on the same data from the same weights; then
-every network is evaluated: JAX (benches/jax_peer.py) takes all Hessians and their eigenvalues, this program the traces from which the
-bound follows. First, loss and lambda_sup of the starting weights are compared in float64. All run in turn, so that load on the machine
-meets them alike; JAX's times exclude its compilation. With --gpu the GPU engine trains in the same turns, on the adapter that
-`sharpsweep adapters` lists first.
+The work is the paper's experiment (M = 2, I = 50, sigmoid, to convergence or 10,000 steps) on the same data from the
+same weights; then every network is evaluated: JAX (benches/jax_peer.py) takes all Hessians and their eigenvalues, this
+program the traces from which the bound follows. First, loss and lambda_sup of the starting weights are compared in
+float64. All run in turn, so that load on the machine meets them alike; JAX's times exclude its compilation. With --gpu
+the GPU engine trains in the same turns, on the adapter that `sharpsweep adapters` lists first.
 """
 import argparse
 import importlib.util
@@ -50,7 +50,8 @@ def compare(hidden, options, folder):
     """One row of the table."""
     start = f"{folder}/n{hidden}"
     work = ["--hidden", str(hidden), "--seeds", str(options.seeds)]
-    sweep = ["cargo", "run", "--release", "--quiet", "--", "sweep", "--backend", "cpu", "--max-steps", "0", "--out", start]
+    run = ["cargo", "run", "--release", "--quiet", "--"]
+    sweep = [*run, "sweep", "--backend", "cpu", "--max-steps", "0", "--out", start]
     bench = ["cargo", "bench", "--quiet", "--bench"]
     output_of(sweep + work)
     difference = last_line([*PEER, start, "--check"])["largest_relative_difference"]
@@ -68,18 +69,25 @@ def compare(hidden, options, folder):
     peer, cpu = (median(engine, "seeds_per_s") for engine in ("peer", "cpu"))
     gpu = median("gpu", "seeds_per_s") if options.gpu else None
     gpu_cells = f"{gpu:.0f} | {gpu / peer:.1f}" if gpu else "- | -"
-    peer_us, us = median("peer", "hessian_us_per_seed", "eigvalsh_us_per_seed"), median("cpu", "evaluate_us_per_seed")
+    peer_us = median("peer", "hessian_us_per_seed", "eigvalsh_us_per_seed")
+    us = median("cpu", "evaluate_us_per_seed")
     converged = ", ".join(f"{engine} {turns[0][engine]['converged']}" for engine in turns[0])
     print(f"N = {hidden}: converged of {options.seeds}: {converged}; before training loss differs by {difference['loss']:.0e}, "
           f"lambda_sup by {difference['lambda_sup']:.0e} of its size", file=sys.stderr)
-    return f"| {hidden} | {peer:.0f} | {cpu:.0f} | {cpu / peer:.1f} | {gpu_cells} | {peer_us:.1f} | {us:.2f} | {peer_us / us:.1f} |"
+    trained = f"{hidden} | {peer:.0f} | {cpu:.0f} | {cpu / peer:.1f} | {gpu_cells}"
+    return f"| {trained} | {peer_us:.1f} | {us:.2f} | {peer_us / us:.1f} |"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=count, default=4096, help="networks of each sweep (default: %(default)s)")
-    parser.add_argument("--repeats", type=count, default=5, help="turns, of which medians are taken (default: %(default)s)")
-    parser.add_argument("--hidden", type=count, nargs="+", default=[3, 10], help="N, hidden units, a row of the table each (default: 3 10)")
+    seeds, repeats, hidden = (
+        "networks of each sweep (default: %(default)s)",
+        "turns, of which medians are taken (default: %(default)s)",
+        "N, hidden units, a row of the table each (default: 3 10)",
+    )
+    parser.add_argument("--seeds", type=count, default=4096, help=seeds)
+    parser.add_argument("--repeats", type=count, default=5, help=repeats)
+    parser.add_argument("--hidden", type=count, nargs="+", default=[3, 10], help=hidden)
     parser.add_argument("--gpu", action="store_true", help="time the GPU engine too")
     options = parser.parse_args()
     for package in ("jax", "numpy"):

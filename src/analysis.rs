@@ -104,8 +104,8 @@ pub enum AnalysisError {
     },
     /// There are more hidden units than can be matched.
     #[error(
-        "networks with {hidden} hidden units are too wide: hidden units are matched up to {most}; compare weights as they \
-         stand, with --by distance"
+        "networks with {hidden} hidden units are too wide: hidden units are matched up to {most}; compare weights as \
+         they stand, with --by distance"
     )]
     TooWide {
         /// N of the networks.

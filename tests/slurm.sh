@@ -18,7 +18,8 @@ for program in slurmctld slurmd munged sbatch; do
         command -v apt-get >/dev/null || die "please install Slurm and munge: there is no $program and no apt-get"
         say "installing Slurm"
         apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge >&2
+        packages=(slurmctld slurmd slurm-client munge)
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
         break
     fi
 done
@@ -87,7 +88,8 @@ SlurmctldPidFile=$work/slurmctld.pid
 SlurmdPidFile=$work/slurmd-%n.pid
 SlurmctldLogFile=$work/slurmctld.log
 SlurmdLogFile=$work/slurmd-%n.log
-NodeName=node[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=2 RealMemory=4000 State=UNKNOWN
+NodeName=node[1-2] NodeHostname=$host NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=2 \
+    RealMemory=4000 State=UNKNOWN
 PartitionName=test Nodes=ALL Default=YES MaxTime=600 State=UP
 CONF
 
@@ -118,7 +120,9 @@ await_rows() {
     for _ in $(seq 6000); do
         journal=$work/run/shard-$1/journal
         [ -e "$journal" ] && [ "$(wc -l <"$journal")" -gt 1 ] && return
-        [ -e "$work/run/shard-$1/manifest.json" ] && [ ! -e "$journal" ] && die "shard $1 was too quick to be interrupted"
+        if [ -e "$work/run/shard-$1/manifest.json" ] && [ ! -e "$journal" ]; then
+            die "shard $1 was too quick to be interrupted"
+        fi
         sleep 0.05
     done
     die "shard $1 does not start"
@@ -137,7 +141,9 @@ for _ in $(seq 9000); do
     COMPLETED) break ;;
     FAILED | CANCELLED | TIMEOUT | NODE_FAIL) die "the merge is $state: $(cat "$work"/*.log | tail -n 20)" ;;
     esac
-    scontrol show job "$merge" | grep -q DependencyNeverSatisfied && die "a task failed: $(tail -n 5 "$work"/sharpsweep-*.log)"
+    if scontrol show job "$merge" | grep -q DependencyNeverSatisfied; then
+        die "a task failed: $(tail -n 5 "$work"/sharpsweep-*.log)"
+    fi
     sleep 0.1
 done
 [ "$state" = COMPLETED ] || die "the merge is still $state"

@@ -83,7 +83,8 @@ impl fmt::Display for Duplicates {
             PairStatistics::Sample { pairs, threshold_error } => {
                 write!(
                     f,
-                    "{pairs} sampled pairwise distances (standard error of the threshold {threshold_error:.1e}); neighbours are exact, by a spatial index"
+                    "{pairs} sampled pairwise distances (standard error of the threshold {threshold_error:.1e}); \
+                     neighbours are exact, by a spatial index"
                 )?;
             }
         }

@@ -32,8 +32,9 @@ const CONSTANT: f64 = 1e-4;
 pub(super) fn name_single_class(experiment: &Experiment) {
     let Some(class) = experiment.problem.data.targets().single_class() else { return };
     notice(&format!(
-        "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever as weights grow, so \
-         there is no minimum to be sharp. A network that converges has only reached a small gradient on the way",
+        "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever \
+         as weights grow, so there is no minimum to be sharp. A network that converges has only reached a small \
+         gradient on the way",
         experiment.problem.data.samples()
     ));
 }
@@ -51,8 +52,8 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
         more => format!(" (and {more} more inputs are off by a factor of 10 or more)"),
     };
     notice(&format!(
-        "x[:, {input}] has mean {mean:.3e} and standard deviation {deviation:.3e}{more}: on inputs that are far from mean 0 and deviation \
-         1 training often stands still or diverges. Use --standardize, or scale x yourself"
+        "x[:, {input}] has mean {mean:.3e} and standard deviation {deviation:.3e}{more}: on inputs that are far from \
+         mean 0 and deviation 1 training often stands still or diverges. Use --standardize, or scale x yourself"
     ));
 }
 
@@ -64,8 +65,8 @@ pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
     let rounded = data.inputs_rounded_by_f32();
     for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
         notice(&format!(
-            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in float32 sees other data. \
-             Use --standardize, or {instead}"
+            "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in \
+             float32 sees other data. Use --standardize, or {instead}"
         ));
     }
     if rounded.len() > NAMED {
@@ -94,8 +95,9 @@ fn name_constant_predictions(run: &Run, problem: &Problem, converged: u64) -> Re
     let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
     if alike > 0 && 2 * alike >= losses.len() {
         notice(&format!(
-            "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each class for \
-             every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller --init-range",
+            "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each \
+             class for every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller \
+             --init-range",
             counted(losses.len(), converged)
         ));
     }
@@ -137,14 +139,16 @@ fn name_step_size(
         let stable =
             stable.map_or_else(String::new, |stable| format!(", where 2 / lambda_sup is {stable:.1e} in the median"));
         notice(&format!(
-            "{diverged}Within {STEPS} steps of --step-size {} the loss rises for {risen} of the first {of} {what}{stable}; {fits}",
+            "{diverged}Within {STEPS} steps of --step-size {} the loss rises for {risen} of the first {of} \
+             {what}{stable}; {fits}",
             number(step)
         ));
     } else if non_finite > step_limit {
         notice(&format!("{diverged}Try a smaller --step-size"));
     } else if of > 0 {
         notice(&format!(
-            "{diverged}{STEPS} more steps of --step-size {} lower the loss of {} of the first {of} {what}: try more --max-steps",
+            "{diverged}{STEPS} more steps of --step-size {} lower the loss of {} of the first {of} {what}: try more \
+             --max-steps",
             number(step),
             of - risen
         ));

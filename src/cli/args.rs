@@ -298,8 +298,8 @@ impl SummaryArgs {
     pub(super) fn check(&self, work: &Work) -> Result<(), Failure> {
         if self.over == Some(Population::Converged) && !work.is_judged() {
             return Err(Failure::Usage(anyhow!(
-                "no network is known to have converged: they were evaluated without --tolerance. Use --over all, or evaluate with \
-                 --tolerance G"
+                "no network is known to have converged: they were evaluated without --tolerance. Use --over all, or \
+                 evaluate with --tolerance G"
             )));
         }
         Ok(())

@@ -140,8 +140,8 @@ pub(super) fn tidy(run: &Run) -> Result<(), Failure> {
     if let Some(begun) = Extension::tidy(run)? {
         let (begun, dir) = (begun.display(), run.dir().display());
         notice(&format!(
-            "{begun} holds an extension of {dir} that was begun: the command that began it goes on with it; without that folder it is \
-             given up"
+            "{begun} holds an extension of {dir} that was begun: the command that began it goes on with it; without \
+             that folder it is given up"
         ));
     }
     Ok(())

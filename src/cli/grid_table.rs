@@ -17,8 +17,8 @@ use crate::run::{Grid, GridRun, Population, Run, StatusCounts, create_file, numb
 pub(super) const FILE: &str = "table.csv";
 
 /// The heads of the table in version 0.1.0, which did not say which networks a row was over.
-const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,\
-                         lambda_sup_90,macro_f1_50";
+const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,\
+                         lambda_sup_10,lambda_sup_50,lambda_sup_90,macro_f1_50";
 
 /// What the table shows of one run.
 #[derive(Debug, Serialize)]

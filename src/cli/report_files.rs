@@ -30,8 +30,8 @@ fn check_unlisted(out: &Path) -> Result<(), Failure> {
             return error.into();
         }
         Failure::Failed(anyhow::anyhow!(
-            "{} already holds other files, with a {PAGE} but without {FILES}, the list of what a report left: it is yours, or that of a \
-             report by 0.1. Remove it, or choose another --out; nothing was changed",
+            "{} already holds other files, with a {PAGE} but without {FILES}, the list of what a report left: it is \
+             yours, or that of a report by 0.1. Remove it, or choose another --out; nothing was changed",
             out.display()
         ))
     })

@@ -186,7 +186,8 @@ fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
         None => "the smallest eigenvalue can be below zero (--spectrum computes it)".into(),
     };
     format!(
-        "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient does not make\n\
+        "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient \
+         does not make\n\
          a minimum: {is_no_minimum}."
     )
 }

@@ -7,8 +7,8 @@ use clap::{Command, Error};
 const MEANT: &[(&[&str], &str)] = &[
     (
         &["lr", "learning-rate", "eta", "stepsize"],
-        "the step size is --step-size, of the loss summed over the I samples: a learning rate for the mean loss is I times as large, so \
-         give lr / I",
+        "the step size is --step-size, of the loss summed over the I samples: a learning rate for the mean loss is I \
+         times as large, so give lr / I",
     ),
     (
         &["epochs", "iterations", "n-iter", "max-iter", "num-steps", "steps", "max-epochs"],
@@ -16,18 +16,18 @@ const MEANT: &[(&[&str], &str)] = &[
     ),
     (
         &["batch-size", "batch", "minibatch", "mini-batch"],
-        "every step takes all samples (full-batch gradient descent). Networks trained on mini-batches elsewhere are taken by \
-         `sharpsweep evaluate`",
+        "every step takes all samples (full-batch gradient descent). Networks trained on mini-batches elsewhere are \
+         taken by `sharpsweep evaluate`",
     ),
     (
         &["optimizer", "optimiser", "momentum", "adam", "sgd", "betas", "scheduler", "nesterov", "clip"],
-        "training is plain full-batch gradient descent and nothing else. Networks that another optimizer trained are taken by `sharpsweep \
-         evaluate`",
+        "training is plain full-batch gradient descent and nothing else. Networks that another optimizer trained are \
+         taken by `sharpsweep evaluate`",
     ),
     (
         &["weight-decay", "l2", "alpha", "penalty", "regularization", "l1", "dropout"],
-        "the loss is the summed cross-entropy alone. Networks trained with a penalty (a/2) theta.theta are taken by `sharpsweep evaluate`; \
-         it adds a to every eigenvalue, so to lambda_sup as well",
+        "the loss is the summed cross-entropy alone. Networks trained with a penalty (a/2) theta.theta are taken by \
+         `sharpsweep evaluate`; it adds a to every eigenvalue, so to lambda_sup as well",
     ),
     (
         &["layers", "depth", "num-layers", "hidden-layers", "hidden-layer-sizes"],
@@ -39,8 +39,8 @@ const MEANT: &[(&[&str], &str)] = &[
     ),
     (
         &["reduction", "mean"],
-        "the loss is summed over the I samples: divide loss, gradient and every lambda by I for those of the mean loss, and give \
-         --step-size as lr / I",
+        "the loss is summed over the I samples: divide loss, gradient and every lambda by I for those of the mean \
+         loss, and give --step-size as lr / I",
     ),
     (
         &["weights", "sample-weight", "sample-weights", "class-weight", "class-weights", "pos-weight"],
@@ -56,12 +56,14 @@ const MEANT: &[(&[&str], &str)] = &[
     ),
     (
         &["theta", "init-theta", "warm-start", "checkpoint", "pretrained"],
-        "training starts from random weights, seed by seed; networks trained elsewhere are taken as they are by `sharpsweep evaluate \
-         --theta`, and those of a run here are trained on by `sharpsweep resume DIR --max-steps T`",
+        "training starts from random weights, seed by seed; networks trained elsewhere are taken as they are by \
+         `sharpsweep evaluate --theta`, and those of a run here are trained on by `sharpsweep resume DIR --max-steps \
+         T`",
     ),
     (
         &["init", "initialization", "initializer", "init-std", "init-scale"],
-        "initial weights are uniform in (-A, A): --init-range A. Networks that started otherwise are taken by `sharpsweep evaluate`",
+        "initial weights are uniform in (-A, A): --init-range A. Networks that started otherwise are taken by \
+         `sharpsweep evaluate`",
     ),
     (
         &["seed", "num-seeds", "n-seeds", "runs", "random-state"],
@@ -118,9 +120,9 @@ pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> O
             let value = text(ContextKind::InvalidValue)?;
             ROUGH.contains(&value.to_lowercase().as_str()).then(|| {
                 format!(
-                    "error: --activation {value} is not supported: the closed forms need f' and f'' everywhere. softplus is the smooth \
-                     relu, gelu close to it\n  [possible values: linear, sigmoid, tanh, softplus, gelu]\n\nFor more information, try \
-                     '--help'."
+                    "error: --activation {value} is not supported: the closed forms need f' and f'' everywhere. \
+                     softplus is the smooth relu, gelu close to it\n  [possible values: linear, sigmoid, tanh, \
+                     softplus, gelu]\n\nFor more information, try '--help'."
                 )
             })
         }

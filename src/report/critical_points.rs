@@ -144,7 +144,8 @@ impl CriticalPoints {
             .collect::<Vec<String>>();
             if !fewer.is_empty() {
                 reader.notices.push(format!(
-                    "To end in time, of {} {} some quantities are computed for fewer, evenly spaced in the order of rows: {}.",
+                    "To end in time, of {} {} some quantities are computed for fewer, evenly spaced in the order of \
+                     rows: {}.",
                     rows.len(),
                     over.noun(),
                     fewer.join(", ")
@@ -382,12 +383,12 @@ fn no_critical_point(work: &Work, networks: usize, diverged: usize) -> String {
             "All {diverged} networks diverged, so there is no critical point to show: try a smaller --step-size."
         ),
         Work::Sweep { .. } => format!(
-            "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point to show: try more \
-             --max-steps or another --step-size."
+            "No network converged ({limit} reached the step limit, {diverged} diverged), so there is no critical point \
+             to show: try more --max-steps or another --step-size."
         ),
         Work::Evaluate { tolerance: Some(tolerance), .. } if limit > 0 => format!(
-            "No network has g·g below the tolerance {tolerance}, so there is no critical point to show: evaluate them with another \
-             --tolerance, or without one, which judges none."
+            "No network has g·g below the tolerance {tolerance}, so there is no critical point to show: evaluate them \
+             with another --tolerance, or without one, which judges none."
         ),
         Work::Evaluate { .. } => {
             "No network is finite (its g·g leaves the range of the engine's numbers), so there is nothing to show."

@@ -11,7 +11,8 @@ use crate::room::NoRoom;
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The directory for a new run is not empty.
-    #[error("{} already holds {what}: choose another --out, or remove it first{}; nothing was changed", dir.display(), going_on(dir, what))]
+    #[error("{} already holds {what}: choose another --out, or remove it first{}; nothing was \
+        changed", dir.display(), going_on(dir, what))]
     Exists {
         /// The directory.
         dir: PathBuf,
@@ -41,8 +42,8 @@ pub enum RunError {
         problem: String,
     },
     /// A journal whose lines do not follow from each other.
-    #[error("{}: line {line} is corrupted, so it is not certain which rows are finished; the columns are untouched. Restore the \
-             journal, or start again in another directory", path.display())]
+    #[error("{}: line {line} is corrupted, so it is not certain which rows are finished; the columns are untouched. \
+        Restore the journal, or start again in another directory", path.display())]
     Journal {
         /// The journal.
         path: PathBuf,
@@ -50,12 +51,13 @@ pub enum RunError {
         line: usize,
     },
     /// An unfinished run without its journal.
-    #[error("{} is missing, so it is not known which rows are finished; the columns are untouched. Restore it, or start again in \
-             another directory", .0.display())]
+    #[error("{} is missing, so it is not known which rows are finished; the columns are untouched. Restore it, or \
+        start again in another directory", .0.display())]
     JournalMissing(PathBuf),
     /// A manifest that no longer says what the run was begun with.
-    #[error("{}: manifest.json was changed since the run was begun ({differences}; there: as it was begun, here: manifest.json), so \
-             its rows would not fit together: restore manifest.json, or start another run in another directory", dir.display())]
+    #[error("{}: manifest.json was changed since the run was begun ({differences}; there: as it was begun, here: \
+        manifest.json), so its rows would not fit together: restore manifest.json, or start another run in another \
+        directory", dir.display())]
     Changed {
         /// The directory.
         dir: PathBuf,
@@ -72,7 +74,8 @@ pub enum RunError {
     #[error("there is nothing to merge")]
     NothingToMerge,
     /// Parts of a merge that are not of one experiment.
-    #[error("{} and {} are not parts of one experiment:\n  {differences}\ncompute one of them again as the other was, or leave it out",
+    #[error("{} and {} are not parts of one experiment:\n  {differences}\ncompute one of them again as the other was, \
+        or leave it out",
              first.display(), other.display())]
     Unlike {
         /// One part.
@@ -83,8 +86,9 @@ pub enum RunError {
         differences: String,
     },
     /// Parts of a merge that were computed by different engines.
-    #[error("{} and {} were computed by different engines ({differences}; there: the first, here: the second), so the result would \
-             be that of neither; --allow-mixed-engines merges them all the same, and the manifest says which seeds are whose",
+    #[error("{} and {} were computed by different engines ({differences}; there: the first, here: the second), so the \
+        result would be that of neither; --allow-mixed-engines merges them all the same, and the manifest says which \
+        seeds are whose",
              first.display(), other.display())]
     MixedEngines {
         /// One part.
@@ -112,8 +116,9 @@ pub enum RunError {
     #[error("{} was finished by another process meanwhile", .0.display())]
     Finished(PathBuf),
     /// A run that claims rows which it does not have.
-    #[error("{} is not complete: {pending} of its {rows} rows are not computed, though {says}. It was changed from outside, and nothing \
-             was changed now: restore the changed files, or start again in another directory", dir.display())]
+    #[error("{} is not complete: {pending} of its {rows} rows are not computed, though {says}. It was changed from \
+        outside, and nothing was changed now: restore the changed files, or start again in another \
+        directory", dir.display())]
     Incomplete {
         /// The directory.
         dir: PathBuf,
@@ -125,12 +130,13 @@ pub enum RunError {
         says: &'static str,
     },
     /// The directory is another one than when it was opened.
-    #[error("{} is no longer the directory that was opened: it was removed, renamed or replaced meanwhile, so nothing more was written \
-             there. If it was renamed, finished rows are kept in it: go on with sharpsweep resume and its new name", .0.display())]
+    #[error("{} is no longer the directory that was opened: it was removed, renamed or replaced meanwhile, so nothing \
+        more was written there. If it was renamed, finished rows are kept in it: go on with sharpsweep resume and its \
+        new name", .0.display())]
     Replaced(PathBuf),
     /// A symbolic link where a file of the run must stand.
-    #[error("{} is a symbolic link: writing to it would change what it points to, so nothing was changed. Put the file itself in its \
-             place", .0.display())]
+    #[error("{} is a symbolic link: writing to it would change what it points to, so nothing was changed. Put the file \
+        itself in its place", .0.display())]
     Link(PathBuf),
     /// Something stands where a file was to be written.
     #[error("{} is {what}: choose another --out, or move it away; nothing was changed", path.display())]
@@ -141,12 +147,12 @@ pub enum RunError {
         what: &'static str,
     },
     /// Networks that are not those that an evaluation was begun with.
-    #[error("{}: the column does not hold the networks that the evaluation was begun with: evaluate them again in another \
-             directory", .0.display())]
+    #[error("{}: the column does not hold the networks that the evaluation was begun with: evaluate them again in \
+        another directory", .0.display())]
     Theta(PathBuf),
     /// The run was begun on an engine, or by a version, that computes other bits.
-    #[error("{} was begun with something else, so its rows would not fit together ({differences}): go on where it was begun, \
-             with the same sharpsweep, --backend and --adapter", dir.display())]
+    #[error("{} was begun with something else, so its rows would not fit together ({differences}): go on where it was \
+        begun, with the same sharpsweep, --backend and --adapter", dir.display())]
     OtherEngine {
         /// The directory.
         dir: PathBuf,
@@ -173,8 +179,8 @@ pub enum RunError {
         reason: String,
     },
     /// Another extension of the run was begun.
-    #[error("{} holds another extension of {} that was begun ({differences}; there: what was begun, here: what is asked for): finish that \
-             one, or remove {} to give it up", folder.display(), dir.display(), folder.display())]
+    #[error("{} holds another extension of {} that was begun ({differences}; there: what was begun, here: what is \
+        asked for): finish that one, or remove {} to give it up", folder.display(), dir.display(), folder.display())]
     OtherExtension {
         /// The directory.
         dir: PathBuf,

@@ -276,8 +276,8 @@ fn check_movable(dir: &Path) -> Result<(), RunError> {
     let refused = |reason: &str| Err(RunError::NoExtension { dir: dir.to_owned(), reason: reason.into() });
     if std::env::current_dir().is_ok_and(|current| current.starts_with(dir)) {
         return refused(
-            "it is the directory that you are in, and the extended run takes its place. Go to another one, as with cd .., and name it \
-             from there",
+            "it is the directory that you are in, and the extended run takes its place. Go to another one, as with cd \
+             .., and name it from there",
         );
     }
     #[cfg(unix)]
@@ -287,7 +287,8 @@ fn check_movable(dir: &Path) -> Result<(), RunError> {
             |path: &Path| path.metadata().map(|metadata| metadata.dev()).map_err(|error| RunError::io(path, error));
         if dir.parent().is_none() || disk(dir)? != disk(parent(dir))? {
             return refused(
-                "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it into a folder",
+                "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it into a \
+                 folder",
             );
         }
     }

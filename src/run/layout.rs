@@ -82,8 +82,8 @@ pub(super) fn check_names<'a>(
         let plain = |character: char| character.is_ascii_alphanumeric() || "_-.+".contains(character);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
             return wrong(format!(
-                "the {what} hold the name {name:?}: it must be a plain file name of letters, digits, _, -, . and +, and \
-                 not begin with a dot"
+                "the {what} hold the name {name:?}: it must be a plain file name of letters, digits, _, -, . and +, \
+                 and not begin with a dot"
             ));
         }
         if !seen.insert(name) {

@@ -23,7 +23,8 @@ impl More {
         let (first, end) = (now.first, now.end());
         if wanted.start != first {
             return Err(format!(
-                "it holds the seeds {first}..{end}, and seeds {}..{} do not begin where it begins: give --seeds {first}..END",
+                "it holds the seeds {first}..{end}, and seeds {}..{} do not begin where it begins: give --seeds \
+                 {first}..END",
                 wanted.start, wanted.end
             ));
         }
@@ -43,13 +44,14 @@ impl More {
         let max_steps = self.max_steps.unwrap_or(taken);
         if max_steps < taken {
             return Err(format!(
-                "its networks took up to {taken} steps, and --max-steps {max_steps} is fewer: it is the number of steps in all"
+                "its networks took up to {taken} steps, and --max-steps {max_steps} is fewer: it is the number of \
+                 steps in all"
             ));
         }
         if max_steps > taken && keep != Keep::All {
             return Err(format!(
-                "it was made with --keep {}, so the weights from which to train on are not there. Start another run with \
-                 --max-steps {max_steps}",
+                "it was made with --keep {}, so the weights from which to train on are not there. Start another run \
+                 with --max-steps {max_steps}",
                 if keep == Keep::Converged { "converged" } else { "summary" }
             ));
         }
@@ -75,8 +77,8 @@ impl Run {
         }
         if let Some(whole) = shard_of {
             return Err(refused(format!(
-                "it is a shard of the seeds {}..{}, and the other shards would no longer fit it. Join them with sharpsweep \
-                 merge and extend the whole",
+                "it is a shard of the seeds {}..{}, and the other shards would no longer fit it. Join them with \
+                 sharpsweep merge and extend the whole",
                 whole.first,
                 whole.end()
             )));
@@ -90,8 +92,8 @@ impl Run {
         let version = env!("CARGO_PKG_VERSION");
         if then != version {
             return Err(refused(format!(
-                "sharpsweep {then} made it, and the numbers of {version} can be others. Extend it with {then}, or sweep again \
-                 elsewhere"
+                "sharpsweep {then} made it, and the numbers of {version} can be others. Extend it with {then}, or \
+                 sweep again elsewhere"
             )));
         }
         self.check_columns()?;

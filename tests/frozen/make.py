@@ -1,5 +1,5 @@
-"""Frozen values of other libraries for tests/statistics.rs: NumPy's quantiles, SciPy's Mann-Whitney U, scikit-learn's macro F1, and
-the paper's rule for duplicates in plain NumPy.
+"""Frozen values of other libraries for tests/statistics.rs: NumPy's quantiles, SciPy's Mann-Whitney U, scikit-learn's
+macro F1, and the paper's rule for duplicates in plain NumPy.
 
     python make.py        needs numpy, scipy, scikit-learn; writes statistics.json beside itself, with their versions
 
@@ -48,7 +48,10 @@ def mann_whitney_cases(rng):
         "apart": (rng.normal(size=60), 100 + rng.normal(size=90)),
         "one each": ([1.0], [2.0]),
         "very unequal sizes": (rng.normal(size=3), rng.normal(1, 1, 200)),
-        "infinite values and signed zeros": ([np.inf, 0.0, -0.0, 1.0, -np.inf, 2.0, 0.0], [-0.0, np.inf, 3.0, 0.5, 0.0]),
+        "infinite values and signed zeros": (
+            [np.inf, 0.0, -0.0, 1.0, -np.inf, 2.0, 0.0],
+            [-0.0, np.inf, 3.0, 0.5, 0.0],
+        ),
     }
     for name, (x, y) in columns.items():
         x, y = np.asarray(x, float), np.asarray(y, float)
@@ -71,7 +74,8 @@ def f1_cases(rng):
     }
     for name, (predictions, labels) in columns.items():
         score = f1_score(labels, predictions, average="macro", zero_division=0)
-        yield dict(name=name, predictions=[int(p) for p in predictions], labels=[int(q) for q in labels], macro_f1=float(score))
+        cases = dict(predictions=[int(p) for p in predictions], labels=[int(q) for q in labels])
+        yield dict(name=name, **cases, macro_f1=float(score))
 
 
 def duplicate_cases(rng):

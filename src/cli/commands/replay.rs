@@ -20,6 +20,7 @@ use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
 use crate::spec::{Spec, Work};
 use crate::watch::Watch;
+use clap::value_parser;
 
 /// Trains seeds again in f64 and records what changes on the way
 ///
@@ -34,7 +35,7 @@ pub(crate) struct Args {
     #[arg(value_name = "SEEDS", value_parser = parse_seed_list)]
     seeds: SeedList,
     /// Record every K steps; the start and the end are always recorded
-    #[arg(long, alias = "every", value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, alias = "every", value_name = "K", default_value_t = 1, value_parser = value_parser!(u32).range(1..))]
     record_every: u32,
     /// The directory to write to; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
@@ -103,8 +104,8 @@ impl Args {
         let folder = if is_several { format!("{dir}/seed-{}", seeds[0]) } else { dir.to_string() };
         let more = if is_several { " and the like of the others" } else { "" };
         print(&format!(
-            "{records} records in {dir}: numpy.load(\"{folder}/replay/lambda_sup.npy\"), the weights at each in theta_trajectory.npy; \
-             figure {folder}/replay.svg{more}"
+            "{records} records in {dir}: numpy.load(\"{folder}/replay/lambda_sup.npy\"), the weights at each in \
+             theta_trajectory.npy; figure {folder}/replay.svg{more}"
         ))
     }
 

@@ -40,8 +40,8 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
     let keys = Key::of_series(&names);
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
-    let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's SmoothReLU, GELU the exact \
-                   form y Φ(y) with the normal distribution function Φ. All axes are linear.";
+    let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's \
+        SmoothReLU, GELU the exact form y Φ(y) with the normal distribution function Φ. All axes are linear.";
     let mut figure = numbered(13, caption.into(), canvas)?.with_column("y", &y);
     for activation in Activation::ALL {
         for (_, suffix, _, curve) in curves {

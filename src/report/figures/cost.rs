@@ -125,9 +125,10 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = format!(
-        "Wall time per network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}}; they and \
-         the eigenvalues run in f64 lanes, Lanczos and the central differences in plain f64. Dashed: where the two exact routes to tr H^{{2}} \
-         cross. A curve lacks the sizes where its repeats would have taken more than {} s. All axes are logarithmic.",
+        "Wall time per network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give \
+         λ_{{sup}}; they and the eigenvalues run in f64 lanes, Lanczos and the central differences in plain f64. \
+         Dashed: where the two exact routes to tr H^{{2}} cross. A curve lacks the sizes where its repeats would have \
+         taken more than {} s. All axes are logarithmic.",
         bench.repeats, bench.budget
     );
     let name = format!("{}-m{inputs}", arrangement.name);
@@ -222,7 +223,8 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     canvas.legend(middle, 76.0, &sites.map(|(_, shape, name)| (Key::Marker { color: palette::INK, shape }, name)));
     let caption = format!(
         "Wall time per network and median distance from λ_{{1}} at {size}. Routes that bound λ_{{1}} end \
-         above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there. Both axes are logarithmic."
+         above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there. \
+         Both axes are logarithmic."
     );
     let figure = Figure::new("cost-against-error", TITLE, caption, canvas)?
         .with_column("microseconds", &found.iter().map(|f| f.1).collect::<Vec<_>>())

@@ -105,8 +105,8 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     canvas.place(panel);
     let below = sorted.partition_point(|&v| v <= threshold);
     let caption = format!(
-        "Distribution of λ_{{sup}} over {} networks, in {BINS} bins of equal width{}. The dashed line at {} parts {below} networks of \
-         low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{scales}",
+        "Distribution of λ_{{sup}} over {} networks, in {BINS} bins of equal width{}. The dashed line at {} parts \
+         {below} networks of low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{scales}",
         sorted.len(),
         if log { " on the logarithmic axis" } else { "" },
         number(threshold),
@@ -153,7 +153,8 @@ pub fn macro_f1_by_bound(
     if let Some(values) = few_values(&[low, high]) {
         let canvas = counts(&[low, high], &values, "macro F1 on the test samples")?;
         let caption = format!(
-            "Macro F1 on the test samples takes {} values: how many networks of each group have which. The x axis is linear. {}",
+            "Macro F1 on the test samples takes {} values: how many networks of each group have which. The x axis is \
+             linear. {}",
             values.len(),
             groups_caption(&[low, high], comparison)?
         );

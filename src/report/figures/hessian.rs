@@ -73,10 +73,10 @@ pub fn hessian_against_numeric(
         String::new()
     };
     let caption = format!(
-        "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central differences of the \
-         gradient, on one scale of colours, and (c) their difference, on its own. Both scales are logarithmic on either side of 0 and \
-         linear below {} of their end. Lines part the blocks of the hidden weights w and the output \
-         weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
+        "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central \
+         differences of the gradient, on one scale of colours, and (c) their difference, on its own. Both scales are \
+         logarithmic on either side of 0 and linear below {} of their end. Lines part the blocks of the hidden weights \
+         w and the output weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
         power_of_ten(-3)
     );
     let figure = numbered(8, caption, canvas)?;

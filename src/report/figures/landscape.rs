@@ -160,8 +160,8 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
 
     let mut caption = String::new();
     if with_decision {
-        caption += "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and the training \
-                    samples (circles class 0, triangles class 1). Bottom: ";
+        caption += "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and \
+            the training samples (circles class 0, triangles class 1). Bottom: ";
     }
     caption += "Loss L(θ* + a u_{k}) along the eigenvectors of the largest eigenvalues of the Hessian at θ*.";
     if !with_decision {

@@ -231,8 +231,8 @@ fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
         let same_end = (end - recorded).abs() <= 0.01 * recorded.abs();
         if !same_end {
             figure.caption += &format!(
-                " The replay of seed {} in float64 ends at λ_{{sup}} = {}, the run recorded {}: long descents of oscillating seeds \
-                 end where rounding takes them.",
+                " The replay of seed {} in float64 ends at λ_{{sup}} = {}, the run recorded {}: long descents of \
+                 oscillating seeds end where rounding takes them.",
                 replay.trajectory.seed,
                 number(end),
                 number(recorded)

@@ -147,8 +147,8 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
         n => format!("{n} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
     };
     let mut caption = format!(
-        "Upper bound λ_{{sup}} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{{1}} of the Hessian at each critical \
-         point. {verdict}"
+        "Upper bound λ_{{sup}} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{{1}} of the Hessian at \
+         each critical point. {verdict}"
     );
     for (group, points) in groups.iter().zip(&points) {
         let ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
@@ -198,8 +198,8 @@ pub fn sharpness_against_macro_f1(
     let found = format!("Spearman ρ = {rho}, p = {p}, n = {pairs}");
     canvas.text(area.left + area.width / 2.0, 18.0, &found, TEXT_SIZE, TextAnchor::Middle);
     let caption = format!(
-        "Sharpness {symbol} against the macro F1 on the test samples, for {pairs} networks. Spearman's rank correlation ρ = {rho}, \
-         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{scales}{}{}",
+        "Sharpness {symbol} against the macro F1 on the test samples, for {pairs} networks. Spearman's rank \
+         correlation ρ = {rho}, two-sided p = {p} (Student's t with n − 2 degrees of freedom).{scales}{}{}",
         thinning_note(drawn, points.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
@@ -300,7 +300,8 @@ pub fn bound_against_weight_norms(
         canvas.place(panel);
     }
     let caption = format!(
-        "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks. All axes are logarithmic.{}{}{}",
+        "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} \
+         networks. All axes are logarithmic.{}{}{}",
         points[0].len(),
         unplaced_note(&points, &placed),
         thinning_note(drawn, count(&placed)),
@@ -351,8 +352,9 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
         left += width + 14.0;
     }
     let caption = format!(
-        "λ_{{sup}} against the squared Frobenius norm of the hidden layer's Gram matrix R^{{⊤}}R of {} networks: (a) all, (b) the \
-         frame of (a) enlarged, which holds the {} networks with λ_{{sup}} up to its 90 % quantile, {}. All axes are linear.{}{}",
+        "λ_{{sup}} against the squared Frobenius norm of the hidden layer's Gram matrix R^{{⊤}}R of {} networks: (a) \
+         all, (b) the frame of (a) enlarged, which holds the {} networks with λ_{{sup}} up to its 90 % quantile, {}. \
+         All axes are linear.{}{}",
         points.len(),
         close.len(),
         number(enlarged_to),

@@ -73,7 +73,8 @@ pub fn training_of_sharpest_and_flattest(sharpest: &Trajectory, flattest: &Traje
 pub fn training_of_seed(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     let canvas = draw("The replay", &[trajectory], &[""], true)?;
     let caption = format!(
-        "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of seed {}{}. {SCALES}",
+        "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of seed \
+         {}{}. {SCALES}",
         trajectory.seed,
         end_of(trajectory)
     );
@@ -82,8 +83,9 @@ pub fn training_of_seed(trajectory: &Trajectory) -> Result<Figure, FigureError> 
 }
 
 /// How to read the trajectories.
-const SCALES: &str = "All axes are logarithmic, that of the steps t by t + 1. Dotted: 2/η, above which gradient descent of step size η moves away \
-                      along the direction of largest curvature. Where records are far apart a dot marks each.";
+const SCALES: &str = "All axes are logarithmic, that of the steps t by t + 1. Dotted: 2/η, above which gradient \
+    descent of step size η moves away along the direction of largest curvature. Where records are far apart a dot \
+    marks each.";
 
 fn end_of(trajectory: &Trajectory) -> String {
     let (Some(steps), Some(&sup), Some(&max)) =

@@ -188,9 +188,9 @@ pub fn published_against_here(draws: &[DataDraw]) -> Table {
             .map(Into::into)
             .into(),
         rows: numbers.chain(tests).collect(),
-        note: "The paper's draw of the data is not published: a number agrees if it lies within the spread of the draws, and a test \
-               if some draw comes out as published and not more of them come out significant the other way. The step size is \
-               fitted (0.1); the paper does not state it. Tests are two-sided Mann–Whitney U."
+        note: "The paper's draw of the data is not published: a number agrees if it lies within the spread of the \
+            draws, and a test if some draw comes out as published and not more of them come out significant the other \
+            way. The step size is fitted (0.1); the paper does not state it. Tests are two-sided Mann–Whitney U."
             .into(),
     }
 }

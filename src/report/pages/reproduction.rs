@@ -64,8 +64,8 @@ pub fn report_of_reproduction(
     Report {
         title: "The paper's experiment, published against here".into(),
         summary: format!(
-            "{} On the same data with N = {}: {} of {} converged{} The figures show this draw; unless the caption says otherwise \
-             they are at N = {}.",
+            "{} On the same data with N = {}: {} of {} converged{} The figures show this draw; unless the caption says \
+             otherwise they are at N = {}.",
             summary(narrow),
             wide.spec.hidden,
             wide.converged,
