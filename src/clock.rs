@@ -2,4 +2,4 @@
 //! as a browser, needs changes only here.
 
 pub(crate) use std::thread::sleep as pause;
-pub(crate) use std::time::Instant;
+pub(crate) use std::time::{Instant, SystemTime, UNIX_EPOCH};

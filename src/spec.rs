@@ -77,28 +77,30 @@ pub enum Keep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seeds {
     /// The first seed.
-    pub first_seed: u64,
-    /// How many there are.
-    pub seeds: u64,
+    #[serde(rename = "first_seed")]
+    pub first: u64,
+    /// S, how many there are.
+    #[serde(rename = "seeds")]
+    pub count: u64,
 }
 
 impl Seeds {
     /// The seeds of `range`.
     pub fn new(range: &Range<u64>) -> Self {
-        Self { first_seed: range.start, seeds: range.end.saturating_sub(range.start) }
+        Self { first: range.start, count: range.end.saturating_sub(range.start) }
     }
 
     /// The seed after the last one.
     pub fn end(self) -> u64 {
-        self.first_seed.saturating_add(self.seeds)
+        self.first.saturating_add(self.count)
     }
 
     /// Part `part` (from 1) of these seeds, divided in order into `parts` ranges whose lengths differ by at most one;
     /// `None` if there is no such part or it would be empty.
     pub fn part(self, part: u64, parts: u64) -> Option<Range<u64>> {
         let bound = |part: u64| {
-            let seeds = u128::from(self.seeds) * u128::from(part) / u128::from(parts.max(1));
-            self.first_seed + u64::try_from(seeds).unwrap_or(self.seeds)
+            let seeds = u128::from(self.count) * u128::from(part) / u128::from(parts.max(1));
+            self.first + u64::try_from(seeds).unwrap_or(self.count)
         };
         let range = bound(part.checked_sub(1)?)..bound(part.min(parts));
         (part <= parts && !range.is_empty()).then_some(range)
@@ -109,12 +111,11 @@ impl Seeds {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Work {
-    /// Networks trained from random seeds; row k of every column is seed `first_seed` + k.
+    /// Networks trained from random seeds; row k of every column is the k-th seed.
     Sweep {
-        /// The seed of row 0.
-        first_seed: u64,
-        /// S, the number of seeds.
-        seeds: u64,
+        /// The seeds.
+        #[serde(flatten)]
+        seeds: Seeds,
         /// The seeds that these are a shard of; `None` for a run that is not a shard.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shard_of: Option<Seeds>,
@@ -333,7 +334,7 @@ impl Spec {
     /// The seed of row 0; 0 for networks from a file.
     pub fn first_seed(&self) -> u64 {
         match self.work {
-            Work::Sweep { first_seed, .. } => first_seed,
+            Work::Sweep { seeds, .. } => seeds.first,
             Work::Evaluate { .. } => 0,
         }
     }
@@ -341,7 +342,7 @@ impl Spec {
     /// S, the number of networks and of rows in every column.
     pub fn rows(&self) -> u64 {
         match self.work {
-            Work::Sweep { seeds, .. } => seeds,
+            Work::Sweep { seeds, .. } => seeds.count,
             Work::Evaluate { networks, .. } => networks,
         }
     }
@@ -350,14 +351,12 @@ impl Spec {
 impl Work {
     /// Training of the seeds in `range`.
     pub fn sweep(range: Range<u64>, descent: Descent) -> Self {
-        let Seeds { first_seed, seeds } = Seeds::new(&range);
-        Self::Sweep { first_seed, seeds, shard_of: None, descent }
+        Self::Sweep { seeds: Seeds::new(&range), shard_of: None, descent }
     }
 
     /// Training of the seeds in `range`, a shard of `whole`.
     pub fn shard(range: Range<u64>, whole: Seeds, descent: Descent) -> Self {
-        let Seeds { first_seed, seeds } = Seeds::new(&range);
-        Self::Sweep { first_seed, seeds, shard_of: Some(whole), descent }
+        Self::Sweep { seeds: Seeds::new(&range), shard_of: Some(whole), descent }
     }
 
     /// Whether a rule decides which networks converged.
@@ -373,9 +372,9 @@ impl Work {
             Err(SpecError::Value { what, value: value.to_string(), must: "finite and greater than 0" })
         };
         let (rows, tolerance) = match self {
-            Self::Sweep { first_seed, seeds, descent, .. } => {
-                if first_seed.checked_add(*seeds).is_none() {
-                    let value = format!("{first_seed} + {seeds}");
+            Self::Sweep { seeds: Seeds { first, count }, descent, .. } => {
+                if first.checked_add(*count).is_none() {
+                    let value = format!("{first} + {count}");
                     return Err(SpecError::Value { what: "the end of the seeds", value, must: "below 2^64" });
                 }
                 positive("the step size", descent.step_size)?;
@@ -385,7 +384,7 @@ impl Work {
                     let must = "at least 1.9721523e-31, since below it float32 has too few numbers for initial weights";
                     return Err(SpecError::Value { what: "the initial range", value, must });
                 }
-                (*seeds, Some(descent.tolerance))
+                (*count, Some(descent.tolerance))
             }
             Self::Evaluate { networks, tolerance, .. } => (*networks, *tolerance),
         };
@@ -426,7 +425,7 @@ mod tests {
         assert!(sweep(3, descent, 1).is_ok());
         assert!(message(sweep(0, descent, 1)).contains("hidden units"));
         assert!(message(sweep(3, descent, 0)).contains("number of networks"));
-        let beyond = Work::Sweep { first_seed: u64::MAX, seeds: 2, shard_of: None, descent };
+        let beyond = Work::Sweep { seeds: super::Seeds { first: u64::MAX, count: 2 }, shard_of: None, descent };
         let (train, test) = appendix_c_data(50, 0).unwrap();
         let beyond = Experiment::new(beyond, 3, Activation::Sigmoid, train, Some(test));
         assert!(message(beyond).contains("end of the seeds"));
@@ -460,15 +459,15 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_range_cover_it_in_order_and_differ_by_one_seed() {
-        for (first_seed, seeds, parts) in [(0, 10, 3), (7, 1000, 8), (0, 8, 8), (5, u64::MAX - 5, 3), (3, 1, 1)] {
-            let whole = super::Seeds { first_seed, seeds };
+        for (first, count, parts) in [(0, 10, 3), (7, 1000, 8), (0, 8, 8), (5, u64::MAX - 5, 3), (3, 1, 1)] {
+            let whole = super::Seeds { first, count };
             let ranges: Vec<_> = (1..=parts).map(|part| whole.part(part, parts).unwrap()).collect();
-            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (first_seed, whole.end()));
+            assert_eq!((ranges[0].start, ranges[ranges.len() - 1].end), (first, whole.end()));
             assert!(ranges.windows(2).all(|pair| pair[0].end == pair[1].start), "{ranges:?}");
             let lengths = ranges.iter().map(|range| range.end - range.start);
             assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1, "{ranges:?}");
         }
-        let few = super::Seeds { first_seed: 0, seeds: 2 };
+        let few = super::Seeds { first: 0, count: 2 };
         assert_eq!((few.part(0, 2), few.part(3, 2), few.part(1, 3), few.part(3, 3)), (None, None, None, Some(1..2)));
     }
 

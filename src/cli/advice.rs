@@ -75,13 +75,13 @@ pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
 
 /// Says what may be wrong if most networks of the finished sweep `run` did not converge, or converged to a constant.
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
-    let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
+    let Work::Sweep { seeds, descent, .. } = run.manifest().spec.work else { return Ok(()) };
     let counts = run.outcome()?;
     name_constant_predictions(run, &experiment.problem, counts.converged)?;
     if 2 * counts.converged >= run.manifest().spec.rows() {
         return Ok(());
     }
-    name_step_size(run, &experiment.problem, &descent, first_seed, counts)
+    name_step_size(run, &experiment.problem, &descent, seeds.first, counts)
 }
 
 /// Says if most of the `converged` networks do no better than a constant prediction.

@@ -49,7 +49,7 @@ impl Extender<'_> {
                 if choice.is_none() {
                     choice = Some(self.engine.choose_as(&run.manifest().engine)?);
                 }
-                // What one of them refuses is said before the first is worked on.
+                // If one of them cannot be extended, none is.
                 if let Some(choice) = &choice {
                     engine_for(run, &experiment, choice)?;
                 }

@@ -61,7 +61,7 @@ impl RunSetup<'_> {
         match finished {
             Ok(Some(manifest)) => {
                 let run = Run::open(&dir)?;
-                // What is summed up must be what was computed here.
+                // The summary must be of the run that was computed here.
                 if *run.manifest() == manifest { Ok(run) } else { Err(RunError::Replaced(dir).into()) }
             }
             Ok(None) => Err(interruption::failure()),

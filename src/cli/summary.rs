@@ -230,7 +230,7 @@ fn ends(work: &Work, outcome: &StatusCounts) -> String {
 /// One line on what was run.
 fn describe(spec: &Spec) -> String {
     let what = match &spec.work {
-        Work::Sweep { first_seed, seeds, .. } => format!("{seeds} seeds from {first_seed}"),
+        Work::Sweep { seeds, .. } => format!("{} seeds from {}", seeds.count, seeds.first),
         Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
     };
     let data = match &spec.data.source {

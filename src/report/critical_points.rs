@@ -183,7 +183,7 @@ impl CriticalPoints {
     /// The seed of the critical point at position `k` of `rows`, for networks that were trained here.
     pub fn seed(&self, k: usize) -> Option<u64> {
         match self.spec.work {
-            Work::Sweep { first_seed, .. } => Some(first_seed + self.rows[k] as u64),
+            Work::Sweep { seeds, .. } => Some(seeds.first + self.rows[k] as u64),
             Work::Evaluate { .. } => None,
         }
     }

@@ -59,10 +59,7 @@ impl Earlier {
 
     /// Fails unless every row is that of its seed and ended as a network can that takes at most `most` steps.
     fn check(&self, run: &Run, seed: usize, most: u32) -> Result<(), RunError> {
-        let first_seed = match run.manifest().spec.work {
-            Work::Sweep { first_seed, .. } => first_seed,
-            Work::Evaluate { .. } => 0,
-        };
+        let first_seed = run.manifest().spec.first_seed();
         for rows in blocks(&(0..self.rows)) {
             let [seeds, status, steps] = [seed, self.status, self.steps].map(|column| self.values(column, &rows));
             let (Values::Uint64(seeds), Values::Uint8(status), Values::Uint32(steps)) = (seeds?, status?, steps?)

@@ -252,7 +252,11 @@ fn is_within(shorter: &Manifest, longer: &Manifest) -> bool {
         return false;
     };
     let rest = Spec { work: longer.spec.work.clone(), ..shorter.spec.clone() };
-    shorter.state == State::Finished && rest == longer.spec && a <= b && then.max_steps <= now.max_steps
+    shorter.state == State::Finished
+        && rest == longer.spec
+        && a.first == b.first
+        && a.count <= b.count
+        && then.max_steps <= now.max_steps
 }
 
 /// The folder in which the run `dir` is extended.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::differences::differences;
 use super::layout::{self, FORMAT, MANIFEST};
 use super::{RunError, StatusCounts};
+use crate::clock::{SystemTime, UNIX_EPOCH};
 use crate::engine::Description;
 use crate::records::Column;
 use crate::spec::{Seeds, Spec};
@@ -179,9 +180,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
-    use super::utc;
+    use super::{Duration, UNIX_EPOCH, utc};
 
     #[test]
     fn a_clock_that_is_wrong_stops_no_run() {

@@ -73,11 +73,11 @@ impl Parts {
             } else {
                 unfinished.push(dir.display().to_string());
             }
-            let Work::Sweep { first_seed, seeds, shard_of: whole, .. } = run.manifest().spec.work else {
+            let Work::Sweep { seeds, shard_of: whole, .. } = run.manifest().spec.work else {
                 return Err(RunError::NoSweep(dir.clone()));
             };
             shard_of = shard_of.or(whole);
-            runs.push((Seeds { first_seed, seeds }, run));
+            runs.push((seeds, run));
         }
         if !unfinished.is_empty() {
             return Err(RunError::Unfinished(unfinished));
@@ -86,11 +86,11 @@ impl Parts {
         for (_, other) in others {
             check_alike(first, other, mixed)?;
         }
-        runs.sort_by_key(|(seeds, _)| (seeds.first_seed, seeds.seeds));
+        runs.sort_by_key(|(seeds, _)| (seeds.first, seeds.count));
         let whole = shard_of.unwrap_or_else(|| {
-            let first_seed = runs[0].0.first_seed;
-            let end = runs.iter().map(|(seeds, _)| seeds.end()).max().unwrap_or(first_seed);
-            Seeds { first_seed, seeds: end - first_seed }
+            let first = runs[0].0.first;
+            let end = runs.iter().map(|(seeds, _)| seeds.end()).max().unwrap_or(first);
+            Seeds::new(&(first..end))
         });
         check_cover(&runs, whole)?;
         Ok(Self { runs, whole })
@@ -98,7 +98,7 @@ impl Parts {
 
     /// Rows and columns of the joined run.
     fn size(&self) -> (u64, &[Column]) {
-        (self.whole.seeds, &self.runs[0].1.manifest().columns)
+        (self.whole.count, &self.runs[0].1.manifest().columns)
     }
 
     /// Writes the joined run into the empty folder `dir`.
@@ -106,15 +106,15 @@ impl Parts {
         let Self { runs, whole } = self;
         let first = &runs[0].1;
         let mut experiment = first.experiment()?;
-        if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut experiment.spec.work {
-            (*first_seed, *seeds, *shard_of) = (whole.first_seed, whole.seeds, None);
+        if let Work::Sweep { seeds, shard_of, .. } = &mut experiment.spec.work {
+            (*seeds, *shard_of) = (whole, None);
         }
         let parts: Vec<MergedPart> = runs.iter().flat_map(|(seeds, run)| parts_of(*seeds, run.manifest())).collect();
         let engine = joined(parts.iter().map(|part| &part.engine));
         let columns = first.manifest().columns.clone();
         let mut writer = RunWriter::build(dir, &experiment, engine, columns)?;
         for (seeds, run) in &runs {
-            writer.copy(seeds.first_seed - whole.first_seed, run, stop)?;
+            writer.copy(seeds.first - whole.first, run, stop)?;
         }
         let started = runs.iter().map(|(_, run)| run.manifest().started.clone()).min();
         writer.finish_as(|manifest| {
@@ -245,9 +245,9 @@ fn option(field: &str) -> String {
 /// A spec without what may differ between parts: which seeds of the whole they have, and where their data lay.
 fn but_for_seeds(spec: &Spec) -> Spec {
     let mut spec = spec.clone();
-    if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut spec.work {
+    if let Work::Sweep { seeds, shard_of, .. } = &mut spec.work {
         // Runs that are no shards are parts of the seeds that they cover together.
-        (*first_seed, *seeds) = shard_of.map_or((0, 0), |whole| (whole.first_seed, whole.seeds));
+        *seeds = shard_of.unwrap_or(Seeds::new(&(0..0)));
     }
     // The hash distinguishes data; the same file may have another path elsewhere.
     for data in std::iter::once(&mut spec.data).chain(&mut spec.test) {
@@ -262,20 +262,20 @@ fn but_for_seeds(spec: &Spec) -> Spec {
 /// Fails unless `runs`, in seed order, hold every seed of `whole` once.
 fn check_cover(runs: &[(Seeds, Run)], whole: Seeds) -> Result<(), RunError> {
     let mut problems = Vec::new();
-    let mut next = whole.first_seed;
+    let mut next = whole.first;
     let mut last: Option<&Run> = None;
     for (seeds, run) in runs {
-        if seeds.first_seed < whole.first_seed || seeds.end() > whole.end() {
-            let (first, end) = (seeds.first_seed, seeds.end());
+        if seeds.first < whole.first || seeds.end() > whole.end() {
+            let (first, end) = (seeds.first, seeds.end());
             problems.push(format!("{} holds {first}..{end}, which are not all among them", run.dir().display()));
         }
-        if seeds.first_seed > next {
-            problems.push(format!("seeds {next}..{} are in none of them", seeds.first_seed));
+        if seeds.first > next {
+            problems.push(format!("seeds {next}..{} are in none of them", seeds.first));
         }
-        if let Some(last) = last.filter(|_| seeds.first_seed < next) {
+        if let Some(last) = last.filter(|_| seeds.first < next) {
             let end = next.min(seeds.end());
             let (a, b) = (last.dir().display(), run.dir().display());
-            problems.push(format!("seeds {}..{end} are in both {a} and {b}", seeds.first_seed));
+            problems.push(format!("seeds {}..{end} are in both {a} and {b}", seeds.first));
         }
         if seeds.end() > next {
             next = seeds.end();
@@ -285,5 +285,5 @@ fn check_cover(runs: &[(Seeds, Run)], whole: Seeds) -> Result<(), RunError> {
     if next < whole.end() {
         problems.push(format!("seeds {next}..{} are in none of them", whole.end()));
     }
-    if problems.is_empty() { Ok(()) } else { Err(RunError::Seeds { whole: whole.first_seed..whole.end(), problems }) }
+    if problems.is_empty() { Ok(()) } else { Err(RunError::Seeds { whole: whole.first..whole.end(), problems }) }
 }

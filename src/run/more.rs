@@ -20,7 +20,7 @@ impl More {
     /// The seeds of a run that has the seeds `now`; the error says why there cannot be more of them.
     fn seeds(&self, now: Seeds) -> Result<Seeds, String> {
         let Some(wanted) = &self.seeds else { return Ok(now) };
-        let (first, end) = (now.first_seed, now.end());
+        let (first, end) = (now.first, now.end());
         if wanted.start != first {
             return Err(format!(
                 "it holds the seeds {first}..{end}, and seeds {}..{} do not begin where it begins: give --seeds {first}..END",
@@ -65,7 +65,7 @@ impl Run {
     pub fn extended(&self, more: &More) -> Result<Option<Experiment>, RunError> {
         let refused = |reason: String| RunError::NoExtension { dir: self.dir().to_owned(), reason };
         let Manifest { spec, state, version: then, .. } = self.manifest();
-        let Work::Sweep { first_seed, seeds, shard_of, descent } = spec.work else {
+        let Work::Sweep { seeds, shard_of, descent } = spec.work else {
             return Err(refused("its networks came from a file: evaluate a file with more of them".into()));
         };
         if *state != State::Finished {
@@ -76,11 +76,11 @@ impl Run {
             return Err(refused(format!(
                 "it is a shard of the seeds {}..{}, and the other shards would no longer fit it. Join them with sharpsweep \
                  merge and extend the whole",
-                whole.first_seed,
+                whole.first,
                 whole.end()
             )));
         }
-        let now = (Seeds { first_seed, seeds }, descent);
+        let now = (seeds, descent);
         let extended = (more.seeds(now.0).map_err(refused)?, more.descent(descent, spec.keep).map_err(refused)?);
         self.check_complete()?;
         if extended == now {
@@ -95,8 +95,8 @@ impl Run {
         }
         self.check_columns()?;
         let mut experiment = self.experiment()?;
-        let (Seeds { first_seed, seeds }, descent) = extended;
-        experiment.spec.work = Work::Sweep { first_seed, seeds, shard_of: None, descent };
+        let (seeds, descent) = extended;
+        experiment.spec.work = Work::Sweep { seeds, shard_of: None, descent };
         Ok(Some(experiment))
     }
 }

@@ -163,7 +163,7 @@ impl Run {
     /// As [`Self::floats`], and for a column that is not one number per row.
     pub fn each_value(&self, name: &str, over: Population, take: &mut dyn FnMut(f64)) -> Result<(), RunError> {
         let &Column { width: None, dtype: dtype @ (Dtype::Float64 | Dtype::Uint32), .. } = self.column(name)? else {
-            return Err(self.damaged(name, "the column does not hold one f64 or u32 a row".into()));
+            return Err(self.damaged(name, "the column does not hold one f64 or u32 per row".into()));
         };
         let (values, status) = (self.open_column(name)?, self.open_column("status")?);
         self.each_block(|rows| {
@@ -181,7 +181,7 @@ impl Run {
     pub fn each_row(&self, names: &[&str], take: &mut dyn FnMut(&[f64])) -> Result<(), RunError> {
         let open = |&name: &&str| match self.column(name)? {
             Column { width: None, dtype: Dtype::Float64, .. } => self.open_column(name),
-            _ => Err(self.damaged(name, "the column does not hold one f64 a row".into())),
+            _ => Err(self.damaged(name, "the column does not hold one f64 per row".into())),
         };
         let files = names.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let mut values = vec![0.0; names.len()];

@@ -61,19 +61,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut output = Output::new(&self.out)?;
-        let budget = Duration::try_from_secs_f64(self.budget)
-            .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;
-        for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
-            if sizes.contains(&0) {
-                return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
-            }
-            check_distinct(option, sizes)?;
-        }
-        check_distinct("--routes", &self.routes)?;
-        check_distinct("--on", &self.on)?;
-        for size in self.sizes() {
-            size.check().map_err(|error| Failure::Usage(anyhow!("{size}: {error}")))?;
-        }
+        let budget = self.check()?;
         let adapter = self.adapter()?;
         let all = [Site::Reference, Site::Cpu, Site::Gpu];
         let mut sites = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
@@ -99,6 +87,27 @@ impl Args {
         }
         drop(watched);
         self.draw(&bench, &mut output)
+    }
+
+    /// Checks the arguments, before any work; the budget.
+    fn check(&self) -> Result<Duration, Failure> {
+        let budget = Duration::try_from_secs_f64(self.budget)
+            .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;
+        for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
+            if sizes.contains(&0) {
+                return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
+            }
+            check_distinct(option, sizes)?;
+        }
+        check_distinct("--routes", &self.routes)?;
+        check_distinct("--on", &self.on)?;
+        for size in self.sizes() {
+            size.check().map_err(|error| {
+                let Size { hidden, samples, inputs } = size;
+                Failure::Usage(anyhow!("N = {hidden}, I = {samples}, M = {inputs}: {error}"))
+            })?;
+        }
+        Ok(budget)
     }
 
     /// The adapter to measure: the given one, or the best one.

@@ -32,8 +32,8 @@ const COLUMN: &str = "duplicate_of";
 /// when they were trained further. It does not look for other weights that happen to give the same outputs.
 ///
 /// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they stand are the
-/// same. Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the
-/// output says so with the error that this leaves. The neighbours are exact either way.
+/// same. Up to 100,000 networks, mean and std are those of all pairs; beyond that, those of 16,777,216 sampled pairs, and the
+/// output says so, with the error of the threshold. The neighbours are exact either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory
@@ -49,10 +49,10 @@ pub(crate) struct Args {
 /// When two networks are the same.
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
 enum By {
-    /// Equal but for what keeps the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
+    /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
     #[default]
     Symmetry,
-    /// Equal but for what keeps the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any map (linear)
+    /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any map (linear)
     Function,
     /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
     Distance,

@@ -11,7 +11,8 @@ use crate::cli::failure::Failure;
 use crate::cli::place::placed;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::{print, print_json};
-use crate::engine::Status;
+use crate::engine::{Descent, Status};
+use crate::model::Problem;
 use crate::reference::{check_spectra, check_terms};
 use crate::replay::{Replay, replay_with};
 use crate::report::training_of_seed;
@@ -67,40 +68,15 @@ impl Args {
         check_spectra(problem.network.shape)?;
         self.check_room(problem.network.parameters(), gradient_descent.max_steps)?;
 
-        let watched = Watched::start("steps");
-        let (max_steps, several) = (gradient_descent.max_steps, seeds.len() > 1);
-        let (done, all) = (AtomicU64::new(0), u64::from(max_steps).saturating_mul(seeds.len() as u64));
-        let replays: Vec<Replay> = seeds
-            .par_iter()
-            .map(|&seed| {
-                let mut before = 0;
-                let mut count = |taken: u32| {
-                    let now = u64::from(taken - before);
-                    before = taken;
-                    watched.at("steps", done.fetch_add(now, Ordering::Relaxed) + now, all);
-                };
-                let replay = replay_with(problem, &gradient_descent, seed, |taken| {
-                    count(taken);
-                    taken.saturating_add(self.record_every)
-                });
-                // Steps that it did not need count as done, too.
-                count(max_steps);
-                replay
-            })
-            .collect();
-        drop(watched);
-
+        let replays = self.replays(problem, &gradient_descent);
+        let is_several = seeds.len() > 1;
         let mut files = Vec::new();
         let mut summaries = Vec::new();
         for (replay, experiment) in replays.iter().zip(&experiments) {
-            let folder = if several { format!("seed-{}/", replay.trajectory.seed) } else { String::new() };
-            let mut figure = training_of_seed(&replay.trajectory)?;
-            figure.data.push(("theta".into(), ndarray::Array1::from(replay.theta.clone()).into_dyn()));
-            figure.data.push(("theta_trajectory".into(), replay.theta_trajectory.clone().into_dyn()));
-            files.extend(figure.files()?.into_iter().map(|(name, content)| (format!("{folder}{name}"), content)));
+            let folder = if is_several { format!("seed-{}/", replay.trajectory.seed) } else { String::new() };
             let summary = self.summary(replay, &experiment.spec);
-            let text = serde_json::to_string_pretty(&summary)?;
-            files.push((format!("{folder}replay.json"), format!("{text}\n").into_bytes()));
+            let of_seed = files_of(replay, &summary)?;
+            files.extend(of_seed.into_iter().map(|(name, content)| (format!("{folder}{name}"), content)));
             summaries.push(summary);
         }
         let name = if let [seed] = seeds[..] { format!("replay-{seed}") } else { "replays".into() };
@@ -123,12 +99,35 @@ impl Args {
             print(&one_line(replay))?;
         }
         let (records, dir) = (replays.iter().map(|replay| replay.trajectory.steps.len()).sum::<usize>(), dir.display());
-        let folder = if several { format!("{dir}/seed-{}", seeds[0]) } else { dir.to_string() };
-        let more = if several { " and the like of the others" } else { "" };
+        let folder = if is_several { format!("{dir}/seed-{}", seeds[0]) } else { dir.to_string() };
+        let more = if is_several { " and the like of the others" } else { "" };
         print(&format!(
             "{records} records in {dir}: numpy.load(\"{folder}/replay/lambda_sup.npy\"), the weights at each in theta_trajectory.npy; \
              figure {folder}/replay.svg{more}"
         ))
+    }
+
+    /// Trains every seed.
+    fn replays(&self, problem: &Problem, descent: &Descent) -> Vec<Replay> {
+        let watched = Watched::start("steps");
+        let seeds = &self.seeds.0;
+        let (done, all) = (AtomicU64::new(0), u64::from(descent.max_steps).saturating_mul(seeds.len() as u64));
+        let replay = |&seed: &u64| {
+            let mut before = 0;
+            let mut count = |taken: u32| {
+                let now = u64::from(taken - before);
+                before = taken;
+                watched.at("steps", done.fetch_add(now, Ordering::Relaxed) + now, all);
+            };
+            let replay = replay_with(problem, descent, seed, |taken| {
+                count(taken);
+                taken.saturating_add(self.record_every)
+            });
+            // Steps that it did not need count as done, too.
+            count(descent.max_steps);
+            replay
+        };
+        seeds.par_iter().map(replay).collect()
     }
 
     /// Fails unless the records, and their copy on the way to the disk, fit into memory.
@@ -156,6 +155,16 @@ impl Args {
             "spec": spec,
         })
     }
+}
+
+/// The files of one seed: the figure with its numbers, the weights, and `summary`.
+fn files_of(replay: &Replay, summary: &Value) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let mut figure = training_of_seed(&replay.trajectory)?;
+    figure.data.push(("theta".into(), ndarray::Array1::from(replay.theta.clone()).into_dyn()));
+    figure.data.push(("theta_trajectory".into(), replay.theta_trajectory.clone().into_dyn()));
+    let mut files = figure.files()?;
+    files.push(("replay.json".into(), format!("{}\n", serde_json::to_string_pretty(summary)?).into_bytes()));
+    Ok(files)
 }
 
 fn last(values: &[f64]) -> f64 {

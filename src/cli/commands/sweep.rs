@@ -150,7 +150,7 @@ impl Args {
         whole.part(part, parts).ok_or_else(|| {
             Failure::Usage(anyhow!(
                 "{} seeds cannot be cut into {parts} parts: part {part} would hold none",
-                whole.seeds
+                whole.count
             ))
         })
     }

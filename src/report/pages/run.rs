@@ -59,7 +59,8 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
     let Spec { work, hidden, activation, data, .. } = &points.spec;
     let what = match work {
         Work::Sweep { seeds, descent, .. } => format!(
-            "{seeds} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
+            "{} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
+            seeds.count,
             descent.max_steps,
             descent.step_size,
             range = descent.init_range
