@@ -330,7 +330,8 @@ pub trait Engine: Send {
     /// The fewest networks that keep the whole engine busy: fewer take just as long in one call.
     fn smallest_batch(&self) -> usize;
 
-    /// How long the device has worked since its clock was started, by that clock and without transfers; `None` without a clock.
+    /// How long the device has worked since its clock was started, by that clock and without transfers; `None` without
+    /// a clock.
     fn device_time(&self) -> Option<Duration> {
         None
     }

@@ -143,8 +143,8 @@ fn a_full_disk_is_no_loss() {
     // If it is too small from the start, the sweep is refused; later, something else takes the room that there was.
     let script = format!(
         "mkdir small; mount -t tmpfs -o size=700k none small; {binary} {sweep} && exit 9; test -z \"$(ls -A small)\"; \
-         mount -o remount,size=64m small; {binary} {sweep} & until [ -e small/run/journal ]; do :; done; kill -STOP $!; \
-         mount -o remount,size=700k small; kill -CONT $!; wait $! && exit 9; mount -o remount,size=64m small; \
+         mount -o remount,size=64m small; {binary} {sweep} & until [ -e small/run/journal ]; do :; done; \
+         kill -STOP $!; mount -o remount,size=700k small; kill -CONT $!; wait $! && exit 9; mount -o remount,size=64m small; \
          {binary} resume small/run; cp -r small/run run",
         sweep = sweep_to("small/run").join(" ")
     );

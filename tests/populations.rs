@@ -132,8 +132,8 @@ fn a_table_of_an_older_version_stays_and_is_called_so() {
     let args = ["sweep", "--backend", "cpu", "--seeds", "4", "--max-steps", "3", "--hidden", "2,3", "--out", "grid"];
     succeed(dir.path(), &args);
     let path = dir.path().join("grid/table.csv");
-    let old = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,lambda_sup_90,\
-               macro_f1_50\nsigmoid-n2-eta0.1,sigmoid,2,0.1,4,0,4,0,1.5,2.5,3.5,0.9\n";
+    let old = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,\
+               lambda_sup_90,macro_f1_50\nsigmoid-n2-eta0.1,sigmoid,2,0.1,4,0,4,0,1.5,2.5,3.5,0.9\n";
     std::fs::write(&path, old).unwrap();
     let stderr = String::from_utf8(succeed(dir.path(), &["resume", "grid"]).stderr).unwrap();
     assert!(stderr.contains("table.csv was left by an older version") && stderr.contains("stays as it is"), "{stderr}");

@@ -362,7 +362,8 @@ fn the_report_opens_in_a_browser_with_every_figure_and_nothing_is_cut() {
 /// The negative control of the check above: it finds each fault in a page that has it.
 #[test]
 fn the_browser_check_sees_a_broken_figure_a_wide_page_what_is_cut_and_a_console_error() {
-    let faulty = r#"<figure id="broken"><img src="data:image/svg+xml;base64,AAAA"></figure><div style="width:600px">wide</div>
+    let faulty = r#"<figure id="broken"><img src="data:image/svg+xml;base64,AAAA"></figure>
+        <div style="width:600px">wide</div>
         <div style="overflow-x:auto"><p style="width:900px">hidden without a cue</p></div>
         <script>console.error("an error")</script>"#;
     let Some(seen) = open_in_browser(faulty, PHONE) else { return };

@@ -64,7 +64,8 @@ const SCRIPT: &str = r#"onload = () => {
   const cut = [];
   for (const element of page.body.querySelectorAll("*")) {
     const name = element.tagName.toLowerCase() + " " + element.textContent.trim().slice(0, 40);
-    if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0 && style(element).display !== "inline") {
+    const wide = element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 0;
+    if (wide && style(element).display !== "inline") {
       if (!(scrolls(element) && shows(element))) cut.push("overflows: " + name);
     }
     let around = element.parentElement;
@@ -90,7 +91,7 @@ fn run_chromium(directory: &Path, page: &Path) -> std::process::Output {
         }
     }
     panic!(
-        "no chromium to open the report in: install one (Debian: apt-get install chromium), or set SHARPSWEEP_SKIP_BROWSER=1 to \
-         skip this check"
+        "no chromium to open the report in: install one (Debian: apt-get install chromium), or set \
+         SHARPSWEEP_SKIP_BROWSER=1 to skip this check"
     );
 }
