@@ -144,8 +144,8 @@ fn a_full_disk_is_no_loss() {
     let script = format!(
         "mkdir small; mount -t tmpfs -o size=700k none small; {binary} {sweep} && exit 9; test -z \"$(ls -A small)\"; \
          mount -o remount,size=64m small; {binary} {sweep} & until [ -e small/run/journal ]; do :; done; \
-         kill -STOP $!; mount -o remount,size=700k small; kill -CONT $!; wait $! && exit 9; mount -o remount,size=64m small; \
-         {binary} resume small/run; cp -r small/run run",
+         kill -STOP $!; mount -o remount,size=700k small; kill -CONT $!; wait $! && exit 9; \
+         mount -o remount,size=64m small; {binary} resume small/run; cp -r small/run run",
         sweep = sweep_to("small/run").join(" ")
     );
     let output = Command::new("unshare").current_dir(dir.path()).args(namespace).arg(script).output().unwrap();

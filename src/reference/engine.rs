@@ -151,7 +151,8 @@ impl Engine for Reference {
     ) -> Result<Trained, EngineError> {
         Err(EngineError::Limit(
             "the reference engine trains in f64, but records weights in float32: training that goes on from those \
-             would end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be extended"
+             would end elsewhere. Start another run with more steps, or use --backend cpu for runs that are to be \
+             extended"
                 .into(),
         ))
     }
