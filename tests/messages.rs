@@ -177,9 +177,11 @@ fn networks_that_diverge_are_told_a_step_size_from_their_start() {
     let dir = tempfile::tempdir().unwrap();
     write_data(&dir, 1.0, 0.0);
     sweep_own(&dir, "linear", &["--step-size", "1e30", "--max-steps", "50", "--out", "run"]).stderr(
-        contains("of 12 networks diverged. Within 4 steps of --step-size 1e30 the loss rises for 12 of the first 12 \
-             networks at their initial weights, where 2 / lambda_sup is ")
-            .and(contains(" lowers it in the median. Try that")),
+        contains(
+            "of 12 networks diverged. Within 4 steps of --step-size 1e30 the loss rises for 12 of the first 12 \
+             networks at their initial weights, where 2 / lambda_sup is ",
+        )
+        .and(contains(" lowers it in the median. Try that")),
     );
 }
 
