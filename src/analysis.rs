@@ -1,4 +1,5 @@
-//! Questions to a finished sweep: which critical points are the same, how well networks classify, whether two groups of networks differ.
+//! Questions to a finished sweep: which critical points are the same, how well networks classify, whether two groups of
+//! networks differ.
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
 //! - [`same_networks`]: networks that are the same up to the order and the signs of their hidden units;
@@ -8,7 +9,8 @@
 //! - [`Rise`]: whether a descent goes on downwards, and the step with which it would;
 //! - [`quantiles`]: quantiles by NumPy's default.
 //!
-//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask about.
+//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
+//! about.
 
 mod duplicates;
 mod f1;

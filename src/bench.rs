@@ -1,7 +1,8 @@
 //! What each route to sharpness costs, and how good it is, on a grid of network and data sizes.
 //!
-//! Each size has one batch of networks, trained for some steps so that their Hessians are no special case. Routes run in turn, and every
-//! repeat goes once through all of them, so that a machine that slows down slows all. Nothing runs beside anything else.
+//! Each size has one batch of networks, trained for some steps so that their Hessians are no special case. Routes run
+//! in turn, and every repeat goes once through all of them, so that a machine that slows down slows all. Nothing runs
+//! beside anything else.
 
 mod measure;
 mod method;
@@ -34,7 +35,8 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and [`Site`].
+    /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and
+    /// [`Site`].
     pub const TABLE_COLUMNS: [&'static str; 12] = [
         "hidden",
         "samples",
@@ -50,7 +52,8 @@ impl Bench {
         "distance_from_lambda_max",
     ];
 
-    /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where nothing was measured.
+    /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where
+    /// nothing was measured.
     pub fn table(&self) -> Array2<f64> {
         let row = |Measurement { size, runner, outcome }: &Measurement| {
             let of = |value: fn(&CostAndError) -> f64| outcome.as_ref().map_or(f64::NAN, value);
@@ -85,7 +88,8 @@ pub struct AutoRoute {
     pub chosen: Method,
     /// How many times as long the chosen route takes as the other.
     pub chosen_over_other: f64,
-    /// Whether the times of the two differ by more than repeats do: their quartiles do not overlap. A single repeat has no spread.
+    /// Whether the times of the two differ by more than repeats do: their quartiles do not overlap. A single repeat has
+    /// no spread.
     pub apart: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The command line: what was typed, and what a person gets to read.
 //!
-//! Each command is a file in `commands`. The other files serve several of them: what they take (`args`), how they carry out runs
-//! (`runner`, `extend`), what they show of them (`statistics`, `summary`, `grid_table`, `report_files`) and how they speak
-//! (`terminal`, `progress`, `words`, `advice`).
+//! Each command is a file in `commands`. The other files serve several of them: what they take (`args`), how they carry
+//! out runs (`runner`, `extend`), what they show of them (`statistics`, `summary`, `grid_table`, `report_files`) and
+//! how they speak (`terminal`, `progress`, `words`, `advice`).
 
 mod advice;
 mod args;
@@ -27,13 +27,15 @@ use clap::{CommandFactory, Parser, Subcommand};
 use commands::{adapters, bench, duplicates, evaluate, merge, replay, report, reproduce, resume, shader, show, sweep};
 pub use failure::Failure;
 
-/// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed form.
+/// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed
+/// form.
 ///
-/// A network has one hidden layer and tells two classes apart; it is trained by full-batch gradient descent on the cross-entropy summed
-/// over the samples.
+/// A network has one hidden layer and tells two classes apart; it is trained by full-batch gradient descent on the
+/// cross-entropy summed over the samples.
 ///
-/// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only tr H and
-/// tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026, arXiv 2604.10202).
+/// The sharpness is the largest eigenvalue lambda_1 of the Hessian of the loss. Its upper bound lambda_sup needs only
+/// tr H and tr H^2, and both have closed forms for a three-layer network with cross-entropy loss (Omae et al. 2026,
+/// arXiv 2604.10202).
 ///
 /// Results go to a run directory: one .npy file per column, one row per network, and manifest.json.
 #[derive(Debug, Parser)]
@@ -80,8 +82,8 @@ impl Cli {
     /// The command line that was typed.
     ///
     /// # Errors
-    /// [`Failure::Unknown`] for an option that does not exist where it is known what was meant: it says what there is instead. Any
-    /// other command line that makes no sense, and `--help`, is answered by clap, which ends the program.
+    /// [`Failure::Unknown`] for an option that does not exist where it is known what was meant: it says what there is
+    /// instead. Any other command line that makes no sense, and `--help`, is answered by clap, which ends the program.
     pub fn typed() -> Result<Self, Failure> {
         Self::try_parse().map_err(|error| {
             let typed: Vec<String> = std::env::args().skip(1).collect();

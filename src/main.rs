@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use sharpsweep::cli::Cli;
 
 fn main() -> ExitCode {
-    // Outside a user session Mesa's device-selection layer complains on stderr that it has no display; there is none to ask.
+    // Outside a user session Mesa's device-selection layer complains on stderr that it has no display; there is none to
+    // ask.
     if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
         // SAFETY: this is the first statement of the program, so no other thread reads or writes the environment.
         unsafe { std::env::set_var("NODEVICE_SELECT", "1") };

@@ -1,8 +1,9 @@
 //! Figures and the HTML report: from plain columns and matrices to what a person reads.
 //!
-//! - `drawing`: the sheet, its axes, lettering and colours, and a finished [`Figure`]: drawing (SVG and PNG), caption, numbers;
-//! - `figures`: one file for each kind of picture, each a function of slices and small structs; the numbers of the figures are those of
-//!   the paper;
+//! - `drawing`: the sheet, its axes, lettering and colours, and a finished [`Figure`]: drawing (SVG and PNG), caption,
+//!   numbers;
+//! - `figures`: one file for each kind of picture, each a function of slices and small structs; the numbers of the
+//!   figures are those of the paper;
 //! - `pages`: what a report holds beside its figures, and the page around them;
 //! - `critical_points` and `measured`: the networks of a run that both are about.
 

@@ -1,7 +1,8 @@
-//! The run directory: one `.npy` file per column, `manifest.json`, the data that were used, and while it is written a journal.
+//! The run directory: one `.npy` file per column, `manifest.json`, the data that were used, and while it is written a
+//! journal.
 //!
-//! Columns have their final size and header from the start, so NumPy can read them at any moment. Finished rows are written in
-//! place, made durable, and only then entered in the journal; a run that was cut off goes on from there.
+//! Columns have their final size and header from the start, so NumPy can read them at any moment. Finished rows are
+//! written in place, made durable, and only then entered in the journal; a run that was cut off goes on from there.
 
 mod column;
 mod derived;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the test suite; tests/full.sh runs in full what it samples. The GPU tests need a Vulkan, Metal or DX12 driver and the report's
-# test a browser: where none is there, Debian's and Ubuntu's software Vulkan driver and Chromium are installed first (as root, or
-# through sudo).
+# Runs the test suite; tests/full.sh runs in full what it samples. The GPU tests need a Vulkan, Metal or DX12 driver and
+# the report's test a browser: where none is there, Debian's and Ubuntu's software Vulkan driver and Chromium are
+# installed first (as root, or through sudo).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

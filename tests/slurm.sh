@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # examples/slurm on a real Slurm of this machine alone: eight shards of a sweep as a job array, one task requeued by its
-# administrator while it runs, one requeuing itself when its time runs out, the merge waiting for them all. The merged columns
-# must be byte for byte those of the sweep in one piece.
+# administrator while it runs, one requeuing itself when its time runs out, the merge waiting for them all. The merged
+# columns must be byte for byte those of the sweep in one piece.
 #
-# Needs root (or sudo) on Debian or Ubuntu, where it installs Slurm if there is none. The daemons listen on 127.0.0.1 only and
-# end with this script.
+# Needs root (or sudo) on Debian or Ubuntu, where it installs Slurm if there is none. The daemons listen on 127.0.0.1
+# only and end with this script.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 examples=$PWD/examples/slurm

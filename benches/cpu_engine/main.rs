@@ -1,8 +1,8 @@
 //! Speed of the CPU engine and its share of the processor's measured FMA peak.
 //!
-//! `cargo bench --bench cpu_engine [-- FILTER ..]` runs the cases whose name contains one of the filters. Each repeat runs every case
-//! once, so that a change in the machine's load meets all of them alike; medians are printed. Rates are by wall time. The share of peak is
-//! by processor time, which other programs on the machine do not stretch.
+//! `cargo bench --bench cpu_engine [-- FILTER ..]` runs the cases whose name contains one of the filters. Each repeat
+//! runs every case once, so that a change in the machine's load meets all of them alike; medians are printed. Rates are
+//! by wall time. The share of peak is by processor time, which other programs on the machine do not stretch.
 //!
 //! `-- --peer HIDDEN SEEDS` instead prints one JSON line for `benches/peer.py`: training and evaluation at I = 50.
 
@@ -163,8 +163,9 @@ impl Case {
     }
 }
 
-/// Flops of one network and sample in training: at M = 2 the 42 N + 27 of a plain sigmoid network, with exponentials and divisions counted
-/// by the multiplications and additions that they take; an input more is a multiply-add forward and one backward.
+/// Flops of one network and sample in training: at M = 2 the 42 N + 27 of a plain sigmoid network, with exponentials
+/// and divisions counted by the multiplications and additions that they take; an input more is a multiply-add forward
+/// and one backward.
 fn training_flops(shape: OneHidden) -> f64 {
     (42.0 + 4.0 * (shape.inputs as f64 - 2.0)) * shape.hidden as f64 + 27.0
 }

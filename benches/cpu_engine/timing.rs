@@ -48,7 +48,8 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// Seconds that the threads of this process have run so far, where Linux says so. Rayon's threads live as long as the process.
+/// Seconds that the threads of this process have run so far, where Linux says so. Rayon's threads live as long as the
+/// process.
 fn processor_seconds() -> Option<f64> {
     let mut nanoseconds = 0;
     for task in std::fs::read_dir("/proc/self/task").ok()? {

@@ -1,9 +1,10 @@
-//! Critical points that stand for the same minimum: by the paper's rule (Appendix C), or by the maps that keep a network the same
-//! ([`same_networks`]).
+//! Critical points that stand for the same minimum: by the paper's rule (Appendix C), or by the maps that keep a
+//! network the same ([`same_networks`]).
 //!
-//! The paper's rule: the threshold is mean - 3 std of all pairwise Euclidean distances between the points, with the population's standard
-//! deviation (divided by the number of pairs, NumPy's default); among points nearer to each other than that, only the first is kept.
-//! Exactly: in order, a point is dropped if an earlier kept point is nearer than the threshold, and kept otherwise.
+//! The paper's rule: the threshold is mean - 3 std of all pairwise Euclidean distances between the points, with the
+//! population's standard deviation (divided by the number of pairs, NumPy's default); among points nearer to each other
+//! than that, only the first is kept. Exactly: in order, a point is dropped if an earlier kept point is nearer than the
+//! threshold, and kept otherwise.
 
 mod distances;
 mod first;
@@ -57,7 +58,8 @@ pub struct Duplicates {
     pub mean: f64,
     /// Population standard deviation of the pairwise distances.
     pub std: f64,
-    /// mean - 3 std. Where the distances scatter widely it is not above 0: then no two points are nearer, and all are kept.
+    /// mean - 3 std. Where the distances scatter widely it is not above 0: then no two points are nearer, and all are
+    /// kept.
     pub threshold: f64,
     /// Whether `mean` and `std` are exact or from a sample. The neighbours are exact either way.
     pub statistics: PairStatistics,

@@ -9,18 +9,20 @@ pub const STEPS: usize = 4;
 /// The shortest step that is tried, as a power of ten.
 const SHORTEST: i32 = -30;
 
-/// Where a step theta - eta g of the descent raises the loss L, with g = dL/dtheta, and which step would lower it; all in f64.
+/// Where a step theta - eta g of the descent raises the loss L, with g = dL/dtheta, and which step would lower it; all
+/// in f64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rise {
     /// The weights before that step, (D,).
     pub theta: Vec<f64>,
-    /// The longest step eta, among 3 and 1 times powers of ten and below that of the descent, that lowers the loss by at least half of what
-    /// it would on a straight slope, (eta/2) g.g; `None` where no step down to 10^-30 does.
+    /// The longest step eta, among 3 and 1 times powers of ten and below that of the descent, that lowers the loss by
+    /// at least half of what it would on a straight slope, (eta/2) g.g; `None` where no step down to 10^-30 does.
     pub fits: Option<f64>,
 }
 
 impl Rise {
-    /// The first such step among the next [`STEPS`] of the descent from `theta` (D,) with step size eta = `step`, if there is one.
+    /// The first such step among the next [`STEPS`] of the descent from `theta` (D,) with step size eta = `step`, if
+    /// there is one.
     pub fn of(problem: &Problem, theta: &[f64], step: f64) -> Option<Self> {
         let mut theta = theta.to_vec();
         let mut here = loss(problem, &theta);

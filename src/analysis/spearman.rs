@@ -12,8 +12,8 @@ pub struct RankCorrelation {
     pub pairs: usize,
     /// rho, the correlation coefficient of the ranks, ties at their mean rank; NaN where all values of x or of y agree.
     pub rho: f64,
-    /// The two-sided p-value of no association: t = rho sqrt((n - 2) / (1 - rho^2)) by Student's distribution with n - 2 degrees of
-    /// freedom, which is an approximation for few pairs; NaN for two pairs and where rho is.
+    /// The two-sided p-value of no association: t = rho sqrt((n - 2) / (1 - rho^2)) by Student's distribution with n -
+    /// 2 degrees of freedom, which is an approximation for few pairs; NaN for two pairs and where rho is.
     pub p_value: f64,
 }
 

@@ -30,7 +30,8 @@ pub struct Settings {
     pub sites: Vec<Site>,
     /// Repeats of every measurement.
     pub repeats: usize,
-    /// The most time for all repeats of a route at one size. Where the fewest networks of a fair run take longer, the route is skipped.
+    /// The most time for all repeats of a route at one size. Where the fewest networks of a fair run take longer, the
+    /// route is skipped.
     pub budget: Duration,
 }
 
@@ -45,7 +46,8 @@ pub struct Engines {
     reference: Reference,
     /// Ends the work early.
     stop: Stop,
-    /// Flops per second of each route at the last size where it ran, counted with the products that it is expected to take.
+    /// Flops per second of each route at the last size where it ran, counted with the products that it is expected to
+    /// take.
     rates: HashMap<Runner, f64>,
 }
 
@@ -69,7 +71,8 @@ pub struct CostAndError {
     pub seconds: f64,
     /// Its quartiles, 25 and 75 %; `None` for a single repeat.
     pub spread: Option<[f64; 2]>,
-    /// Time per network in passes on the device, by the device's own clock, median; the rest of `seconds` is transfer and waiting.
+    /// Time per network in passes on the device, by the device's own clock, median; the rest of `seconds` is transfer
+    /// and waiting.
     pub device_seconds: Option<f64>,
     /// Flops per network by count ([`Method::flops`]).
     pub flops: f64,
@@ -92,8 +95,8 @@ struct Estimates {
 }
 
 impl Engines {
-    /// With `gpu`, an engine that takes the pairwise route and one that assembles, on graphics hardware or a software adapter
-    /// for it. All work ends soon after `stop` is requested.
+    /// With `gpu`, an engine that takes the pairwise route and one that assembles, on graphics hardware or a software
+    /// adapter for it. All work ends soon after `stop` is requested.
     pub fn new(mut gpu: Option<[Box<dyn Engine>; 2]>, hardware: bool, stop: &Stop) -> Self {
         gpu.iter_mut().flatten().for_each(|gpu| gpu.stop_on(stop));
         let mut cpu = [Cpu::new(Route::Pairwise), Cpu::new(Route::Assembled)];
@@ -211,8 +214,8 @@ struct Entrant {
 /// Measures every route of `settings` at `size`, in turn. `announce` is called with each route before it is prepared.
 ///
 /// # Errors
-/// [`EngineError`] if the networks could not be trained, and once the engines are to stop. What goes wrong with one route is its
-/// outcome.
+/// [`EngineError`] if the networks could not be trained, and once the engines are to stop. What goes wrong with one
+/// route is its outcome.
 pub fn measure(
     engines: &mut Engines,
     settings: &Settings,
@@ -259,7 +262,8 @@ pub fn measure(
     Ok(measured.collect())
 }
 
-/// The fewest networks of a run that is fair to where it runs: one for every core, a vector full for every core, a workgroup.
+/// The fewest networks of a run that is fair to where it runs: one for every core, a vector full for every core, a
+/// workgroup.
 fn fewest_networks(site: Site) -> usize {
     let cores = rayon::current_num_threads();
     match site {
@@ -269,8 +273,8 @@ fn fewest_networks(site: Site) -> usize {
     }
 }
 
-/// Runs a route on few networks first, then on more until a run is long enough to be timed. This gives its values, and how many
-/// networks a timed run takes. `Err` says why the route is skipped.
+/// Runs a route on few networks first, then on more until a run is long enough to be timed. This gives its values, and
+/// how many networks a timed run takes. `Err` says why the route is skipped.
 fn prepare(
     engines: &mut Engines,
     settings: &Settings,

@@ -90,8 +90,8 @@ pub enum Quantity {
 /// Probes and products of the stochastic estimates.
 pub(super) const PROBES: u32 = 30;
 
-/// How many flops one activation with its two derivatives, or one logistic output, counts as: an exponential, a division and some
-/// products.
+/// How many flops one activation with its two derivatives, or one logistic output, counts as: an exponential, a
+/// division and some products.
 const ACTIVATION_FLOPS: f64 = 20.0;
 
 impl Method {
@@ -130,13 +130,14 @@ impl Method {
         }
     }
 
-    /// Flops per network by count: a multiplication and an addition count as one each, an activation with its derivatives as 20.
-    /// `products` is the number of Hessian-vector products that the route took.
+    /// Flops per network by count: a multiplication and an addition count as one each, an activation with its
+    /// derivatives as 20. `products` is the number of Hessian-vector products that the route took.
     ///
     /// - forward: I (N (2 (M+1) + 22) + 20);
     /// - pairwise: I (I+1)/2 (20 N + 25 + 2 M) more;
     /// - assembled: 2 I (P N (N+1)/2 + (M+1) N (N+1) + (N+1)(N+2)/2) more, P = (M+1)(M+2)/2, and D^2 for the squares;
-    /// - eigenvalues: the assembled Hessian, 4 D^3 / 3 for the tridiagonal form and 168 D^2 to bisect it (28 times D pivots of 6);
+    /// - eigenvalues: the assembled Hessian, 4 D^3 / 3 for the tridiagonal form and 168 D^2 to bisect it (28 times D
+    ///   pivots of 6);
     /// - products: [`HessianProduct::flops`] each, and 8 D k^2 for Lanczos' orthogonalisation;
     /// - differences: 2 D gradients, each a forward pass and I N (2 (M+1) + 4) more.
     pub fn flops(self, size: Size, products: f64) -> f64 {

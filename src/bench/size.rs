@@ -50,14 +50,16 @@ impl Size {
         OneHidden::new(self.inputs, self.hidden)
     }
 
-    /// Fails unless engines take networks of this size, and memory holds its data and what the truth about a network takes.
+    /// Fails unless engines take networks of this size, and memory holds its data and what the truth about a network
+    /// takes.
     ///
     /// # Errors
     /// [`SpecError`] says what does not fit, and what would.
     pub fn check(&self) -> Result<(), SpecError> {
         check_size(self.inputs, self.hidden)?;
         let (samples, inputs, hidden) = (self.samples as u64, self.inputs as u64, self.hidden as u64);
-        // The data twice in f64; for every core the seven arrays over samples and units behind exact products with the Hessian.
+        // The data twice in f64; for every core the seven arrays over samples and units behind exact products with the
+        // Hessian.
         let sample = (2 * 8 * (inputs + 1)).saturating_add(7 * 8 * hidden * rayon::current_num_threads() as u64);
         check_memory(&format!("{samples} samples"), samples.saturating_mul(sample))
             .map_err(|room| room.at_most("samples", sample))?;
@@ -82,7 +84,8 @@ impl Size {
         Ok(Problem::new(self.hidden, Activation::Sigmoid, Dataset::new(x, q)?))
     }
 
-    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The loss is a sum, so the step shrinks with the samples.
+    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The loss is a sum, so the step shrinks with
+    /// the samples.
     pub(super) fn networks(problem: &Problem, cpu: &mut Cpu) -> Result<Array2<f64>, EngineError> {
         let step_size = 2.0 / problem.data.samples() as f64;
         let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0 };

@@ -102,7 +102,8 @@ fn name_constant_predictions(run: &Run, problem: &Problem, converged: u64) -> Re
     Ok(())
 }
 
-/// Tries steps from some networks that did not converge, and says whether the step size or the number of steps is to blame.
+/// Tries steps from some networks that did not converge, and says whether the step size or the number of steps is to
+/// blame.
 fn name_step_size(
     run: &Run,
     problem: &Problem,

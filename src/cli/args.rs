@@ -54,7 +54,8 @@ pub(super) struct DataArgs {
     /// Test labels
     #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
     test_q: Option<PathBuf>,
-    /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest records means and deviations
+    /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest records means and
+    /// deviations
     #[arg(long)]
     standardize: bool,
 }
@@ -191,7 +192,8 @@ pub(super) struct EngineArgs {
     /// How to compute tr H^2; both are exact [default: auto]
     #[arg(long)]
     route: Option<Route>,
-    /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. It changes no result
+    /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. It changes no
+    /// result
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
     dispatch_ms: u64,
 }
@@ -210,8 +212,8 @@ impl EngineArgs {
         Ok(choice)
     }
 
-    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the route see
-    /// [`Choice::as_begun`].
+    /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the
+    /// route see [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
         if self.backend.is_some() || self.adapter.is_some() {
             return self.choose();
@@ -285,8 +287,8 @@ pub(super) struct OutputArgs {
 pub(super) struct SummaryArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
-    /// The networks that the quantiles are over [default: those that converged, if some did (in a grid: in every run), else all; for
-    /// networks from a file all]
+    /// The networks that the quantiles are over [default: those that converged, if some did (in a grid: in every run),
+    /// else all; for networks from a file all]
     #[arg(long, value_name = "NETWORKS")]
     pub(super) over: Option<Population>,
 }

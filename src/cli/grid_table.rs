@@ -89,7 +89,8 @@ pub(super) fn take_away(dir: &Path, grid: &Grid) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves `csv`, the table of `rows`, in the file `path`, unless something else is there: then it says so. Whether it is there now.
+/// Leaves `csv`, the table of `rows`, in the file `path`, unless something else is there: then it says so. Whether it
+/// is there now.
 fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Failure> {
     if path.symlink_metadata().is_err() {
         create_file(path, csv).map_err(|error| anyhow!("cannot write {}: {error}", path.display()))?;
@@ -182,8 +183,8 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
 /// A column of the file: its head, and the cell of a row.
 type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
 
-/// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that many percent;
-/// `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
+/// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that
+/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
 const COLUMNS: [FileColumn; 19] = [
     ("name", |row| row.run.name.clone()),
     ("activation", |row| row.run.activation.name().into()),

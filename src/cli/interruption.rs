@@ -1,7 +1,7 @@
 //! Ctrl-C, and the other signals that ask the program to end: SIGTERM and SIGHUP.
 //!
-//! All work looks at one [`Stop`], gives its batch up and ends in order. Work that does not look in time, such as a long eigenvalue
-//! solve, is ended: files appear whole or row by row, so no moment is a wrong one.
+//! All work looks at one [`Stop`], gives its batch up and ends in order. Work that does not look in time, such as a
+//! long eigenvalue solve, is ended: files appear whole or row by row, so no moment is a wrong one.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
@@ -60,8 +60,8 @@ pub(super) fn watch() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends the process at once. Other threads may be at work inside a graphics driver, or may just end in order: functions registered for
-/// the end of the process would pull the ground from under them.
+/// Ends the process at once. Other threads may be at work inside a graphics driver, or may just end in order: functions
+/// registered for the end of the process would pull the ground from under them.
 fn exit() -> ! {
     #[cfg(unix)]
     // SAFETY: it runs nothing and does not return; all output ends in a newline, so none is lost.

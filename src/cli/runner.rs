@@ -33,8 +33,8 @@ impl RunSetup<'_> {
         Sweep { experiment, given: None, earlier: None, memory, stop: interruption::stop() }
     }
 
-    /// Computes the rows of `sweep` that `writer` misses on `engine`; the finished run. `go_on` says what to do with the run
-    /// where it is not finished.
+    /// Computes the rows of `sweep` that `writer` misses on `engine`; the finished run. `go_on` says what to do with
+    /// the run where it is not finished.
     pub(super) fn carry_out(
         &self,
         sweep: &Sweep<'_>,
@@ -143,7 +143,8 @@ fn as_json(progress: &Progress) -> String {
 /// How many networks without a spectrum are named one by one.
 const NAMED: usize = 10;
 
-/// Names the networks that have no spectrum; `named` were named before, and `first` is the seed of the first of their chunk.
+/// Names the networks that have no spectrum; `named` were named before, and `first` is the seed of the first of their
+/// chunk.
 fn name_missing(first: u64, missing: &[MissingSpectrum], named: &mut usize) {
     for MissingSpectrum { row, reason } in missing.iter().take(NAMED.saturating_sub(*named)) {
         notice(&format!("seed {} has no lambda_max and lambda_min: {reason}", first + *row as u64));

@@ -54,7 +54,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; `None` where none was computed.
+    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; `None` where none was
+    /// computed.
     pub(super) fn below_zero(run: &Run, over: Population) -> Result<Option<Self>, Failure> {
         if !run.has(LAMBDA_MIN) {
             return Ok(None);

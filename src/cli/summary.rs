@@ -100,8 +100,8 @@ impl<'a> Summary<'a> {
 /// Networks whose median loss is above this part of the loss of a constant answer may as well have learnt nothing.
 const NOTHING_LEARNT: f64 = 0.9;
 
-/// A hint, for networks that were trained elsewhere, that they do no better than an answer which does not look at the inputs: so it
-/// looks where the weights in theta do not stand in the expected order.
+/// A hint, for networks that were trained elsewhere, that they do no better than an answer which does not look at the
+/// inputs: so it looks where the weights in theta do not stand in the expected order.
 fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failure> {
     if !matches!(run.manifest().spec.work, Work::Evaluate { .. }) {
         return Ok(Vec::new());

@@ -100,7 +100,8 @@ const MEANT: &[(&[&str], &str)] = &[
 const ROUGH: &[&str] =
     &["relu", "leaky_relu", "leakyrelu", "leaky-relu", "relu6", "prelu", "elu", "selu", "hardtanh", "step"];
 
-/// What to say of a command line that `command` did not understand; `None` if nobody knows what was meant, and `error` says it.
+/// What to say of a command line that `command` did not understand; `None` if nobody knows what was meant, and `error`
+/// says it.
 pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),

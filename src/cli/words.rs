@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-/// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON writes
-/// them. Names and paths may come from files of other people.
+/// `text` for a terminal: characters that would steer it or turn the order of others are shown by their number, as JSON
+/// writes them. Names and paths may come from files of other people.
 pub(super) fn visible(text: &str) -> String {
     let steers = |character: char| {
         (character.is_control() && !matches!(character, '\n' | '\t'))

@@ -1,5 +1,5 @@
-//! What the figures need of one run: its unique critical points, or all of them, with the columns that the run recorded and what f64
-//! computes from theta.
+//! What the figures need of one run: its unique critical points, or all of them, with the columns that the run recorded
+//! and what f64 computes from theta.
 //!
 //! A damaged column costs the figures that need it and a notice, not the report.
 
@@ -49,7 +49,8 @@ impl Selection {
     }
 }
 
-/// The networks of one run that are shown, as a rule its unique critical points. Columns have one value for each of `rows`.
+/// The networks of one run that are shown, as a rule its unique critical points. Columns have one value for each of
+/// `rows`.
 #[derive(Debug, Clone)]
 pub struct CriticalPoints {
     /// The run that they belong to.
@@ -100,8 +101,8 @@ pub(super) struct LowAndHigh {
 }
 
 impl CriticalPoints {
-    /// Reads `run` and computes what the figures need of the networks that are selected by `over`. What is damaged is left out, and
-    /// `notices` say so.
+    /// Reads `run` and computes what the figures need of the networks that are selected by `over`. What is damaged is
+    /// left out, and `notices` say so.
     pub fn of(run: &Run, over: Selection, notices: &mut Vec<String>, watch: &dyn Watch) -> Self {
         let mut reader = Reader { run, over, notices };
         let experiment = reader.value(run.experiment());
@@ -201,8 +202,8 @@ impl CriticalPoints {
         order
     }
 
-    /// Two networks of `order`, positions of critical points: the first, and the next that is not the same by its function
-    /// ([`Maps::Function`]); with those passed over in between.
+    /// Two networks of `order`, positions of critical points: the first, and the next that is not the same by its
+    /// function ([`Maps::Function`]); with those passed over in between.
     ///
     /// # Errors
     /// What is missing, as a clause.
@@ -277,7 +278,8 @@ impl Reader<'_> {
         result.map_err(|error| self.notices.push(error.to_string())).ok()
     }
 
-    /// The rows of `converged` that are kept as unique, and how they were found, in words; `None` where they cannot be found.
+    /// The rows of `converged` that are kept as unique, and how they were found, in words; `None` where they cannot be
+    /// found.
     fn unique(&mut self, converged: &[usize], theta: Option<&Array2<f64>>) -> Option<(Vec<usize>, String)> {
         let Some(theta) = theta else {
             self.notices.push("without theta no duplicates can be found: every converged network counts".into());
@@ -324,8 +326,8 @@ impl Reader<'_> {
         std::iter::once(0..self.run.manifest().spec.rows()).collect()
     }
 
-    /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or
-    /// where that is damaged by the definition that it follows.
+    /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the
+    /// status column, or where that is damaged by the definition that it follows.
     fn converged(&mut self) -> (usize, Vec<usize>) {
         let manifest = self.run.manifest();
         let work = &manifest.spec.work;

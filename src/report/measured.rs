@@ -1,5 +1,5 @@
-//! What f64 computes from the weights of critical points. It does so for as many as about half a minute of two cores allows, evenly
-//! spaced in the order of rows.
+//! What f64 computes from the weights of critical points. It does so for as many as about half a minute of two cores
+//! allows, evenly spaced in the order of rows.
 
 use ndarray::{Array2, ArrayView2, Axis};
 use rayon::prelude::*;
@@ -51,7 +51,8 @@ pub struct Measured {
 /// The columns `lambda_max` and `lambda_min` of a run.
 pub(super) type Recorded = (Vec<f64>, Vec<f64>);
 
-/// Computes [`Measured`] from the rows of `theta` (S, D), on all cores; eigenvalues only if the run has not `recorded` them.
+/// Computes [`Measured`] from the rows of `theta` (S, D), on all cores; eigenvalues only if the run has not `recorded`
+/// them.
 pub(super) fn measure(
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
@@ -91,7 +92,8 @@ pub(super) fn measure(
     measured
 }
 
-/// `values` of as many rows of `theta` as there is time for, where one row takes `work`: which rows, and a column for each value.
+/// `values` of as many rows of `theta` as there is time for, where one row takes `work`: which rows, and a column for
+/// each value.
 fn each<const K: usize>(
     theta: ArrayView2<'_, f64>,
     work: f64,

@@ -105,8 +105,8 @@ impl ColumnFile {
         Ok(Self { file, path, dtype: column.dtype, row_bytes, rows, offset })
     }
 
-    /// Opens an existing file and checks that it is the column with exactly `rows` rows. To be written to, its header must be byte for
-    /// byte that of [`Self::create`]; to be read, it may be any header that says the same.
+    /// Opens an existing file and checks that it is the column with exactly `rows` rows. To be written to, its header
+    /// must be byte for byte that of [`Self::create`]; to be read, it may be any header that says the same.
     pub(super) fn open(dir: &Path, column: &Column, rows: u64, mode: OpenMode) -> Result<Self, RunError> {
         let path = column_path(dir, &column.name);
         let changed = |what: String| RunError::Column {
@@ -273,7 +273,8 @@ mod tests {
 
     type Zeros = fn(&File, Vec<usize>) -> Result<(), WriteNpyError>;
 
-    /// Files are those that the library for `.npy` files makes, to the byte, whatever the type and the number of digits.
+    /// Files are those that the library for `.npy` files makes, to the byte, whatever the type and the number of
+    /// digits.
     #[test]
     fn a_new_column_is_the_file_that_the_library_writes() {
         let dir = tempfile::tempdir().unwrap();

@@ -28,7 +28,8 @@ impl Earlier {
     /// The rows of `run`, which is extended to `spec`.
     ///
     /// # Errors
-    /// [`RunError::Column`] for a column that is damaged, or whose rows cannot be those of the run; the others for one that cannot be read.
+    /// [`RunError::Column`] for a column that is damaged, or whose rows cannot be those of the run; the others for one
+    /// that cannot be read.
     pub fn open(run: &Run, spec: &Spec) -> Result<Self, RunError> {
         let manifest = run.manifest();
         let rows = manifest.spec.rows();
@@ -112,8 +113,8 @@ impl Earlier {
 
     /// The rows among `rows` whose networks are trained on, counted from the first of `rows`.
     ///
-    /// They are not only those at the step limit. An engine may notice only at the end of a network that its weights are not finite: a
-    /// network that is recorded as non-finite after as many steps would have taken more, too.
+    /// They are not only those at the step limit. An engine may notice only at the end of a network that its weights
+    /// are not finite: a network that is recorded as non-finite after as many steps would have taken more, too.
     ///
     /// # Errors
     /// As [`Self::read`].

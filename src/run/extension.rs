@@ -1,9 +1,10 @@
 //! A finished run that gets more seeds or more steps: the longer run is built aside and takes its place in one step.
 //!
-//! Meanwhile the folder `.NAME.extended` stands beside the run DIR/NAME. It holds the longer run, which is a run like any other: after
-//! a kill the next process goes on with it. Once it is whole, it and the run exchange their places, and the shorter one is removed. So
-//! at any moment one of the two is there, whole. Where a system cannot exchange two folders, the run is moved into the folder first: a
-//! process that is killed just then leaves no run in its place, and the next one puts it there.
+//! Meanwhile the folder `.NAME.extended` stands beside the run DIR/NAME. It holds the longer run, which is a run like
+//! any other: after a kill the next process goes on with it. Once it is whole, it and the run exchange their places,
+//! and the shorter one is removed. So at any moment one of the two is there, whole. Where a system cannot exchange two
+//! folders, the run is moved into the folder first: a process that is killed just then leaves no run in its place, and
+//! the next one puts it there.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -19,7 +20,8 @@ use super::{Run, RunError, RunWriter};
 use crate::engine::Description;
 use crate::spec::{Experiment, Spec, Work};
 
-/// In the folder: the file whose lock says that a process is extending the run, the longer run, and the run that made room for it.
+/// In the folder: the file whose lock says that a process is extending the run, the longer run, and the run that made
+/// room for it.
 const LOCK: &str = "lock";
 const RUN: &str = "run";
 const OLD: &str = "old";
@@ -85,7 +87,8 @@ impl Extension {
                 Err(TryLockError::Error(error)) => return Err(RunError::io(&path, error)),
                 Ok(()) => {}
             }
-            // The process that held the lock before may have removed the file: what is locked now is then no longer there.
+            // The process that held the lock before may have removed the file: what is locked now is then no longer
+            // there.
             if is_at(&identity(&lock, &path)?, &path) {
                 return Ok(Self { dir, folder, _lock: lock });
             }
@@ -114,7 +117,8 @@ impl Extension {
         fs::rename(left, &place.dir).map_err(|error| RunError::io(&place.dir, error))
     }
 
-    /// Removes what a finished extension of `run` left. Gives the folder of one that was begun and not finished, if there is one.
+    /// Removes what a finished extension of `run` left. Gives the folder of one that was begun and not finished, if
+    /// there is one.
     ///
     /// # Errors
     /// [`RunError::Io`] if the system refuses.
@@ -139,12 +143,12 @@ impl Extension {
         Ok((!is_over).then(|| place.folder.clone()))
     }
 
-    /// The longer run of `experiment`, which extends `run` on the engine that `engine` describes. If an earlier process began one that is
-    /// unusable, it is begun again, and the error says what was wrong with it.
+    /// The longer run of `experiment`, which extends `run` on the engine that `engine` describes. If an earlier process
+    /// began one that is unusable, it is begun again, and the error says what was wrong with it.
     ///
     /// # Errors
-    /// [`RunError::OtherExtension`] if another one was begun, [`RunError::Room`] if the disk cannot hold it beside the run,
-    /// [`RunError::Io`] if the system refuses.
+    /// [`RunError::OtherExtension`] if another one was begun, [`RunError::Room`] if the disk cannot hold it beside the
+    /// run, [`RunError::Io`] if the system refuses.
     pub fn begin(
         &self,
         run: &Run,
@@ -178,13 +182,14 @@ impl Extension {
     /// Puts the longer run, which is whole, in the place of `run`. Other files in its directory are kept.
     ///
     /// # Errors
-    /// [`RunError::Replaced`] if `run` is no longer in its place, [`RunError::Io`] if the system refuses; then the run is as it was, and
-    /// the longer one waits.
+    /// [`RunError::Replaced`] if `run` is no longer in its place, [`RunError::Io`] if the system refuses; then the run
+    /// is as it was, and the longer one waits.
     pub fn publish(self, run: &Run) -> Result<OtherFiles, RunError> {
         let new = self.folder.join(RUN);
         let io = |error| RunError::io(&self.dir, error);
         let others = self.carry_over(run, &new)?;
-        // Rows became durable before they were journalled; the data must become so before the run that holds them, too, is removed.
+        // Rows became durable before they were journalled; the data must become so before the run that holds them, too,
+        // is removed.
         for name in DATA_FILES {
             match OpenOptions::new().write(true).open(new.join(DATA).join(name)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -222,7 +227,8 @@ impl Extension {
 
 impl Drop for Extension {
     fn drop(&mut self) {
-        // A run that is begun stays. The lock is removed last: until then no other process is here. What cannot be removed does no harm.
+        // A run that is begun stays. The lock is removed last: until then no other process is here. What cannot be
+        // removed does no harm.
         let _ = remove(&self.folder.join(OLD));
         if self.folder.join(RUN).symlink_metadata().is_err() {
             let _ = fs::remove_file(self.folder.join(LOCK));
@@ -264,8 +270,8 @@ fn folder_of(dir: &Path) -> PathBuf {
     parent(dir).join(format!(".{}.extended", short_name(dir)))
 }
 
-/// Fails if the directory `dir` cannot be renamed because it is a disk of its own, or should not be because this process is in it and
-/// would be left in the one that is removed.
+/// Fails if the directory `dir` cannot be renamed because it is a disk of its own, or should not be because this
+/// process is in it and would be left in the one that is removed.
 fn check_movable(dir: &Path) -> Result<(), RunError> {
     let refused = |reason: &str| Err(RunError::NoExtension { dir: dir.to_owned(), reason: reason.into() });
     if std::env::current_dir().is_ok_and(|current| current.starts_with(dir)) {

@@ -14,8 +14,8 @@ use super::folders::parent;
 
 /// Replaces the content of the file `path` by what `write` writes, durably and in one step.
 ///
-/// The new file is written under another name, `.NAME.new-..`, beside its place. Nothing is left of it if this fails; the next call
-/// removes what a killed process left.
+/// The new file is written under another name, `.NAME.new-..`, beside its place. Nothing is left of it if this fails;
+/// the next call removes what a killed process left.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = parent(path);
     let prefix = format!(".{}.new-", path.file_name().unwrap_or_default().to_string_lossy());
@@ -30,8 +30,8 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     let builder = builder(&prefix);
     let mut file = loop {
         let file = builder.tempfile_in(folder)?;
-        // Before it is locked, another process may take it for one that was left behind and remove it: then there must be a new one. On a
-        // file system without locks nothing that is left behind is removed.
+        // Before it is locked, another process may take it for one that was left behind and remove it: then there must
+        // be a new one. On a file system without locks nothing that is left behind is removed.
         let taken = matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
         if !taken && file.path().exists() {
             break file;
@@ -55,7 +55,8 @@ pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes files whose names begin with `prefix`, with the permissions of any new file: those that the user's mask leaves.
+/// Makes files whose names begin with `prefix`, with the permissions of any new file: those that the user's mask
+/// leaves.
 fn builder<'a>(prefix: &'a str) -> Builder<'a, 'a> {
     let mut builder = Builder::new();
     #[cfg(unix)]

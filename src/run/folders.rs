@@ -1,4 +1,5 @@
-//! Folders as a whole: the one that a path is in, names, durability, and how they are exchanged, carried over and removed.
+//! Folders as a whole: the one that a path is in, names, durability, and how they are exchanged, carried over and
+//! removed.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -48,8 +49,8 @@ pub(super) fn sync(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts `new` in the place of `dir`, which ends up in the place of `new`, or in `old` where the system cannot exchange two
-/// folders in one step.
+/// Puts `new` in the place of `dir`, which ends up in the place of `new`, or in `old` where the system cannot exchange
+/// two folders in one step.
 pub(super) fn take_place(new: &Path, dir: &Path, old: &Path) -> io::Result<()> {
     match exchange(new, dir) {
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => {
@@ -89,8 +90,8 @@ pub(super) fn remove(path: &Path) -> Result<(), RunError> {
     }
 }
 
-/// Puts everything in the folder `from` for which `is_left_out` is false into the folder `to` as well, in the place of what
-/// an earlier call put there. Gives the names.
+/// Puts everything in the folder `from` for which `is_left_out` is false into the folder `to` as well, in the place of
+/// what an earlier call put there. Gives the names.
 pub(super) fn carry(from: &Path, to: &Path, is_left_out: &dyn Fn(&str) -> bool) -> Result<Vec<String>, RunError> {
     let mut names = Vec::new();
     for entry in fs::read_dir(from).map_err(|error| RunError::io(from, error))? {
@@ -107,7 +108,8 @@ pub(super) fn carry(from: &Path, to: &Path, is_left_out: &dyn Fn(&str) -> bool) 
     Ok(names)
 }
 
-/// Gives the file or folder `from` the name `to` as well: the same files, or copies where a file system has no such links.
+/// Gives the file or folder `from` the name `to` as well: the same files, or copies where a file system has no such
+/// links.
 fn link(from: &Path, to: &Path) -> io::Result<()> {
     if to.symlink_metadata().is_ok() {
         fs::remove_file(to).or_else(|_| fs::remove_dir_all(to))?;

@@ -57,7 +57,8 @@ impl GridRun {
 /// The longest number that is written without an exponent where one with it is shorter.
 const PLAIN: usize = 9;
 
-/// `value` in the fewest digits that distinguish it from every other, with an exponent where that is shorter and saves rows of zeros.
+/// `value` in the fewest digits that distinguish it from every other, with an exponent where that is shorter and saves
+/// rows of zeros.
 pub fn number(value: f64) -> String {
     let (plain, short) = (value.to_string(), format!("{value:e}"));
     if plain.len() <= PLAIN.max(short.len()) { plain } else { short }

@@ -1,10 +1,10 @@
 //! Which rows of an unfinished run are durable: a text file, one line per finished range of rows.
 //!
-//! The first line is what the run was begun with, as JSON; by it a manifest shows that was changed since. Every further line is
-//! `FIRST ROWS TRAIN EVALUATE TOTAL`: rows that are durable, and the seconds spent since the line before. Each line ends with a
-//! digest that covers it and the digest before it, so a line that was changed, lost or torn shows. The last line may be torn by
-//! a crash: it then records nothing. The file also carries the lock that keeps a second process out, and by it a process knows
-//! whether its directory is still the one that it opened.
+//! The first line is what the run was begun with, as JSON; by it a manifest shows that was changed since. Every further
+//! line is `FIRST ROWS TRAIN EVALUATE TOTAL`: rows that are durable, and the seconds spent since the line before. Each
+//! line ends with a digest that covers it and the digest before it, so a line that was changed, lost or torn shows. The
+//! last line may be torn by a crash: it then records nothing. The file also carries the lock that keeps a second
+//! process out, and by it a process knows whether its directory is still the one that it opened.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};

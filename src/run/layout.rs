@@ -69,8 +69,8 @@ pub(super) fn check_regular(path: &Path) -> Result<(), RunError> {
     }
 }
 
-/// Fails if one of `names` cannot be a file beside the manifest, or comes twice: a manifest may come from anybody, and what
-/// it names is opened and, by a merge, created.
+/// Fails if one of `names` cannot be a file beside the manifest, or comes twice: a manifest may come from anybody, and
+/// what it names is opened and, by a merge, created.
 pub(super) fn check_names<'a>(
     path: &Path,
     what: &str,
@@ -118,7 +118,8 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, RunErr
     serde_json::from_value(value).map(Some).map_err(unreadable)
 }
 
-/// Puts `content` into the JSON file `path` in one step, if `check` allows it: a reader sees the old file or the new one.
+/// Puts `content` into the JSON file `path` in one step, if `check` allows it: a reader sees the old file or the new
+/// one.
 pub(super) fn replace(
     path: &Path,
     content: &impl Serialize,

@@ -128,17 +128,20 @@ impl Manifest {
         }
     }
 
-    /// Every field in which this manifest differs from what the run was begun with, which a journal recorded as `begun`.
+    /// Every field in which this manifest differs from what the run was begun with, which a journal recorded as
+    /// `begun`.
     pub(super) fn changes_since(&self, begun: serde_json::Value) -> Vec<String> {
         let now = self.begun();
-        // As this version would have written it, so that no field differs only because an earlier version did not have it.
+        // As this version would have written it, so that no field differs only because an earlier version did not have
+        // it.
         match serde_json::from_value::<Begun>(begun.clone()) {
             Ok(then) => differences(&Begun { columns: then.columns.or_else(|| now.columns.clone()), ..then }, &now),
             Err(_) => differences(&begun, &now),
         }
     }
 
-    /// Every field in which an engine described by `engine` of the program's `version` differs from what computed this run.
+    /// Every field in which an engine described by `engine` of the program's `version` differs from what computed this
+    /// run.
     pub(super) fn engine_differences(&self, engine: &Description, version: &str) -> Vec<String> {
         let mut differences = self.engine.differences(engine);
         if self.version != version {

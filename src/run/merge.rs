@@ -16,13 +16,13 @@ use crate::spec::{DataSource, Seeds, Spec, Work};
 
 /// Joins the runs, or the grids of runs, in `dirs` (in any order) into the new directory `out`, which appears whole.
 ///
-/// With `mixed`, runs of different engines or program versions are joined too, and the manifest says what computed which seeds.
-/// The columns of runs by one engine come out bit for bit as those of the run over all seeds.
+/// With `mixed`, runs of different engines or program versions are joined too, and the manifest says what computed
+/// which seeds. The columns of runs by one engine come out bit for bit as those of the run over all seeds.
 ///
 /// # Errors
-/// [`RunError::Unfinished`], [`RunError::Unlike`], [`RunError::MixedEngines`] or [`RunError::Seeds`] before anything is written;
-/// [`RunError::Exists`] if `out` holds anything, [`RunError::Room`] if its disk cannot hold it, [`RunError::Stopped`] once `stop` is
-/// requested; nothing is left then.
+/// [`RunError::Unfinished`], [`RunError::Unlike`], [`RunError::MixedEngines`] or [`RunError::Seeds`] before anything is
+/// written; [`RunError::Exists`] if `out` holds anything, [`RunError::Room`] if its disk cannot hold it,
+/// [`RunError::Stopped`] once `stop` is requested; nothing is left then.
 pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool, stop: &Stop) -> Result<(), RunError> {
     check_free(out)?;
     let [first, others @ ..] = dirs else { return Err(RunError::NothingToMerge) };

@@ -36,7 +36,8 @@ impl More {
         Ok(Seeds::new(wanted))
     }
 
-    /// The descent of a run that was trained by `now` and kept the weights `keep`; the error says why it cannot go further.
+    /// The descent of a run that was trained by `now` and kept the weights `keep`; the error says why it cannot go
+    /// further.
     fn descent(&self, now: Descent, keep: Keep) -> Result<Descent, String> {
         let taken = now.max_steps;
         let max_steps = self.max_steps.unwrap_or(taken);
@@ -60,8 +61,8 @@ impl Run {
     /// The experiment of this run extended by `more`; `None` where the run is that already.
     ///
     /// # Errors
-    /// [`RunError::NoExtension`] where the result could not be that of one run that was asked for it from the start, and as
-    /// [`Run::check_complete`] and [`Run::experiment`].
+    /// [`RunError::NoExtension`] where the result could not be that of one run that was asked for it from the start,
+    /// and as [`Run::check_complete`] and [`Run::experiment`].
     pub fn extended(&self, more: &More) -> Result<Option<Experiment>, RunError> {
         let refused = |reason: String| RunError::NoExtension { dir: self.dir().to_owned(), reason };
         let Manifest { spec, state, version: then, .. } = self.manifest();

@@ -11,8 +11,8 @@ use super::layout::{self, FORMAT, check_no_link};
 use super::{RunError, check_free, create_file, files};
 use crate::fingerprint::Fingerprint;
 
-/// A directory of files that were left there, each with the digest of its content. Other files in it are not touched, and no symbolic
-/// link below it is followed.
+/// A directory of files that were left there, each with the digest of its content. Other files in it are not touched,
+/// and no symbolic link below it is followed.
 #[derive(Debug)]
 pub struct Output {
     dir: PathBuf,
@@ -41,8 +41,8 @@ impl Output {
         Ok(Self { dir: dir.to_owned(), left: BTreeMap::new(), list: None })
     }
 
-    /// The directory `dir`, which may hold other files, and those that an earlier call has named in the file `list` there: these may be
-    /// replaced if they are as they were left.
+    /// The directory `dir`, which may hold other files, and those that an earlier call has named in the file `list`
+    /// there: these may be replaced if they are as they were left.
     ///
     /// # Errors
     /// [`RunError`] for a list that cannot be read.
@@ -74,11 +74,12 @@ impl Output {
         Err(RunError::InTheWay { path, what })
     }
 
-    /// Writes `files`, by their paths in the directory, each in one step. If one of them would replace somebody else's file, none is
-    /// written.
+    /// Writes `files`, by their paths in the directory, each in one step. If one of them would replace somebody else's
+    /// file, none is written.
     ///
     /// # Errors
-    /// [`RunError::InTheWay`] or [`RunError::Link`] for a file that is not to be replaced, [`RunError::Io`] if the disk refuses.
+    /// [`RunError::InTheWay`] or [`RunError::Link`] for a file that is not to be replaced, [`RunError::Io`] if the disk
+    /// refuses.
     pub fn write(&mut self, files: &[(String, Vec<u8>)]) -> Result<(), RunError> {
         files.iter().try_for_each(|(name, _)| self.check(name))?;
         let digests: BTreeMap<String, Vec<String>> =

@@ -25,8 +25,8 @@ impl Run {
     /// Opens the run in `dir`.
     ///
     /// # Errors
-    /// [`RunError::NoRun`] or [`RunError::IsGrid`] without a manifest, [`RunError::Manifest`] for one that this version cannot
-    /// read.
+    /// [`RunError::NoRun`] or [`RunError::IsGrid`] without a manifest, [`RunError::Manifest`] for one that this version
+    /// cannot read.
     pub fn open(dir: &Path) -> Result<Self, RunError> {
         let manifest = Manifest::read(dir).map_err(|error| match error {
             RunError::NoRun(dir) if is_grid(&dir) => RunError::IsGrid(dir),
@@ -78,7 +78,8 @@ impl Run {
         Ok(experiment)
     }
 
-    /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
+    /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already
+    /// written.
     pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let differences = self.manifest.engine_differences(engine, env!("CARGO_PKG_VERSION"));
         if differences.is_empty() {
@@ -115,8 +116,8 @@ impl Run {
         Err(RunError::Changed { dir: self.dir.clone(), differences: differences.join("; ") })
     }
 
-    /// Fails if the run claims to be finished, but some row of it is not there: by its status column, or by a journal that
-    /// it still has.
+    /// Fails if the run claims to be finished, but some row of it is not there: by its status column, or by a journal
+    /// that it still has.
     ///
     /// # Errors
     /// [`RunError::Incomplete`] or [`RunError::Changed`] for such a run, and the others for files that cannot be read.

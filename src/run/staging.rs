@@ -1,8 +1,9 @@
 //! A directory that appears whole or not at all: it is built under another name beside its place, then renamed.
 //!
-//! A process that is killed while it builds leaves `.NAME.new-..` behind. That is harmless, and the next one that creates NAME
-//! in the same place removes it: the lock in it is free then. An empty directory that is there already may be one that cannot be
-//! replaced, such as a volume, and belongs to somebody: the new content is built in a folder inside, then moved up.
+//! A process that is killed while it builds leaves `.NAME.new-..` behind. That is harmless, and the next one that
+//! creates NAME in the same place removes it: the lock in it is free then. An empty directory that is there already may
+//! be one that cannot be replaced, such as a volume, and belongs to somebody: the new content is built in a folder
+//! inside, then moved up.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -14,8 +15,8 @@ use super::error::{A_GRID, A_RUN};
 use super::folders::{self, parent, short_name};
 use super::layout::{GRID, MANIFEST, is_grid};
 
-/// The file in a folder under construction whose lock says that its builder lives. While the folder's files are moved up it lists
-/// their names.
+/// The file in a folder under construction whose lock says that its builder lives. While the folder's files are moved
+/// up it lists their names.
 const LOCK: &str = ".building";
 
 /// The folder under construction inside an empty directory.
@@ -66,8 +67,8 @@ impl Staging {
             return folders::sync(&self.dir).map_err(io);
         }
         fs::remove_file(self.path.join(LOCK)).map_err(io)?;
-        // A directory that has come into its place since is empty, and not every system can rename onto one. Another process may take
-        // the place at any moment, and then one of the two steps fails.
+        // A directory that has come into its place since is empty, and not every system can rename onto one. Another
+        // process may take the place at any moment, and then one of the two steps fails.
         let placed = match fs::remove_dir(&self.dir) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => fs::rename(&self.path, &self.dir),
@@ -113,7 +114,8 @@ impl Drop for Staging {
     }
 }
 
-/// Makes the lock of the new folder `path`. It gets its name only once it is locked: else it would pass for abandoned for a moment.
+/// Makes the lock of the new folder `path`. It gets its name only once it is locked: else it would pass for abandoned
+/// for a moment.
 fn locked(path: &Path) -> io::Result<File> {
     let unlocked = path.join(format!("{LOCK}.new"));
     let lock = File::create_new(&unlocked)?;
@@ -187,7 +189,8 @@ pub fn check_free(dir: &Path) -> Result<(), RunError> {
         return exists("a symbolic link that leads nowhere");
     }
     match fs::read_dir(dir) {
-        // What a killed process has begun to make of an empty directory is removed by the next one that makes something of it.
+        // What a killed process has begun to make of an empty directory is removed by the next one that makes something
+        // of it.
         Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(is_inside)) {
             Some(_) if !is_left_half_made(dir) => exists("other files"),
             _ => Ok(()),

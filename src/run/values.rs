@@ -93,8 +93,8 @@ impl Run {
         }
     }
 
-    /// Row numbers and weights of the networks that stand for critical points ([`Status::is_critical_point`]), (S', D) in
-    /// f32, read in blocks.
+    /// Row numbers and weights of the networks that stand for critical points ([`Status::is_critical_point`]), (S', D)
+    /// in f32, read in blocks.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -132,8 +132,8 @@ impl Run {
         Ok(widened(Dtype::Float64, &self.open_column(name)?.read(&(row as u64..row as u64 + 1))?))
     }
 
-    /// The weights of the first networks, at most `count`, that ended as `status`, (S', D) in f64; those that were not kept
-    /// are NaN.
+    /// The weights of the first networks, at most `count`, that ended as `status`, (S', D) in f64; those that were not
+    /// kept are NaN.
     ///
     /// # Errors
     /// As [`Self::floats`].
@@ -174,7 +174,8 @@ impl Run {
         })
     }
 
-    /// Hands the values of the float64 columns `names` of every written row to `take`, in seed order and read in blocks.
+    /// Hands the values of the float64 columns `names` of every written row to `take`, in seed order and read in
+    /// blocks.
     ///
     /// # Errors
     /// As [`Self::floats`], and for a column that is not one f64 per row.

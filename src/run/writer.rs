@@ -38,11 +38,12 @@ pub struct RunWriter {
 }
 
 impl RunWriter {
-    /// Creates the run `dir` with all its columns. It appears whole, by a rename, so an interruption leaves no half-made run.
+    /// Creates the run `dir` with all its columns. It appears whole, by a rename, so an interruption leaves no
+    /// half-made run.
     ///
     /// # Errors
-    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Room`] if the disk cannot hold the finished run, [`RunError::Io`] if
-    /// the system refuses.
+    /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Room`] if the disk cannot hold the finished run,
+    /// [`RunError::Io`] if the system refuses.
     pub fn create(
         dir: &Path,
         experiment: &Experiment,
@@ -66,7 +67,8 @@ impl RunWriter {
         Self::create_with(dir, experiment, engine, columns, |writer| writer.write_theta(theta))
     }
 
-    /// Creates the run `dir` of `experiment`, which extends the finished run of the manifest `earlier` and takes over its start and times.
+    /// Creates the run `dir` of `experiment`, which extends the finished run of the manifest `earlier` and takes over
+    /// its start and times.
     pub(super) fn create_extension(
         dir: &Path,
         experiment: &Experiment,
@@ -146,12 +148,12 @@ impl RunWriter {
         }
     }
 
-    /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. It finds whatever is wrong with the run
-    /// before it changes anything.
+    /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. It finds whatever is
+    /// wrong with the run before it changes anything.
     ///
     /// # Errors
-    /// [`RunError::Finished`] if another process has finished the run meanwhile, [`RunError::Locked`] while one writes it,
-    /// [`RunError::OtherEngine`], and the others for a journal, manifest or column that was changed from outside.
+    /// [`RunError::Finished`] if another process has finished the run meanwhile, [`RunError::Locked`] while one writes
+    /// it, [`RunError::OtherEngine`], and the others for a journal, manifest or column that was changed from outside.
     pub fn resume(dir: &Path, engine: &Description) -> Result<Self, RunError> {
         let opened = Journal::open(dir);
         // Under the lock no other process changes the manifest; what was read before may be older.
@@ -235,8 +237,8 @@ impl RunWriter {
     /// Ends the run once every row is written: the manifest says so, and the journal is removed.
     ///
     /// # Errors
-    /// [`RunError::Incomplete`] if a row is missing, [`RunError::Replaced`] if the directory is no longer the one that this run was
-    /// begun in, and [`RunError::Io`] if the disk refuses.
+    /// [`RunError::Incomplete`] if a row is missing, [`RunError::Replaced`] if the directory is no longer the one that
+    /// this run was begun in, and [`RunError::Io`] if the disk refuses.
     pub fn finish(self) -> Result<Manifest, RunError> {
         self.finish_as(|_| {})
     }
@@ -288,8 +290,8 @@ impl Sink for RunWriter {
         if self.checkpoints.is_due() { self.checkpoint() } else { Ok(()) }
     }
 
-    /// Earlier rows stay recorded where the disk refuses. [`RunError::Replaced`] if the directory is no longer there; if it was
-    /// renamed, the rows are recorded in it.
+    /// Earlier rows stay recorded where the disk refuses. [`RunError::Replaced`] if the directory is no longer there;
+    /// if it was renamed, the rows are recorded in it.
     fn checkpoint(&mut self) -> Result<(), RunError> {
         let start = Timer::start();
         if !self.waiting.is_empty() {
@@ -320,7 +322,8 @@ fn check_distinct(columns: &[ColumnFile]) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Fills the status column with [`Status::Pending`], so that a row that was never written cannot pass for a converged network.
+/// Fills the status column with [`Status::Pending`], so that a row that was never written cannot pass for a converged
+/// network.
 fn mark_pending(files: &[ColumnFile], columns: &[Column], rows: u64) -> Result<(), RunError> {
     for (file, column) in files.iter().zip(columns) {
         if column.name == "status" && column.dtype == Dtype::Uint8 {

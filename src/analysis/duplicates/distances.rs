@@ -19,8 +19,8 @@ const TASK_ROWS: usize = 64;
 /// Sampled pairs that make one task.
 const TASK_PAIRS: u64 = 1 << 16;
 
-/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. Points at infinity
-/// fill up the last block.
+/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`].
+/// Points at infinity fill up the last block.
 #[derive(Debug)]
 pub(super) struct Blocks {
     values: Vec<f32>,
@@ -176,7 +176,8 @@ fn pair_sums(rows: PointSet<'_>, blocks: &Blocks, first: usize, count: usize, ce
                 *excess = square.sqrt() - centre;
             }
             if b == i / LANES || (b + 1) * LANES > count {
-                // A pair of a point with itself, pairs that came before, and the filling of the last block do not count.
+                // A pair of a point with itself, pairs that came before, and the filling of the last block do not
+                // count.
                 for (l, excess) in excess.iter_mut().enumerate() {
                     let j = b * LANES + l;
                     if j <= i || j >= count {

@@ -18,10 +18,11 @@ pub(super) trait Sameness: Sync {
     fn holds(&self, i: u32, j: u32) -> bool;
 }
 
-/// The first earlier kept point that each point is a duplicate of; where there is none the point itself, which is then kept.
+/// The first earlier kept point that each point is a duplicate of; where there is none the point itself, which is then
+/// kept.
 ///
-/// A batch of points is compared with the points kept before it, in parallel; the points that remain are then compared with each other.
-/// The decisions are the same as when the points are taken one by one.
+/// A batch of points is compared with the points kept before it, in parallel; the points that remain are then compared
+/// with each other. The decisions are the same as when the points are taken one by one.
 pub(super) fn first_of_each(rows: PointSet<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
     let mut first_of: Vec<usize> = (0..count).collect();
     let mut forest = Forest::new(rows);

@@ -1,8 +1,8 @@
 //! A growing spatial index of the kept points, which finds those nearer to a given point than a radius.
 //!
-//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
-//! a tree of their own, which takes in the smaller ones before it. It is written by hand because the number of dimensions is known at run
-//! time only, and because leaves are blocks of lanes.
+//! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980):
+//! new points make a tree of their own, which takes in the smaller ones before it. It is written by hand because the
+//! number of dimensions is known at run time only, and because leaves are blocks of lanes.
 
 use multiversion::multiversion;
 

@@ -1,17 +1,19 @@
-//! Networks that are the same but for what tells no network from another: the order of its hidden units, and their signs.
+//! Networks that are the same but for what tells no network from another: the order of its hidden units, and their
+//! signs.
 //!
-//! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well ([`Maps::Symmetry`]):
-//! any order of the hidden units; for tanh the sign of a unit with that of its output weight, (W_n, v_n) -> (-W_n, -v_n),
-//! as f(-y) = -f(y); for linear every rotation of the hidden layer, (W, v) -> (Q W, Q v).
+//! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well
+//! ([`Maps::Symmetry`]): any order of the hidden units; for tanh the sign of a unit with that of its output weight,
+//! (W_n, v_n) -> (-W_n, -v_n), as f(-y) = -f(y); for linear every rotation of the hidden layer, (W, v) -> (Q W, Q v).
 //!
-//! Others keep the function z(x) alone ([`Maps::Function`]). sigmoid, f(-y) = 1 - f(y): W_n -> -W_n, v_n -> -v_n,
-//! v_0 -> v_0 + v_n. linear: every invertible map between the layers, so that only the M+1 numbers of z = p.h(x), p = v_0 e_0 +
-//! sum_n v_n W_n, count. softplus and GELU, f(-y) = f(y) - y: turning units round leaves a linear term sum v_n W_n.h(x) over
-//! them, which nothing else in the network takes up. It is zero for exceptional weights only, so these have no more than the
-//! order of their units.
+//! Others keep the function z(x) alone ([`Maps::Function`]). sigmoid, f(-y) = 1 - f(y): W_n -> -W_n, v_n -> -v_n, v_0
+//! -> v_0 + v_n. linear: every invertible map between the layers, so that only the M+1 numbers of z = p.h(x), p = v_0
+//! e_0 + sum_n v_n W_n, count. softplus and GELU, f(-y) = f(y) - y: turning units round leaves a linear term sum v_n
+//! W_n.h(x) over them, which nothing else in the network takes up. It is zero for exceptional weights only, so these
+//! have no more than the order of their units.
 //!
-//! What is not looked for: other weights that happen to give the same outputs, such as those of a unit with v_n = 0 or of two units
-//! with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any other sample.
+//! What is not looked for: other weights that happen to give the same outputs, such as those of a unit with v_n = 0 or
+//! of two units with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any
+//! other sample.
 
 use std::fmt;
 
@@ -25,19 +27,19 @@ use super::matching::least_sum;
 use super::rows::PointSet;
 use crate::model::{Activation, OneHidden};
 
-/// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as the maps allow, is
-/// at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
+/// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as
+/// the maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
 ///
-/// Training stops before it arrives, at g.g below its tolerance, so copies of one minimum are not equal: between g.g of 1e-3 and
-/// 1e-5 half of the networks of Appendix C (N = 3) still move by more than nine tenths of their length with sigmoid and tanh, and
-/// there is no gap between pairs that are copies and pairs that are not. A tenth is about as far as pairs go on towards each
-/// other whatever the activation: of 185 pairs that are the same by it at g.g of 1e-3, 180 are nearer to each other at 1e-5; with
-/// softplus, 2 of the 5 pairs next beyond it are not. Networks that differ are far beyond: the nearest of 512 on the wine data
-/// (N = 4) differ by 0.78.
+/// Training stops before it arrives, at g.g below its tolerance, so copies of one minimum are not equal: between g.g of
+/// 1e-3 and 1e-5 half of the networks of Appendix C (N = 3) still move by more than nine tenths of their length with
+/// sigmoid and tanh, and there is no gap between pairs that are copies and pairs that are not. A tenth is about as far
+/// as pairs go on towards each other whatever the activation: of 185 pairs that are the same by it at g.g of 1e-3, 180
+/// are nearer to each other at 1e-5; with softplus, 2 of the 5 pairs next beyond it are not. Networks that differ are
+/// far beyond: the nearest of 512 on the wine data (N = 4) differ by 0.78.
 pub const WITHIN: f64 = 0.1;
 
-/// The part of the larger by which the losses, and by [`Maps::Symmetry`] the `lambda_sup`, of networks that are the same may
-/// differ.
+/// The part of the larger by which the losses, and by [`Maps::Symmetry`] the `lambda_sup`, of networks that are the
+/// same may differ.
 pub const VALUES_WITHIN: f64 = 0.05;
 
 /// The most hidden units that are matched with each other: the exact assignment takes N^3 steps and N^2 memory.
@@ -131,19 +133,20 @@ impl fmt::Display for Same {
     }
 }
 
-/// Looks for networks that are the same, in the order of the rows: a network is dropped if an earlier kept one is the same within
-/// [`WITHIN`] and [`VALUES_WITHIN`], and kept otherwise.
+/// Looks for networks that are the same, in the order of the rows: a network is dropped if an earlier kept one is the
+/// same within [`WITHIN`] and [`VALUES_WITHIN`], and kept otherwise.
 ///
-/// Distances are exact, with the hidden units matched by the best of all assignments, so that neither equal units nor ties
-/// change a verdict; candidates are found by a spatial index over what the maps cannot change, in about S log S steps. It takes about as
-/// much memory as theta once more, and the kept networks a third time. The result does not depend on the number of threads.
+/// Distances are exact, with the hidden units matched by the best of all assignments, so that neither equal units nor
+/// ties change a verdict; candidates are found by a spatial index over what the maps cannot change, in about S log S
+/// steps. It takes about as much memory as theta once more, and the kept networks a third time. The result does not
+/// depend on the number of threads.
 ///
 /// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
 ///
 /// # Errors
-/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not
-/// finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
-/// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
+/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight
+/// that is not finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be
+/// matched, [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
 pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
     let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
     let count = theta.nrows();
@@ -201,7 +204,8 @@ enum Geometry {
     Order,
     /// These, and (W_n, v_n) -> (-W_n, -v_n).
     OrderAndSigns,
-    /// The same with v_0 + sum_n v_n / 2 in place of v_0: sigmoid(y) = 1/2 + tanh(y/2)/2, so this is what a change of signs keeps.
+    /// The same with v_0 + sum_n v_n / 2 in place of v_0: sigmoid(y) = 1/2 + tanh(y/2)/2, so this is what a change of
+    /// signs keeps.
     OrderAndSignsAboutHalf,
     /// Orthogonal maps of the hidden layer.
     Rotations,
@@ -262,12 +266,13 @@ fn agree(a: f64, b: f64) -> bool {
 }
 
 impl<'a> Search<'a> {
-    /// The search with its index: a row of numbers for each network, of which those of two networks that are the same are nearer
-    /// than [`Sameness::radius`].
+    /// The search with its index: a row of numbers for each network, of which those of two networks that are the same
+    /// are nearer than [`Sameness::radius`].
     ///
-    /// First what the maps keep. Every coordinate of the units is sorted by itself, and by size alone where signs may change:
-    /// no assignment of the units brings them nearer than the one of each coordinate. Then the logarithms of loss and `lambda_sup`, in
-    /// which networks differ most, stretched so that the difference allowed for them is about as long as that allowed for the weights.
+    /// First what the maps keep. Every coordinate of the units is sorted by itself, and by size alone where signs may
+    /// change: no assignment of the units brings them nearer than the one of each coordinate. Then the logarithms of
+    /// loss and `lambda_sup`, in which networks differ most, stretched so that the difference allowed for them is about
+    /// as long as that allowed for the weights.
     fn indexed(mut self, count: usize) -> (Self, Vec<f32>) {
         let width = self.width();
         let whole = width + 1 + usize::from(self.lambda_sup.is_some());

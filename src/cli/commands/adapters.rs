@@ -8,7 +8,8 @@ use crate::gpu::{AdapterSummary, Tuning, adapters};
 
 /// Lists the graphics adapters of this machine, and which engine `--backend auto` takes
 ///
-/// `--adapter` takes the number, or a part of the name or id that no other adapter has; two equal adapters differ in number and id.
+/// `--adapter` takes the number, or a part of the name or id that no other adapter has; two equal adapters differ in
+/// number and id.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Print JSON

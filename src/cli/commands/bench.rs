@@ -23,9 +23,9 @@ use crate::watch::Pieces;
 
 /// Measures what each route to sharpness costs on this machine, and how far each is from the truth
 ///
-/// Every size of the grid --hidden x --samples x --inputs is one batch of briefly trained networks. All routes run in turn, every
-/// repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR gets bench.json, bench.npy
-/// (a row per measurement, its columns named in bench.json) and figures with their numbers.
+/// Every size of the grid --hidden x --samples x --inputs is one batch of briefly trained networks. All routes run in
+/// turn, every repeat once through all of them, so nothing runs beside anything else. The table goes to stdout; DIR
+/// gets bench.json, bench.npy (a row per measurement, its columns named in bench.json) and figures with their numbers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// N, hidden units
@@ -46,8 +46,8 @@ pub(crate) struct Args {
     /// How often each measurement is repeated
     #[arg(long, value_name = "K", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
-    /// Seconds that the repeats of a route may take together at a size; where the fewest networks that keep the device busy take
-    /// longer, the route is skipped there
+    /// Seconds that the repeats of a route may take together at a size; where the fewest networks that keep the device
+    /// busy take longer, the route is skipped there
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     budget: f64,
     /// The graphics adapter: its number, or a part of its name or id (see `sharpsweep adapters`)
@@ -157,7 +157,8 @@ impl Args {
         sizes
     }
 
-    /// Measures one size and prints its table. If the size cannot be measured, it says so, and the next one is measured.
+    /// Measures one size and prints its table. If the size cannot be measured, it says so, and the next one is
+    /// measured.
     fn measure_size(
         &self,
         bench: &mut Bench,

@@ -22,18 +22,19 @@ const COLUMN: &str = "duplicate_of";
 
 /// Finds the networks of a run that are the same
 ///
-/// Leaves DIR/duplicate_of.npy, int64, one row per network: the row of the network that is kept for it (its own row if it is kept
-/// itself), -1 where it is no critical point because it did not converge or is not finite. Of networks that are the same the first
-/// is kept. manifest.json says under "derived" which rule wrote the column.
+/// Leaves DIR/duplicate_of.npy, int64, one row per network: the row of the network that is kept for it (its own row if
+/// it is kept itself), -1 where it is no critical point because it did not converge or is not finite. Of networks that
+/// are the same the first is kept. manifest.json says under "derived" which rule wrote the column.
 ///
-/// symmetry and function: theta of one, mapped as near as possible to the other's, lies within 10 % of its length, and loss (by
-/// symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are not equal, and no
-/// tolerance separates them from networks that are merely similar; this one leaves pairs together that went on towards each other
-/// when they were trained further. It does not look for other weights that happen to give the same outputs.
+/// symmetry and function: theta of one, mapped as near as possible to the other's, lies within 10 % of its length, and
+/// loss (by symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are
+/// not equal, and no tolerance separates them from networks that are merely similar; this one leaves pairs together
+/// that went on towards each other when they were trained further. It does not look for other weights that happen to
+/// give the same outputs.
 ///
-/// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they stand are the
-/// same. Up to 100,000 networks, mean and std are those of all pairs; beyond that, those of 16,777,216 sampled pairs, and the
-/// output says so, with the error of the threshold. The neighbours are exact either way.
+/// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they
+/// stand are the same. Up to 100,000 networks, mean and std are those of all pairs; beyond that, those of 16,777,216
+/// sampled pairs, and the output says so, with the error of the threshold. The neighbours are exact either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory
@@ -52,7 +53,8 @@ enum By {
     /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
     #[default]
     Symmetry,
-    /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any map (linear)
+    /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any
+    /// map (linear)
     Function,
     /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
     Distance,

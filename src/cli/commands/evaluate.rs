@@ -18,12 +18,13 @@ use crate::sweep::{Sweep, admit};
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
-/// theta is a .npy array (S, D), f32 or f64, one network per row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n, m] for hidden unit n
-/// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. Weights in another order have
-/// the right D as well, so compare `loss` with yours first.
+/// theta is a .npy array (S, D), f32 or f64, one network per row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n,
+/// m] for hidden unit n (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 ..
+/// v_N. Weights in another order have the right D as well, so compare `loss` with yours first.
 ///
-/// The columns are those of `sweep`; `seed` is the number of the row, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g
-/// is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the file.
+/// The columns are those of `sweep`; `seed` is the number of the row, `steps` is 0, and `status` is 3: evaluated, no
+/// verdict (2 where g.g is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the
+/// file.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = ELSEWHERE)]
 pub(crate) struct Args {
@@ -33,7 +34,8 @@ pub(crate) struct Args {
     /// The directory for the columns; it must not hold anything yet [default: a new one under runs/]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Judge the networks: `status` is 0, converged, where the squared gradient norm g.g is below this, else 1 [default: no verdict]
+    /// Judge the networks: `status` is 0, converged, where the squared gradient norm g.g is below this, else 1
+    /// [default: no verdict]
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     tolerance: Option<f64>,
     #[command(flatten)]

@@ -11,9 +11,10 @@ use crate::run::{Grid, Run, is_grid, merge};
 
 /// Joins the shards of a sweep into one run
 ///
-/// The directories may come in any order; together they must hold every seed once, and all must be finished. Their columns come
-/// out byte for byte as those of the sweep in one piece. Sweeps over neighbouring ranges of seeds (--seeds 0..500 and 500..1000)
-/// join in the same way, and so do shards of grids. The parts are left as they are; the result appears whole or not at all.
+/// The directories may come in any order; together they must hold every seed once, and all must be finished. Their
+/// columns come out byte for byte as those of the sweep in one piece. Sweeps over neighbouring ranges of seeds (--seeds
+/// 0..500 and 500..1000) join in the same way, and so do shards of grids. The parts are left as they are; the result
+/// appears whole or not at all.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The shards' directories
@@ -22,8 +23,8 @@ pub(crate) struct Args {
     /// The directory for the joined run; it must not hold anything yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Join even what different engines, drivers, routes, revisions or versions of this program computed; manifest.json then says
-    /// which of them computed which seeds
+    /// Join even what different engines, drivers, routes, revisions or versions of this program computed; manifest.json
+    /// then says which of them computed which seeds
     #[arg(long)]
     allow_mixed_engines: bool,
     #[command(flatten)]

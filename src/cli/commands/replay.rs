@@ -23,9 +23,10 @@ use crate::watch::Watch;
 
 /// Trains seeds again in f64 and records what changes on the way
 ///
-/// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, theta_trajectory (the weights at each of these
-/// steps, one row each), theta (where it ended), and a figure. Each of several seeds has a folder seed-K of its own. A long f32 run of the
-/// same seed can end elsewhere: seeds that start above 2 / lambda_1 oscillate, and rounding decides where to.
+/// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, theta_trajectory (the
+/// weights at each of these steps, one row each), theta (where it ended), and a figure. Each of several seeds has a
+/// folder seed-K of its own. A long f32 run of the same seed can end elsewhere: seeds that start above 2 / lambda_1
+/// oscillate, and rounding decides where to.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("step_size", |arg| arg.value_delimiter(None).help("eta in theta <- theta - eta dL/dtheta")))]
 pub(crate) struct Args {

@@ -13,8 +13,8 @@ use crate::run::{Run, RunError};
 
 /// Draws the paper's figures for a run and writes them with tables into one HTML page
 ///
-/// The page needs nothing else and no network. The figures are saved beside it as SVG and PNG, each with its numbers as .npy. Of a
-/// damaged or unfinished run it shows what it can, and the page says what is missing.
+/// The page needs nothing else and no network. The figures are saved beside it as SVG and PNG, each with its numbers as
+/// .npy. Of a damaged or unfinished run it shows what it can, and the page says what is missing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory

@@ -25,9 +25,9 @@ const SAMPLES: usize = 50;
 
 /// Runs the paper's experiment and sets every published number and figure beside what is found here
 ///
-/// N = 3 and N = 10 on several draws of the data (the paper's draw is not published), duplicates by the paper's rule, spectra and
-/// tests; a table of published numbers against the spread of the draws; figures 2 to 13 as SVG and PNG with their numbers; and one
-/// HTML page.
+/// N = 3 and N = 10 on several draws of the data (the paper's draw is not published), duplicates by the paper's rule,
+/// spectra and tests; a table of published numbers against the spread of the draws; figures 2 to 13 as SVG and PNG with
+/// their numbers; and one HTML page.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds (from 0), or a range A..B without B, for each width and draw

@@ -14,13 +14,15 @@ use crate::run::{Grid, More, Run, State, is_grid};
 
 /// Goes on with a sweep or an evaluation that was interrupted, or extends a finished sweep
 ///
-/// It keeps the rows that were finished and computes the others on the engine that the run was begun with; the columns end up byte for
-/// byte as without the interruption. It leaves a finished run as it is, so it may be repeated at will. DIR may also be a grid
-/// (a sweep over several --hidden, --activation or --step-size): then its unfinished runs are finished.
+/// It keeps the rows that were finished and computes the others on the engine that the run was begun with; the columns
+/// end up byte for byte as without the interruption. It leaves a finished run as it is, so it may be repeated at will.
+/// DIR may also be a grid (a sweep over several --hidden, --activation or --step-size): then its unfinished runs are
+/// finished.
 ///
-/// --seeds and --max-steps extend a finished sweep, or every run of a grid: the result is byte for byte the sweep that was asked for
-/// it from the start. It is made beside DIR, in .NAME.extended, which takes room for both on the disk, and put in its place when it is
-/// whole; if that is interrupted, the same command goes on. Other files in DIR are kept, but not duplicate_of.npy.
+/// --seeds and --max-steps extend a finished sweep, or every run of a grid: the result is byte for byte the sweep that
+/// was asked for it from the start. It is made beside DIR, in .NAME.extended, which takes room for both on the disk,
+/// and put in its place when it is whole; if that is interrupted, the same command goes on. Other files in DIR are
+/// kept, but not duplicate_of.npy.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("backend", |arg| arg.help("Where to compute [default: where the run was begun]")))]
 #[command(mut_arg("route", |arg| arg.help("How to compute tr H^2; both are exact [default: as the run was begun]")))]
@@ -31,8 +33,8 @@ pub(crate) struct Args {
     /// Extend the finished sweep to these seeds: how many (from 0), or a range A..B that begins where it begins
     #[arg(long, value_name = "S|A..B", value_parser = parse_seeds)]
     seeds: Option<Range<u64>>,
-    /// Train on the networks of the finished sweep that stopped at the step limit, up to T steps in all. Not on the reference engine,
-    /// which records weights less precisely than it trains them, and not without the weights (--keep)
+    /// Train on the networks of the finished sweep that stopped at the step limit, up to T steps in all. Not on the
+    /// reference engine, which records weights less precisely than it trains them, and not without the weights (--keep)
     #[arg(long, value_name = "T")]
     max_steps: Option<u32>,
     #[command(flatten)]

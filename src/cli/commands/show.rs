@@ -9,8 +9,8 @@ use crate::run::{Grid, Run, is_grid};
 
 /// Prints the summary of a run again, or the table of a grid
 ///
-/// Of a run that is not finished it sums up the rows that are written, and says how many these are. Nothing is changed or written to
-/// disk, so it may be asked at any moment.
+/// Of a run that is not finished it sums up the rows that are written, and says how many these are. Nothing is changed
+/// or written to disk, so it may be asked at any moment.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory, or that of a grid

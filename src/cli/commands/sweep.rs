@@ -21,19 +21,20 @@ use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
-/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed over the I samples. In
-/// terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large, and g.g, which is compared with
-/// --tolerance, I^2 times.
+/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed
+/// over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large,
+/// and g.g, which is compared with --tolerance, I^2 times.
 ///
-/// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
-/// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
+/// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and
+/// machine. Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
 ///
-/// Lists, such as --hidden 3,10 --step-size 0.05,0.1, give one run per combination, all in one directory, and a table over them.
+/// Lists, such as --hidden 3,10 --step-size 0.05,0.1, give one run per combination, all in one directory, and a table
+/// over them.
 ///
-/// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full disk
-/// `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a directory of
-/// its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster. No result depends on --memory,
-/// --dispatch-ms, --shard or the number of threads (RAYON_NUM_THREADS in the environment sets it).
+/// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full
+/// disk `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a
+/// directory of its own, then join them with `sharpsweep merge`; examples/slurm does so on a cluster. No result depends
+/// on --memory, --dispatch-ms, --shard or the number of threads (RAYON_NUM_THREADS in the environment sets it).
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many seeds (from 0), or a range A..B without B

@@ -1,7 +1,7 @@
 //! One axis of a panel: its scale, and the ticks that fit on it.
 //!
-//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. The label
-//! of a linear axis with large or small numbers holds their power of ten.
+//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of
+//! these. The label of a linear axis with large or small numbers holds their power of ten.
 
 use super::lettering::{self, LABEL_SIZE, TEXT_SIZE, exponent_of, power_of_ten};
 

@@ -1,7 +1,7 @@
 //! The sheet that a figure is drawn on: panels with axes in pixel coordinates, texts, legends, colour bars.
 //!
-//! kuva draws axes, series and contours of a panel; this module places panels side by side, sets labels with subscripts, and adds
-//! what kuva has no plot for.
+//! kuva draws axes, series and contours of a panel; this module places panels side by side, sets labels with
+//! subscripts, and adds what kuva has no plot for.
 
 use kuva::backend::raster::RasterBackend;
 use kuva::backend::svg::SvgBackend;
@@ -322,7 +322,8 @@ impl Canvas {
     pub(crate) fn render(mut self) -> Result<(String, Vec<u8>), String> {
         let svg = lettering::mark_up(&SvgBackend::new().render_scene(&self.scene));
         let (width, height) = (self.scene.width, self.scene.height);
-        // kuva gives the size in pixels only. Without a view box the drawing would not scale, and a column of paper is a length.
+        // kuva gives the size in pixels only. Without a view box the drawing would not scale, and a column of paper is
+        // a length.
         let pixels = format!(r#"width="{width}" height="{height}""#);
         let height_mm = height * WIDTH_MM / WIDTH;
         let scaled = format!(r#"width="{WIDTH_MM}mm" height="{height_mm:.2}mm" viewBox="0 0 {width} {height}""#);

@@ -1,7 +1,8 @@
 //! Labels with subscripts and superscripts.
 //!
-//! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them as `tspan`s of
-//! the same text; the raster backend, which knows only plain text, gets one text per span ([`super::raster`]).
+//! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them
+//! as `tspan`s of the same text; the raster backend, which knows only plain text, gets one text per span
+//! ([`super::raster`]).
 
 use kuva::render::layout::{ComputedLayout, Layout};
 
@@ -16,8 +17,8 @@ const DROP: f64 = 0.24;
 /// How far a superscript rises.
 const RISE: f64 = 0.42;
 
-/// One span of a label: its text, by how many label sizes its baseline lies below the label's, and whether it stands below the span
-/// before it rather than after.
+/// One span of a label: its text, by how many label sizes its baseline lies below the label's, and whether it stands
+/// below the span before it rather than after.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Span<'a> {
     pub(crate) text: &'a str,
@@ -82,10 +83,11 @@ pub(crate) fn place(label: &str, size: f64) -> (Vec<(Span<'_>, f64)>, f64) {
     (placed, end)
 }
 
-/// Width of a text without marks. kuva keeps its font metrics private, but a layout has the width of its widest y category.
+/// Width of a text without marks. kuva keeps its font metrics private, but a layout has the width of its widest y
+/// category.
 fn plain_width(text: &str, size: f64) -> f64 {
-    // A layout never reports less than two font sizes: measure together with a wide text and subtract that. Font sizes are
-    // whole numbers, so measure large and scale.
+    // A layout never reports less than two font sizes: measure together with a wide text and subtract that. Font sizes
+    // are whole numbers, so measure large and scale.
     const WIDE: &str = "MMMM";
     const LARGE: u32 = 100;
     let measure = |text: String| {

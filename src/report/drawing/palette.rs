@@ -1,7 +1,7 @@
 //! Colours and line styles of every figure, in one place.
 //!
-//! The hues are those of Okabe and Ito (2008), distinguishable with every common colour vision deficiency; where two series share
-//! a panel they also differ in marker or dash, so that a grey print still tells them apart.
+//! The hues are those of Okabe and Ito (2008), distinguishable with every common colour vision deficiency; where two
+//! series share a panel they also differ in marker or dash, so that a grey print still tells them apart.
 
 /// Axes, text and single series without a group.
 pub(crate) const INK: &str = "#000000";
@@ -34,8 +34,8 @@ pub(crate) fn series(k: usize) -> (&'static str, Option<&'static str>) {
     SERIES[k % SERIES.len()]
 }
 
-/// The diverging map of signed matrices: blue below zero, white at zero, vermillion above. `t` in \[-1, 1\] is cut at its ends;
-/// NaN is grey.
+/// The diverging map of signed matrices: blue below zero, white at zero, vermillion above. `t` in \[-1, 1\] is cut at
+/// its ends; NaN is grey.
 pub(crate) fn diverging(t: f64) -> (u8, u8, u8) {
     if t.is_nan() {
         return (0x99, 0x99, 0x99);

@@ -1,5 +1,5 @@
-//! Prepares a scene for kuva's raster backend, which draws no subscripts, restarts a dash pattern at every point of a line, and does not
-//! scale it.
+//! Prepares a scene for kuva's raster backend, which draws no subscripts, restarts a dash pattern at every point of a
+//! line, and does not scale it.
 
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 

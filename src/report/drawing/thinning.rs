@@ -9,8 +9,8 @@ const THIN_ABOVE: usize = 2000;
 /// Side of the square cells that draw one point each, in pixels.
 const CELL: f64 = 1.5;
 
-/// The points of `points` that are drawn: all, or where there are many the first in each small cell of the panel, so that the drawing
-/// looks the same and stays small.
+/// The points of `points` that are drawn: all, or where there are many the first in each small cell of the panel, so
+/// that the drawing looks the same and stays small.
 pub(crate) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     if points.len() <= THIN_ABOVE {
         return points.to_vec();

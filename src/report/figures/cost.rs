@@ -21,8 +21,8 @@ struct Arrangement {
     panel_letter: &'static str,
 }
 
-/// Time per network against the number of samples I, a panel for each N, for M = `inputs`. The crossings of the two exact routes to tr
-/// H^2 are marked.
+/// Time per network against the number of samples I, a panel for each N, for M = `inputs`. The crossings of the two
+/// exact routes to tr H^2 are marked.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two numbers of samples were measured.
@@ -54,7 +54,8 @@ pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, Figur
     cost(bench, inputs, arrangement)
 }
 
-/// Whether the figures show where this ran: in lanes, or in plain f64 for routes that have no lanes, so that the comparison is fair.
+/// Whether the figures show where this ran: in lanes, or in plain f64 for routes that have no lanes, so that the
+/// comparison is fair.
 fn shown(measurement: &Measurement) -> bool {
     let best = if measurement.runner.method.sites().contains(&Site::Cpu) { Site::Cpu } else { Site::Reference };
     measurement.runner.site == best

@@ -116,8 +116,9 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     Ok(figure.with_column("lambda_sup", lambda_sup).with_column("threshold", &[threshold]))
 }
 
-/// How far Figure 6 reaches: whether its axis is logarithmic, and the lowest and the highest value on it. Values farther from the
-/// quartiles than three times their distance would leave most of the axis to a few networks, so the caption describes them.
+/// How far Figure 6 reaches: whether its axis is logarithmic, and the lowest and the highest value on it. Values
+/// farther from the quartiles than three times their distance would leave most of the axis to a few networks, so the
+/// caption describes them.
 fn reach(sorted: &[f64], low: f64, high: f64) -> (bool, (f64, f64)) {
     let within = |log: bool| -> (f64, f64) {
         let scale = |value: f64| if log { value.ln() } else { value };
@@ -214,7 +215,8 @@ fn few_values(groups: &[Distribution<'_>]) -> Option<Vec<f64>> {
     (!values.is_empty() && values.len() <= MOST).then_some(values)
 }
 
-/// How many networks of each group have each of `values`, as bars of the share of their group with the count beside them.
+/// How many networks of each group have each of `values`, as bars of the share of their group with the count beside
+/// them.
 fn counts(groups: &[Distribution<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
     let sorted = sorted_groups(name(7), groups)?;
     // Enough digits to distinguish neighbours.

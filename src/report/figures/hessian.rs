@@ -16,9 +16,9 @@ const LINEAR_BELOW: f64 = 1e-3;
 /// Larger matrices are pooled to at most this many cells per side.
 const MOST_CELLS: usize = 128;
 
-/// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
-/// difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` = (M+1)N is where v
-/// follows w: lines mark the blocks.
+/// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and
+/// their difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` =
+/// (M+1)N is where v follows w: lines mark the blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.
@@ -89,7 +89,8 @@ fn cells(rows: usize) -> usize {
     rows.div_ceil(rows.div_ceil(MOST_CELLS))
 }
 
-/// `matrix` with square blocks of entries replaced by their entry of largest magnitude, if it has more cells than are drawn.
+/// `matrix` with square blocks of entries replaced by their entry of largest magnitude, if it has more cells than are
+/// drawn.
 fn pool(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
     let (size, block) = (cells(matrix.nrows()), matrix.nrows().div_ceil(MOST_CELLS));
     let mut pooled = Array2::<f64>::zeros((size, size));

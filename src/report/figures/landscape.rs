@@ -47,8 +47,8 @@ pub struct Decision {
 }
 
 impl Landscape {
-    /// Evaluates the network `theta` (D,): its decision over the range of the training samples, and the loss at up to `reach` from
-    /// theta along each of the eigenvectors of `spectrum`.
+    /// Evaluates the network `theta` (D,): its decision over the range of the training samples, and the loss at up to
+    /// `reach` from theta along each of the eigenvectors of `spectrum`.
     pub fn around(
         problem: &Problem,
         label: String,

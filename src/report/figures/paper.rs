@@ -41,8 +41,8 @@ const MOST_REPLAY_WORK: f64 = 1e10;
 /// A figure, or a clause that says why there is none.
 type Drawn = Result<Figure, Box<dyn Error>>;
 
-/// Draws every figure of the paper that `points` allow, with `wider` for the comparison of widths, and sharpness against macro F1; for
-/// each figure that is missing it says why.
+/// Draws every figure of the paper that `points` allow, with `wider` for the comparison of widths, and sharpness
+/// against macro F1; for each figure that is missing it says why.
 pub fn every_figure(
     points: &CriticalPoints,
     wider: Option<&CriticalPoints>,
@@ -148,7 +148,8 @@ fn landscapes(
     Ok(figure)
 }
 
-/// The largest eigenvalues and their eigenvectors at the critical point `k`: along the vectors that the run recorded, if it did.
+/// The largest eigenvalues and their eigenvectors at the critical point `k`: along the vectors that the run recorded,
+/// if it did.
 fn leading(points: &CriticalPoints, k: usize, problem: &Problem, theta: &[f64]) -> Result<Spectrum, Box<dyn Error>> {
     let parameters = problem.network.parameters();
     let names = (1..=EIGENVECTORS).map(|vector| format!("u_{vector}"));

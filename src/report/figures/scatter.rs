@@ -139,7 +139,8 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     canvas.place(panel);
     legend(&mut canvas, area.left + side / 2.0, groups);
 
-    // The caption says what the data show, not what the theorem promises. lambda_1 of a float32 engine is off by up to 1e-5.
+    // The caption says what the data show, not what the theorem promises. lambda_1 of a float32 engine is off by up to
+    // 1e-5.
     let rounding = 1e-5;
     let verdict = match points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count() {
         0 => "The bound is never below the line λ_{sup} = λ_{1}.".to_owned(),
@@ -210,7 +211,8 @@ pub fn sharpness_against_macro_f1(
         .with_column("rho_p", &[correlation.rho, p_value]))
 }
 
-/// Figure 9: a trace by its closed form (y) against the trace of the numeric Hessian (x), one panel each for tr H and tr H^2.
+/// Figure 9: a trace by its closed form (y) against the trace of the numeric Hessian (x), one panel each for tr H and
+/// tr H^2.
 ///
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.

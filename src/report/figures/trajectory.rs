@@ -49,7 +49,8 @@ impl Trajectory {
     }
 }
 
-/// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the steps for the sharpest (left) and the flattest network (right).
+/// Figure 5: L (top) and `lambda_sup`, lambda_1 (bottom) over the steps for the sharpest (left) and the flattest
+/// network (right).
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or a trajectory has no record.

@@ -8,8 +8,8 @@ use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
 use crate::watch::Watch;
 
-/// The report of the networks of one run that are selected by `over`: its figures, a table of what was found, specification and
-/// manifest.
+/// The report of the networks of one run that are selected by `over`: its figures, a table of what was found,
+/// specification and manifest.
 pub fn report_of_run(run: &Run, over: Selection, watch: &dyn Watch) -> Report {
     let mut notices = Vec::new();
     let points = CriticalPoints::of(run, over, &mut notices, watch);
