@@ -577,7 +577,8 @@ fn a_disk_without_room_for_both_refuses_before_any_work() {
         "mkdir small; mount -t tmpfs -o size=900k none small; s={}; $s sweep --seeds 2000 --max-steps 3 \
          --out small/run; cp -r small/run before; $s resume small/run --seeds 5000 && exit 9; \
          diff -r before small/run; ls -A small; $s resume small --seeds 5000 && exit 9; \
-         mount -t tmpfs -o size=9m none /mnt; cp -r before/. /mnt; $s resume /mnt --seeds 2001 && exit 9; diff -r before /mnt",
+         mount -t tmpfs -o size=9m none /mnt; cp -r before/. /mnt; \
+         $s resume /mnt --seeds 2001 && exit 9; diff -r before /mnt",
         env!("CARGO_BIN_EXE_sharpsweep")
     );
     let mut command = std::process::Command::new("unshare");
