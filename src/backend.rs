@@ -26,14 +26,14 @@ pub enum Backend {
 /// A chosen engine that can be opened, and opened again after its device was lost.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    kind: Kind,
+    kind: EngineKind,
     route: Route,
     /// One line that says what was chosen and why.
     pub reason: String,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum EngineKind {
     Gpu { adapter: Adapter, tuning: Tuning },
     Cpu,
     Reference,
@@ -48,7 +48,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
     let cpu = |why: &str| {
         let cpu = Cpu::new(route).machine();
         let reason = format!("engine: cpu, {} ({}), {}: {why}", cpu.device, cpu.driver, cpu.precision);
-        Choice { kind: Kind::Cpu, route, reason }
+        Choice { kind: EngineKind::Cpu, route, reason }
     };
     match (backend, adapter) {
         (Backend::Gpu, name) => Ok(gpu(choose_adapter(name)?, "asked for by --backend gpu")),
@@ -69,7 +69,7 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
             // Its one route is exact as well, so a wish for the other is no error.
             let pairs = if route == Route::Assembled { "; tr H^2 over pairs of samples, its only route" } else { "" };
             let reason = format!("engine: reference, f64, plain code: asked for by --backend reference{pairs}");
-            Ok(Choice { kind: Kind::Reference, route, reason })
+            Ok(Choice { kind: EngineKind::Reference, route, reason })
         }
     }
 }
@@ -85,7 +85,7 @@ pub fn choose_begun(begun: &Machine, route: Route, tuning: Tuning) -> Result<Cho
 impl Choice {
     fn gpu(adapter: Adapter, route: Route, tuning: Tuning, why: &str) -> Self {
         let reason = format!("engine: gpu, {}, f32: {why}", adapter.summary().label());
-        Self { kind: Kind::Gpu { adapter, tuning }, route, reason }
+        Self { kind: EngineKind::Gpu { adapter, tuning }, route, reason }
     }
 
     /// The same engine by the route that a run of `begun` took, unless a route was asked for.
@@ -101,11 +101,11 @@ impl Choice {
     /// [`EngineError`] if the driver does not give a device.
     pub fn open(&self) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match &self.kind {
-            Kind::Gpu { adapter, tuning } => {
+            EngineKind::Gpu { adapter, tuning } => {
                 Box::new(Gpu::new(adapter.clone(), Tuning { route: self.route, ..*tuning })?)
             }
-            Kind::Cpu => Box::new(Cpu::new(self.route)),
-            Kind::Reference => Box::new(Reference::default()),
+            EngineKind::Cpu => Box::new(Cpu::new(self.route)),
+            EngineKind::Reference => Box::new(Reference::default()),
         })
     }
 }

@@ -117,13 +117,13 @@ pub(crate) fn shown_shape(shape: &[usize]) -> String {
 /// The type of an array's elements, and the order of their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ElementType {
-    kind: Kind,
+    kind: NumberKind,
     size: usize,
     big_endian: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum NumberKind {
     Bool,
     Signed,
     Unsigned,
@@ -138,17 +138,17 @@ impl ElementType {
             _ => ("|", text),
         };
         let (kind, size) = match name {
-            "b1" => (Kind::Bool, 1),
-            "i1" | "b" => (Kind::Signed, 1),
-            "u1" | "B" => (Kind::Unsigned, 1),
-            "i2" => (Kind::Signed, 2),
-            "u2" => (Kind::Unsigned, 2),
-            "i4" => (Kind::Signed, 4),
-            "u4" => (Kind::Unsigned, 4),
-            "i8" => (Kind::Signed, 8),
-            "u8" => (Kind::Unsigned, 8),
-            "f4" => (Kind::Float, 4),
-            "f8" => (Kind::Float, 8),
+            "b1" => (NumberKind::Bool, 1),
+            "i1" | "b" => (NumberKind::Signed, 1),
+            "u1" | "B" => (NumberKind::Unsigned, 1),
+            "i2" => (NumberKind::Signed, 2),
+            "u2" => (NumberKind::Unsigned, 2),
+            "i4" => (NumberKind::Signed, 4),
+            "u4" => (NumberKind::Unsigned, 4),
+            "i8" => (NumberKind::Signed, 8),
+            "u8" => (NumberKind::Unsigned, 8),
+            "f4" => (NumberKind::Float, 4),
+            "f8" => (NumberKind::Float, 8),
             _ => return None,
         };
         // A single byte has no order, every other number has one.
@@ -177,14 +177,14 @@ impl Element for f64 {
     fn read(bytes: &[u8], from: ElementType) -> Result<Self, NpyError> {
         let bits = bits(bytes, from.big_endian);
         Ok(match (from.kind, from.size) {
-            (Kind::Bool, _) if bits > 1 => return Err(NpyError::Bool(bits as u8)),
-            (Kind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
-            (Kind::Float, _) => f64::from_bits(bits),
-            (Kind::Signed, size) => {
+            (NumberKind::Bool, _) if bits > 1 => return Err(NpyError::Bool(bits as u8)),
+            (NumberKind::Float, 4) => f64::from(f32::from_bits(bits as u32)),
+            (NumberKind::Float, _) => f64::from_bits(bits),
+            (NumberKind::Signed, size) => {
                 let unused = 64 - 8 * size;
                 ((bits << unused).cast_signed() >> unused) as f64
             }
-            (Kind::Bool | Kind::Unsigned, _) => bits as f64,
+            (NumberKind::Bool | NumberKind::Unsigned, _) => bits as f64,
         })
     }
 
@@ -202,7 +202,7 @@ macro_rules! element_of_its_own_type {
             }
 
             fn takes(from: ElementType) -> bool {
-                (from.kind, from.size) == (Kind::$kind, size_of::<$ty>())
+                (from.kind, from.size) == (NumberKind::$kind, size_of::<$ty>())
             }
         })*
     };

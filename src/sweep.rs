@@ -7,7 +7,7 @@ mod chunk;
 mod error;
 mod event;
 mod further;
-mod sink;
+mod in_memory;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -20,14 +20,14 @@ use crate::fallback::{self, Completed};
 use crate::model::Theta;
 use crate::records::{EIGENVECTORS, Records};
 use crate::reference;
-use crate::run::{Earlier, RunError, Seconds};
+use crate::run::{Earlier, RunError, Seconds, Sink};
 use crate::spec::{Experiment, SpectrumColumns, Work};
 use chunk::Chunk;
 use further::Further;
 
 pub use error::SweepError;
 pub use event::{Ended, Event, Progress};
-pub use sink::{Columns, InMemory, Sink};
+pub use in_memory::{Columns, InMemory};
 
 /// How often a lost device is opened again before the run gives up, counted anew after each chunk that succeeds.
 const DEVICE_ATTEMPTS: u32 = 3;
@@ -72,14 +72,14 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
 }
 
 /// The engine, and how it is opened again.
-struct Device<'a> {
+struct OpenEngine<'a> {
     engine: Box<dyn Engine>,
     open: &'a dyn Fn() -> Result<Box<dyn Engine>, EngineError>,
     /// How often it was opened again since the last chunk that succeeded.
     attempts: u32,
 }
 
-impl Device<'_> {
+impl OpenEngine<'_> {
     /// Opens the device again that was lost as `why` says; what to tell about it.
     fn reopen(&mut self, why: &str, stop: &Stop) -> String {
         self.attempts += 1;
@@ -112,7 +112,7 @@ impl Sweep<'_> {
     ) -> Result<Ended, SweepError> {
         let start = Instant::now();
         let mut written_at = start;
-        let mut device = Device { engine, open, attempts: 0 };
+        let mut device = OpenEngine { engine, open, attempts: 0 };
         admit(self.experiment, device.engine.as_mut())?;
         device.engine.stop_on(self.stop);
         let most = device.engine.batch_size(&self.experiment.problem)?.min(self.rows_in_memory());

@@ -185,3 +185,82 @@ fn no_files_stand_on_each_other() {
         .collect();
     assert!(circles.is_empty(), "files that stand on each other:\n{}", circles.join("\n"));
 }
+
+/// Names with one meaning in several files: the arguments of each command, the vectors of each instruction set, the activations of
+/// training and of evaluation, and what a forward pass leaves in the reference and its twin on the processor.
+const SHARED_NAMES: [&str; 9] = ["Args", "F32x8", "F64x4", "Gelu", "Linear", "Sigmoid", "Softplus", "Tanh", "Terms"];
+
+#[test]
+fn no_two_types_share_a_name() {
+    let mut files_by_type: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (module, _) in files() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module.join("/")).with_extension("rs");
+        let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+        for item in parsed.items {
+            let name = match item {
+                syn::Item::Struct(item) => item.ident,
+                syn::Item::Enum(item) => item.ident,
+                syn::Item::Trait(item) => item.ident,
+                syn::Item::Type(item) => item.ident,
+                _ => continue,
+            };
+            files_by_type.entry(name.to_string()).or_default().push(module.join("::"));
+        }
+    }
+    let twice: Vec<String> = files_by_type
+        .into_iter()
+        .filter(|(name, files)| files.len() > 1 && !SHARED_NAMES.contains(&name.as_str()))
+        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
+        .collect();
+    assert!(twice.is_empty(), "types that share a name:\n{}", twice.join("\n"));
+}
+
+/// The width that rustfmt.toml gives to code holds for comments, texts, shaders and scripts as well.
+#[test]
+fn no_line_is_longer_than_the_width_of_the_code() {
+    fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                below(&path, found);
+            } else if path
+                .extension()
+                .is_some_and(|extension| ["rs", "wgsl", "sh", "py"].iter().any(|e| extension == *e))
+            {
+                found.push(path);
+            }
+        }
+    }
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let width = fs::read_to_string(project.join("rustfmt.toml")).unwrap();
+    let width: usize = width.lines().find_map(|line| line.strip_prefix("max_width = ")).unwrap().parse().unwrap();
+    let mut paths = Vec::new();
+    for folder in ["src", "shaders", "tests", "benches"] {
+        below(&project.join(folder), &mut paths);
+    }
+    let mut long = Vec::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = (1..).zip(text.lines()).filter(|(_, line)| line.chars().count() > width);
+        long.extend(lines.map(|(number, _)| format!("{}:{number}", path.strip_prefix(project).unwrap().display())));
+    }
+    assert!(long.is_empty(), "lines of more than {width} characters:\n{}", long.join("\n"));
+}
+
+/// A platform with another clock changes src/clock.rs alone.
+#[test]
+fn only_the_clock_asks_for_the_time() {
+    for (module, file) in files() {
+        let asks = |path: &Vec<String>| {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            matches!(
+                path[..],
+                ["std", "time", "Instant" | "SystemTime", ..]
+                    | ["std", "thread", "sleep", ..]
+                    | ["thread", "sleep", ..]
+            )
+        };
+        let found: Vec<_> = file.paths.iter().filter(|path| asks(path)).collect();
+        assert!(module == ["clock"] || found.is_empty(), "{} uses {found:?}", module.join("::"));
+    }
+}

@@ -4,9 +4,9 @@ use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, Route, Stop};
 use sharpsweep::model::Activation;
 use sharpsweep::records::{Column, Dtype, columns};
-use sharpsweep::run::{Run, RunWriter};
+use sharpsweep::run::{Run, RunWriter, Sink};
 use sharpsweep::spec::{Experiment, SpectrumColumns, Work, appendix_c_data};
-use sharpsweep::sweep::{Columns, Ended, Event, InMemory, Sink, Sweep};
+use sharpsweep::sweep::{Columns, Ended, Event, InMemory, Sweep};
 
 const ROWS: u64 = 300;
 

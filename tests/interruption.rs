@@ -18,7 +18,7 @@ use sharpsweep::engine::{
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, Theta, philox4x32_10};
 use sharpsweep::records::{Dtype, columns as columns_of};
-use sharpsweep::run::{Run, RunWriter, State};
+use sharpsweep::run::{Run, RunWriter, Sink, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
 use sharpsweep::sweep::{Ended, Event, Sweep, SweepError};
 use support::command::{assert_same_columns, columns, fail, manifest, send, sharpsweep, start, succeed};

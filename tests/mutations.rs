@@ -18,7 +18,7 @@ use sharpsweep::analysis::duplicates;
 use sharpsweep::engine::Stop;
 use sharpsweep::input::{read_dataset, read_theta};
 use sharpsweep::model::{OneHidden, philox4x32_10};
-use sharpsweep::run::{Grid, Population, Run, RunWriter, merge};
+use sharpsweep::run::{Grid, Population, Run, RunWriter, Sink, merge};
 use support::command::{ended_within, sharpsweep, succeed};
 use tempfile::{TempDir, tempdir, tempdir_in};
 

@@ -30,11 +30,11 @@ pub struct NetworkBounds {
 }
 
 /// One column of [`NetworkBounds`]: its name and how to read it.
-type Column = (&'static str, fn(&NetworkBounds) -> f64);
+type BoundColumn = (&'static str, fn(&NetworkBounds) -> f64);
 
 impl NetworkBounds {
     /// Every value with the name of its column.
-    pub const COLUMNS: [Column; 8] = [
+    pub const COLUMNS: [BoundColumn; 8] = [
         ("trace_vv_bound", |b| b.trace_vv_bound),
         ("trace_ww_bound", |b| b.trace_ww_bound),
         ("trace_sq_bound", |b| b.trace_sq_bound),

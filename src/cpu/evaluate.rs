@@ -51,9 +51,9 @@ impl LaneTask for Evaluating<'_> {
     }
 }
 
-/// Sums over the samples, of the networks in a worker's vectors.
+/// Totals over the samples, of the networks in a worker's vectors.
 #[derive(Clone, Copy)]
-struct Sums<F> {
+struct Totals<F> {
     loss: F,
     gradient_sq: F,
     trace_ww: F,
@@ -63,7 +63,7 @@ struct Sums<F> {
     perturbation: F,
 }
 
-impl<F: Doubles> Sums<F> {
+impl<F: Doubles> Totals<F> {
     fn new() -> Self {
         let zero = F::splat(0.0);
         Self {
@@ -90,7 +90,7 @@ struct EvaluationWorker<F> {
     room: Vec<F>,
     longest_block: usize,
     exact: RouteMemory<F>,
-    sums: Sums<F>,
+    totals: Totals<F>,
 }
 
 /// The working memory of the route taken.
@@ -127,7 +127,7 @@ impl<F: Doubles> EvaluationWorker<F> {
                 ExactRoute::Pairwise => RouteMemory::Pairwise(Pairwise::new(shape.hidden, samples)),
                 ExactRoute::Assembled => RouteMemory::Assembled(Assembled::new(shape, longest_block)),
             },
-            sums: Sums::new(),
+            totals: Totals::new(),
         }
     }
 
@@ -138,7 +138,7 @@ impl<F: Doubles> EvaluationWorker<F> {
             *magnitude = theta.abs();
         }
         self.gradient.fill(F::splat(0.0));
-        self.sums = Sums::new();
+        self.totals = Totals::new();
         let (theta, magnitudes) = (&self.theta[..], &self.magnitudes[..]);
         let networks = LaneNetworks { layout, theta, magnitudes, activation: network.activation };
         for pass in 0..self.exact.passes() {
@@ -146,10 +146,10 @@ impl<F: Doubles> EvaluationWorker<F> {
                 let block = inputs.block(samples, &range);
                 if pass == 0 {
                     self.terms.fill(&networks, block, Some(&mut self.errors));
-                    self.sums.loss += sum(&self.terms.loss[..range.len()]);
-                    self.sums.size += sum(&self.errors.size[..range.len()]);
-                    self.sums.perturbation += sum(&self.errors.perturbation[..range.len()]);
-                    add_traces(&networks, &self.terms, block.norms, &mut self.room, &mut self.sums);
+                    self.totals.loss += sum(&self.terms.loss[..range.len()]);
+                    self.totals.size += sum(&self.errors.size[..range.len()]);
+                    self.totals.perturbation += sum(&self.errors.perturbation[..range.len()]);
+                    add_traces(&networks, &self.terms, block.norms, &mut self.room, &mut self.totals);
                     add_gradient(layout, &self.terms, block.x, &mut self.room, &mut self.gradient);
                 } else {
                     self.terms.fill(&networks, block, None);
@@ -159,21 +159,21 @@ impl<F: Doubles> EvaluationWorker<F> {
                 }
             }
             if let RouteMemory::Assembled(assembled) = &mut self.exact {
-                assembled.add_squares(pass, &mut self.sums.trace_sq);
+                assembled.add_squares(pass, &mut self.totals.trace_sq);
             }
         }
-        self.sums.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
+        self.totals.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
         if let RouteMemory::Pairwise(pairwise) = &mut self.exact {
-            pairwise.add_all(&networks, samples, inputs, &mut self.terms, &mut self.sums.trace_sq);
+            pairwise.add_all(&networks, samples, inputs, &mut self.terms, &mut self.totals.trace_sq);
         }
     }
 
     /// Those of the network in `lane`.
     fn closed_forms(&self, batch: &Batch<'_>, lane: usize) -> ClosedForms {
         let value = |of: &F| of.values()[lane];
-        let sums = &self.sums;
-        let trace_sq = value(&sums.trace_sq);
-        let spread = Spread { size: value(&sums.size), perturbation: value(&sums.perturbation) };
+        let totals = &self.totals;
+        let trace_sq = value(&totals.trace_sq);
+        let spread = Spread { size: value(&totals.size), perturbation: value(&totals.perturbation) };
         // Within a block, and over the blocks.
         let chain = self.longest_block + batch.samples.count().div_ceil(self.longest_block);
         let arithmetic = Arithmetic::in_f64(chain);
@@ -186,10 +186,10 @@ impl<F: Doubles> EvaluationWorker<F> {
             }
         };
         ClosedForms {
-            loss: value(&sums.loss),
-            gradient_sq: value(&sums.gradient_sq),
-            trace_ww: value(&sums.trace_ww),
-            trace_vv: value(&sums.trace_vv),
+            loss: value(&totals.loss),
+            gradient_sq: value(&totals.gradient_sq),
+            trace_ww: value(&totals.trace_ww),
+            trace_vv: value(&totals.trace_vv),
             trace_sq,
             rounding,
         }
@@ -203,7 +203,7 @@ fn add_traces<F: Doubles>(
     terms: &Terms<F>,
     norms: &[f64],
     room: &mut [F],
-    sums: &mut Sums<F>,
+    totals: &mut Totals<F>,
 ) {
     let (squares, rest) = room.split_at_mut(terms.length);
     let (curvatures, rest) = rest.split_at_mut(terms.length);
@@ -229,8 +229,8 @@ fn add_traces<F: Doubles>(
         trace_ww = unit.mul_add(F::splat(norm), trace_ww);
         trace_vv = terms.s[i].mul_add(grams[i], trace_vv);
     }
-    sums.trace_ww += trace_ww;
-    sums.trace_vv += trace_vv;
+    totals.trace_ww += trace_ww;
+    totals.trace_vv += trace_vv;
 }
 
 /// Adds the block's part of the gradient, dL/dW without the factor v_n.

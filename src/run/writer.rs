@@ -12,7 +12,7 @@ use super::journal::{Entry, Journal, uncovered, union};
 use super::layout::{DATA, DATA_FILES, blocks, count};
 use super::manifest::{Manifest, Seconds, State};
 use super::timer::Timer;
-use super::{Run, RunError, Staging, StatusCounts, check_space};
+use super::{Run, RunError, Sink, Staging, StatusCounts, check_space};
 use crate::engine::{Description, Status, Stop};
 use crate::model::{Dataset, Theta};
 use crate::records::{self, Column, Dtype, Records, Values};
@@ -192,25 +192,6 @@ impl RunWriter {
         &self.manifest
     }
 
-    /// The rows that no finished range covers, in order.
-    pub fn missing(&self) -> Vec<Range<u64>> {
-        uncovered(self.manifest.spec.rows(), &self.written())
-    }
-
-    /// How the networks of the written rows ended.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] if the `status` column cannot be read.
-    pub fn outcome(&self) -> Result<StatusCounts, RunError> {
-        let mut counts = StatusCounts::default();
-        if let Some(file) = self.column("status") {
-            for rows in self.written().iter().flat_map(blocks) {
-                counts.count(&file.read(&rows)?);
-            }
-        }
-        Ok(counts)
-    }
-
     /// As [`Self::outcome`], but fails unless every written row has ended; `says` tells who claims that.
     fn checked_outcome(&self, says: &'static str) -> Result<StatusCounts, RunError> {
         let outcome = self.outcome()?;
@@ -231,23 +212,6 @@ impl RunWriter {
         self.manifest.columns.iter().zip(&self.columns).find(|(column, _)| column.name == name).map(|(_, file)| file)
     }
 
-    /// Writes `records`, which took `spent`, into the rows from `first_row` on, and from time to time makes the written rows durable.
-    ///
-    /// # Errors
-    /// [`RunError`] if the records are not of this run's columns, or the disk is full.
-    pub fn write(&mut self, first_row: u64, records: &Records, spent: Seconds) -> Result<(), RunError> {
-        if records.values.len() != self.columns.len() {
-            let problem = format!("{} columns of records for {}", records.values.len(), self.columns.len());
-            return Err(RunError::Column { path: self.dir.clone(), problem });
-        }
-        for (column, values) in self.columns.iter().zip(&records.values) {
-            column.write(first_row, values)?;
-        }
-        self.waiting.push(first_row..first_row + records.rows as u64);
-        self.spent_waiting.add(spent);
-        if self.checkpoints.is_due() { self.checkpoint() } else { Ok(()) }
-    }
-
     /// Puts the rows of the finished run `part` where its seeds belong.
     pub(super) fn copy(&mut self, first_row: u64, part: &Run, stop: &Stop) -> Result<(), RunError> {
         let rows = part.manifest().spec.rows();
@@ -266,28 +230,6 @@ impl RunWriter {
             column.write(rows.start, &theta.rows(rows.start as usize..rows.end as usize).into())?;
         }
         column.sync()
-    }
-
-    /// Makes every written row durable and records it.
-    ///
-    /// # Errors
-    /// [`RunError::Io`] if the disk refuses; earlier rows stay recorded. [`RunError::Replaced`] if the directory is no longer there; if
-    /// it was renamed, the rows are recorded in it.
-    pub fn checkpoint(&mut self) -> Result<(), RunError> {
-        let start = Timer::start();
-        if !self.waiting.is_empty() {
-            for column in &self.columns {
-                column.sync()?;
-            }
-            for rows in union(std::mem::take(&mut self.waiting).iter()) {
-                let spent = std::mem::take(&mut self.spent_waiting);
-                self.journal.record(&Entry { rows: rows.clone(), spent })?;
-                self.spent.add(spent);
-                self.finished.push(rows);
-            }
-        }
-        self.checkpoints.restart(&start);
-        self.journal.check_place()
     }
 
     /// Ends the run once every row is written: the manifest says so, and the journal is removed.
@@ -314,6 +256,55 @@ impl RunWriter {
         self.manifest.write(&self.dir, || self.journal.check_place())?;
         self.journal.remove()?;
         Ok(self.manifest)
+    }
+}
+
+impl Sink for RunWriter {
+    fn missing(&self) -> Vec<Range<u64>> {
+        uncovered(self.manifest.spec.rows(), &self.written())
+    }
+
+    fn outcome(&self) -> Result<StatusCounts, RunError> {
+        let mut counts = StatusCounts::default();
+        if let Some(file) = self.column("status") {
+            for rows in self.written().iter().flat_map(blocks) {
+                counts.count(&file.read(&rows)?);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// From time to time it makes the written rows durable as well.
+    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError> {
+        if records.values.len() != self.columns.len() {
+            let problem = format!("{} columns of records for {}", records.values.len(), self.columns.len());
+            return Err(RunError::Column { path: self.dir.clone(), problem });
+        }
+        for (column, values) in self.columns.iter().zip(&records.values) {
+            column.write(first_row, values)?;
+        }
+        self.waiting.push(first_row..first_row + records.rows as u64);
+        self.spent_waiting.add(spent);
+        if self.checkpoints.is_due() { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Earlier rows stay recorded where the disk refuses. [`RunError::Replaced`] if the directory is no longer there; if it was
+    /// renamed, the rows are recorded in it.
+    fn checkpoint(&mut self) -> Result<(), RunError> {
+        let start = Timer::start();
+        if !self.waiting.is_empty() {
+            for column in &self.columns {
+                column.sync()?;
+            }
+            for rows in union(std::mem::take(&mut self.waiting).iter()) {
+                let spent = std::mem::take(&mut self.spent_waiting);
+                self.journal.record(&Entry { rows: rows.clone(), spent })?;
+                self.spent.add(spent);
+                self.finished.push(rows);
+            }
+        }
+        self.checkpoints.restart(&start);
+        self.journal.check_place()
     }
 }
 

@@ -6,7 +6,7 @@ use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Engine, Stop};
 use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
 use sharpsweep::reference::Reference;
-use sharpsweep::run::{Grid, GridRun, NewRun, Run, RunWriter};
+use sharpsweep::run::{Grid, GridRun, NewRun, Run, RunWriter, Sink};
 use sharpsweep::spec::Work;
 use sharpsweep::sweep::{Ended, Event, Sweep};
 

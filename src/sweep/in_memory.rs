@@ -1,52 +1,10 @@
-//! Where the rows of a sweep go: into a run directory or into memory.
+//! The rows of a sweep in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::records::{Column, Records, Values};
-use crate::run::{RunError, RunWriter, Seconds, StatusCounts};
-
-/// Takes the rows of a sweep.
-pub trait Sink {
-    /// The rows that it does not have yet, in order.
-    fn missing(&self) -> Vec<Range<u64>>;
-
-    /// How the networks of the rows that it has ended.
-    ///
-    /// # Errors
-    /// [`RunError`] if they cannot be read.
-    fn outcome(&self) -> Result<StatusCounts, RunError>;
-
-    /// Takes `records`, which took `spent`, as the rows from `first_row` on.
-    ///
-    /// # Errors
-    /// [`RunError`] if they cannot be written.
-    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError>;
-
-    /// Makes every row durable that it has.
-    ///
-    /// # Errors
-    /// [`RunError`] if they cannot be written.
-    fn checkpoint(&mut self) -> Result<(), RunError>;
-}
-
-impl Sink for RunWriter {
-    fn missing(&self) -> Vec<Range<u64>> {
-        self.missing()
-    }
-
-    fn outcome(&self) -> Result<StatusCounts, RunError> {
-        self.outcome()
-    }
-
-    fn write(&mut self, first_row: u64, records: Records, spent: Seconds) -> Result<(), RunError> {
-        self.write(first_row, &records, spent)
-    }
-
-    fn checkpoint(&mut self) -> Result<(), RunError> {
-        self.checkpoint()
-    }
-}
+use crate::run::{RunError, Seconds, Sink, StatusCounts};
 
 /// Keeps the rows in memory.
 #[derive(Debug)]
