@@ -26,15 +26,17 @@ const LOW: f64 = 0.9;
 
 /// Which networks of a run are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Selection {
-    /// Those that converged, one for each set of networks that are the same by [`Maps::Symmetry`].
+    /// Of those that converged, one of each that are the same by `duplicates --by symmetry`
     #[default]
     Unique,
-    /// The same by the paper's rule, [`duplicates`](fn@duplicates).
+    /// The same by the paper's rule, `duplicates --by distance`
+    #[cfg_attr(feature = "cli", value(skip))]
     UniqueByDistance,
-    /// All that converged, or were evaluated without a verdict.
+    /// All that converged, or were evaluated without a verdict
     Converged,
-    /// All that are computed and finite ([`Population::All`]).
+    /// All that are computed and finite
     All,
 }
 

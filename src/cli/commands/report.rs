@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
-
 use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::print;
@@ -25,29 +23,7 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
     /// Which networks to show
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
-    over: Shown,
-}
-
-/// Which networks a report shows.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
-enum Shown {
-    /// Of those that converged, one of each that are the same by `duplicates --by symmetry`
-    #[default]
-    Unique,
-    /// All that converged, or were evaluated without a verdict
-    Converged,
-    /// All that are computed and finite
-    All,
-}
-
-impl From<Shown> for Selection {
-    fn from(shown: Shown) -> Self {
-        match shown {
-            Shown::Unique => Self::Unique,
-            Shown::Converged => Self::Converged,
-            Shown::All => Self::All,
-        }
-    }
+    over: Selection,
 }
 
 impl Args {
@@ -64,7 +40,7 @@ impl Args {
         };
         let mut output = report_files::directory(&out)?;
         let watched = Watched::start("reading the run");
-        let report = report_of_run(&run, self.over.into(), &watched);
+        let report = report_of_run(&run, self.over, &watched);
         drop(watched);
         report_files::save(&report, &out, &mut output)?;
         report.tables.iter().try_for_each(|table| print(&table.to_text()))
