@@ -72,8 +72,8 @@ def compare(hidden, options, folder):
     peer_us = median("peer", "hessian_us_per_seed", "eigvalsh_us_per_seed")
     us = median("cpu", "evaluate_us_per_seed")
     converged = ", ".join(f"{engine} {turns[0][engine]['converged']}" for engine in turns[0])
-    print(f"N = {hidden}: converged of {options.seeds}: {converged}; before training loss differs by {difference['loss']:.0e}, "
-          f"lambda_sup by {difference['lambda_sup']:.0e} of its size", file=sys.stderr)
+    print(f"N = {hidden}: converged of {options.seeds}: {converged}; before training loss differs by "
+          f"{difference['loss']:.0e}, lambda_sup by {difference['lambda_sup']:.0e} of its size", file=sys.stderr)
     trained = f"{hidden} | {peer:.0f} | {cpu:.0f} | {cpu / peer:.1f} | {gpu_cells}"
     return f"| {trained} | {peer_us:.1f} | {us:.2f} | {peer_us / us:.1f} |"
 

@@ -83,7 +83,7 @@ impl Cpu {
         let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
-        let workers = self.workers(count).map(|_| {
+        let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
             self.instruction_set.dispatch(Training::<A> {
                 shape: problem.network.shape,
                 layout: &layout,
@@ -118,7 +118,7 @@ impl Cpu {
         batch: &Batch<'_>,
         task: impl Fn() -> L + Sync,
     ) -> Result<Vec<T>, EngineError> {
-        let workers = self.workers(batch.networks()).map(|_| self.instruction_set.dispatch(task()));
+        let workers = self.workers(batch.networks().div_ceil(self.instruction_set.double_lanes())).map(|_| self.instruction_set.dispatch(task()));
         let mut rows: Vec<(usize, T)> = workers.flatten_iter().collect();
         if rows.len() < batch.networks() {
             return Err(EngineError::Stopped);
@@ -127,9 +127,8 @@ impl Cpu {
         Ok(rows.into_iter().map(|(_, found)| found).collect())
     }
 
-    /// One worker per thread, but no more workers than vectors of networks.
-    fn workers(&self, networks: usize) -> impl IndexedParallelIterator<Item = usize> + use<> {
-        let vectors = networks.div_ceil(self.instruction_set.lanes());
+    /// One worker per thread, but no more workers than `vectors` of networks.
+    fn workers(&self, vectors: usize) -> impl IndexedParallelIterator<Item = usize> + use<> {
         (0..rayon::current_num_threads().min(vectors)).into_par_iter().with_max_len(1)
     }
 }
@@ -219,7 +218,9 @@ impl Engine for Cpu {
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         let parameters = problem.network.parameters();
-        let bytes = 2 * parameters * parameters * self.instruction_set.lanes();
+        // Lower triangles in f64.
+        let lanes = self.instruction_set.double_lanes();
+        let bytes = 4 * parameters * parameters * lanes;
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that \
@@ -227,7 +228,7 @@ impl Engine for Cpu {
                  or --backend reference",
                 problem.network.shape.inputs,
                 problem.network.shape.hidden,
-                self.instruction_set.lanes(),
+                lanes,
                 bytes >> 20,
                 MOST_HESSIAN_BYTES >> 20,
             )));

@@ -51,6 +51,11 @@ impl InstructionSet {
         }
     }
 
+    /// The number of networks in one vector of f64: those that are evaluated side by side.
+    pub(super) const fn double_lanes(self) -> usize {
+        self.lanes() / 2
+    }
+
     /// Runs `kernel` with this instruction set, which must be one of [`InstructionSet::available`]; others run the
     /// portable code.
     pub(super) fn dispatch<K: LaneTask>(self, kernel: K) -> K::Output {

@@ -287,8 +287,8 @@ fn check_movable(dir: &Path) -> Result<(), RunError> {
             |path: &Path| path.metadata().map(|metadata| metadata.dev()).map_err(|error| RunError::io(path, error));
         if dir.parent().is_none() || disk(dir)? != disk(parent(dir))? {
             return refused(
-                "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it into a \
-                 folder",
+                "it is a volume of its own, and the extended run is made beside it and exchanged with it. Copy it \
+                 into a folder",
             );
         }
     }
