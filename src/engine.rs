@@ -230,8 +230,10 @@ pub struct Description {
     /// The engine and where it runs.
     #[serde(flatten)]
     pub machine: Machine,
-    /// The revision of the engine's numerics, raised whenever its results may change bits. 0 means that none was
-    /// recorded, as in runs from before there were revisions, or that there were several, as in a merged run.
+    /// The revision of the engine's numerics. It is raised with every change that may alter a bit of a column, on the
+    /// device, in the engine or in what the processor computes beside it: runs of another revision are neither resumed
+    /// nor merged, so no column mixes revisions. 0 means that none was recorded, as in runs from before there were
+    /// revisions (1 never was), or that there were several, as in a merged run.
     #[serde(default)]
     pub revision: u32,
     /// A hash of the shader texts that the run uses on the GPU; empty for other engines.

@@ -14,9 +14,7 @@ use crate::engine::{
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
-/// The revision of this engine's numerics. Raise it with every change that may alter a bit of a column, here or in what
-/// the processor computes beside the engine. Runs of another revision are then neither resumed nor merged, so no column
-/// mixes revisions. Revision 1 was never recorded; its runs read as 0.
+/// [`Description::revision`] of this engine.
 const REVISION: u32 = 2;
 
 /// The closed forms of the network `theta` (D,).
