@@ -1,7 +1,8 @@
-// theta_0 of every network of the batch, bit-equal to `initial_theta` in src/model/seeds.rs.
+// Twin: src/model/seeds.rs
+// Parts: params, philox
+// theta_0 of every network of the batch, bit-equal to its twin's.
 // One invocation: one Philox block (four parameters) of one network.
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> theta: array<f32>; // [network][parameter]
 
 @compute @workgroup_size(64)

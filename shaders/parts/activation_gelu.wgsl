@@ -1,3 +1,5 @@
+// Twin: src/model/activation.rs
+// Parts: normal, rounding
 // f(y) = y G(y), G the standard normal distribution. Returns (f, f', f''), f' = G + y g, f'' = g (2 - y^2).
 fn activation(y: f32) -> vec3<f32> {
     let near = min(abs(y), DENSITY_END);

@@ -1,3 +1,4 @@
+// Parts: tile
 // ln(1 + e) for 0 <= e <= 1 as 2 artanh(e / (2 + e)): the series in t^2 <= 1/9 is cut where a term is below 2e-8. The built-in
 // log is poor near 1.
 fn log1p_unit(e: PerSample) -> PerSample {

@@ -1,3 +1,4 @@
+// Parts: tile
 // The standard normal distribution, for GELU.
 
 // g(y).

@@ -13,12 +13,13 @@ use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
 use super::network::Layout;
-use super::route::ExactRoute;
+use super::route::exact_route;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Status, Stop, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, ExactRoute, Machine, Route, Spectra, Start, Status, Stop,
+    Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
@@ -58,11 +59,8 @@ impl Cpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &Problem) -> Route {
-        match ExactRoute::choose(self.route, problem.network.shape, problem.data.samples()) {
-            ExactRoute::Pairwise => Route::Pairwise,
-            ExactRoute::Assembled => Route::Assembled,
-        }
+    pub fn route(&self, problem: &Problem) -> ExactRoute {
+        exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
     fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
@@ -153,7 +151,7 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = self.route(problem);
+        let route = self.route(problem).into();
         Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
     }
 
@@ -170,8 +168,8 @@ impl Engine for Cpu {
         // route's products of inputs, pair by pair for a block of at least 16 samples. The samples once for all.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
-            Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
-            _ => 0,
+            ExactRoute::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
+            ExactRoute::Pairwise => 0,
         };
         let of_samples = (problem.data.samples() as u64).saturating_mul(inputs + 1);
         let threads = rayon::current_num_threads() as u64;
@@ -213,7 +211,7 @@ impl Engine for Cpu {
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         let batch = Batch::new(problem, theta, &self.stop);
-        let route = ExactRoute::choose(self.route, problem.network.shape, problem.data.samples());
+        let route = self.route(problem);
         Ok(self.each(&batch, || Evaluating { batch: &batch, route })?.into_iter().collect())
     }
 

@@ -1,32 +1,22 @@
 //! Which exact route to tr H^2 is faster for given sizes.
 
-use crate::engine::Route;
+use crate::engine::{ExactRoute, Route};
 use crate::model::OneHidden;
 
-/// A route that is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExactRoute {
-    /// The forms of every pair of samples.
-    Pairwise,
-    /// The assembled Hessian.
-    Assembled,
-}
-
-impl ExactRoute {
-    /// What `route` means for networks of `shape` on `samples` samples: `auto` takes the one with the smaller cost.
-    pub(super) fn choose(route: Route, shape: OneHidden, samples: usize) -> Self {
-        match route {
-            Route::Pairwise => Self::Pairwise,
-            Route::Assembled => Self::Assembled,
-            Route::Auto if pairwise_cost(shape, samples) < assembled_cost(shape, samples) => Self::Pairwise,
-            Route::Auto => Self::Assembled,
+/// The route that `route` stands for, for networks of `shape` on `samples` samples: `auto` takes the one with the smaller cost.
+pub(super) fn exact_route(route: Route, shape: OneHidden, samples: usize) -> ExactRoute {
+    route.or_faster(|| {
+        if pairwise_cost(shape, samples) < assembled_cost(shape, samples) {
+            ExactRoute::Pairwise
+        } else {
+            ExactRoute::Assembled
         }
-    }
+    })
 }
 
-/// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled one: I^2 / 2 pairs of
-/// 9.5 N + 8, and M / 16 for K, which the networks share. A unit takes 6 multiply-adds, but each reads memory; beyond
-/// 30 units the factors of two tiles leave the first-level cache little by little, and a unit ends up at 20.
+/// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled one: I^2 / 2 pairs of 9.5 N + 8, and M / 16
+/// for K, which the networks share. A unit takes 6 multiply-adds, but each reads memory; beyond 30 units the factors of two tiles leave
+/// the first-level cache little by little, and a unit ends up at 20.
 fn pairwise_cost(shape: OneHidden, samples: usize) -> f64 {
     let (inputs, hidden, samples) = (shape.inputs as f64, shape.hidden as f64, samples as f64);
     let unit = 9.5 + 10.5 * ((hidden - 30.0) / 50.0).clamp(0.0, 1.0);
@@ -45,14 +35,13 @@ fn assembled_cost(shape: OneHidden, samples: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExactRoute, assembled_cost, pairwise_cost};
-    use crate::engine::Route;
+    use super::{assembled_cost, exact_route, pairwise_cost};
+    use crate::engine::{ExactRoute, Route};
     use crate::model::OneHidden;
 
-    /// (M, N, I) and processor microseconds a network of the pairwise and the assembled route, as `benches/cpu_engine`
-    /// and, from N = 60 and at I = 200, `sharpsweep bench` measured them on Zen 5 cores with AVX-512, in lanes of f32;
-    /// the constants of the cost model are fitted to them. In f64 both routes take about twice as long, and with AVX2
-    /// the choice is right but for one size of 32, by 6 %.
+    /// (M, N, I) and processor microseconds a network of the pairwise and the assembled route, as `benches/cpu_engine` and, from N = 60
+    /// and at I = 200, `sharpsweep bench` measured them on Zen 5 cores with AVX-512, in lanes of f32; the constants of the cost model are
+    /// fitted to them. In f64 both routes take about twice as long, and with AVX2 the choice is right but for one size of 32, by 6 %.
     const MEASURED: [(usize, usize, usize, f64, f64); 11] = [
         (2, 3, 50, 0.535, 0.256),
         (2, 10, 50, 1.452, 0.937),
@@ -72,15 +61,14 @@ mod tests {
         for (inputs, hidden, samples, pairwise, assembled) in MEASURED {
             let faster = if pairwise < assembled { ExactRoute::Pairwise } else { ExactRoute::Assembled };
             assert_eq!(
-                ExactRoute::choose(Route::Auto, OneHidden::new(inputs, hidden), samples),
+                exact_route(Route::Auto, OneHidden::new(inputs, hidden), samples),
                 faster,
                 "{inputs} {hidden} {samples}"
             );
         }
     }
 
-    /// The costs are in one unit: where each route's own work prevails, a microsecond buys the same, to what caches
-    /// leave.
+    /// The costs are in one unit: where each route's own work prevails, a microsecond buys the same, to what caches leave.
     #[test]
     fn costs_are_proportional_to_measured_times() {
         let own_work = MEASURED.iter().filter(|(_, hidden, samples, ..)| hidden * samples >= 1200 && *samples < 2000);
@@ -96,7 +84,7 @@ mod tests {
     #[test]
     fn a_route_asked_for_is_taken() {
         let (narrow, wide) = (OneHidden::new(2, 1), OneHidden::new(2, 100));
-        assert_eq!(ExactRoute::choose(Route::Pairwise, narrow, 50), ExactRoute::Pairwise);
-        assert_eq!(ExactRoute::choose(Route::Assembled, wide, 50), ExactRoute::Assembled);
+        assert_eq!(exact_route(Route::Pairwise, narrow, 50), ExactRoute::Pairwise);
+        assert_eq!(exact_route(Route::Assembled, wide, 50), ExactRoute::Assembled);
     }
 }

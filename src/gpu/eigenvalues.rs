@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::limits::{LOOP_ITERATIONS, MAX_GROUPS, MAX_WORKGROUP};
 use super::pace::Pace;
-use crate::clock::Instant;
 use crate::engine::EngineError;
 
 /// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
@@ -14,7 +13,7 @@ pub(super) const MOST_PARAMETERS: usize = 1000;
 /// Columns of the shader's `work` beyond those of the matrix.
 pub(super) const PIVOTS: usize = 4;
 
-/// How often the shader halves an interval as wide as the spectrum for each eigenvalue: until rounding is all that is left in it.
+/// How often the shader halves an interval as wide as the spectrum for each eigenvalue: until only rounding is left in it.
 pub(super) const HALVINGS: usize = 28;
 
 /// The steps of the pass for matrices of one size, in the shader's order.
@@ -51,7 +50,7 @@ impl Steps {
         self.return_begins() + self.parameters - 1
     }
 
-    /// At most how many loop iterations an invocation makes in `step`, as if no compiler unrolled a loop.
+    /// The most loop iterations that an invocation makes in `step`, as if no compiler unrolled a loop.
     fn iterations(self, step: usize) -> usize {
         let size = self.parameters;
         let rows = size.div_ceil(self.owners);
@@ -107,9 +106,7 @@ impl Steps {
             while first_step < self.count() {
                 let steps = self.within(first_step, (LOOP_ITERATIONS as usize).min(pace.amount() as usize / amount));
                 first_step = steps.end;
-                let start = Instant::now();
-                dispatch(first_group..first_group + amount, steps)?;
-                pace.record(start.elapsed());
+                pace.time(|| dispatch(first_group..first_group + amount, steps))?;
             }
             first_group += amount;
         }
