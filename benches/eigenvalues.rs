@@ -1,5 +1,5 @@
-//! Time a matrix for all eigenvalues of a batch, on two samples so that assembling the Hessians costs next to nothing: the CPU engine in
-//! lanes, and the GPU engine on both sides of every size where its layout changes. Prints one line a size.
+//! Time per matrix for all eigenvalues of a batch, on two samples so that assembling the Hessians costs next to nothing: the CPU engine in
+//! lanes, and the GPU engine on both sides of every size where its layout changes. Prints one line per size.
 //!
 //! `cargo bench --bench eigenvalues`; `benches/eigenvalues_peer.py` runs this and JAX's eigvalsh in turn.
 

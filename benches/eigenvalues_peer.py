@@ -16,7 +16,7 @@ COMMAND = ["cargo", "bench", "--quiet", "--bench", "eigenvalues"]
 
 
 def peer(size, matrices):
-    """Microseconds a matrix of a jitted, batched f32 eigvalsh: the median of seven runs."""
+    """Microseconds per matrix of a jitted, batched f32 eigvalsh: the median of seven runs."""
     random = np.random.default_rng(size).normal(size=(matrices, size, size)).astype(np.float32)
     batch = jax.device_put(random + random.transpose(0, 2, 1))
     eigenvalues = jax.jit(jax.numpy.linalg.eigvalsh)
@@ -30,7 +30,7 @@ def peer(size, matrices):
 
 
 def ours():
-    """Microseconds a matrix of the CPU engine, by D."""
+    """Microseconds per matrix of the CPU engine, by D."""
     text = subprocess.run(COMMAND, check=True, capture_output=True, text=True).stdout
     return {int(size): float(us) for size, us in re.findall(r"D = +(\d+) +cpu +([\d.]+)", text)}
 

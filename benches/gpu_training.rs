@@ -1,8 +1,9 @@
-//! Training on the GPU, end to end: seeds a second to convergence or 10,000 steps, and sample steps a second.
+//! Training on the GPU, end to end: seeds per second to convergence or 10,000 steps, and sample steps per second.
 //!
 //! `cargo bench --bench gpu_training -- [--repeats R] [--seeds S] [--hidden N]... [--json]`; the problem is the paper's Appendix C
 //! (M = 2, sigmoid, I = 50, data seed 0), whose sizes are N = 3 and N = 10. 4,096 seeds keep both cores of a small machine busy
-//! until nearly the end. With `--json` a run is one line with fields of the JAX peer's. The first run of a size warms the driver's shader cache and is not counted.
+//! until nearly the end. With `--json` a run is one line with the fields that `benches/peer.py` reads. The first run of a size warms the
+//! driver's shader cache and is not counted.
 
 use std::time::Instant;
 

@@ -1,16 +1,14 @@
-//! What a finished sweep is asked: which critical points are the same, how well networks classify, and whether two
-//! groups of them differ.
+//! Questions to a finished sweep: which critical points are the same, how well networks classify, whether two groups of networks differ.
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
-//! - [`same_networks`]: networks that are the same but for the order and the signs of their hidden units;
+//! - [`same_networks`]: networks that are the same up to the order and the signs of their hidden units;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`rank_correlation`]: whether one value of a network rises with another;
-//! - [`Rise`]: whether a descent goes on downwards, and with which step it would;
-//! - [`quantiles`]: quantiles as NumPy's default.
+//! - [`Rise`]: whether a descent goes on downwards, and the step with which it would;
+//! - [`quantiles`]: quantiles by NumPy's default.
 //!
-//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask
-//! about.
+//! Nothing here drops a value silently: NaN is an error that says where, and the caller decides which networks to ask about.
 
 mod duplicates;
 mod f1;
@@ -21,7 +19,7 @@ mod rise;
 mod spearman;
 
 pub use duplicates::{
-    Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Networks, PairStatistics, SAMPLED_PAIRS, Same,
+    ComparedNetworks, Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, PairStatistics, SAMPLED_PAIRS, Same,
     VALUES_WITHIN, WITHIN, duplicates, same_networks,
 };
 pub use f1::{macro_f1, macro_f1_of_each};
@@ -38,7 +36,7 @@ pub enum AnalysisError {
     TooFew {
         /// What was to be computed.
         what: &'static str,
-        /// What there must be more of.
+        /// What is counted.
         of: &'static str,
         /// How many are needed.
         needed: usize,
@@ -63,7 +61,7 @@ pub enum AnalysisError {
         /// Labels given.
         labels: usize,
     },
-    /// Two lists are to be taken in pairs and differ in length.
+    /// Two lists of pairs differ in length.
     #[error("{first} values cannot be paired with {second}")]
     Unpaired {
         /// Values in the first.
@@ -92,7 +90,7 @@ pub enum AnalysisError {
         /// Columns of theta.
         columns: usize,
     },
-    /// Columns of networks that do not fit each other.
+    /// Columns of networks do not fit each other.
     #[error("there are {found} {what} where there must be {expected}")]
     Columns {
         /// What there are too few or too many of.
@@ -102,7 +100,7 @@ pub enum AnalysisError {
         /// How many there must be.
         expected: usize,
     },
-    /// More hidden units than are matched with each other.
+    /// There are more hidden units than can be matched.
     #[error(
         "networks with {hidden} hidden units are too wide: hidden units are matched up to {most}; compare weights as they \
          stand, with --by distance"
@@ -113,7 +111,7 @@ pub enum AnalysisError {
         /// The most there may be.
         most: usize,
     },
-    /// More points than an index of 32 bits can name.
+    /// There are more points than an index of 32 bits can name.
     #[error("{found} points are more than the {most} that duplicates can be looked for among at once")]
     TooMany {
         /// Points given.

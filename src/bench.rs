@@ -1,7 +1,7 @@
 //! What each route to sharpness costs, and how good it is, on a grid of network and data sizes.
 //!
-//! Every size is one batch of networks, trained for some steps so that their Hessians are no special case. Routes run in turn, each
-//! repeat once through all of them, so that a machine that slows down slows all of them; nothing runs beside anything else.
+//! Each size has one batch of networks, trained for some steps so that their Hessians are no special case. Routes run in turn, and every
+//! repeat goes once through all of them, so that a machine that slows down slows all. Nothing runs beside anything else.
 
 mod measure;
 mod method;
@@ -10,8 +10,8 @@ mod size;
 use ndarray::Array2;
 use serde::Serialize;
 
-pub use measure::{Engines, Measurement, Outcome, Settings, measure};
-pub use method::{Device, Method, Quantity, Runner};
+pub use measure::{CostAndError, Engines, Measurement, Settings, measure};
+pub use method::{Method, Quantity, Runner, Site};
 pub use size::{Size, Truth};
 
 /// All measurements of a bench, with what they were taken on.
@@ -23,18 +23,18 @@ pub struct Bench {
     pub engines: Vec<crate::engine::Machine>,
     /// Repeats of every measurement.
     pub repeats: usize,
-    /// What they may take together, seconds: what takes longer is skipped.
+    /// Seconds that the repeats of a route may take together; what takes longer is skipped.
     pub budget: f64,
     /// The measurements, size by size.
     pub measurements: Vec<Measurement>,
-    /// What `--route auto` takes at each size, beside what is faster.
+    /// Which route `--route auto` takes at each size, and whether the other is faster.
     pub auto: Vec<AutoRoute>,
-    /// What the columns of [`Bench::table`] hold.
+    /// The names of the columns of [`Bench::table`].
     pub table_columns: [&'static str; 12],
 }
 
 impl Bench {
-    /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and [`Device`].
+    /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and [`Site`].
     pub const TABLE_COLUMNS: [&'static str; 12] = [
         "hidden",
         "samples",
@@ -50,89 +50,77 @@ impl Bench {
         "distance_from_lambda_max",
     ];
 
-    /// The measurements as one array, a row each in their order; NaN where there is no value, and 0 networks where nothing was measured.
+    /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where nothing was measured.
     pub fn table(&self) -> Array2<f64> {
-        let mut table = Array2::from_elem((self.measurements.len(), Self::TABLE_COLUMNS.len()), f64::NAN);
-        for (mut row, Measurement { size, runner, outcome }) in table.rows_mut().into_iter().zip(&self.measurements) {
-            let mut values = vec![
+        let row = |Measurement { size, runner, outcome }: &Measurement| {
+            let of = |value: fn(&CostAndError) -> f64| outcome.as_ref().map_or(f64::NAN, value);
+            [
                 size.hidden as f64,
                 size.samples as f64,
                 size.inputs as f64,
                 f64::from(runner.method as u8),
-                f64::from(runner.device as u8),
-            ];
-            if let Ok(outcome) = outcome {
-                let [quarter, three_quarters] = outcome.spread.unwrap_or([f64::NAN; 2]);
-                values.extend([
-                    outcome.networks as f64,
-                    outcome.seconds,
-                    quarter,
-                    three_quarters,
-                    outcome.flops,
-                    outcome.error,
-                ]);
-                values.push(outcome.distance_from_lambda_max.unwrap_or(f64::NAN));
-            } else {
-                values.push(0.0);
-            }
-            row.iter_mut().zip(values).for_each(|(to, value)| *to = value);
-        }
-        table
+                f64::from(runner.site as u8),
+                outcome.as_ref().map_or(0.0, |found| found.networks as f64),
+                of(|found| found.seconds),
+                of(|found| found.spread.map_or(f64::NAN, |[low, _]| low)),
+                of(|found| found.spread.map_or(f64::NAN, |[_, high]| high)),
+                of(|found| found.flops),
+                of(|found| found.error),
+                of(|found| found.distance_from_lambda_max.unwrap_or(f64::NAN)),
+            ]
+        };
+        Array2::from(self.measurements.iter().map(row).collect::<Vec<[f64; Self::TABLE_COLUMNS.len()]>>())
     }
 }
 
-/// The choice of `--route auto` at one size, held against the measurements.
+/// The choice of `--route auto` at one size, beside the measurements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AutoRoute {
     /// The size.
     pub size: Size,
     /// The engine.
-    pub device: Device,
-    /// What auto takes.
+    #[serde(rename = "device")]
+    pub site: Site,
+    /// The route that auto takes.
     pub chosen: Method,
     /// How many times as long the chosen route takes as the other.
     pub chosen_over_other: f64,
-    /// Whether their times differ by more than the repeats spread: the quartiles do not overlap. A single repeat has no spread.
+    /// Whether the times of the two differ by more than repeats do: their quartiles do not overlap. A single repeat has no spread.
     pub apart: bool,
 }
 
 impl AutoRoute {
-    /// Whether the model chose the slower route, and that is no matter of chance.
+    /// The route `chosen` at `size` beside the other one, if both were measured at `site`.
+    pub fn new(measurements: &[Measurement], size: Size, site: Site, chosen: Method) -> Option<Self> {
+        let find = |method: Method| {
+            let is_wanted = |m: &&Measurement| m.size == size && m.runner == Runner { method, site };
+            measurements.iter().find(is_wanted).and_then(|m| m.outcome.as_ref().ok())
+        };
+        let other = find(if chosen == Method::Pairwise { Method::Assembled } else { Method::Pairwise })?;
+        let this = find(chosen)?;
+        let quartiles = |found: &CostAndError| found.spread.unwrap_or([found.seconds; 2]);
+        let ([low, high], [other_low, other_high]) = (quartiles(this), quartiles(other));
+        let apart = low > other_high || high < other_low;
+        Some(Self { size, site, chosen, chosen_over_other: this.seconds / other.seconds, apart })
+    }
+
+    /// Whether the model chose the slower route, by more than chance explains.
     pub fn is_wrong(&self) -> bool {
         self.apart && self.chosen_over_other > 1.0
     }
 }
 
-/// `chosen` at `size` against the measurements, if both exact routes were measured on `device`.
-pub fn held_against(measurements: &[Measurement], size: Size, device: Device, chosen: Method) -> Option<AutoRoute> {
-    let found = |method: Method| {
-        let of_method = |m: &&Measurement| m.size == size && m.runner == Runner { method, device };
-        measurements.iter().find(of_method).and_then(|m| m.outcome.as_ref().ok())
-    };
-    let other = if chosen == Method::Pairwise { Method::Assembled } else { Method::Pairwise };
-    let [chosen_found, other_found] = [found(chosen)?, found(other)?];
-    let quartiles = |outcome: &Outcome| outcome.spread.unwrap_or([outcome.seconds; 2]);
-    let ([low, high], [other_low, other_high]) = (quartiles(chosen_found), quartiles(other_found));
-    Some(AutoRoute {
-        size,
-        device,
-        chosen,
-        chosen_over_other: chosen_found.seconds / other_found.seconds,
-        apart: low > other_high || high < other_low,
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Device, Measurement, Method, Outcome, Runner, Size, held_against};
+    use super::{AutoRoute, CostAndError, Measurement, Method, Runner, Site, Size};
 
     #[test]
     fn the_cost_model_is_wrong_only_where_the_repeats_tell_the_routes_apart() {
         let size = Size { hidden: 3, samples: 50, inputs: 2 };
         let measured = |method, [low, seconds, high]: [f64; 3]| Measurement {
             size,
-            runner: Runner { method, device: Device::Cpu },
-            outcome: Ok(Outcome {
+            runner: Runner { method, site: Site::Cpu },
+            outcome: Ok(CostAndError {
                 networks: 32,
                 seconds,
                 spread: Some([low, high]),
@@ -144,16 +132,16 @@ mod tests {
                 distance_from_lambda_max: None,
             }),
         };
-        let held = |chosen, pairwise, assembled| {
+        let choice = |chosen, pairwise, assembled| {
             let both = [measured(Method::Pairwise, pairwise), measured(Method::Assembled, assembled)];
-            held_against(&both, size, Device::Cpu, chosen).unwrap()
+            AutoRoute::new(&both, size, Site::Cpu, chosen).unwrap()
         };
         let (slow, fast, wide) = ([3.8, 4.0, 4.1], [1.9, 2.0, 2.1], [1.0, 3.0, 3.9]);
-        let clear = held(Method::Pairwise, slow, fast);
+        let clear = choice(Method::Pairwise, slow, fast);
         assert!(clear.is_wrong() && (clear.chosen_over_other - 2.0).abs() < 1e-12);
-        assert!(!held(Method::Assembled, slow, fast).is_wrong() && held(Method::Assembled, slow, fast).apart);
-        assert!(!held(Method::Pairwise, slow, wide).is_wrong() && !held(Method::Pairwise, slow, wide).apart);
+        assert!(!choice(Method::Assembled, slow, fast).is_wrong() && choice(Method::Assembled, slow, fast).apart);
+        assert!(!choice(Method::Pairwise, slow, wide).is_wrong() && !choice(Method::Pairwise, slow, wide).apart);
         let only = [measured(Method::Pairwise, slow)];
-        assert!(held_against(&only, size, Device::Cpu, Method::Pairwise).is_none());
+        assert!(AutoRoute::new(&only, size, Site::Cpu, Method::Pairwise).is_none());
     }
 }

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match Cli::typed().and_then(Cli::run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nothing can be done for a terminal that has gone; the exit code still tells.
+            // Nothing can be done for a terminal that has gone; the exit code remains.
             let _ = writeln!(std::io::stderr(), "{}", failure.message());
             failure.exit_code()
         }

@@ -1,42 +1,32 @@
 //! Figures and the HTML report: from plain columns and matrices to what a person reads.
 //!
-//! Every figure is a function of slices and small structs and returns a [`Figure`]: drawing (SVG and PNG), caption and the numbers
-//! behind it. The numbers of the figures are those of the paper.
+//! - `drawing`: the sheet, its axes, lettering and colours, and a finished [`Figure`]: drawing (SVG and PNG), caption, numbers;
+//! - `figures`: one file for each kind of picture, each a function of slices and small structs; the numbers of the figures are those of
+//!   the paper;
+//! - `pages`: what a report holds beside its figures, and the page around them;
+//! - `critical_points` and `measured`: the networks of a run that both are about.
 
-mod activations;
-mod axis;
-mod canvas;
-mod cost;
 mod critical_points;
-mod distribution;
-mod figure;
-mod hessian;
-mod html;
-mod landscape;
-mod lettering;
+mod drawing;
+mod figures;
 mod measured;
-mod palette;
-mod paper;
-mod points;
-mod published;
-mod raster;
-mod table;
-mod trajectory;
+mod pages;
 
-pub use activations::activation_functions;
-pub use cost::{cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
-pub use critical_points::{CriticalPoints, Over};
-pub use distribution::{Group, bound_by_width, bound_histogram, macro_f1_by_bound};
-pub use figure::{Figure, FigureError, Gap};
-pub use hessian::hessian_against_numeric;
-pub use html::Report;
-pub use landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
-pub use measured::Measured;
-pub use paper::{figures, report_of_run};
-pub use points::{
+pub use critical_points::{CriticalPoints, Selection};
+pub use drawing::{Figure, FigureError, Gap};
+pub use figures::activations::activation_functions;
+pub use figures::cost::{cost_against_error, cost_against_hidden, cost_against_samples};
+pub use figures::distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
+pub use figures::hessian::hessian_against_numeric;
+pub use figures::landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
+pub use figures::paper::every_figure;
+pub use figures::scatter::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
     sharpness_against_macro_f1, traces_against_numeric,
 };
-pub use published::{Draw, by_draw, published_against_here, report_of_reproduction};
-pub use table::{Row, Table};
-pub use trajectory::{descent, sharpest_and_flattest_descent};
+pub use figures::trajectory::{training_of_seed, training_of_sharpest_and_flattest};
+pub use measured::Measured;
+pub use pages::{
+    DataDraw, Report, Table, TableRow, by_draw, cost_table, published_against_here, report_of_reproduction,
+    report_of_run,
+};

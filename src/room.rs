@@ -1,6 +1,6 @@
-//! What this machine has room for: memory, and space on a disk.
+//! What this machine has room for, in memory and on a disk.
 //!
-//! Counts that a user gives are held against it before any work: an allocation that fails ends the process without a word, and so
+//! Counts that a user gives are compared with it before any work: an allocation that fails ends the process without a message, and so
 //! does a system that runs out of memory.
 
 use std::fmt;
@@ -25,14 +25,14 @@ pub struct NoRoom {
 }
 
 impl NoRoom {
-    /// With the most `units` that fit, each of which takes `each` bytes.
+    /// Adds how many `units` would fit, each of `each` bytes.
     pub fn at_most(self, units: &str, each: u64) -> Self {
         let fits = Some(format!("at most {} {units} fit", self.available / each.max(1)));
         Self { fits, ..self }
     }
 }
 
-/// Below this no question is asked: what the program takes in any case.
+/// Bytes that the program takes in any case: less is not checked.
 const ALWAYS: u64 = 64 << 20;
 
 /// Fails unless `bytes` of memory are there for `what`.
@@ -49,12 +49,12 @@ pub fn check_memory(what: &str, bytes: u64) -> Result<(), NoRoom> {
 /// Fails unless `bytes` are free on the disk that holds `path`, or will hold it.
 ///
 /// # Errors
-/// [`NoRoom`] with what is free. A disk that does not say is taken to have room; writing to it will tell.
+/// [`NoRoom`] with what is free. A disk that does not say is taken to have room; a write to it fails if it has not.
 pub fn check_disk(what: &str, bytes: u64, path: &Path) -> Result<(), NoRoom> {
     let existing = path.ancestors().find(|path| path.exists()).filter(|path| !path.as_os_str().is_empty());
     let existing = existing.unwrap_or(Path::new("."));
     let free = fs4::available_space(existing).unwrap_or(u64::MAX);
-    // Beyond this no system has an offset in a file.
+    // No system has offsets in files beyond this.
     check(what, bytes, free.min(i64::MAX as u64), || format!("disk under {}", existing.display()))
 }
 
@@ -69,7 +69,7 @@ fn check(what: &str, needed: u64, available: u64, place: impl FnOnce() -> String
 fn memory() -> u64 {
     let refresh = RefreshKind::nothing().with_memory(MemoryRefreshKind::everything());
     let system = System::new_with_specifics(refresh).ok();
-    // A system that does not tell is taken to have room.
+    // A system that does not say is taken to have room.
     let free = system.map_or(u64::MAX, |system| match system.available_memory() {
         0 => u64::MAX,
         available => {
@@ -129,11 +129,11 @@ mod tests {
     fn what_fits_passes_and_what_does_not_says_what_would() {
         assert_eq!(check_memory("a row", 1), Ok(()));
         assert_eq!(check_disk("a row", 1, Path::new("nowhere/at/all")), Ok(()));
-        let said = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
+        let error = check_memory("everything", u64::MAX).unwrap_err().at_most("rows", 1 << 20).to_string();
         for part in ["everything would take more than 16 EiB of memory", "and there are ", ": at most ", " rows fit"] {
-            assert!(said.contains(part), "{said}");
+            assert!(error.contains(part), "{error}");
         }
-        let said = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
-        assert!(said.starts_with("a run would take 4.0 EiB of disk under ."), "{said}");
+        let error = check_disk("a run", 1 << 62, Path::new("nowhere/at/all")).unwrap_err().to_string();
+        assert!(error.starts_with("a run would take 4.0 EiB of disk under ."), "{error}");
     }
 }

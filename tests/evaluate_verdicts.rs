@@ -7,7 +7,8 @@ use std::path::Path;
 use ndarray::{Array1, Array2, s};
 use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
-use support::command::{assert_same_columns, begin_as, cut, manifest, succeed};
+use support::command::{assert_same_columns, begin_as, manifest, succeed};
+use support::cut::cut;
 use support::gpu::skipped;
 use tempfile::{TempDir, tempdir};
 

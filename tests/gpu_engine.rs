@@ -11,7 +11,7 @@ use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
-use support::{GoldenCase, close, close_scaled, golden_cases, notice, without_the_last};
+use support::{GoldenCase, close, close_scaled, golden_cases, is_full, notice, without_the_last};
 
 /// float32 sums of I^2/2 mixed terms reach 1e-6 (worst seen 8e-7); a wrong term of any kind is off by more than 1e-4.
 const TRACE_SQ_RELATIVE: f64 = 1e-5;
@@ -335,14 +335,17 @@ const WIDTHS: [(usize, usize, usize); 13] = [
     (30, 6, 17),
 ];
 
-/// By force each kernel takes every one of them but one: llvmpipe's compiler takes half a minute for the narrow kernel at D = 193, and
-/// some six minutes at D = 2,081, where it keeps 4,162 values of every network in arrays.
+/// By force each kernel takes some of them, or all with `SHARPSWEEP_FULL=1`. The narrow kernel does not take the widest: llvmpipe's
+/// compiler takes half a minute at D = 193, and some six minutes at D = 2,081, where it keeps 4,162 values of every network in arrays.
 #[test]
 fn every_width_trains_as_the_reference_does() {
     for tuning in plans() {
         let Some(mut gpu) = gpu("every_width_trains_as_the_reference_does", tuning) else { return };
-        for (inputs, hidden, samples) in WIDTHS {
-            if tuning.plan == Some(TrainPlan::Narrow) && OneHidden::new(inputs, hidden).parameters() > 2000 {
+        let widest = if is_full() { 2000 } else { 100 };
+        for (k, (inputs, hidden, samples)) in WIDTHS.into_iter().enumerate() {
+            let sampled = tuning.plan.is_none() || is_full() || k % 2 == 0;
+            let narrow = tuning.plan == Some(TrainPlan::Narrow);
+            if !sampled || narrow && OneHidden::new(inputs, hidden).parameters() > widest {
                 continue;
             }
             let problem = Problem::new(hidden, Activation::Sigmoid, noise(samples, inputs));
@@ -561,38 +564,6 @@ fn a_full_sweep_ends_with_the_reference_verdicts() {
         let found = gpu.train(&problem, &descent, 0..seeds).unwrap();
         let agree = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
         assert!(agree * 100 >= found.status.len() * 98, "{:?}: {agree} of {seeds} verdicts agree", tuning.plan);
-    }
-}
-
-/// The published experiment converges for 460 (N = 3) and 453 (N = 10) of 500 seeds, on a data set that was not published.
-///
-/// How many converge depends on the draw far more than on the seeds: over the draws 0 to 15 it is 383 to 498 at N = 3 and 184 to
-/// 500 at N = 10, in f64 and in an independent NumPy version alike. So the median draw is held to the range, and so are several
-/// draws one by one.
-#[test]
-fn the_published_experiment_converges_for_most_seeds() {
-    let Some(mut gpu) = gpu("the_published_experiment_converges_for_most_seeds", Tuning::default()) else { return };
-    let mut converged = |hidden| -> Vec<usize> {
-        (0..8)
-            .map(|data_seed| {
-                let trained = gpu.train(&appendix_c_problem(hidden, data_seed), &Descent::default(), 0..500).unwrap();
-                trained.status.iter().filter(|&&status| status == Status::Converged).count()
-            })
-            .collect()
-    };
-    let (narrow, wide) = (converged(3), converged(10));
-    let range = 400..=500;
-    for (hidden, counts) in [(3, &narrow), (10, &wide)] {
-        let mut sorted = counts.clone();
-        sorted.sort_unstable();
-        assert!(range.contains(&sorted[4]), "N = {hidden}: the median of {counts:?} is outside {range:?}");
-    }
-    for data_seed in [5, 6, 7] {
-        let pair = (narrow[data_seed], wide[data_seed]);
-        assert!(
-            range.contains(&pair.0) && range.contains(&pair.1),
-            "data seed {data_seed}: {pair:?} outside {range:?}"
-        );
     }
 }
 

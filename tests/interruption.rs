@@ -21,7 +21,8 @@ use sharpsweep::records::{Dtype, columns as columns_of};
 use sharpsweep::run::{Run, RunWriter, State};
 use sharpsweep::spec::{Experiment, Work, appendix_c_data};
 use sharpsweep::sweep::{Ended, Event, Sweep, SweepError};
-use support::command::{assert_same_columns, columns, cut, fail, manifest, send, sharpsweep, start, succeed};
+use support::command::{assert_same_columns, columns, fail, manifest, send, sharpsweep, start, succeed};
+use support::cut::cut;
 use tempfile::{TempDir, tempdir};
 
 /// A sweep of some half a second on one core, in chunks of at most 1456 seeds (1 MiB).
@@ -38,8 +39,8 @@ fn with_undisturbed() -> TempDir {
     dir
 }
 
-/// A folder with the undisturbed sweep and one that was killed once its journal had rows, but not all.
-fn with_killed() -> TempDir {
+/// A folder with the undisturbed sweep and one that was cut off once its journal had rows, but not all.
+fn with_cut() -> TempDir {
     let dir = with_undisturbed();
     cut(dir.path(), &sweep_to("run"), "run");
     dir
@@ -105,7 +106,7 @@ fn ctrl_c_leaves_a_consistent_run_and_says_how_to_go_on() {
 
 #[test]
 fn a_write_that_fails_says_what_to_do_and_nothing_is_lost() {
-    let dir = with_killed();
+    let dir = with_cut();
     let binary = env!("CARGO_BIN_EXE_sharpsweep");
     // The kernel refuses every byte beyond 150 KiB of a file: in the theta column from row 2,950 on.
     let limited = |command: &str| {
@@ -157,7 +158,7 @@ fn a_full_disk_is_no_loss() {
 
 #[test]
 fn resume_is_idempotent() {
-    let dir = with_killed();
+    let dir = with_cut();
     let run = dir.path().join("run");
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
@@ -176,7 +177,7 @@ fn resume_is_idempotent() {
 
 #[test]
 fn resume_refuses_another_spec_and_shows_the_difference() {
-    let dir = with_killed();
+    let dir = with_cut();
     let path = dir.path().join("run/manifest.json");
     let original = std::fs::read_to_string(&path).unwrap();
     let cases = [
@@ -202,7 +203,7 @@ fn resume_refuses_another_spec_and_shows_the_difference() {
 
 #[test]
 fn resume_refuses_other_data_and_shows_the_difference() {
-    let dir = with_killed();
+    let dir = with_cut();
     let path = dir.path().join("run/data/x.npy");
     let original = std::fs::read(&path).unwrap();
     let mut changed = original.clone();
@@ -223,16 +224,14 @@ fn a_run_goes_on_with_the_engine_and_route_it_was_begun_with() {
         ["sweep", "--backend", "reference", "--seeds", "600", "--max-steps", "120", "--memory", "1", "--out", out]
     };
     succeed(dir.path(), &sweep("undisturbed"));
-    let (mut child, _) = start(dir.path(), &sweep("run"));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    cut(dir.path(), &sweep("run"), "run");
     succeed(dir.path(), &["resume", "run"]);
     assert_as_undisturbed(&dir);
 }
 
 #[test]
 fn damage_is_said_and_nothing_is_lost() {
-    let dir = with_killed();
+    let dir = with_cut();
     let run = dir.path().join("run");
     let refused = |file: &str, damage: &dyn Fn(&mut Vec<u8>), says: &str| {
         let path = run.join(file);

@@ -7,7 +7,8 @@ use std::path::Path;
 use ndarray::{Array1, Array2};
 use ndarray_npy::read_npy;
 use sharpsweep::gpu::Tuning;
-use support::command::{assert_same_columns, columns, fail, manifest, sharpsweep, start, succeed};
+use support::command::{assert_same_columns, columns, fail, manifest, sharpsweep, succeed};
+use support::cut::cut;
 use tempfile::tempdir;
 
 const SWEEP: [&str; 5] = ["sweep", "--seeds", "100..1100", "--max-steps", "60"];
@@ -127,11 +128,11 @@ fn a_merge_of_parts_that_do_not_fit_is_refused_by_name() {
     let said = fail(dir.path(), &["merge", "--out", "mixed", "1", "2", "3"], 1);
     assert!(said.contains("already holds a run"), "{said}");
     // A part that is not finished is named, with what finishes it.
-    let long =
-        ["sweep", "--backend", "cpu", "--seeds", "20000", "--max-steps", "400", "--shard", "1/2", "--out", "slow"];
-    let (mut child, _) = start(dir.path(), &long);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    cut(
+        dir.path(),
+        &["sweep", "--backend", "cpu", "--seeds", "2000", "--max-steps", "9", "--shard", "1/2", "--out", "slow"],
+        "slow",
+    );
     refused(&["1", "slow"], &["unfinished: slow", "sharpsweep resume"]);
 }
 
@@ -259,18 +260,15 @@ fn lists_of_parameters_give_a_run_each_and_a_table_over_them() {
 }
 
 #[test]
-fn a_grid_that_was_killed_is_resumed_and_one_in_shards_merged() {
+fn a_grid_that_was_cut_off_is_resumed_and_one_in_shards_merged() {
     let dir = tempdir().unwrap();
-    let grid = |out: &'static str| [&GRID[..], &["--seeds", "3000", "--memory", "1", "--out", out]].concat();
+    let grid = |out: &'static str| [&GRID[..], &["--seeds", "1500", "--memory", "1", "--out", out]].concat();
     succeed(dir.path(), &grid("whole"));
-    let (mut child, _) = start(dir.path(), &grid("killed"));
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let said = fail(dir.path(), &["resume", "killed/sigmoid-n3-eta0.1/data"], 1);
+    cut(dir.path(), &grid("cut"), "cut/tanh-n3-eta0.1");
+    let said = fail(dir.path(), &["resume", "cut/sigmoid-n3-eta0.1/data"], 1);
     assert!(said.contains("no run directory"), "{said}");
-    succeed(dir.path(), &["resume", "killed"]);
-    assert_same_grids(&dir.path().join("killed"), &dir.path().join("whole"));
+    succeed(dir.path(), &["resume", "cut"]);
+    assert_same_grids(&dir.path().join("cut"), &dir.path().join("whole"));
     for part in ["1/2", "2/2"] {
         succeed(dir.path(), &[&grid(if part == "1/2" { "a" } else { "b" })[..], &["--shard", part]].concat());
     }

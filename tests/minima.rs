@@ -7,7 +7,7 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{read_npy, write_npy};
-use sharpsweep::analysis::{Maps, Networks, Same, VALUES_WITHIN, WITHIN, same_networks};
+use sharpsweep::analysis::{ComparedNetworks, Maps, Same, VALUES_WITHIN, WITHIN, same_networks};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::model::{Activation, OneHidden, Problem, Stream, appendix_c};
 use sharpsweep::reference::{hessian, loss};
@@ -125,7 +125,8 @@ impl Compared {
     fn same(&self, maps: Maps) -> Same {
         let sharpsweep::model::Network { shape, activation } = self.problem.network;
         let (loss, lambda_sup) = (&self.loss, &self.lambda_sup);
-        same_networks(&Networks { shape, activation, theta: self.theta.view(), loss, lambda_sup }, maps).unwrap()
+        same_networks(&ComparedNetworks { shape, activation, theta: self.theta.view(), loss, lambda_sup }, maps)
+            .unwrap()
     }
 }
 
@@ -281,8 +282,14 @@ fn the_search_finds_what_trying_every_map_finds() {
 fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     let shape = OneHidden::new(1, 2);
     let theta = Array2::<f32>::zeros((3, shape.parameters()));
-    fn networks<'a>(theta: &'a Array2<f32>, loss: &'a [f64], lambda_sup: &'a [f64]) -> Networks<'a> {
-        Networks { shape: OneHidden::new(1, 2), activation: Activation::Tanh, theta: theta.view(), loss, lambda_sup }
+    fn networks<'a>(theta: &'a Array2<f32>, loss: &'a [f64], lambda_sup: &'a [f64]) -> ComparedNetworks<'a> {
+        ComparedNetworks {
+            shape: OneHidden::new(1, 2),
+            activation: Activation::Tanh,
+            theta: theta.view(),
+            loss,
+            lambda_sup,
+        }
     }
     let found = |loss: &[f64], lambda_sup: &[f64]| {
         same_networks(&networks(&theta, loss, lambda_sup), Maps::Symmetry).map(|found| found.duplicate_of)
@@ -301,8 +308,13 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     assert!(same_networks(&networks(&broken, &[1.0; 3], &[1.0; 3]), Maps::Function).is_ok());
     let wide = OneHidden::new(1, 3000);
     let theta = Array2::<f32>::zeros((2, wide.parameters()));
-    let networks =
-        |activation| Networks { shape: wide, activation, theta: theta.view(), loss: &[1.0; 2], lambda_sup: &[1.0; 2] };
+    let networks = |activation| ComparedNetworks {
+        shape: wide,
+        activation,
+        theta: theta.view(),
+        loss: &[1.0; 2],
+        lambda_sup: &[1.0; 2],
+    };
     let error = same_networks(&networks(Activation::Gelu), Maps::Symmetry).unwrap_err().to_string();
     assert!(error.contains("3000 hidden units are too wide") && error.contains("--by distance"), "{error}");
     assert!(same_networks(&networks(Activation::Linear), Maps::Function).is_ok());

@@ -8,7 +8,8 @@ use std::path::Path;
 use ndarray::{Array1, Array2};
 use ndarray_npy::{read_npy, write_npy};
 use serde_json::Value;
-use support::command::{cut, fail, succeed};
+use support::command::{fail, succeed};
+use support::cut::cut;
 use tempfile::{TempDir, tempdir};
 
 /// A grid of two step sizes: at the larger one some networks converge, at the smaller one none.

@@ -46,7 +46,7 @@ fn cases() -> Vec<(Case, PathBuf)> {
         let digits = Case { name: "digits-3-8", hidden: 4, inputs: 64, samples: 250, activation: "sigmoid", seeds: 8 };
         cases.push((digits, beside));
     } else {
-        notice(&format!("{} is not there: digits-3-8 is not run", beside.display()));
+        notice(&format!("SKIPPED digits-3-8: {} is not there", beside.display()));
     }
     cases
 }

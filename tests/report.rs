@@ -13,7 +13,7 @@ use sharpsweep::engine::{Descent, Engine, Status};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
 use sharpsweep::reference::{self, Reference, spectrum};
 use sharpsweep::replay::Trajectory;
-use sharpsweep::report::{self, Figure, FigureError, Gap, Group, Landscape, Points, Report, Row, Table};
+use sharpsweep::report::{self, Distribution, Figure, FigureError, Gap, Landscape, Points, Report, Table, TableRow};
 use support::browser::{PHONE, open_in_browser};
 
 /// Some critical points of the paper's experiment at N = 3, with everything that the figures plot.
@@ -95,17 +95,20 @@ fn all_figures() -> Vec<Figure> {
         ]),
         report::sharpest_networks(&[landscape(0), landscape(1)], &networks.problem.data),
         report::flattest_networks(&[landscape(2), landscape(3)], &networks.problem.data),
-        report::sharpest_and_flattest_descent(&trajectory(), &trajectory()),
+        report::training_of_sharpest_and_flattest(&trajectory(), &trajectory()),
         report::bound_histogram(sup, 8.0),
         report::macro_f1_by_bound(
-            Group { label: "low λ_{sup}", values: &[0.8, 0.9, 1.0] },
-            Group { label: "high λ_{sup}", values: &[0.7, 0.9] },
+            Distribution { label: "low λ_{sup}", values: &[0.8, 0.9, 1.0] },
+            Distribution { label: "high λ_{sup}", values: &[0.7, 0.9] },
             Some(mann_whitney(&[0.8, 0.9, 1.0], &[0.7, 0.9]).unwrap()),
         ),
         report::hessian_against_numeric(analytic.view(), numeric.view(), 9),
         report::traces_against_numeric(traces(trace), traces(trace_sq)),
         report::bound_against_weight_norms(trace, trace_sq, sup),
-        report::bound_by_width(&[Group { label: "N = 3", values: sup }, Group { label: "N = 10", values: max }], None),
+        report::bound_by_width(
+            &[Distribution { label: "N = 3", values: sup }, Distribution { label: "N = 10", values: max }],
+            None,
+        ),
         report::bound_against_hidden_gram(trace_sq, sup),
         report::activation_functions(),
         report::sharpness_against_macro_f1("λ_{1}", max, sup, rank_correlation(max, sup).unwrap()),
@@ -160,10 +163,10 @@ fn figures_without_networks_say_what_they_need() {
     let error = report::bound_against_largest_eigenvalue(&[none]).unwrap_err();
     assert_eq!(error.to_string(), "Figure 2 needs networks with finite values, at least 1, but there are none");
     assert!(matches!(report::bound_histogram(&[3.0], 3.0), Err(FigureError::TooFew { found: 1, .. })));
-    let empty = Group { label: "N = 3", values: &[] };
+    let empty = Distribution { label: "N = 3", values: &[] };
     assert!(matches!(report::bound_by_width(&[empty], None), Err(FigureError::TooFew { .. })));
     assert!(report::sharpest_networks(&[], &NETWORKS.problem.data).is_err());
-    assert!(report::descent(&Trajectory::default()).is_err());
+    assert!(report::training_of_seed(&Trajectory::default()).is_err());
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn columns_that_differ_in_length_are_refused() {
     let error = report::bound_against_largest_eigenvalue(&[uneven]).unwrap_err().to_string();
     assert!(error.contains("2 abscissae but 1 ordinates"), "{error}");
     let short = Trajectory { loss: vec![1.0], ..trajectory() };
-    let error = report::descent(&short).unwrap_err().to_string();
+    let error = report::training_of_seed(&short).unwrap_err().to_string();
     assert!(error.contains("seed 7 has 200 steps but 1 values of loss"), "{error}");
     let (square, oblong) = (Array2::<f64>::zeros((3, 3)), Array2::<f64>::zeros((3, 2)));
     assert!(report::hessian_against_numeric(square.view(), oblong.view(), 2).is_err());
@@ -241,7 +244,7 @@ fn wide_hessians_are_pooled_without_losing_the_largest_entry() {
 fn boxes_follow_the_papers_convention() {
     // 0, 1 .. 100: quartiles 25 and 75, whiskers 10 and 90, median 50.
     let values: Vec<f64> = (0..=100).map(f64::from).collect();
-    let figure = report::bound_by_width(&[Group { label: "N = 3", values: &values }], None).unwrap();
+    let figure = report::bound_by_width(&[Distribution { label: "N = 3", values: &values }], None).unwrap();
     // The axis runs over 104 to -4 in 240 pixels below 14.
     let y = |value: f64| 14.0 + 240.0 * (104.0 - value) / 108.0;
     // kuva rounds to hundredths, drops .00, and else writes what f64 makes of it, such as 222.89000000000001.
@@ -288,11 +291,11 @@ fn full_report() -> Report {
             note: "Agreement is in distribution.".into(),
             header: ["what", "published", "here", "agrees within"].map(String::from).to_vec(),
             rows: vec![
-                Row {
+                TableRow {
                     cells: ["converged (N = 3)", "460 of 500", "470 of 500", "spread"].map(String::from).to_vec(),
                     holds: Some(true),
                 },
-                Row {
+                TableRow {
                     cells: [
                         "‖ΔH‖_{F}",
                         "5.44×10^{−5}",
@@ -371,7 +374,7 @@ fn the_browser_check_sees_a_broken_figure_a_wide_page_what_is_cut_and_a_console_
 
 #[test]
 fn few_values_of_macro_f1_are_counted_and_many_are_boxed() {
-    let group = |label, values| Group { label, values };
+    let group = |label, values| Distribution { label, values };
     let few = report::macro_f1_by_bound(group("low", &[0.9, 0.9, 0.8, 0.9]), group("high", &[0.8, 0.7]), None).unwrap();
     assert!(few.caption.contains("takes 3 values") && few.caption.contains("low: 4 networks"), "{}", few.caption);
     // Three of the four of low at 0.9 is the longest bar.
@@ -402,12 +405,12 @@ fn a_few_far_values_do_not_empty_the_axis_of_the_histogram() {
 
 #[test]
 fn trajectories_show_where_gradient_descent_is_no_longer_stable() {
-    let figure = report::descent(&trajectory()).unwrap();
+    let figure = report::training_of_seed(&trajectory()).unwrap();
     assert!(figure.svg.contains("2/η = 20.0") && figure.svg.contains("step t"));
     let even = |figure: &Figure| figure.svg.matches("stroke-dasharray=\"2 2.5\"").count();
     // Once in its panel and once in the legend.
     assert_eq!(even(&figure), 2);
-    let both = report::sharpest_and_flattest_descent(&trajectory(), &trajectory()).unwrap();
+    let both = report::training_of_sharpest_and_flattest(&trajectory(), &trajectory()).unwrap();
     assert_eq!(even(&both), 3);
 }
 

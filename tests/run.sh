@@ -35,4 +35,13 @@ fi
 # Outside a user session Mesa's device-selection layer would complain in every GPU test that it has no display.
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then export NODEVICE_SELECT=1; fi
 
-cargo test --release "$@"
+# What a test could not check here it says in a line that begins with SKIPPED; they are counted at the end.
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+cargo test --release "$@" 2> >(tee "$log" >&2) || status=$?
+wait
+if skipped=$(grep '^SKIPPED' "$log" | sort -u); then
+    printf '%s\n%s\n' "$(wc -l <<<"$skipped") checks were skipped on this machine:" "$skipped" >&2
+fi
+exit "$status"

@@ -7,24 +7,25 @@ mod support;
 use std::path::Path;
 
 use serde_json::Value;
-use support::command::{assert_same_columns, begin_as, cut, fail, files, manifest, succeed};
+use support::command::{assert_same_columns, begin_as, fail, files, manifest, succeed};
+use support::cut::cut;
 use support::gpu::skipped;
 use tempfile::tempdir;
 
-/// The engines of this machine with sweeps that take some tenths of a second on one thread, if the steps of each are chosen so.
+/// The engines of this machine with sweeps of several chunks each; the steps are those of the cpu, the reference and the gpu.
 fn engines(test: &str, [cpu, reference, gpu]: [&'static str; 3]) -> Vec<[&'static str; 6]> {
     let mut engines = vec![
-        ["--backend", "cpu", "--seeds", "6000", "--max-steps", cpu],
+        ["--backend", "cpu", "--seeds", "1500", "--max-steps", cpu],
         ["--backend", "reference", "--seeds", "600", "--max-steps", reference],
     ];
     if !skipped(test) {
-        engines.push(["--backend", "gpu", "--seeds", "1600", "--max-steps", gpu]);
+        engines.push(["--backend", "gpu", "--seeds", "800", "--max-steps", gpu]);
     }
     engines
 }
 
 /// On the fifty samples of the default data.
-const STEPS: [&str; 3] = ["800", "120", "2000"];
+const STEPS: [&str; 3] = ["100", "12", "60"];
 
 fn concat<'a>(parts: &[&[&'a str]]) -> Vec<&'a str> {
     parts.concat()
@@ -73,7 +74,7 @@ fn with_every_further_column_a_run_in_pieces_has_the_bytes_of_the_whole() {
 /// N = 3 and 10 on ten samples: `auto` takes another route for each of the two.
 #[test]
 fn a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole() {
-    for engine in engines("a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole", ["4000", "600", "10000"]) {
+    for engine in engines("a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole", ["100", "12", "60"]) {
         let dir = tempdir().unwrap();
         let sweep = concat(&[
             &["sweep"],
@@ -101,11 +102,11 @@ fn a_grid_of_several_routes_in_pieces_has_the_bytes_of_the_whole() {
 fn an_evaluation_that_was_cut_off_goes_on_without_its_file() {
     let test = "an_evaluation_that_was_cut_off_goes_on_without_its_file";
     let mut cases = vec![
-        (["--backend", "reference", "--samples", "200", "--hidden", "3"], "1000"),
-        (["--backend", "cpu", "--samples", "50", "--hidden", "30"], "6000"),
+        (["--backend", "reference", "--samples", "200", "--hidden", "3"], "600"),
+        (["--backend", "cpu", "--samples", "50", "--hidden", "30"], "1500"),
     ];
     if !skipped(test) {
-        cases.push((["--backend", "gpu", "--samples", "100", "--hidden", "3"], "3000"));
+        cases.push((["--backend", "gpu", "--samples", "100", "--hidden", "3"], "800"));
     }
     for (case, networks) in cases {
         let dir = tempdir().unwrap();

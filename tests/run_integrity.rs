@@ -13,7 +13,8 @@ use std::thread::JoinHandle;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use sharpsweep::model::philox4x32_10;
-use support::command::{assert_same_columns, begin_as, cut, fail, files, manifest, send, sharpsweep, start, succeed};
+use support::command::{assert_same_columns, begin_as, fail, files, manifest, send, sharpsweep, start, succeed};
+use support::cut::cut;
 use tempfile::{TempDir, tempdir};
 
 /// A sweep of some tenths of a second on one thread, in several chunks.

@@ -10,7 +10,8 @@ use std::time::Duration;
 use ndarray::Array1;
 use ndarray_npy::read_npy;
 use serde_json::Value;
-use support::command::{cut, ended_within, fail, files, sharpsweep, succeed};
+use support::command::{ended_within, fail, files, sharpsweep, succeed};
+use support::cut::cut;
 use tempfile::tempdir;
 
 fn stdout(dir: &Path, args: &[&str]) -> String {

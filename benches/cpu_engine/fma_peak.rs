@@ -1,4 +1,4 @@
-//! The most multiply-adds that this machine computes a second: independent ones in registers, on all threads at once.
+//! The most multiply-adds that this machine computes per second: independent ones in registers, on all threads at once.
 
 use std::hint::black_box;
 

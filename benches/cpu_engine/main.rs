@@ -4,7 +4,7 @@
 //! once, so that a change in the machine's load meets all of them alike; medians are printed. Rates are by wall time. The share of peak is
 //! by processor time, which other programs on the machine do not stretch.
 //!
-//! `-- --peer HIDDEN SEEDS` prints one JSON line with the fields of the JAX peer instead: training and evaluation at I = 50.
+//! `-- --peer HIDDEN SEEDS` instead prints one JSON line for `benches/peer.py`: training and evaluation at I = 50.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's results go to stdout")]
 
@@ -154,7 +154,7 @@ impl Case {
             Work::Evaluate { theta, .. } => {
                 let networks = theta.nrows() as f64;
                 println!(
-                    "{name:36} {:10.3} us a network, {:10.3} us of processor time",
+                    "{name:36} {:10.3} us per network, {:10.3} us of processor time",
                     self.timings.wall() * 1e6 / networks,
                     self.timings.processor() * 1e6 / networks,
                 );
@@ -178,7 +178,7 @@ fn gradients_of(trained: &Trained) -> f64 {
     trained.steps.iter().map(|&steps| f64::from(steps) + 1.0).sum()
 }
 
-/// What the JAX peer measures, by this engine.
+/// What `benches/peer.py` compares with JAX.
 fn peer(hidden: usize, seeds: u64) {
     let (problem, descent) = (appendix(hidden, Activation::Sigmoid), Descent::default());
     let (timing, trained) = time(|| train(&problem, &descent, seeds));

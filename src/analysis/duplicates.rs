@@ -1,10 +1,9 @@
-//! Critical points that stand for the same minimum: by the paper's rule (Appendix C), or by what leaves a network the same
+//! Critical points that stand for the same minimum: by the paper's rule (Appendix C), or by the maps that keep a network the same
 //! ([`same_networks`]).
 //!
-//! The paper's rule: of all pairwise Euclidean distances between the points take mean - 3 std, the standard deviation being the
-//! population's (divided by the number of pairs, NumPy's default); of points nearer to each other than that keep one,
-//! the first. Exactly: in order, a point is dropped if an earlier kept point is nearer than the threshold, and kept
-//! otherwise.
+//! The paper's rule: the threshold is mean - 3 std of all pairwise Euclidean distances between the points, with the population's standard
+//! deviation (divided by the number of pairs, NumPy's default); among points nearer to each other than that, only the first is kept.
+//! Exactly: in order, a point is dropped if an earlier kept point is nearer than the threshold, and kept otherwise.
 
 mod distances;
 mod first;
@@ -20,9 +19,9 @@ use ndarray::ArrayView2;
 use super::AnalysisError;
 use distances::{all_pairs, sampled_pairs};
 use first::{Sameness, first_of_each};
-use rows::Rows;
+use rows::PointSet;
 
-pub use symmetry::{LambdaRatio, MOST_MATCHED, Maps, Networks, Same, VALUES_WITHIN, WITHIN, same_networks};
+pub use symmetry::{ComparedNetworks, LambdaRatio, MOST_MATCHED, Maps, Same, VALUES_WITHIN, WITHIN, same_networks};
 
 /// Up to this many points mean and standard deviation are those of all pairs; beyond, of [`SAMPLED_PAIRS`].
 pub const EXACT_POINTS: usize = 100_000;
@@ -30,19 +29,19 @@ pub const EXACT_POINTS: usize = 100_000;
 /// How many pairs are drawn, with replacement and always the same, from more than [`EXACT_POINTS`] points.
 pub const SAMPLED_PAIRS: u64 = 1 << 24;
 
-/// From which pairs mean and standard deviation of the distances were taken.
+/// The pairs that mean and standard deviation of the distances are over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum PairStatistics {
-    /// From all S (S-1) / 2 of them.
+    /// All pairs.
     All {
         /// S (S-1) / 2.
         pairs: u64,
     },
-    /// From a sample.
+    /// A sample.
     Sample {
         /// The number of pairs drawn.
         pairs: u64,
-        /// The standard error of the threshold that the sampling leaves.
+        /// The standard error of the threshold due to the sampling.
         threshold_error: f64,
     },
 }
@@ -58,8 +57,7 @@ pub struct Duplicates {
     pub mean: f64,
     /// Population standard deviation of the pairwise distances.
     pub std: f64,
-    /// mean - 3 std. Not above 0 where the distances scatter widely: then no two points can be nearer, and all are
-    /// kept.
+    /// mean - 3 std. Where the distances scatter widely it is not above 0: then no two points are nearer, and all are kept.
     pub threshold: f64,
     /// Whether `mean` and `std` are exact or from a sample. The neighbours are exact either way.
     pub statistics: PairStatistics,
@@ -118,7 +116,7 @@ fn with_limits(points: ArrayView2<'_, f32>, exact_points: usize, sampled: u64) -
     }
     let points = points.as_standard_layout();
     let dimensions = points.ncols();
-    let rows = Rows { values: points.as_slice().unwrap_or_default(), dimensions };
+    let rows = PointSet { values: points.as_slice().unwrap_or_default(), dimensions };
     if let Some((index, &value)) = rows.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(AnalysisError::NotFinite { of: "the points' coordinates", index, value: f64::from(value) });
     }
@@ -137,7 +135,7 @@ fn with_limits(points: ArrayView2<'_, f32>, exact_points: usize, sampled: u64) -
     Ok(Duplicates { kept, duplicate_of, mean, std, threshold, statistics })
 }
 
-/// The paper's: nearer than this.
+/// The paper's rule: nearer than this.
 struct Nearer(f64);
 
 impl Sameness for Nearer {
@@ -155,7 +153,7 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::distances::euclidean;
-    use super::{Duplicates, Nearer, PairStatistics, Rows, duplicates, first_of_each, with_limits};
+    use super::{Duplicates, Nearer, PairStatistics, PointSet, duplicates, first_of_each, with_limits};
     use crate::model::philox4x32_10;
 
     /// `count` points in `clusters` clusters of the given spread, in `dimensions` dimensions.
@@ -217,14 +215,14 @@ mod tests {
     #[test]
     fn a_point_near_a_dropped_one_only_is_kept() {
         let points = array![[0.0_f32, 0.0], [0.9, 0.0], [1.8, 0.0]];
-        let rows = Rows { values: points.as_slice().unwrap(), dimensions: 2 };
+        let rows = PointSet { values: points.as_slice().unwrap(), dimensions: 2 };
         assert_eq!(first_of_each(rows, 3, &Nearer(1.0)), [0, 0, 2]);
     }
 
     #[test]
     fn the_forest_agrees_with_the_rule_at_any_threshold() {
         let points = clustered(3000, 5, 200, 4.0);
-        let rows = Rows { values: points.as_slice().unwrap(), dimensions: 5 };
+        let rows = PointSet { values: points.as_slice().unwrap(), dimensions: 5 };
         for threshold in [0.01, 0.5, 1.0, 2.0, 5.0, 50.0] {
             let mut expected: Vec<usize> = Vec::new();
             for j in 0..3000 {

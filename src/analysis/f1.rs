@@ -7,7 +7,7 @@ use crate::reference::output;
 /// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
 /// zero_division=0)` for two classes, `true` being class 1.
 ///
-/// A class that occurs neither among the labels nor among the predictions is no class: if all of both are class 1, the
+/// A class that occurs neither among the labels nor among the predictions does not count: if all labels and predictions are class 1, the
 /// score is that of class 1 alone. A class that occurs on one side only scores 0.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::ranks::{Ranks, ranks};
 /// The outcome of a two-sided Mann-Whitney U test of samples x and y.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MannWhitney {
-    /// U of x: in how many of the pairs (x_i, y_j) x_i is larger, a tie counting one half. U of y is n_x n_y less this.
+    /// U of x: the number of pairs (x_i, y_j) in which x_i is larger, where a tie counts as one half. U of y is n_x n_y - U.
     pub u: f64,
     /// z = (max(U_x, U_y) - n_x n_y / 2 - 1/2) / s, with 1/2 for continuity and s^2 = n_x n_y / 12 ((n + 1) - sum_k
     /// (t_k^3 - t_k) / (n (n - 1))), t_k the sizes of the groups of ties and n = n_x + n_y. -inf where all values

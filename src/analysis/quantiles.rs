@@ -1,13 +1,13 @@
-//! Quantiles, as NumPy's `quantile` computes them by default.
+//! Quantiles by the default of NumPy's `quantile`.
 
 use super::AnalysisError;
 
 /// The quantiles of `values` at every one of `levels` (0 to 1), in the order of the levels, by NumPy's default
-/// ("linear"): with the n values sorted, level q stands at position q (n - 1), and between two values the line joining
-/// them is taken.
+/// ("linear"): among the n sorted values, level q is at position q (n - 1), and between two values quantiles lie on the line that joins
+/// them.
 ///
-/// Infinite values are allowed: a quantile between a finite and an infinite value is infinite (NumPy has NaN in places
-/// there), one between -inf and inf is NaN.
+/// Infinite values are allowed: a quantile between a finite and an infinite value is infinite (NumPy sometimes gives NaN), and one between
+/// -inf and inf is NaN.
 ///
 /// # Errors
 /// [`AnalysisError::TooFew`] for no values, [`AnalysisError::NotFinite`] for a NaN, [`AnalysisError::Level`] for a level
@@ -31,10 +31,10 @@ pub fn median(values: &[f64]) -> Result<f64, AnalysisError> {
     Ok(quantiles(values, &[0.5])?[0])
 }
 
-/// The quantiles, as [`quantiles`] defines them, of values that are too many to hold: none where there are no values.
+/// The quantiles, as [`quantiles`] defines them, of values that are too many for memory; none where there are no values.
 ///
-/// `each` is called once for each two bytes of an f64, that is four times, and hands every value to its argument, in any order but
-/// always the same values. Memory is half a MiB a level and does not grow with the values.
+/// `each` is called four times, once for every two bytes of an f64. It passes every value to its argument, in any order but always the same
+/// values. Memory is half a MiB per level and does not grow with the values.
 ///
 /// # Errors
 /// Those of `each`, [`AnalysisError::NotFinite`] for a NaN, [`AnalysisError::Level`] for a level outside 0 to 1.
@@ -45,7 +45,8 @@ pub fn streamed_quantiles<E: From<AnalysisError>>(
     if let Some(&level) = levels.iter().find(|level| !(0.0..=1.0).contains(*level)) {
         return Err(AnalysisError::Level { level }.into());
     }
-    // Every sought value is narrowed down digit by digit: the values that share its leading digits are counted by the next one.
+    // Every sought value is narrowed down digit by digit: of the values that share its leading digits, each pass counts how many have which
+    // next digit.
     let mut sought: Vec<Sought> = Vec::new();
     let mut positions = Vec::new();
     for digit in 0..DIGITS {
@@ -118,7 +119,7 @@ impl Sought {
     }
 }
 
-/// The bits of an f64 so that they are ordered as unsigned numbers as the values are.
+/// The bits of an f64, changed so that as unsigned numbers they have the order of the values.
 fn ordered(value: f64) -> u64 {
     let bits = value.to_bits();
     if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }

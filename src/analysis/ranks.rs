@@ -4,11 +4,11 @@
 pub(super) struct Ranks {
     /// The rank of each value, 1 the lowest; equal values share the mean of their ranks.
     pub(super) of: Vec<f64>,
-    /// sum_k (t_k^3 - t_k) over the groups of equal values, t_k of them in each: 0 without ties.
+    /// sum_k (t_k^3 - t_k) over the groups of equal values, with t_k values in group k: 0 without ties.
     pub(super) ties: f64,
 }
 
-/// The ranks of `values`, of which none may be NaN, in O(n log n).
+/// The ranks of `values`, none of which may be NaN, in O(n log n).
 pub(super) fn ranks(values: &[f64]) -> Ranks {
     // Adding 0 turns -0 into 0, with which it is tied.
     let value = |index: usize| values[index] + 0.0;

@@ -1,4 +1,4 @@
-//! Whether a descent goes on downwards, and with which step it would.
+//! Whether a descent goes on downwards, and the step with which it would.
 
 use crate::model::Problem;
 use crate::reference::{gradient, loss};
@@ -9,18 +9,18 @@ pub const STEPS: usize = 4;
 /// The shortest step that is tried, as a power of ten.
 const SHORTEST: i32 = -30;
 
-/// Where a step theta - eta g of the descent raises the loss L, with g = dL/dtheta, and what is there instead; all in f64.
+/// Where a step theta - eta g of the descent raises the loss L, with g = dL/dtheta, and which step would lower it; all in f64.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rise {
     /// The weights before that step, (D,).
     pub theta: Vec<f64>,
-    /// The longest step, of 3 or 1 times a power of ten below that of the descent, that lowers the loss by at least half of what it would
-    /// on a straight slope, (eta/2) g.g; `None` where no step down to 10^-30 does.
+    /// The longest step eta, among 3 and 1 times powers of ten and below that of the descent, that lowers the loss by at least half of what
+    /// it would on a straight slope, (eta/2) g.g; `None` where no step down to 10^-30 does.
     pub fits: Option<f64>,
 }
 
 impl Rise {
-    /// The first among the next [`STEPS`] steps of the descent from `theta` (D,) with step size eta = `step`, if there is one.
+    /// The first such step among the next [`STEPS`] of the descent from `theta` (D,) with step size eta = `step`, if there is one.
     pub fn of(problem: &Problem, theta: &[f64], step: f64) -> Option<Self> {
         let mut theta = theta.to_vec();
         let mut here = loss(problem, &theta);
@@ -30,7 +30,7 @@ impl Rise {
                 |step: f64| -> Vec<f64> { theta.iter().zip(&gradient).map(|(theta, g)| theta - step * g).collect() };
             let next = moved(step);
             let there = loss(problem, &next);
-            // Sums of this size round by about as much; NaN has risen, too.
+            // Sums of this size round by about this much. NaN counts as risen, too.
             let rounding = 1e-12 * here;
             if there <= here + rounding {
                 (theta, here) = (next, there);

@@ -4,20 +4,21 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ndarray::{Array2, ArrayView2, Axis, s};
-use rayon::prelude::*;
 use serde::Serialize;
 
 use super::method::PROBES;
 use super::size::COMPARED;
-use super::{Device, Method, Quantity, Runner, Size, Truth};
-use crate::analysis::{median, quantiles};
+use super::{Method, Quantity, Runner, Site, Size, Truth};
+use crate::analysis::{AnalysisError, median, quantiles};
 use crate::bounds::wolkowicz_styan;
 use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::gpu::{Adapter, Gpu, Tuning};
-use crate::model::Problem;
-use crate::numeric::{for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration};
+use crate::model::{Problem, Theta};
+use crate::numeric::{
+    HessianProduct, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
+};
 use crate::reference::{Reference, central_difference_hessian, spectrum};
 use crate::room::check_memory;
 
@@ -27,25 +28,26 @@ pub struct Settings {
     /// The routes.
     pub methods: Vec<Method>,
     /// Where they may run.
-    pub devices: Vec<Device>,
+    pub sites: Vec<Site>,
     /// Repeats of every measurement.
     pub repeats: usize,
-    /// What the repeats of a route may take together at a size; where the fewest networks of a fair run take longer, it is skipped.
+    /// The most time for all repeats of a route at one size. Where the fewest networks of a fair run take longer, the route is skipped.
     pub budget: Duration,
 }
 
 /// The engines that are measured, and how fast they have been.
 #[derive(Debug)]
 pub struct Engines {
-    /// One an exact route, since the route is fixed when an engine is opened.
+    /// One for each exact route, since the route is fixed when an engine is opened: pairwise, assembled.
     gpu: Option<[Gpu; 2]>,
     /// Whether that is graphics hardware.
     hardware: bool,
+    /// Pairwise, assembled.
     cpu: [Cpu; 2],
     reference: Reference,
     /// Ends the work early.
     stop: Stop,
-    /// Flops a second of each route at the last size where it ran, as if it took the products that it is expected to.
+    /// Flops per second of each route at the last size where it ran, counted with the products that it is expected to take.
     rates: HashMap<Runner, f64>,
 }
 
@@ -57,37 +59,42 @@ pub struct Measurement {
     /// The route and where it ran.
     pub runner: Runner,
     /// What was found, or why nothing was.
-    pub outcome: Result<Outcome, String>,
+    pub outcome: Result<CostAndError, String>,
 }
 
 /// What was found about a route at one size.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Outcome {
+pub struct CostAndError {
     /// Networks of one run.
     pub networks: usize,
-    /// Wall time a network, the median over the repeats.
+    /// Wall time per network, the median over the repeats.
     pub seconds: f64,
-    /// The quarter and three-quarter quantiles of it; `None` for a single repeat.
+    /// Its quartiles, 25 and 75 %; `None` for a single repeat.
     pub spread: Option<[f64; 2]>,
-    /// Time a network in passes on the device, by its own clock, median; the rest of `seconds` is transfer and waiting.
+    /// Time per network in passes on the device, by the device's own clock, median; the rest of `seconds` is transfer and waiting.
     pub device_seconds: Option<f64>,
-    /// Flops a network by count ([`Method::flops`]).
+    /// Flops per network by count ([`Method::flops`]).
     pub flops: f64,
-    /// Hessian-vector products a network, for the routes that take some.
+    /// Hessian-vector products per network, for the routes that take any.
     pub products: Option<f64>,
     /// |value - truth| / |truth| of the quantity that the route gives: the median over the networks.
     pub error: f64,
-    /// The largest of them.
+    /// The largest such error.
     pub worst_error: f64,
     /// |value - lambda_1| / lambda_1, the median, for the routes that bound or find lambda_1.
     pub distance_from_lambda_max: Option<f64>,
 }
 
-/// Values of some networks, and the products that each took.
-type Values = (Vec<f64>, Option<f64>);
+/// What a route gives for some networks.
+struct Estimates {
+    /// The route's [`Quantity`] for each network.
+    values: Vec<f64>,
+    /// Mean number of Hessian-vector products per network, for the routes that take any.
+    products: Option<f64>,
+}
 
 impl Engines {
-    /// Opens `adapter`, if there is one. Once `stop` is requested all work ends soon.
+    /// Opens `adapter`, if there is one. All work ends soon after `stop` is requested.
     ///
     /// # Errors
     /// [`EngineError`] if the driver gives no device.
@@ -119,93 +126,81 @@ impl Engines {
             .ok_or_else(missing)
     }
 
-    /// Flops a second to expect of a route: what it achieved at the last size, or else what is rather too little for its device.
+    /// Flops per second to expect of a route: what it achieved at the last size, else a low guess for where it runs.
     fn rate(&self, runner: Runner) -> f64 {
         let cores = rayon::current_num_threads() as f64;
-        let guess = match runner.device {
-            Device::Gpu if self.hardware => 1e11,
-            Device::Reference | Device::Gpu => 1e9 * cores,
-            Device::Cpu => 1e10 * cores,
+        let guess = match runner.site {
+            Site::Gpu if self.hardware => 1e11,
+            Site::Reference | Site::Gpu => 1e9 * cores,
+            Site::Cpu => 1e10 * cores,
         };
         self.rates.get(&runner).copied().unwrap_or(guess)
     }
 
     fn device_time(&mut self, runner: Runner) -> Option<Duration> {
-        if runner.device != Device::Gpu {
+        if runner.site != Site::Gpu {
             return None;
         }
         self.gpu(runner.method).ok()?.device_time()
     }
 
-    fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Values, EngineError> {
+    fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Estimates, EngineError> {
         self.stop.check()?;
         let parameters = problem.network.parameters();
-        let bounds = |found: Evaluation| -> Values {
-            let values = (0..found.loss.len()).map(|k| {
+        let exactly = |values: Vec<f64>| Estimates { values, products: None };
+        let bounds = |found: Evaluation| {
+            let bound = |k: usize| {
                 wolkowicz_styan(found.trace_ww[k] + found.trace_vv[k], found.trace_sq[k], parameters).lambda_sup
-            });
-            (values.collect(), None)
+            };
+            exactly((0..found.loss.len()).map(bound).collect())
         };
-        let with_products = |found: Vec<(f64, usize)>| -> Values {
+        let by_products = |estimate: &(dyn Fn(&HessianProduct<'_>, u64) -> (f64, usize) + Sync)| {
+            let found = for_each_network(problem, theta.into(), |k, operator| estimate(operator, k as u64));
             let mean = found.iter().map(|(_, products)| *products as f64).sum::<f64>() / found.len().max(1) as f64;
-            (found.into_iter().map(|(value, _)| value).collect(), Some(mean))
+            Estimates { values: found.into_iter().map(|(value, _)| value).collect(), products: Some(mean) }
         };
-        let differences = |k: usize| {
-            let h = central_difference_hessian(problem, &theta.row(k).to_vec(), 1e-4);
-            let mirrored = h.t().to_owned();
-            0.5 * (h + mirrored)
+        let probed = |value: f64| (value, PROBES as usize);
+        let by_differences = |estimate: &(dyn Fn(Array2<f64>) -> f64 + Sync)| {
+            exactly(Theta::from(theta).map_networks(|_, weights| {
+                let h = central_difference_hessian(problem, weights, 1e-4);
+                let mirrored = h.t().to_owned();
+                estimate(0.5 * (h + mirrored))
+            }))
         };
-        Ok(match (runner.method, runner.device) {
-            (Method::Pairwise, Device::Reference) => bounds(self.reference.evaluate(problem, theta.into())?),
-            (Method::Pairwise, Device::Cpu) => bounds(self.cpu[0].evaluate(problem, theta.into())?),
-            (Method::Assembled, Device::Cpu) => bounds(self.cpu[1].evaluate(problem, theta.into())?),
+        Ok(match (runner.method, runner.site) {
+            (Method::Pairwise, Site::Reference) => bounds(self.reference.evaluate(problem, theta.into())?),
+            (Method::Pairwise, Site::Cpu) => bounds(self.cpu[0].evaluate(problem, theta.into())?),
+            (Method::Assembled, Site::Cpu) => bounds(self.cpu[1].evaluate(problem, theta.into())?),
             (Method::Pairwise | Method::Assembled, _) => {
                 bounds(self.gpu(runner.method)?.evaluate(problem, theta.into())?)
             }
-            (Method::Eigenvalues, device) => {
-                let spectra = match device {
-                    Device::Reference => self.reference.spectrum(problem, theta.into())?,
-                    Device::Cpu => self.cpu[1].spectrum(problem, theta.into())?,
-                    Device::Gpu => self.gpu(runner.method)?.spectrum(problem, theta.into())?,
-                };
-                (spectra.lambda_max, None)
-            }
-            (Method::Lanczos, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
-                let found = lanczos(operator, 1e-6, parameters, k as u64);
+            (Method::Eigenvalues, site) => exactly(
+                match site {
+                    Site::Reference => self.reference.spectrum(problem, theta.into())?,
+                    Site::Cpu => self.cpu[1].spectrum(problem, theta.into())?,
+                    Site::Gpu => self.gpu(runner.method)?.spectrum(problem, theta.into())?,
+                }
+                .lambda_max,
+            ),
+            (Method::Lanczos, _) => by_products(&|hessian, seed| {
+                let found = lanczos(hessian, 1e-6, parameters, seed);
                 (found.lambda_max, found.products)
-            })),
-            (Method::Power, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
-                let found = power_iteration(operator, 1e-3, 1000, k as u64);
+            }),
+            (Method::Power, _) => by_products(&|hessian, seed| {
+                let found = power_iteration(hessian, 1e-3, 1000, seed);
                 (found.lambda_max, found.products)
-            })),
-            (Method::Hutchinson, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
-                (hutchinson(operator, PROBES, k as u64), PROBES as usize)
-            })),
-            (Method::HutchinsonSq, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
-                (hutchinson_sq(operator, PROBES, k as u64), PROBES as usize)
-            })),
-            (Method::HutchPlusPlus, _) => with_products(for_each_network(problem, theta.into(), |k, operator| {
-                (hutch_plus_plus(operator, PROBES, k as u64), PROBES as usize)
-            })),
-            (Method::Differences, _) => {
-                let values = for_each_row(theta, |k| {
-                    let h = differences(k);
-                    wolkowicz_styan(h.diag().sum(), h.iter().map(|h| h * h).sum(), parameters).lambda_sup
-                });
-                (values, None)
-            }
+            }),
+            (Method::Hutchinson, _) => by_products(&|hessian, seed| probed(hutchinson(hessian, PROBES, seed))),
+            (Method::HutchinsonSq, _) => by_products(&|hessian, seed| probed(hutchinson_sq(hessian, PROBES, seed))),
+            (Method::HutchPlusPlus, _) => by_products(&|hessian, seed| probed(hutch_plus_plus(hessian, PROBES, seed))),
+            (Method::Differences, _) => by_differences(&|h| {
+                wolkowicz_styan(h.diag().sum(), h.iter().map(|h| h * h).sum(), parameters).lambda_sup
+            }),
             (Method::DifferencesEigenvalues, _) => {
-                let values = for_each_row(theta, |k| {
-                    spectrum(differences(k).view(), 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max())
-                });
-                (values, None)
+                by_differences(&|h| spectrum(h.view(), 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max()))
             }
         })
     }
-}
-
-fn for_each_row(theta: ArrayView2<'_, f64>, value: impl Fn(usize) -> f64 + Send + Sync) -> Vec<f64> {
-    (0..theta.nrows()).into_par_iter().map(value).collect()
 }
 
 /// How long a timed run should take: long against the clock and the start of threads.
@@ -217,36 +212,39 @@ const MOST_NETWORKS: usize = 1 << 18;
 /// A route that takes part in the repeats at one size.
 struct Entrant {
     runner: Runner,
+    /// The networks of one run, (S, D).
     theta: Array2<f64>,
-    values: Vec<f64>,
-    products: Option<f64>,
+    /// What the last run before the repeats found for the first [`COMPARED`] networks.
+    found: Estimates,
+    /// Wall time per network of each repeat.
     seconds: Vec<f64>,
+    /// The part of it in passes on the device.
     device_seconds: Vec<f64>,
 }
 
-/// Measures every route of `settings` at `size`, in turn. `told` hears of each route as it is prepared.
+/// Measures every route of `settings` at `size`, in turn. `announce` is called with each route before it is prepared.
 ///
 /// # Errors
-/// [`EngineError`] if the networks could not be trained, and once the engines are to stop; what goes wrong with one route is its own
+/// [`EngineError`] if the networks could not be trained, and once the engines are to stop. What goes wrong with one route is its
 /// outcome.
 pub fn measure(
     engines: &mut Engines,
     settings: &Settings,
     size: Size,
     problem: &Problem,
-    mut told: impl FnMut(Runner),
+    mut announce: impl FnMut(Runner),
 ) -> Result<Vec<Measurement>, EngineError> {
     let networks = Size::networks(problem, &mut engines.cpu[1])?;
     engines.stop.check()?;
     let truth = Truth::of(problem, &networks);
     let runners = settings.methods.iter().flat_map(|&method| {
-        let devices = method.devices().iter().filter(|device| settings.devices.contains(device));
-        devices.map(move |&device| Runner { method, device })
+        let sites = method.sites().iter().filter(|site| settings.sites.contains(site));
+        sites.map(move |&site| Runner { method, site })
     });
     let mut entrants: Vec<Result<Entrant, Measurement>> = Vec::new();
     for runner in runners {
         engines.stop.check()?;
-        told(runner);
+        announce(runner);
         let entrant = prepare(engines, settings, size, problem, &networks, runner);
         entrants.push(entrant.map_err(|reason| Measurement { size, runner, outcome: Err(reason) }));
     }
@@ -268,28 +266,24 @@ pub fn measure(
             }
         }
     }
-    Ok(entrants
-        .into_iter()
-        .map(|entrant| {
-            entrant.map_or_else(
-                |left_out| left_out,
-                |entrant| Measurement { size, runner: entrant.runner, outcome: outcome(&entrant, size, &truth) },
-            )
-        })
-        .collect())
+    let measured = entrants.into_iter().map(|entrant| match entrant {
+        Ok(entrant) => Measurement { size, runner: entrant.runner, outcome: outcome(&entrant, size, &truth) },
+        Err(skipped) => skipped,
+    });
+    Ok(measured.collect())
 }
 
-/// The fewest networks of a run that is fair to the device: one for every core, a vector full for every core, a workgroup.
-fn fewest_networks(device: Device) -> usize {
+/// The fewest networks of a run that is fair to where it runs: one for every core, a vector full for every core, a workgroup.
+fn fewest_networks(site: Site) -> usize {
     let cores = rayon::current_num_threads();
-    match device {
-        Device::Reference => cores,
-        Device::Cpu => cores * InstructionSet::available().into_iter().map(InstructionSet::lanes).max().unwrap_or(1),
-        Device::Gpu => 64,
+    match site {
+        Site::Reference => cores,
+        Site::Cpu => cores * InstructionSet::available().into_iter().map(InstructionSet::lanes).max().unwrap_or(1),
+        Site::Gpu => 64,
     }
 }
 
-/// Runs a route on few networks first, then on more until a run is long enough to be timed: for its values, and to choose how many
+/// Runs a route on few networks first, then on more until a run is long enough to be timed. This gives its values, and how many
 /// networks a timed run takes. `Err` says why the route is skipped.
 fn prepare(
     engines: &mut Engines,
@@ -299,7 +293,7 @@ fn prepare(
     networks: &Array2<f64>,
     runner: Runner,
 ) -> Result<Entrant, String> {
-    let fewest = fewest_networks(runner.device);
+    let fewest = fewest_networks(runner.site);
     let flops = runner.method.flops(size, runner.method.expected_products(size));
     let (budget, runs) = (settings.budget.as_secs_f64(), settings.repeats as f64);
     let skipped = |once: f64| {
@@ -312,8 +306,8 @@ fn prepare(
     let bytes = runner.method.bytes(size).saturating_mul(rayon::current_num_threads() as u64);
     check_memory(&format!("{} on every core", runner.method.name()), bytes)
         .map_err(|room| format!("skipped: {room}"))?;
-    if runner.device == Device::Gpu {
-        // A batch of no networks takes no time, and is refused where any other would be.
+    if runner.site == Site::Gpu {
+        // A batch without networks takes no time, and is refused where any other would be.
         engines.run(runner, problem, networks.slice(s![..0, ..])).map_err(|error| error.to_string())?;
     }
     // The rate of another size says no more than the order of magnitude.
@@ -325,7 +319,7 @@ fn prepare(
     let mut theta = cycled(networks, fewest);
     // The first run compiles shaders and wakes threads.
     engines.run(runner, problem, theta.view()).map_err(|error| error.to_string())?;
-    let (mut values, products) = loop {
+    let mut found = loop {
         let start = Instant::now();
         let found = engines.run(runner, problem, theta.view()).map_err(|error| error.to_string())?;
         let once = start.elapsed().as_secs_f64();
@@ -341,8 +335,8 @@ fn prepare(
         let growth = (long_enough / once).clamp(2.0, 8.0);
         theta = cycled(networks, ((count as f64 * growth) as usize).min(MOST_NETWORKS));
     };
-    values.truncate(COMPARED);
-    Ok(Entrant { runner, theta, values, products, seconds: Vec::new(), device_seconds: Vec::new() })
+    found.values.truncate(COMPARED);
+    Ok(Entrant { runner, theta, found, seconds: Vec::new(), device_seconds: Vec::new() })
 }
 
 /// `count` rows of `networks`, from the first again after the last.
@@ -351,7 +345,7 @@ fn cycled(networks: &Array2<f64>, count: usize) -> Array2<f64> {
     networks.select(Axis(0), &rows)
 }
 
-fn outcome(entrant: &Entrant, size: Size, truth: &Truth) -> Result<Outcome, String> {
+fn outcome(entrant: &Entrant, size: Size, truth: &Truth) -> Result<CostAndError, String> {
     let method = entrant.runner.method;
     let expected = match method.quantity() {
         Quantity::LambdaSup => &truth.lambda_sup,
@@ -360,26 +354,30 @@ fn outcome(entrant: &Entrant, size: Size, truth: &Truth) -> Result<Outcome, Stri
         Quantity::TraceSq => &truth.trace_sq,
     };
     let relative = |expected: &[f64]| -> Vec<f64> {
-        entrant.values.iter().zip(expected).map(|(value, truth)| (value - truth).abs() / truth.abs()).collect()
+        entrant.found.values.iter().zip(expected).map(|(value, truth)| (value - truth).abs() / truth.abs()).collect()
     };
     let errors = relative(expected);
-    let said = |error: crate::analysis::AnalysisError| format!("no value to compare: {error}");
-    let seconds = median(&entrant.seconds).map_err(said)?;
+    let incomparable = |error: AnalysisError| format!("no value to compare: {error}");
+    let seconds = median(&entrant.seconds).map_err(incomparable)?;
     let spread = match quantiles(&entrant.seconds, &[0.25, 0.75]) {
         Ok(spread) if entrant.seconds.len() > 1 => Some([spread[0], spread[1]]),
         _ => None,
     };
     let bounds = matches!(method.quantity(), Quantity::LambdaSup | Quantity::LambdaMax);
-    let products = entrant.products;
-    Ok(Outcome {
+    let products = entrant.found.products;
+    Ok(CostAndError {
         networks: entrant.theta.nrows(),
         seconds,
         spread,
         device_seconds: median(&entrant.device_seconds).ok(),
         flops: method.flops(size, products.unwrap_or(0.0)),
         products,
-        error: median(&errors).map_err(said)?,
+        error: median(&errors).map_err(incomparable)?,
         worst_error: errors.iter().fold(0.0, |worst: f64, &error| worst.max(error)),
-        distance_from_lambda_max: if bounds { Some(median(&relative(&truth.lambda_max)).map_err(said)?) } else { None },
+        distance_from_lambda_max: if bounds {
+            Some(median(&relative(&truth.lambda_max)).map_err(incomparable)?)
+        } else {
+            None
+        },
     })
 }

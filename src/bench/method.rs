@@ -37,7 +37,7 @@ pub enum Method {
 /// Where a route runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Device {
+pub enum Site {
     /// f64 on all cores: the reference engine and the numeric routes
     Reference,
     /// f64 in SIMD lanes on all cores
@@ -46,16 +46,17 @@ pub enum Device {
     Gpu,
 }
 
-/// A route on a device.
+/// A route at a site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Runner {
     /// The route.
     pub method: Method,
     /// Where it runs.
-    pub device: Device,
+    #[serde(rename = "device")]
+    pub site: Site,
 }
 
-impl fmt::Display for Device {
+impl fmt::Display for Site {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Reference => "f64",
@@ -67,7 +68,7 @@ impl fmt::Display for Device {
 
 impl fmt::Display for Runner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.method.name(), self.device)
+        write!(f, "{} on {}", self.method.name(), self.site)
     }
 }
 
@@ -88,7 +89,8 @@ pub enum Quantity {
 /// Probes and products of the stochastic estimates.
 pub(super) const PROBES: u32 = 30;
 
-/// Flops that one activation with its two derivatives, or one logistic output, counts: an exponential, a division and some products.
+/// How many flops one activation with its two derivatives, or one logistic output, counts as: an exponential, a division and some
+/// products.
 const ACTIVATION_FLOPS: f64 = 20.0;
 
 impl Method {
@@ -108,16 +110,16 @@ impl Method {
     }
 
     /// Where the route is implemented.
-    pub const fn devices(self) -> &'static [Device] {
+    pub const fn sites(self) -> &'static [Site] {
         match self {
-            Self::Pairwise | Self::Eigenvalues => &[Device::Reference, Device::Cpu, Device::Gpu],
-            Self::Assembled => &[Device::Cpu, Device::Gpu],
-            _ => &[Device::Reference],
+            Self::Pairwise | Self::Eigenvalues => &[Site::Reference, Site::Cpu, Site::Gpu],
+            Self::Assembled => &[Site::Cpu, Site::Gpu],
+            _ => &[Site::Reference],
         }
     }
 
-    /// Flops a network by count, with a multiplication and an addition counting one each and an activation with its derivatives 20.
-    /// `products` is the number of Hessian-vector products that an iterative route took.
+    /// Flops per network by count: a multiplication and an addition count as one each, an activation with its derivatives as 20.
+    /// `products` is the number of Hessian-vector products that the route took.
     ///
     /// - forward: I (N (2 (M+1) + 22) + 20);
     /// - pairwise: I (I+1)/2 (20 N + 25 + 2 M) more;
@@ -150,7 +152,7 @@ impl Method {
         }
     }
 
-    /// Bytes of f64 that the route takes for one network beside the forward pass; f32 engines keep to limits of their own.
+    /// Bytes of f64 that the route takes for one network beside the forward pass. f32 engines have limits of their own.
     pub(super) fn bytes(self, size: Size) -> u64 {
         let parameters = size.shape().parameters() as u64;
         let matrices = match self {
@@ -163,7 +165,7 @@ impl Method {
         parameters.saturating_pow(2).saturating_mul(8 * matrices)
     }
 
-    /// The products that the route takes at `size`, or about as many where that depends on the network.
+    /// The Hessian-vector products that the route takes at `size`, or an estimate where that depends on the network.
     pub(super) fn expected_products(self, size: Size) -> f64 {
         match self {
             Self::Lanczos => (size.shape().parameters() as f64).min(30.0),

@@ -1,5 +1,7 @@
 //! One size of the grid: its problem, its networks, and the f64 truth about them.
 
+use std::fmt;
+
 use ndarray::{Array1, Array2, s};
 use serde::Serialize;
 
@@ -15,28 +17,35 @@ use crate::spec::{SpecError, check_size};
 /// Network and data sizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 pub struct Size {
-    /// N.
+    /// N, hidden units.
     pub hidden: usize,
-    /// I.
+    /// I, samples.
     pub samples: usize,
-    /// M.
+    /// M, inputs.
     pub inputs: usize,
 }
 
-/// Different networks of a batch; larger batches repeat them.
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { hidden, samples, inputs } = self;
+        write!(f, "N = {hidden}, I = {samples}, M = {inputs}")
+    }
+}
+
+/// How many different networks a batch holds; larger batches repeat them.
 const NETWORKS: usize = 64;
 
 /// Networks whose truth is computed.
 pub(super) const COMPARED: usize = 16;
 
-/// Vectors of D numbers that Lanczos keeps for one network: many more than it was ever seen to take to 1e-12.
+/// Vectors of D numbers that Lanczos keeps for one network: many more than it has ever taken to reach 1e-12.
 const TRUTH_VECTORS: u64 = 200;
 
-/// Up to this D the truth of tr H^2 comes from the assembled Hessian, beyond from the pairs of samples.
+/// Up to this D the truth of tr H^2 comes from the assembled Hessian, beyond it from the pairs of samples.
 const ASSEMBLED_TRUTH: usize = 500;
 
 impl Size {
-    /// M and N.
+    /// The shape of its networks.
     pub const fn shape(&self) -> OneHidden {
         OneHidden::new(self.inputs, self.hidden)
     }
@@ -44,7 +53,7 @@ impl Size {
     /// Fails unless engines take networks of this size, and memory holds its data and what the truth about a network takes.
     ///
     /// # Errors
-    /// [`SpecError`] says which it is, and what would fit.
+    /// [`SpecError`] says what does not fit, and what would.
     pub fn check(&self) -> Result<(), SpecError> {
         check_size(self.inputs, self.hidden)?;
         let (samples, inputs, hidden) = (self.samples as u64, self.inputs as u64, self.hidden as u64);
@@ -73,7 +82,7 @@ impl Size {
         Ok(Problem::new(self.hidden, Activation::Sigmoid, Dataset::new(x, q)?))
     }
 
-    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The step shrinks with the samples, since the loss is a sum.
+    /// Networks after 100 steps, (64, D): no longer random, not yet flat. The loss is a sum, so the step shrinks with the samples.
     pub(super) fn networks(problem: &Problem, cpu: &mut Cpu) -> Result<Array2<f64>, EngineError> {
         let step_size = 2.0 / problem.data.samples() as f64;
         let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0 };

@@ -1,4 +1,4 @@
-//! What to try where training cannot or did not do what was hoped for: said beside the results.
+//! Notices beside the results: what to try where training cannot, or did not, do what the user hopes for.
 
 use ndarray::Array2;
 use rayon::prelude::*;
@@ -13,22 +13,22 @@ use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
 use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
-/// The most networks of which a loss is looked at.
-const ASKED: usize = 1024;
+/// The most networks whose losses are compared.
+const LOOKED_AT: usize = 1024;
 
 /// The most networks from which steps are tried.
-const MOST: usize = 32;
+const TRIED: usize = 32;
 
-/// Losses that a search for a step that fits takes, about.
+/// About how many losses a search for a step size that fits computes.
 const LOSSES: f64 = 24.0;
 
-/// The multiplications that all searches may take together.
-const WORK: f64 = 2e9;
+/// How many multiplications all searches may take together.
+const MULTIPLICATIONS: f64 = 2e9;
 
-/// How near a loss must be to that of a constant prediction to be taken for it, relatively.
+/// How near to the loss of a constant prediction a loss counts as equal to it, relatively.
 const CONSTANT: f64 = 1e-4;
 
-/// Says what the labels of one class alone mean.
+/// Says what it means if all labels are of one class.
 pub(super) fn name_single_class(experiment: &Experiment) {
     let Some(class) = experiment.problem.data.targets().single_class() else { return };
     notice(&format!(
@@ -38,7 +38,7 @@ pub(super) fn name_single_class(experiment: &Experiment) {
     ));
 }
 
-/// Names the input of a user's own data that is furthest from mean 0 and standard deviation 1, if that is far.
+/// Names the input of a user's own data that is furthest from mean 0 and standard deviation 1, if it is far from them.
 pub(super) fn name_scaled_inputs(experiment: &Experiment) {
     let data = &experiment.spec.data;
     if data.standardization.is_some() || matches!(data.source, DataSource::AppendixC { .. }) {
@@ -59,7 +59,7 @@ pub(super) fn name_scaled_inputs(experiment: &Experiment) {
 /// The most inputs that are named one by one.
 const NAMED: usize = 5;
 
-/// Names the inputs that f32 rounds notably, and `what` is computed in f32, which `instead` is not.
+/// Names the inputs that f32 rounds notably: `what` is computed in f32, and with `instead` it is not.
 pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
     let rounded = data.inputs_rounded_by_f32();
     for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
@@ -73,33 +73,50 @@ pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
     }
 }
 
-/// Says what may be wrong where most networks of the finished sweep `run` did not converge, or converged to a constant.
+/// Says what may be wrong if most networks of the finished sweep `run` did not converge, or converged to a constant.
 pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
     let Work::Sweep { first_seed, descent, .. } = run.manifest().spec.work else { return Ok(()) };
-    let outcome = run.outcome()?;
-    let StatusCounts { converged, step_limit, non_finite, .. } = outcome;
-    let rows = run.manifest().spec.rows();
-    let constant = experiment.problem.data.targets().loss_of_constant();
-    if constant > 0.0 {
-        let losses = values(run, "loss", Population::Converged)?;
-        let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
-        if alike > 0 && 2 * alike >= losses.len() {
-            notice(&format!(
-                "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each class for \
-                 every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller --init-range",
-                counted(losses.len(), converged)
-            ));
-        }
-    }
-    if 2 * converged >= rows {
+    let counts = run.outcome()?;
+    name_constant_predictions(run, &experiment.problem, counts.converged)?;
+    if 2 * counts.converged >= run.manifest().spec.rows() {
         return Ok(());
     }
-    let problem = &experiment.problem;
-    let asked = affordable(problem);
+    name_step_size(run, &experiment.problem, &descent, first_seed, counts)
+}
+
+/// Says if most of the `converged` networks do no better than a constant prediction.
+fn name_constant_predictions(run: &Run, problem: &Problem, converged: u64) -> Result<(), Failure> {
+    let constant = problem.data.targets().loss_of_constant();
+    if constant <= 0.0 {
+        return Ok(());
+    }
+    let losses = first_values(run, "loss", Population::Converged)?;
+    let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
+    if alike > 0 && 2 * alike >= losses.len() {
+        notice(&format!(
+            "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each class for \
+             every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller --init-range",
+            counted(losses.len(), converged)
+        ));
+    }
+    Ok(())
+}
+
+/// Tries steps from some networks that did not converge, and says whether the step size or the number of steps is to blame.
+fn name_step_size(
+    run: &Run,
+    problem: &Problem,
+    descent: &Descent,
+    first_seed: u64,
+    counts: StatusCounts,
+) -> Result<(), Failure> {
+    let StatusCounts { step_limit, non_finite, .. } = counts;
+    let rows = run.manifest().spec.rows();
+    let most = affordable(problem);
     let (theta, what) = if non_finite > step_limit {
-        (starts(problem, &descent, first_seed, asked.min(usize::try_from(rows)?)), "networks at their initial weights")
+        (starts(problem, descent, first_seed, most.min(usize::try_from(rows)?)), "networks at their initial weights")
     } else if run.has("theta") {
-        (run.weights_of_first(Status::StepLimit, asked)?, "networks at the step limit")
+        (run.weights_of_first(Status::StepLimit, most)?, "networks at the step limit")
     } else {
         return Ok(());
     };
@@ -135,28 +152,28 @@ pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), F
 }
 
 /// `5`, or `the first 1024 of 2000`.
-fn counted(asked: usize, all: u64) -> String {
-    if asked as u64 == all { all.to_string() } else { format!("the first {asked} of {all}") }
+fn counted(some: usize, all: u64) -> String {
+    if some as u64 == all { all.to_string() } else { format!("the first {some} of {all}") }
 }
 
-/// How many networks a few seconds at most take.
+/// From how many networks steps can be tried in at most a few seconds.
 fn affordable(problem: &Problem) -> usize {
     let each = problem.data.samples() as f64 * problem.network.parameters() as f64 * LOSSES;
-    ((WORK / each) as usize).clamp(1, MOST)
+    ((MULTIPLICATIONS / each) as usize).clamp(1, TRIED)
 }
 
-/// The finite values of a column of the first networks of `over`.
-fn values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure> {
+/// The finite values of `column` of the first networks of `over`.
+fn first_values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure> {
     let mut found = Vec::new();
     run.each_value(column, over, &mut |value| {
-        if value.is_finite() && found.len() < ASKED {
+        if value.is_finite() && found.len() < LOOKED_AT {
             found.push(value);
         }
     })?;
     Ok(found)
 }
 
-/// 2 over the median `lambda_sup` before the steps that raise the loss; `None` where it cannot be had.
+/// 2 over the median `lambda_sup` before the steps that raise the loss; `None` if it cannot be computed.
 fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
     let parameters = problem.network.parameters();
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();

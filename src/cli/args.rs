@@ -54,7 +54,7 @@ pub(super) struct DataArgs {
     /// Test labels
     #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
     test_q: Option<PathBuf>,
-    /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest keeps means and deviations
+    /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest records means and deviations
     #[arg(long)]
     standardize: bool,
 }
@@ -191,7 +191,7 @@ pub(super) struct EngineArgs {
     /// How to compute tr H^2; both are exact [default: auto]
     #[arg(long)]
     route: Option<Route>,
-    /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. Changes no result
+    /// Milliseconds that one dispatch on a graphics adapter should take: fewer keep a desktop smoother. It changes no result
     #[arg(long, value_name = "MS", default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=1000))]
     dispatch_ms: u64,
 }
@@ -248,7 +248,7 @@ pub(super) struct ProgressArgs {
     /// How to show progress, on stderr
     #[arg(long, default_value = "auto")]
     progress: Show,
-    /// MiB of memory that the networks in flight may take, beside the driver's
+    /// MiB of memory that the networks in flight may take, not counting the driver's
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u64).range(1..))]
     memory: u64,
 }
@@ -285,14 +285,14 @@ pub(super) struct OutputArgs {
 pub(super) struct SummaryArgs {
     #[command(flatten)]
     pub(super) output: OutputArgs,
-    /// Over which networks the quantiles are [default: those that converged, where some did (in a grid: in every run), else all; of
+    /// The networks that the quantiles are over [default: those that converged, if some did (in a grid: in every run), else all; for
     /// networks from a file all]
     #[arg(long, value_name = "NETWORKS")]
     pub(super) over: Option<Population>,
 }
 
 impl SummaryArgs {
-    /// Fails if the converged networks of `work` are asked for and nothing says which these are.
+    /// Fails if the converged networks of `work` are asked for and no rule says which these are.
     pub(super) fn check(&self, work: &Work) -> Result<(), Failure> {
         if self.over == Some(Population::Converged) && !work.is_judged() {
             return Err(Failure::Usage(anyhow!(

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 
 use super::args::{EngineArgs, ProgressArgs, SummaryArgs};
 use super::failure::Failure;
-use super::runner::Runner;
+use super::runner::RunSetup;
 use super::terminal::notice;
 use super::words::{go_on_with, resume_command, show_with};
 use super::{grid_table, interruption, summary};
@@ -93,9 +93,9 @@ impl Extender<'_> {
             notice(&format!("{error}\nthat was a part of this extension, which is begun again"));
         }
         if let Longer::Unfinished(writer) = longer {
-            let runner = Runner { choice: &choice, progress: self.progress };
-            let sweep = Sweep { earlier: Some(&earlier), ..runner.sweep(&experiment) };
-            runner.carry_out(&sweep, engine, *writer, go_on)?;
+            let setup = RunSetup { choice: &choice, progress: self.progress };
+            let sweep = Sweep { earlier: Some(&earlier), ..setup.sweep(&experiment) };
+            setup.carry_out(&sweep, engine, *writer, go_on)?;
         }
         drop(earlier);
         let others = place.publish(&run).map_err(|error| match error {

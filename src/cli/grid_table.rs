@@ -16,7 +16,7 @@ use crate::run::{Grid, GridRun, Population, Run, StatusCounts, create_file, numb
 /// The table's name in a grid's directory.
 pub(super) const FILE: &str = "table.csv";
 
-/// The heads of the table as version 0.1.0 wrote it, which did not say over which networks a row was.
+/// The heads of the table in version 0.1.0, which did not say which networks a row was over.
 const OLD_HEADS: &str = "name,activation,hidden,step_size,seeds,converged,step_limit,non_finite,lambda_sup_10,lambda_sup_50,\
                          lambda_sup_90,macro_f1_50";
 
@@ -30,13 +30,13 @@ struct RunRow<'a> {
     written: u64,
     #[serde(flatten)]
     outcome: StatusCounts,
-    /// Which networks the numbers below are over: the same in every row.
+    /// The networks that the numbers below are over: the same in every row.
     over: Population,
-    /// How many these are.
+    /// How many networks these are.
     networks: u64,
     /// 10 %, 50 % and 90 % quantile.
     lambda_sup: Vec<f64>,
-    /// The medians of columns.
+    /// Medians.
     loss: Option<f64>,
     steps: Option<f64>,
     macro_f1: Option<f64>,
@@ -73,7 +73,7 @@ fn print_rows(dir: &Path, rows: &[RunRow<'_>], in_file: bool, args: &SummaryArgs
     }
 }
 
-/// Takes the table over the finished grid in `dir` away where it is as [`leave`] leaves it: of the extended grid there is another one.
+/// Removes the table over the finished grid in `dir` if it is as [`leave`] left it: the extended grid gets another one.
 pub(super) fn take_away(dir: &Path, grid: &Grid) -> Result<(), Failure> {
     let path = dir.join(FILE);
     if path.is_symlink() {
@@ -117,7 +117,7 @@ fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Fai
     Ok(false)
 }
 
-/// Over which networks the table in the file `csv` is, by its first row.
+/// The networks that the table in the file `csv` is over, by its first row.
 fn over_of(csv: &[u8]) -> Option<String> {
     let mut reader = csv::Reader::from_reader(csv);
     if !reader.headers().ok()?.iter().eq(COLUMNS.map(|(head, _)| head)) {
@@ -127,7 +127,7 @@ fn over_of(csv: &[u8]) -> Option<String> {
     Some(reader.records().next()?.ok()?.get(place)?.to_owned())
 }
 
-/// The populations in words.
+/// A population in words.
 fn networks_of(over: Population) -> &'static str {
     match over {
         Population::Converged => "the converged networks",
@@ -135,7 +135,7 @@ fn networks_of(over: Population) -> &'static str {
     }
 }
 
-/// A row for each run, over the population asked for, or else over the converged networks if every run has some.
+/// A row for each run, over the given population, or else over the converged networks if every run has some.
 fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<RunRow<'a>>, Failure> {
     let mut runs = Vec::with_capacity(grid.runs.len());
     for entry in &grid.runs {
@@ -144,7 +144,7 @@ fn rows<'a>(dir: &Path, grid: &'a Grid, over: Option<Population>) -> Result<Vec<
         let outcome = run.outcome()?;
         runs.push((entry, run, outcome));
     }
-    // One kind for all, so that rows can be compared.
+    // One population for all, so that rows can be compared.
     let every_run_converged = || {
         let mut begun = runs.iter().map(|(_, _, outcome)| outcome).filter(|outcome| outcome.ended() > 0);
         begun.all(|outcome| outcome.converged > 0)
@@ -206,7 +206,7 @@ const COLUMNS: [FileColumn; 19] = [
     ("lambda_min_below_zero", |row| in_full(row.lambda_min_below_zero.map(Share::part))),
 ];
 
-/// The column that says over which networks a row is.
+/// The column that says which networks a row is over.
 const OVER: &str = "over";
 
 fn in_full(value: Option<f64>) -> String {
@@ -223,16 +223,16 @@ fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
     Ok(writer.into_inner()?)
 }
 
-/// A column of the table for a person: its head, and the cell of a row, `None` where there is nothing to show.
-type Shown<'a> = (&'static str, &'a dyn Fn(&RunRow<'_>) -> Option<String>);
+/// A column of the table for a person: its head, and the cell of a row; `None` if there is nothing to show.
+type TextColumn<'a> = (&'static str, &'a dyn Fn(&RunRow<'_>) -> Option<String>);
 
-/// The table for a person, with the columns that some run has.
+/// The table for a person, with the columns that at least one run has.
 fn text(rows: &[RunRow<'_>]) -> String {
     let share = |part: u64, whole: u64| (whole > 0).then(|| percent(part, whole));
     let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
     let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
-    let columns: [Shown<'_>; 17] = [
+    let columns: [TextColumn<'_>; 17] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
         ("step_size", &|row| Some(number(row.run.step_size))),
@@ -262,7 +262,7 @@ fn text(rows: &[RunRow<'_>]) -> String {
             .collect();
         let width = cells.iter().map(String::len).max().unwrap_or(0);
         for (line, cell) in lines.iter_mut().zip(cells) {
-            // Names stand left, numbers right.
+            // Names are aligned left, numbers right.
             *line += &if line.is_empty() { format!("{cell:width$}") } else { format!("  {cell:>width$}") };
         }
     }

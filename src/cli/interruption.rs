@@ -1,6 +1,6 @@
-//! Ctrl-C, and what else asks the program to end: SIGTERM and SIGHUP.
+//! Ctrl-C, and the other signals that ask the program to end: SIGTERM and SIGHUP.
 //!
-//! Whatever works looks at one [`Stop`], gives its batch up and ends in order. What does not look in time, as a long eigenvalue
+//! All work looks at one [`Stop`], gives its batch up and ends in order. Work that does not look in time, such as a long eigenvalue
 //! solve, is ended: files appear whole or row by row, so no moment is a wrong one.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -11,19 +11,19 @@ use super::terminal::notice;
 use crate::clock::pause;
 use crate::engine::Stop;
 
-/// How long what works may take to end in order.
+/// How long work may take to end in order.
 const GRACE: Duration = Duration::from_millis(1500);
 
 static STOP: LazyLock<Stop> = LazyLock::new(Stop::default);
 
 static HOW_TO_GO_ON: Mutex<String> = Mutex::new(String::new());
 
-/// The wish to stop that Ctrl-C utters.
+/// The request to stop that Ctrl-C makes.
 pub(super) fn stop() -> &'static Stop {
     &STOP
 }
 
-/// From now on this is what is left, and what to do with it, if the program is interrupted.
+/// From now on an interrupted program says this: what is left, and what to do with it.
 pub(super) fn leaves(what: impl Into<String>) {
     *HOW_TO_GO_ON.lock().unwrap_or_else(PoisonError::into_inner) = what.into();
 }
@@ -40,7 +40,7 @@ pub(super) fn check() -> Result<(), Failure> {
     if STOP.is_requested() { Err(failure()) } else { Ok(()) }
 }
 
-/// Catches the signals that ask to end. One that is ignored, as SIGHUP is under `nohup`, stays ignored.
+/// Catches the signals that ask to end. One that is ignored, such as SIGHUP under `nohup`, stays ignored.
 pub(super) fn watch() -> Result<(), Failure> {
     let ignored = Ignored::now();
     ctrlc::set_handler(|| {
@@ -49,7 +49,7 @@ pub(super) fn watch() -> Result<(), Failure> {
         }
         STOP.request();
         notice("stopping (press Ctrl-C again to stop at once)");
-        // Without a thread for it there is no end to the patience, and the second Ctrl-C remains.
+        // Without a thread nothing ends the work after a while, but a second Ctrl-C still does.
         let _ = std::thread::Builder::new().spawn(|| {
             pause(GRACE);
             notice(&failure().message());
@@ -60,11 +60,11 @@ pub(super) fn watch() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Ends the process at once. Other threads may be at work inside a graphics driver, or ending in order just now: what is registered to
-/// run at the end of a process would pull the ground from under them.
+/// Ends the process at once. Other threads may be at work inside a graphics driver, or may just end in order: functions registered for
+/// the end of the process would pull the ground from under them.
 fn exit() -> ! {
     #[cfg(unix)]
-    // SAFETY: it runs nothing and does not return; whatever is printed ends in a newline, so it is out.
+    // SAFETY: it runs nothing and does not return; all output ends in a newline, so none is lost.
     unsafe {
         nix::libc::_exit(i32::from(INTERRUPTED))
     }
@@ -90,7 +90,7 @@ impl Ignored {
 
     fn stay_so(self) {
         use nix::sys::signal::{SigHandler, Signal, signal};
-        // A write beyond the limit on file sizes is to fail like any other, not to end the process.
+        // A write beyond the limit on file sizes should fail like any other, not end the process.
         let ignored = [Some(Signal::SIGXFSZ), self.hang_up.then_some(Signal::SIGHUP)];
         for kind in ignored.into_iter().flatten() {
             // SAFETY: no handler is installed, so no code runs in one. It cannot fail for these two signals.

@@ -1,4 +1,4 @@
-//! Where a command puts what it leaves when it is not told, and how much that will be.
+//! The directory that a command writes to if none is given, and how much it will hold.
 
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,8 @@ use crate::run::{RunError, size};
 /// Columns above this many bytes are announced before they are computed.
 const LARGE: u64 = 1 << 30;
 
-/// Says what the columns of runs with these rows and columns will take of the disk, where that is much; with `keep`, the value of
-/// `--keep` that would leave the weights out.
+/// Says how much of the disk runs with these rows and columns will take, if it is much; with `keep`, also how much with that value of
+/// `--keep`, which leaves the weights out.
 pub(super) fn announce_size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])> + Clone, keep: Option<&str>) {
     let bytes = size(runs.clone());
     if bytes <= LARGE {
@@ -25,8 +25,8 @@ pub(super) fn announce_size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])> 
     notice(&format!("the columns of {networks} networks will take {} of the disk{keep}", Bytes(bytes)));
 }
 
-/// Makes something at `out`, or without that at the first of runs/NAME-001, runs/NAME-002, .. that is free. A name that another process
-/// takes meanwhile is not: then the next one is tried.
+/// Makes something at `out`, or else at the first of runs/NAME-001, runs/NAME-002, .. that is free. If another process takes the name
+/// meanwhile, the next one is tried.
 pub(super) fn placed<T>(
     out: Option<&Path>,
     name: &str,
@@ -38,7 +38,7 @@ pub(super) fn placed<T>(
     let mut k = 1_u64;
     loop {
         let dir = PathBuf::from("runs").join(format!("{name}-{k:03}"));
-        // A link that leads nowhere takes its name, too.
+        // A link that leads nowhere takes its name as well.
         if dir.symlink_metadata().is_err() {
             match make(&dir) {
                 Err(RunError::Exists { .. }) => {}

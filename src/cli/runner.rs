@@ -19,14 +19,14 @@ use crate::run::{Grid, Run, RunError, RunWriter, State};
 use crate::spec::{Experiment, Work};
 use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
 
-/// On what runs are carried out, and how they are shown.
-pub(super) struct Runner<'a> {
+/// The engine on which runs are carried out, and how they are shown and limited.
+pub(super) struct RunSetup<'a> {
     /// How the engine was chosen, and is opened again after its device was lost.
     pub(super) choice: &'a Choice,
     pub(super) progress: &'a ProgressArgs,
 }
 
-impl Runner<'_> {
+impl RunSetup<'_> {
     /// The sweep that carries out `experiment` within the memory for networks in flight, until Ctrl-C.
     pub(super) fn sweep<'a>(&self, experiment: &'a Experiment) -> Sweep<'a> {
         let memory = self.progress.memory();
@@ -91,9 +91,9 @@ impl Runner<'_> {
             Work::Sweep { .. } => None,
             Work::Evaluate { .. } => Some(run.given_theta()?),
         };
-        let runner = Runner { choice, ..*self };
-        let sweep = Sweep { given: theta.as_ref().map(GivenTheta::view), ..runner.sweep(&experiment) };
-        runner.carry_out(&sweep, engine, writer, &go_on_with(resumable))
+        let setup = RunSetup { choice, ..*self };
+        let sweep = Sweep { given: theta.as_ref().map(GivenTheta::view), ..setup.sweep(&experiment) };
+        setup.carry_out(&sweep, engine, writer, &go_on_with(resumable))
     }
 
     /// Finishes every run of the grid in `dir` that is not finished, leaves the table and prints it.

@@ -1,9 +1,9 @@
-//! Options that people ask for and that there are not, and what there is instead.
+//! Options that people try and that do not exist, and what there is instead.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
-/// Options as other programs name them, and what is said of each.
+/// Options as other programs name them, and what to use instead.
 const MEANT: &[(&[&str], &str)] = &[
     (
         &["lr", "learning-rate", "eta", "stepsize"],
@@ -96,12 +96,11 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["patience", "early-stopping", "tol"], "a network ends once its squared gradient norm is below --tolerance"),
 ];
 
-/// Activations that are no option, and why.
+/// Activations without a second derivative everywhere.
 const ROUGH: &[&str] =
     &["relu", "leaky_relu", "leakyrelu", "leaky-relu", "relu6", "prelu", "elu", "selu", "hardtanh", "step"];
 
-/// What to say of a command line that `command` did not understand: in plain words where it is known what was meant, or else as `error`
-/// puts it.
+/// What to say of a command line that `command` did not understand; `None` if nobody knows what was meant, and `error` says it.
 pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> Option<String> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.as_str()),
@@ -111,8 +110,8 @@ pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> O
     match error.kind() {
         ErrorKind::UnknownArgument => {
             let option = argument.strip_prefix("--")?.split('=').next()?;
-            let said = instead(option, command, typed)?;
-            Some(format!("error: there is no option --{option} here: {said}\n\nFor more information, try '--help'."))
+            let instead = instead(option, command, typed)?;
+            Some(format!("error: there is no option --{option} here: {instead}\n\nFor more information, try '--help'."))
         }
         ErrorKind::InvalidValue if argument.starts_with("--activation") => {
             let value = text(ContextKind::InvalidValue)?;
@@ -128,13 +127,13 @@ pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> O
     }
 }
 
-/// What there is instead of `option` in the command that was typed.
+/// What the command that was typed has instead of `option`.
 fn instead(option: &str, command: &Command, typed: &[String]) -> Option<String> {
-    // What other commands have is no stranger: then it is this one that does without.
+    // An option of other commands exists, but not in this one.
     let has = |command: &&Command| command.get_arguments().any(|argument| argument.get_long() == Some(option));
     let here = command.get_subcommands().find(|sub| typed.iter().any(|word| word == sub.get_name()))?;
     let elsewhere: Vec<&str> = command.get_subcommands().filter(has).map(Command::get_name).collect();
-    let meant = MEANT.iter().find(|(names, _)| names.contains(&option)).map(|(_, said)| (*said).to_owned());
+    let meant = MEANT.iter().find(|(names, _)| names.contains(&option)).map(|(_, instead)| (*instead).to_owned());
     meant.or_else(|| {
         let (last, others) = elsewhere.split_last()?;
         let joined = if others.is_empty() { (*last).to_owned() } else { format!("{} and {last}", others.join(", ")) };

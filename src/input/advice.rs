@@ -1,18 +1,18 @@
-//! What to do with arrays that cannot be used: conversions that work in NumPy as they stand.
+//! What to do with arrays that cannot be used: conversions that work in NumPy as they are printed.
 
 use crate::npy::{Foreign, ForeignType};
 
-/// Classes that are named one by one.
+/// How many classes are named one by one.
 const NAMED: usize = 5;
 
-/// How labels, of which some are not 0 or 1, become 0 and 1.
+/// How labels that are not all 0 or 1 become 0 and 1.
 pub(super) fn of_labels(labels: &[f64]) -> String {
     if labels.iter().any(|label| label.is_nan()) {
         return "a sample without a label cannot be used: save x[~np.isnan(q)] and q[~np.isnan(q)]".into();
     }
     let mut classes = labels.to_vec();
     classes.sort_by(f64::total_cmp);
-    // 0 and -0 are one label, too.
+    // 0 and -0 are one label as well.
     classes.dedup();
     let between = labels.iter().all(|label| (0.0..=1.0).contains(label));
     let whole = labels.iter().all(|label| label.fract() == 0.0);
@@ -51,9 +51,9 @@ pub(super) fn of_label_columns(columns: usize, rows: &[f64]) -> String {
         return "save q.ravel()".into();
     }
     match columns {
-        2 if rows.chunks_exact(2).all(sums_to_one) => "one column a class becomes one label: save q.argmax(1)".into(),
+        2 if rows.chunks_exact(2).all(sums_to_one) => "one column per class becomes one label: save q.argmax(1)".into(),
         3.. if rows.chunks_exact(columns).all(sums_to_one) => format!(
-            "one column a class, {columns} classes, and networks here tell two apart: save (q.argmax(1) == 0).astype(np.uint8) for one \
+            "one column per class, {columns} classes, and networks here tell two apart: save (q.argmax(1) == 0).astype(np.uint8) for one \
              against the rest"
         ),
         _ => "save the one column that holds them, q[:, 0] for instance".into(),

@@ -1,26 +1,33 @@
-//! What the figures need of one run: its unique critical points, or all of them, the columns that the run recorded of them, and what
-//! f64 computes from theta.
+//! What the figures need of one run: its unique critical points, or all of them, with the columns that the run recorded and what f64
+//! computes from theta.
 //!
 //! A damaged column costs the figures that need it and a notice, not the report.
 
+use std::ops::Range;
+
 use ndarray::{Array2, Axis};
 
-use super::lettering::number;
-use super::measured::{Measured, measure};
-use crate::analysis::{Maps, Networks, duplicates, median, same_networks};
+use super::measured::{Measured, at, measure};
+use crate::analysis::{
+    AnalysisError, ComparedNetworks, MannWhitney, Maps, duplicates, mann_whitney, median, quantiles, same_networks,
+};
 use crate::engine::{Descent, Status};
+use crate::model::{Problem, Theta};
 use crate::reference;
 use crate::run::{Population, Run, State};
-use crate::spec::{DataSource, Experiment, Spec, Work};
+use crate::spec::{Experiment, Spec, Work};
 use crate::watch::Watch;
 
 /// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
-pub(super) const SADDLE: f64 = -1e-3;
+const SADDLE: f64 = -1e-3;
+
+/// The level of `lambda_sup` that divides low from high.
+const LOW: f64 = 0.9;
 
 /// Which networks of a run are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Over {
-    /// One of each that are the same by [`Maps::Symmetry`], of those that converged.
+pub enum Selection {
+    /// Those that converged, one for each set of networks that are the same by [`Maps::Symmetry`].
     #[default]
     Unique,
     /// The same by the paper's rule, [`duplicates`](fn@duplicates).
@@ -31,7 +38,7 @@ pub enum Over {
     All,
 }
 
-impl Over {
+impl Selection {
     /// What its networks are called.
     pub fn noun(self) -> &'static str {
         match self {
@@ -45,21 +52,21 @@ impl Over {
 /// The networks of one run that are shown, as a rule its unique critical points. Columns have one value for each of `rows`.
 #[derive(Debug, Clone)]
 pub struct CriticalPoints {
-    /// The run that they are of.
+    /// The run that they belong to.
     pub(super) run: Run,
     /// What was run.
     pub spec: Spec,
     /// The problem and data, unless the run's copy of the data is damaged.
     pub experiment: Option<Experiment>,
-    /// The networks that are computed: S, the networks of the run, once it is finished.
+    /// How many networks are computed: S, all networks of the run, once it is finished.
     pub networks: usize,
-    /// Networks that converged, or that were evaluated without a verdict.
+    /// How many networks converged, or were evaluated without a verdict.
     pub converged: usize,
     /// Which networks are shown.
-    pub over: Over,
+    pub over: Selection,
     /// Their rows, ascending.
     pub rows: Vec<usize>,
-    /// How duplicates were told, in words.
+    /// How duplicates were found, in words.
     pub duplicates: Option<String>,
     /// Column `lambda_sup`.
     pub lambda_sup: Option<Vec<f64>>,
@@ -77,30 +84,45 @@ pub struct CriticalPoints {
     pub measured: Option<Measured>,
 }
 
+/// The critical points on both sides of the 90 % quantile of `lambda_sup`.
+#[derive(Debug, Clone)]
+pub(super) struct LowAndHigh {
+    /// The quantile, which counts as low.
+    pub(super) threshold: f64,
+    /// Finite macro F1 of the low and of the high ones.
+    pub(super) macro_f1: Option<(Vec<f64>, Vec<f64>)>,
+    /// How many are low.
+    pub(super) low: usize,
+    /// How many are high.
+    pub(super) high: usize,
+    /// Whether the macro F1 of the low ones differs from that of the high ones.
+    pub(super) test: Option<MannWhitney>,
+}
+
 impl CriticalPoints {
-    /// Reads `run` and computes what the figures need of the networks that it is `over`; what is damaged is left out, and
+    /// Reads `run` and computes what the figures need of the networks that are selected by `over`. What is damaged is left out, and
     /// `notices` say so.
-    pub fn of(run: &Run, over: Over, notices: &mut Vec<String>, watch: &dyn Watch) -> Self {
-        let spec = run.manifest().spec.clone();
-        let mut take = Take { notices };
-        let experiment = take.value(run.experiment());
-        let (networks, converged) = take.converged(run, over);
-        let theta = take.value(run.theta());
+    pub fn of(run: &Run, over: Selection, notices: &mut Vec<String>, watch: &dyn Watch) -> Self {
+        let mut reader = Reader { run, over, notices };
+        let experiment = reader.value(run.experiment());
+        let (networks, converged) = reader.converged();
+        let theta = reader.value(run.theta());
         watch.at("comparing networks", 0, 0);
         let (rows, duplicates) = match over {
-            Over::Converged => (converged.clone(), None),
-            Over::All => (take.computed(run), None),
-            Over::Unique | Over::UniqueByDistance => take.unique(run, over, &converged, theta.as_ref()),
+            Selection::Converged => (converged.clone(), None),
+            Selection::All => (reader.computed(), None),
+            Selection::Unique | Selection::UniqueByDistance => reader
+                .unique(&converged, theta.as_ref())
+                .map_or_else(|| (converged.clone(), None), |(rows, words)| (rows, Some(words))),
         };
         let mut column = |name: &str| {
-            let values = take.value(run.floats(name))?;
+            let values = reader.value(run.floats(name))?;
             Some(rows.iter().map(|&row| values[row]).collect::<Vec<f64>>())
         };
         let lambda_sup = column("lambda_sup");
         let (trace, trace_sq) = (column("trace"), column("trace_sq"));
-        let macro_f1 = if run.has("macro_f1") { column("macro_f1") } else { None };
-        let [lambda_max, lambda_min] =
-            ["lambda_max", "lambda_min"].map(|name| if run.has(name) { column(name) } else { None });
+        let [macro_f1, lambda_max, lambda_min] =
+            ["macro_f1", "lambda_max", "lambda_min"].map(|name| if run.has(name) { column(name) } else { None });
         let theta = theta.map(|theta| theta.select(Axis(0), &rows));
         let measured = match (&experiment, &theta) {
             (Some(experiment), Some(theta)) if !rows.is_empty() => {
@@ -110,30 +132,30 @@ impl CriticalPoints {
             _ => None,
         };
         if let Some(measured) = &measured {
-            let of =
-                |what: &str, index: &[usize]| (index.len() < rows.len()).then(|| format!("{what} of {}", index.len()));
-            let parts = [
-                of("eigenvalues", &measured.index),
-                of("finite differences", &measured.difference_index),
-                of("norms of the weights", &measured.norm_index),
-            ];
-            let parts: Vec<String> = parts.into_iter().flatten().collect();
-            if !parts.is_empty() {
-                take.notices.push(format!(
+            let fewer = [
+                ("eigenvalues", &measured.index),
+                ("finite differences", &measured.difference_index),
+                ("norms of the weights", &measured.norm_index),
+            ]
+            .into_iter()
+            .filter(|(_, index)| index.len() < rows.len())
+            .map(|(what, index)| format!("{what} of {}", index.len()))
+            .collect::<Vec<String>>();
+            if !fewer.is_empty() {
+                reader.notices.push(format!(
                     "To end in time, of {} {} some quantities are computed for fewer, evenly spaced in the order of rows: {}.",
                     rows.len(),
                     over.noun(),
-                    parts.join(", ")
+                    fewer.join(", ")
                 ));
             }
         }
-        let converged = converged.len();
         Self {
             run: run.clone(),
-            spec,
+            spec: run.manifest().spec.clone(),
             experiment,
             networks,
-            converged,
+            converged: converged.len(),
             over,
             rows,
             duplicates,
@@ -147,15 +169,18 @@ impl CriticalPoints {
         }
     }
 
-    /// What a caption calls the critical point at position `k` of `rows`.
-    pub fn label(&self, k: usize) -> String {
-        match self.spec.work {
-            Work::Sweep { first_seed, .. } => format!("seed {}", first_seed + self.rows[k] as u64),
-            Work::Evaluate { .. } => format!("network {}", self.rows[k]),
-        }
+    /// Column `lambda_sup`, or that it is missing, as a clause.
+    pub(super) fn bounds(&self) -> Result<&[f64], &'static str> {
+        self.lambda_sup.as_deref().ok_or("it needs the column lambda_sup")
     }
 
-    /// The seed of the critical point at position `k`, for networks that were trained here.
+    /// The problem and theta, or that one is missing, as a clause.
+    pub(super) fn weights(&self) -> Result<(&Problem, &Array2<f64>), &'static str> {
+        let both = self.experiment.as_ref().zip(self.theta.as_ref()).ok_or("it needs theta and the run's data")?;
+        Ok((&both.0.problem, both.1))
+    }
+
+    /// The seed of the critical point at position `k` of `rows`, for networks that were trained here.
     pub fn seed(&self, k: usize) -> Option<u64> {
         match self.spec.work {
             Work::Sweep { first_seed, .. } => Some(first_seed + self.rows[k] as u64),
@@ -163,30 +188,33 @@ impl CriticalPoints {
         }
     }
 
+    /// What a caption calls the critical point at position `k` of `rows`.
+    pub fn label(&self, k: usize) -> String {
+        self.seed(k).map_or_else(|| format!("network {}", self.rows[k]), |seed| format!("seed {seed}"))
+    }
+
     /// Positions of the critical points with a finite `lambda_sup`, the sharpest first.
     pub fn by_sharpness(&self) -> Vec<usize> {
-        let Some(lambda_sup) = &self.lambda_sup else { return Vec::new() };
+        let Ok(lambda_sup) = self.bounds() else { return Vec::new() };
         let mut order: Vec<usize> = (0..lambda_sup.len()).filter(|&k| lambda_sup[k].is_finite()).collect();
         order.sort_by(|&a, &b| lambda_sup[b].total_cmp(&lambda_sup[a]));
         order
     }
 
-    /// Of `order`, positions of critical points, the first and the next that is not the same network by its function
-    /// ([`Maps::Function`]), with those passed over in between.
+    /// Two networks of `order`, positions of critical points: the first, and the next that is not the same by its function
+    /// ([`Maps::Function`]); with those passed over in between.
     ///
     /// # Errors
-    /// What is missing, in words.
-    pub(super) fn two_by_function(&self, order: &[usize]) -> Result<(Vec<usize>, Vec<usize>), String> {
-        let needs = "it needs theta and the run's data";
-        let problem = &self.experiment.as_ref().ok_or(needs)?.problem;
-        let theta = self.theta.as_ref().ok_or(needs)?;
+    /// What is missing, as a clause.
+    pub(super) fn two_by_function(&self, order: &[usize]) -> Result<(Vec<usize>, Vec<usize>), &'static str> {
+        let (problem, theta) = self.weights()?;
         let Some((&first, others)) = order.split_first() else { return Ok((Vec::new(), Vec::new())) };
-        let mut passed = Vec::new();
+        let mut passed_over = Vec::new();
         for &other in others {
             let pair = theta.select(Axis(0), &[first, other]);
             let rounded = pair.mapv(|value| value as f32);
-            let loss: Vec<f64> = pair.rows().into_iter().map(|row| reference::loss(problem, &row.to_vec())).collect();
-            let networks = Networks {
+            let loss = Theta::from(pair.view()).map_networks(|_, weights| reference::loss(problem, weights));
+            let networks = ComparedNetworks {
                 shape: problem.network.shape,
                 activation: problem.network.activation,
                 theta: rounded.view(),
@@ -196,198 +224,110 @@ impl CriticalPoints {
             };
             // Networks too wide to be matched are shown as they are.
             if same_networks(&networks, Maps::Function).map_or(2, |same| same.unique()) == 2 {
-                return Ok((vec![first, other], passed));
+                return Ok((vec![first, other], passed_over));
             }
-            passed.push(other);
+            passed_over.push(other);
         }
-        Ok((vec![first], passed))
+        Ok((vec![first], passed_over))
+    }
+
+    /// Divides the critical points into those of low and those of high `lambda_sup`.
+    pub(super) fn low_and_high(&self) -> Result<LowAndHigh, Box<dyn std::error::Error>> {
+        let lambda_sup = self.bounds()?;
+        let order = self.by_sharpness();
+        let threshold = quantiles(&at(lambda_sup, &order), &[LOW])?[0];
+        let (high, low): (Vec<usize>, Vec<usize>) = order.iter().partition(|&&k| lambda_sup[k] > threshold);
+        let both = |column: &Vec<f64>| (finite(&at(column, &low)), finite(&at(column, &high)));
+        let macro_f1 = self.macro_f1.as_ref().map(both);
+        let test = macro_f1.as_ref().and_then(|(low, high)| mann_whitney(low, high).ok());
+        Ok(LowAndHigh { threshold, macro_f1, low: low.len(), high: high.len(), test })
+    }
+
+    /// Whether `lambda_sup` is higher in `wider` than here.
+    pub(super) fn test_against(&self, wider: &Self) -> Option<MannWhitney> {
+        mann_whitney(&finite(self.bounds().ok()?), &finite(wider.bounds().ok()?)).ok()
     }
 
     /// The median of the critical points' finite `lambda_sup`.
     pub fn median_lambda_sup(&self) -> Option<f64> {
-        let finite: Vec<f64> =
-            self.lambda_sup.as_ref()?.iter().copied().filter(|lambda_sup| lambda_sup.is_finite()).collect();
-        median(&finite).ok()
+        median(&finite(self.bounds().ok()?)).ok()
     }
 
-    /// Which critical points have a smallest eigenvalue below -1e-3, as (how many, of how many).
+    /// How many critical points have a smallest eigenvalue below -1e-3, of how many whose smallest eigenvalue is known.
     pub fn saddles(&self) -> Option<(usize, usize)> {
-        let known: Vec<f64> =
-            self.measured.as_ref()?.lambda_min.iter().copied().filter(|value| value.is_finite()).collect();
+        let known = finite(&self.measured.as_ref()?.lambda_min);
         Some((known.iter().filter(|&&value| value < SADDLE).count(), known.len()))
     }
-
-    /// The sentence on what a small gradient does not promise.
-    pub fn saddle_note(&self) -> Option<String> {
-        let (saddles, known) = self.saddles().filter(|(_, known)| *known > 0)?;
-        Some(format!(
-            "A small gradient does not make a minimum: {saddles} of {known} {} at N = {} ({:.0}\u{a0}%) have a smallest \
-             eigenvalue λ_{{D}} below −10^{{−3}}.",
-            self.over.noun(),
-            self.spec.hidden,
-            100.0 * saddles as f64 / known as f64
-        ))
-    }
-
-    /// Mean of ||H_closed - H_difference||_F over the measured critical points.
-    pub fn mean_difference(&self) -> Option<f64> {
-        let differences = &self.measured.as_ref()?.difference;
-        (!differences.is_empty()).then(|| differences.iter().sum::<f64>() / differences.len() as f64)
-    }
-
-    /// One sentence on what was run and how it ended.
-    pub fn summary(&self) -> String {
-        let Spec { work, hidden, activation, data, .. } = &self.spec;
-        let what = match work {
-            Work::Sweep { seeds, descent, .. } => format!(
-                "{seeds} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
-                descent.max_steps,
-                descent.step_size,
-                range = descent.init_range
-            ),
-            Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
-        };
-        let source = match &data.source {
-            DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
-            DataSource::Files { x, .. } => x.clone(),
-        };
-        let networks = match self.networks {
-            all if self.spec.rows() == all as u64 => all.to_string(),
-            computed => format!("the {computed} that are computed"),
-        };
-        let ended = if self.spec.work.is_judged() { "converged" } else { "are finite" };
-        format!(
-            "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
-            activation.name(),
-            self.spec.shape().parameters(),
-            data.samples,
-            data.inputs,
-            self.converged,
-            self.shown()
-        )
-    }
-
-    /// The end of a sentence that begins with how many networks converged: how many are shown.
-    pub(super) fn shown(&self) -> String {
-        match self.over {
-            Over::Unique => format!(", {} of them are unique by symmetry.", self.rows.len()),
-            Over::UniqueByDistance => format!(", {} of them are unique by the paper's rule.", self.rows.len()),
-            Over::Converged => "; they are shown, whether unique or not.".into(),
-            Over::All => format!("; all {} that are finite are shown.", self.rows.len()),
-        }
-    }
-
-    /// What a table of one run says, as (what, value).
-    pub fn facts(&self) -> Vec<(String, String)> {
-        let ended =
-            if self.spec.work.is_judged() { "converged (g·g below the tolerance)" } else { "evaluated and finite" };
-        let networks = match self.spec.rows() {
-            all if all == self.networks as u64 => self.networks.to_string(),
-            all => format!("{} computed, of {all} asked for", self.networks),
-        };
-        let mut facts = vec![("networks".into(), networks), (ended.into(), share(self.converged, self.networks))];
-        if matches!(self.over, Over::Unique | Over::UniqueByDistance) {
-            facts.push((self.over.noun().into(), share(self.rows.len(), self.converged)));
-        }
-        if let Some(duplicates) = &self.duplicates {
-            facts.push(("duplicates".into(), duplicates.clone()));
-        }
-        let order = self.by_sharpness();
-        if let (Some(lambda_sup), Some(&flattest), Some(&sharpest)) = (&self.lambda_sup, order.last(), order.first()) {
-            let middle = self.median_lambda_sup().unwrap_or(f64::NAN);
-            facts.push((
-                "λ_{sup}: smallest, median, largest".into(),
-                [lambda_sup[flattest], middle, lambda_sup[sharpest]].map(number).join(", "),
-            ));
-        }
-        if let Some((saddles, known)) = self.saddles() {
-            facts.push(("no minimum: λ_{D} < −10^{−3}".into(), share(saddles, known)));
-        }
-        if let Some(measured) = &self.measured {
-            let whence = if measured.recorded { "as the run recorded them" } else { "computed from theta in float64" };
-            let of = |index: &[usize]| share(index.len(), self.rows.len());
-            facts.push(("eigenvalues of".into(), format!("{}, {whence}", of(&measured.index))));
-            if let Some(mean) = self.mean_difference() {
-                let of = of(&measured.difference_index);
-                facts.push(("mean ‖H_{closed} − H_{difference}‖_{F}".into(), format!("{} over {of}", number(mean))));
-            }
-        }
-        facts
-    }
 }
 
-fn share(count: usize, of: usize) -> String {
-    if of == 0 {
-        format!("{count} of 0")
-    } else {
-        format!("{count} of {of} ({:.1}\u{a0}%)", 100.0 * count as f64 / of as f64)
-    }
+/// The values of `column` that are numbers.
+pub(super) fn finite(column: &[f64]) -> Vec<f64> {
+    column.iter().copied().filter(|value| value.is_finite()).collect()
 }
 
-/// Takes values out of results and turns errors into notices.
-struct Take<'a> {
+/// Reads a run and turns errors into notices.
+struct Reader<'a> {
+    run: &'a Run,
+    over: Selection,
     notices: &'a mut Vec<String>,
 }
 
-impl Take<'_> {
+impl Reader<'_> {
     fn value<T, E: std::fmt::Display>(&mut self, result: Result<T, E>) -> Option<T> {
         result.map_err(|error| self.notices.push(error.to_string())).ok()
     }
 
-    /// The rows of `converged` that are kept as unique, and how that was told; all of them where it cannot be told.
-    fn unique(
-        &mut self,
-        run: &Run,
-        over: Over,
-        converged: &[usize],
-        theta: Option<&Array2<f64>>,
-    ) -> (Vec<usize>, Option<String>) {
-        let all = converged.to_vec();
+    /// The rows of `converged` that are kept as unique, and how they were found, in words; `None` where they cannot be found.
+    fn unique(&mut self, converged: &[usize], theta: Option<&Array2<f64>>) -> Option<(Vec<usize>, String)> {
         let Some(theta) = theta else {
             self.notices.push("without theta no duplicates can be found: every converged network counts".into());
-            return (all, None);
+            return None;
         };
         if converged.len() < 2 {
-            return (all, None);
+            return None;
         }
         let points = theta.select(Axis(0), converged).mapv(|value| value as f32);
-        let found = if over == Over::UniqueByDistance {
+        let found: Result<(String, Vec<bool>), AnalysisError> = if self.over == Selection::UniqueByDistance {
             duplicates(points.view()).map(|found| (found.to_string(), found.kept))
         } else {
-            let columns = ["loss", "lambda_sup"].map(|name| run.floats(name));
-            let [Ok(loss), Ok(lambda_sup)] = columns else {
+            let [Ok(loss), Ok(lambda_sup)] = ["loss", "lambda_sup"].map(|name| self.run.floats(name)) else {
                 self.notices.push(
                     "without loss and lambda_sup no duplicates can be found: every converged network counts".into(),
                 );
-                return (all, None);
+                return None;
             };
-            let of = |column: Vec<f64>| converged.iter().map(|&row| column[row]).collect::<Vec<f64>>();
-            let (loss, lambda_sup) = (of(loss), of(lambda_sup));
-            let Spec { activation, .. } = run.manifest().spec;
-            let shape = run.manifest().spec.shape();
-            let networks = Networks { shape, activation, theta: points.view(), loss: &loss, lambda_sup: &lambda_sup };
+            let (loss, lambda_sup) = (at(&loss, converged), at(&lambda_sup, converged));
+            let spec = &self.run.manifest().spec;
+            let (shape, activation, theta) = (spec.shape(), spec.activation, points.view());
+            let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
             same_networks(&networks, Maps::Symmetry).map(|found| (found.to_string(), found.kept))
         };
-        let Some((told, kept)) = self.value(found) else { return (all, None) };
-        (converged.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&row, _)| row).collect(), Some(told))
+        let (words, kept) = self.value(found)?;
+        Some((converged.iter().zip(kept).filter(|(_, kept)| *kept).map(|(&row, _)| row).collect(), words))
     }
 
     /// The rows of all networks that are computed and finite; of all that are computed where their status is damaged.
-    fn computed(&mut self, run: &Run) -> Vec<usize> {
-        let rows = run.written().unwrap_or_else(|_| std::iter::once(0..run.manifest().spec.rows()).collect());
-        let rows = rows.into_iter().flat_map(|rows| rows.start as usize..rows.end as usize);
-        // Whoever counts what converged says what is wrong with the status.
-        let status = run.status().ok();
-        rows.filter(|&row| {
-            status.as_ref().is_none_or(|status| status.get(row).is_some_and(|&status| Population::All.holds(status)))
-        })
-        .collect()
+    fn computed(&self) -> Vec<usize> {
+        // What is wrong with the status is said where those that converged are counted.
+        let status = self.run.status().ok();
+        let rows = self.run.written().unwrap_or_else(|_| self.every_row());
+        rows_of(&rows)
+            .filter(|&row| {
+                status
+                    .as_ref()
+                    .is_none_or(|status| status.get(row).is_some_and(|&status| Population::All.holds(status)))
+            })
+            .collect()
+    }
+
+    fn every_row(&self) -> Vec<Range<u64>> {
+        std::iter::once(0..self.run.manifest().spec.rows()).collect()
     }
 
     /// How many networks are computed, and the rows of those that converged or were evaluated without a verdict: by the status column, or
-    /// where that is damaged by the definition it follows.
-    fn converged(&mut self, run: &Run, over: Over) -> (usize, Vec<usize>) {
-        let manifest = run.manifest();
+    /// where that is damaged by the definition that it follows.
+    fn converged(&mut self) -> (usize, Vec<usize>) {
+        let manifest = self.run.manifest();
         let work = &manifest.spec.work;
         if manifest.state == State::Running {
             self.notices.push(
@@ -395,39 +335,44 @@ impl Take<'_> {
                     .into(),
             );
         }
-        let written = self.value(run.written()).unwrap_or_else(|| std::iter::once(0..manifest.spec.rows()).collect());
-        let written = || written.iter().flat_map(|rows| rows.start as usize..rows.end as usize);
-        if let Some(status) = self.value(run.status()) {
-            let ended: Vec<(usize, Status)> = written()
+        let written = self.value(self.run.written()).unwrap_or_else(|| self.every_row());
+        if let Some(status) = self.value(self.run.status()) {
+            let ended: Vec<(usize, Status)> = rows_of(&written)
                 .filter_map(|row| Some((row, Status::from_number(*status.get(row)?)?)))
                 .filter(|(_, status)| *status != Status::Pending)
                 .collect();
             let critical: Vec<usize> =
                 ended.iter().filter(|(_, status)| status.is_critical_point()).map(|(row, _)| *row).collect();
             let diverged = ended.iter().filter(|(_, status)| *status == Status::NonFinite).count();
-            let none = if over == Over::All { diverged == ended.len() } else { critical.is_empty() };
+            let none = if self.over == Selection::All { diverged == ended.len() } else { critical.is_empty() };
             if none && !ended.is_empty() {
                 self.notices.push(no_critical_point(work, ended.len(), diverged));
             }
             return (ended.len(), critical);
         }
-        let (tolerance, told) = match *work {
+        let (tolerance, rule) = match *work {
             Work::Sweep { descent: Descent { tolerance, .. }, .. }
             | Work::Evaluate { tolerance: Some(tolerance), .. } => {
                 (tolerance, format!("networks with g·g below {tolerance} count as converged"))
             }
             Work::Evaluate { tolerance: None, .. } => (f64::INFINITY, "every network with a finite g·g counts".into()),
         };
-        let Some(gradient_sq) = self.value(run.floats("gradient_sq")) else { return (written().count(), Vec::new()) };
-        self.notices.push(format!("Without the status column, {told}."));
+        let count = rows_of(&written).count();
+        let Some(gradient_sq) = self.value(self.run.floats("gradient_sq")) else { return (count, Vec::new()) };
+        self.notices.push(format!("Without the status column, {rule}."));
         // Rows that were never written are all zero; in a finished run there are none.
-        let there = |value: f64| manifest.state == State::Finished || value > 0.0;
-        let below = |row: &usize| gradient_sq.get(*row).is_some_and(|&value| value < tolerance && there(value));
-        (written().count(), written().filter(below).collect())
+        let is_written = |value: f64| manifest.state == State::Finished || value > 0.0;
+        let below = |row: &usize| gradient_sq.get(*row).is_some_and(|&value| value < tolerance && is_written(value));
+        (count, rows_of(&written).filter(below).collect())
     }
 }
 
-/// Why there is no critical point among `networks`, of which `diverged` are not finite, and what to do.
+/// The rows in `ranges`, one by one.
+fn rows_of(ranges: &[Range<u64>]) -> impl Iterator<Item = usize> + '_ {
+    ranges.iter().flat_map(|rows| rows.start as usize..rows.end as usize)
+}
+
+/// That there is no critical point among `networks`, of which `diverged` are not finite, why, and what to do.
 fn no_critical_point(work: &Work, networks: usize, diverged: usize) -> String {
     let limit = networks - diverged;
     match work {

@@ -1,4 +1,4 @@
-//! What f64 computes from the weights of critical points, and of how many: as many as about half a minute of two cores allows, evenly
+//! What f64 computes from the weights of critical points. It does so for as many as about half a minute of two cores allows, evenly
 //! spaced in the order of rows.
 
 use ndarray::{Array2, ArrayView2, Axis};
@@ -12,14 +12,14 @@ use crate::watch::{Pieces, Watch};
 /// Half the distance between the two gradients of a central difference.
 pub(super) const DIFFERENCE_STEP: f64 = 1e-4;
 
-/// Multiplications that spectra, differences and norms may take each; a core does some 10^9 of them a second.
+/// The most multiplications for each of spectra, differences and norms; a core does some 10^9 per second.
 pub(super) const MOST_WORK: f64 = 2e10;
 
-/// The most critical points that anything is computed for.
+/// The most critical points for which anything is computed.
 const MOST_MEASURED: usize = 5000;
 
 /// Quantities of some critical points, from theta in f64; NaN where a network has none. An index holds positions in
-/// [`CriticalPoints::rows`](super::CriticalPoints::rows), ascending, of the points that the columns below it are over.
+/// [`CriticalPoints::rows`](super::CriticalPoints::rows), ascending: the columns below it have one value for each.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Measured {
     /// Points whose eigenvalues are known.
@@ -28,7 +28,7 @@ pub struct Measured {
     pub lambda_max: Vec<f64>,
     /// lambda_D of the closed-form Hessian.
     pub lambda_min: Vec<f64>,
-    /// Whether the eigenvalues are the run's own columns, in the precision of its engine, rather than computed again.
+    /// Whether the eigenvalues are columns of the run, in the precision of its engine, or computed again.
     pub recorded: bool,
     /// Points whose Hessian was also computed by central differences.
     pub difference_index: Vec<usize>,
@@ -51,7 +51,7 @@ pub struct Measured {
 /// The columns `lambda_max` and `lambda_min` of a run.
 pub(super) type Recorded = (Vec<f64>, Vec<f64>);
 
-/// Computes [`Measured`] of the rows of `theta` (S, D), on all cores; eigenvalues only where the run has not `recorded` any.
+/// Computes [`Measured`] from the rows of `theta` (S, D), on all cores; eigenvalues only if the run has not `recorded` them.
 pub(super) fn measure(
     problem: &Problem,
     theta: ArrayView2<'_, f64>,
@@ -91,7 +91,7 @@ pub(super) fn measure(
     measured
 }
 
-/// `values` of as many rows of `theta` as there is time for, of which each takes `work`: which rows, and a column for each value.
+/// `values` of as many rows of `theta` as there is time for, where one row takes `work`: which rows, and a column for each value.
 fn each<const K: usize>(
     theta: ArrayView2<'_, f64>,
     work: f64,

@@ -1,4 +1,4 @@
-//! One column's file: created at its final size, filled in place.
+//! The file of one column: created at its final size, filled in place.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use super::layout::{check_no_link, check_regular, column_path};
 use crate::engine::Stop;
 use crate::records::{Column, Dtype, Values};
 
-/// Bytes of a column that are in memory while it is copied.
+/// Bytes of a column that are in memory at once while it is copied.
 const COPY_BYTES: u64 = 4 << 20;
 
 /// What a column is opened for.
@@ -36,11 +36,21 @@ pub(super) struct ColumnFile {
 }
 
 impl Dtype {
+    /// Bytes per value.
     pub(super) const fn size(self) -> u64 {
         match self {
             Self::Uint8 => 1,
             Self::Uint32 | Self::Float32 => 4,
             Self::Uint64 | Self::Float64 => 8,
+        }
+    }
+    /// The type as a `.npy` header names it, in this machine's byte order.
+    fn descriptor(self) -> String {
+        let order = if cfg!(target_endian = "big") { '>' } else { '<' };
+        match self {
+            Self::Uint8 => "|u1".into(),
+            Self::Uint32 | Self::Uint64 => format!("{order}u{}", self.size()),
+            Self::Float32 | Self::Float64 => format!("{order}f{}", self.size()),
         }
     }
 }
@@ -55,41 +65,25 @@ impl Column {
         let mut text = format!("{{'descr': '{}', 'fortran_order': False, 'shape': {shape}}}", self.dtype.descriptor());
         let padding = (PREAMBLE + text.len() + 1).next_multiple_of(64) - (PREAMBLE + text.len() + 1);
         text.extend(std::iter::repeat_n(' ', padding).chain(['\n']));
-        // Names are not part of it, so a header is never near the 64 KiB that the format's length field ends at.
+        // No name is part of it, so a header never comes near the 64 KiB at which the format's length field ends.
         let length = u16::try_from(text.len()).unwrap_or(u16::MAX);
         [b"\x93NUMPY\x01\x00", length.to_le_bytes().as_slice(), text.as_bytes()].concat()
     }
 
-    /// Bytes of a row; `None` beyond what a file can hold.
-    fn row_bytes(&self) -> Option<u64> {
-        self.dtype.size().checked_mul(u64::try_from(self.width.unwrap_or(1)).ok()?)
-    }
-}
-
-impl Dtype {
-    /// The type as a `.npy` header names it, in this machine's byte order.
-    const fn descriptor(self) -> &'static str {
-        match self {
-            Self::Uint8 => "|u1",
-            Self::Uint32 if cfg!(target_endian = "big") => ">u4",
-            Self::Uint32 => "<u4",
-            Self::Uint64 if cfg!(target_endian = "big") => ">u8",
-            Self::Uint64 => "<u8",
-            Self::Float32 if cfg!(target_endian = "big") => ">f4",
-            Self::Float32 => "<f4",
-            Self::Float64 if cfg!(target_endian = "big") => ">f8",
-            Self::Float64 => "<f8",
-        }
+    /// Bytes per row, and of a file with `rows` rows from the byte `offset` on; `None` beyond what a file can hold.
+    fn sizes(&self, rows: u64, offset: u64) -> Option<(u64, u64)> {
+        let row = self.dtype.size().checked_mul(u64::try_from(self.width.unwrap_or(1)).ok()?)?;
+        Some((row, row.checked_mul(rows)?.checked_add(offset)?))
     }
 }
 
 /// Bytes of a `.npy` file of format 1.0 before its header's text: magic string, version, length.
 const PREAMBLE: usize = 10;
 
-/// The longest header that is looked at: NumPy's own are below 1 KiB.
+/// The longest header that is read: NumPy's own are below 1 KiB.
 const LONGEST_HEADER: u64 = 1 << 16;
 
-/// A header's text without what means nothing: NumPy writes spaces and a last comma where others do not.
+/// A header's text without the characters that mean nothing: NumPy writes spaces and a last comma where others do not.
 fn meaning(text: &[u8]) -> String {
     let mut text = String::from_utf8_lossy(text).into_owned();
     text.retain(|character| !character.is_ascii_whitespace());
@@ -103,9 +97,7 @@ impl ColumnFile {
         let io = |error| RunError::io(&path, error);
         let header = column.header(rows);
         let offset = header.len() as u64;
-        let row_bytes = column.row_bytes();
-        let length = row_bytes.and_then(|row| row.checked_mul(rows)?.checked_add(offset));
-        let (Some(row_bytes), Some(length)) = (row_bytes, length) else {
+        let Some((row_bytes, length)) = column.sizes(rows, offset) else {
             return Err(io(io::ErrorKind::FileTooLarge.into()));
         };
         let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(io)?;
@@ -113,8 +105,8 @@ impl ColumnFile {
         Ok(Self { file, path, dtype: column.dtype, row_bytes, rows, offset })
     }
 
-    /// Opens an existing file and checks that it is the column with exactly `rows` rows: to be written to, byte for byte as
-    /// [`Self::create`] makes it; to be read, in any header that says the same.
+    /// Opens an existing file and checks that it is the column with exactly `rows` rows. To be written to, its header must be byte for
+    /// byte that of [`Self::create`]; to be read, it may be any header that says the same.
     pub(super) fn open(dir: &Path, column: &Column, rows: u64, mode: OpenMode) -> Result<Self, RunError> {
         let path = column_path(dir, &column.name);
         let changed = |what: String| RunError::Column {
@@ -150,17 +142,15 @@ impl ColumnFile {
             }
         };
         if !fits {
-            let says = String::from_utf8_lossy(&expected[PREAMBLE..]);
-            return Err(changed(format!("the file does not begin with the header of its column, {}", says.trim_end())));
+            let text = String::from_utf8_lossy(&expected[PREAMBLE..]);
+            return Err(changed(format!("the file does not begin with the header of its column, {}", text.trim_end())));
         }
-        let row_bytes = column.row_bytes();
-        let length = row_bytes.and_then(|row| row.checked_mul(rows)?.checked_add(offset));
-        match (row_bytes, length) {
-            (Some(row_bytes), Some(length)) if length == found => {
+        match column.sizes(rows, offset) {
+            Some((row_bytes, length)) if length == found => {
                 Ok(Self { file, path, dtype: column.dtype, row_bytes, rows, offset })
             }
-            (_, length) => {
-                let needed = length.map_or_else(|| "more than a file holds".into(), |length| length.to_string());
+            sizes => {
+                let needed = sizes.map_or_else(|| "more than a file holds".into(), |(_, length)| length.to_string());
                 Err(changed(format!("the file has {found} bytes where {rows} rows need {needed}")))
             }
         }
@@ -311,7 +301,7 @@ mod tests {
         }
     }
 
-    /// A header that NumPy wrote says the same in other bytes: good to read, but not what a run is gone on with.
+    /// A header that NumPy wrote says the same in other bytes: good to read, but no run goes on with it.
     #[test]
     fn every_bit_of_a_header_counts_and_its_padding_only_where_it_is_written() {
         let dir = tempfile::tempdir().unwrap();
@@ -331,7 +321,7 @@ mod tests {
                 std::fs::write(&file, changed).unwrap();
                 assert!(open(OpenMode::Write).is_err(), "bit {bit} of byte {byte}");
                 let padding = whole[byte].is_ascii_whitespace();
-                // The minor version, and characters that are as white as a space.
+                // But for the minor version, and for padding that becomes other white space.
                 assert!(padding || byte == 7 || open(OpenMode::Read).is_err(), "bit {bit} of byte {byte}");
             }
         }

@@ -1,4 +1,4 @@
-//! What tells two recorded values apart, field by field, for people to read.
+//! The differences between two recorded values, field by field, for people to read.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use serde_json::Value;
 /// A field in which two values differ.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Difference {
-    /// The field's path, as `spec.hidden`.
+    /// The field's path, such as `spec.hidden`.
     pub(super) field: String,
-    /// The first value, short enough to be read.
+    /// The value in the first, short enough to be read.
     pub(super) there: String,
-    /// The second.
+    /// The value in the second.
     pub(super) here: String,
 }
 
@@ -89,8 +89,8 @@ mod tests {
         assert_eq!(differences(&there, &here), ["work.seeds: 5 there, 6 here", "work.shard: nothing there, 1 here"]);
         assert!(differences(&there, &there).is_empty());
         let (there, here) = (json!({ "columns": ["a", "b"] }), json!({ "columns": ["a", "c", "d"] }));
-        let said = ["columns: 2 entries there, 3 here", "columns.1: \"b\" there, \"c\" here"];
-        assert_eq!(differences(&there, &here), said);
+        let expected = ["columns: 2 entries there, 3 here", "columns.1: \"b\" there, \"c\" here"];
+        assert_eq!(differences(&there, &here), expected);
         // Neither a nameless field nor a page of JSON.
         let long = json!([{ "name": "x".repeat(50), "meaning": "y".repeat(500) }]);
         assert_eq!(differences(&json!(["a"]), &long), ["0: \"a\" there, 2 fields here"]);

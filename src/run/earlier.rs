@@ -1,4 +1,4 @@
-//! The rows of a finished run, as what extends it reads them.
+//! The rows of a finished run, for the longer run that extends it.
 
 use std::ops::Range;
 
@@ -16,8 +16,9 @@ use crate::spec::{Spec, Work};
 pub struct Earlier {
     columns: Vec<ColumnFile>,
     rows: u64,
-    /// T of the sweep, where its networks that stopped there are trained on.
+    /// T of the sweep, if the networks that stopped there are trained on.
     stopped_at: Option<u32>,
+    /// Where these columns stand in `columns`.
     status: usize,
     steps: usize,
     theta: Option<usize>,
@@ -38,12 +39,12 @@ impl Earlier {
             .collect::<Result<_, _>>()?;
         let place = |name: &str| manifest.columns.iter().position(|column| column.name == name);
         let needed = |name: &str| place(name).ok_or_else(|| run.damaged(name, "this run has no such column".into()));
-        let taken = |spec: &Spec| match spec.work {
+        let max_steps = |spec: &Spec| match spec.work {
             Work::Sweep { descent, .. } => descent.max_steps,
             Work::Evaluate { .. } => 0,
         };
-        let most = taken(&manifest.spec);
-        let stopped_at = (taken(spec) > most).then_some(most);
+        let most = max_steps(&manifest.spec);
+        let stopped_at = (max_steps(spec) > most).then_some(most);
         let earlier = Self {
             columns,
             rows,
@@ -56,7 +57,7 @@ impl Earlier {
         Ok(earlier)
     }
 
-    /// Fails unless every row is that of its seed and ended as a network can that takes `most` steps at most.
+    /// Fails unless every row is that of its seed and ended as a network can that takes at most `most` steps.
     fn check(&self, run: &Run, seed: usize, most: u32) -> Result<(), RunError> {
         let first_seed = match run.manifest().spec.work {
             Work::Sweep { first_seed, .. } => first_seed,
@@ -98,12 +99,12 @@ impl Earlier {
         self.rows
     }
 
-    /// The steps that networks took which are trained on; `None` where none is.
+    /// The steps that the networks to be trained on have taken; `None` if there are none.
     pub fn stopped_at(&self) -> Option<u32> {
         self.stopped_at
     }
 
-    /// What `rows` hold.
+    /// The records of `rows`.
     ///
     /// # Errors
     /// [`RunError::Io`] if a column cannot be read.
@@ -112,10 +113,10 @@ impl Earlier {
         Ok(Records { values, rows: (rows.end - rows.start) as usize })
     }
 
-    /// Those of `rows` whose networks are trained on, counted from the first of them.
+    /// The rows among `rows` whose networks are trained on, counted from the first of `rows`.
     ///
-    /// They are not only those at the step limit. An engine may notice weights that are not finite only where a network ends: what is
-    /// recorded as non-finite after as many steps would have taken more, too.
+    /// They are not only those at the step limit. An engine may notice only at the end of a network that its weights are not finite: a
+    /// network that is recorded as non-finite after as many steps would have taken more, too.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -137,7 +138,7 @@ impl Earlier {
         Array2::from_shape_fn((stopped.len(), width), |(network, d)| weights[stopped[network] * width + d])
     }
 
-    /// As many of `rows`, from the first on, as hold at most `most` networks that are trained on.
+    /// The longest part of `rows`, from the first on, that holds at most `most` networks to be trained on.
     ///
     /// # Errors
     /// As [`Self::read`].

@@ -108,7 +108,7 @@ pub enum RunError {
     /// Another process is writing here.
     #[error("{} is being written by another sharpsweep process: wait for it or stop it", .0.display())]
     Locked(PathBuf),
-    /// Another process has finished the run since it was looked at.
+    /// Another process has finished the run since its manifest was read.
     #[error("{} was finished by another process meanwhile", .0.display())]
     Finished(PathBuf),
     /// A run that claims rows which it does not have.
@@ -132,19 +132,19 @@ pub enum RunError {
     #[error("{} is a symbolic link: writing to it would change what it points to, so nothing was changed. Put the file itself in its \
              place", .0.display())]
     Link(PathBuf),
-    /// A file in the way of one that was to be left.
+    /// Something stands where a file was to be written.
     #[error("{} is {what}: choose another --out, or move it away; nothing was changed", path.display())]
     InTheWay {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// What is there.
         what: &'static str,
     },
     /// Networks that are not those that an evaluation was begun with.
     #[error("{}: the column does not hold the networks that the evaluation was begun with: evaluate them again in another \
              directory", .0.display())]
     Theta(PathBuf),
-    /// The run was begun by something that computes other bits.
+    /// The run was begun on an engine, or by a version, that computes other bits.
     #[error("{} was begun with something else, so its rows would not fit together ({differences}): go on where it was begun, \
              with the same sharpsweep, --backend and --adapter", dir.display())]
     OtherEngine {
@@ -183,7 +183,7 @@ pub enum RunError {
         /// What differs.
         differences: String,
     },
-    /// More than the disk or memory has room for.
+    /// The disk or the memory has no room for it.
     #[error(transparent)]
     Room(#[from] NoRoom),
     /// A [`crate::engine::Stop`] was requested.
@@ -205,11 +205,11 @@ impl RunError {
     }
 }
 
-/// What a run in `dir` is and a grid is called, where a directory is not free.
+/// What a directory that is not free may hold.
 pub(super) const A_RUN: &str = "a run";
 pub(super) const A_GRID: &str = "a grid of runs";
 
-/// How to go on with what `dir` holds, where it is of this program.
+/// How to go on with a run or a grid that `dir` holds.
 fn going_on(dir: &Path, what: &str) -> String {
     if ![A_RUN, A_GRID].contains(&what) {
         return String::new();

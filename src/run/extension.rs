@@ -1,9 +1,9 @@
 //! A finished run that gets more seeds or more steps: the longer run is built aside and takes its place in one step.
 //!
-//! Beside the run DIR/NAME stands the folder `.NAME.extended` meanwhile. It holds the longer run, which is a run like any other: what a
-//! process that was killed has computed of it is gone on with. Once it is whole, it and the run exchange their places, and what was
-//! extended goes. So at any moment either of the two is there, whole. Where a system cannot exchange two folders, the run is moved
-//! into the folder first: a process that is killed just then leaves no run in its place, and the next one puts it there.
+//! Meanwhile the folder `.NAME.extended` stands beside the run DIR/NAME. It holds the longer run, which is a run like any other: after
+//! a kill the next process goes on with it. Once it is whole, it and the run exchange their places, and the shorter one is removed. So
+//! at any moment one of the two is there, whole. Where a system cannot exchange two folders, the run is moved into the folder first: a
+//! process that is killed just then leaves no run in its place, and the next one puts it there.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::ErrorKind;
@@ -19,18 +19,18 @@ use super::{Run, RunError, RunWriter};
 use crate::engine::Description;
 use crate::spec::{Experiment, Spec, Work};
 
-/// In the folder: the file whose lock says that an extender lives, the longer run, and the run that made room for it.
+/// In the folder: the file whose lock says that a process is extending the run, the longer run, and the run that made room for it.
 const LOCK: &str = "lock";
 const RUN: &str = "run";
 const OLD: &str = "old";
 
-/// Columns that were computed from a run and are those of its rows alone.
+/// Columns that were computed from the rows of a run and mean nothing for other rows.
 const DERIVED: [&str; 1] = ["duplicate_of"];
 
 /// The place where a run is extended, locked for one process.
 #[derive(Debug)]
 pub struct Extension {
-    /// The run, its path without links.
+    /// The run's path, without links.
     dir: PathBuf,
     folder: PathBuf,
     _lock: File,
@@ -41,16 +41,16 @@ pub struct Extension {
 pub enum Longer {
     /// Rows are missing.
     Unfinished(Box<RunWriter>),
-    /// Only its place is missing.
+    /// Every row is there; only the exchange is missing.
     Finished,
 }
 
-/// What took its place.
+/// Files in the directory of an extended run that are not its own.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct OtherFiles {
-    /// Files and folders that are not the run's own and were kept as they are, by name.
+    /// Names of files and folders that were kept as they are.
     pub kept: Vec<String>,
-    /// Columns that were computed from the run as it was, and are gone with it.
+    /// Columns that were computed from the shorter run, and are gone with it.
     pub outdated: Vec<String>,
 }
 
@@ -59,7 +59,7 @@ impl Extension {
     ///
     /// # Errors
     /// [`RunError::Locked`] while another process extends it, [`RunError::NoExtension`] where it cannot be exchanged,
-    /// [`RunError::Io`] if the system refuses, as where the folder that the run is in cannot be written to.
+    /// [`RunError::Io`] if the system refuses, for instance because the folder that the run is in is read-only.
     pub fn of(dir: &Path) -> Result<Self, RunError> {
         let dir = real(dir)?;
         check_movable(&dir)?;
@@ -76,7 +76,7 @@ impl Extension {
                 _ => {}
             }
             let lock = match OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path) {
-                // Whoever was here before is just removing it.
+                // Another process is just removing the folder.
                 Err(error) if error.kind() == ErrorKind::NotFound => continue,
                 opened => opened.map_err(|error| RunError::io(&path, error))?,
             };
@@ -85,14 +85,14 @@ impl Extension {
                 Err(TryLockError::Error(error)) => return Err(RunError::io(&path, error)),
                 Ok(()) => {}
             }
-            // Whoever held the lock before may have removed it: what is locked now is then no longer there.
+            // The process that held the lock before may have removed the file: what is locked now is then no longer there.
             if is_at(&identity(&lock, &path)?, &path) {
                 return Ok(Self { dir, folder, _lock: lock });
             }
         }
     }
 
-    /// Puts a run in its place that a process which was killed has left beside it.
+    /// Puts the run back in its place if a process that was killed left it beside that.
     ///
     /// # Errors
     /// [`RunError::Io`] if the system refuses.
@@ -114,7 +114,7 @@ impl Extension {
         fs::rename(left, &place.dir).map_err(|error| RunError::io(&place.dir, error))
     }
 
-    /// Removes what an extension of `run` left that is over. Where one was begun and not finished, the folder that holds it.
+    /// Removes what a finished extension of `run` left. Gives the folder of one that was begun and not finished, if there is one.
     ///
     /// # Errors
     /// [`RunError::Io`] if the system refuses.
@@ -129,21 +129,21 @@ impl Extension {
             place => place?,
         };
         let new = place.folder.join(RUN);
-        let over = match Run::open(&new) {
+        let is_over = match Run::open(&new) {
             Ok(found) => is_within(found.manifest(), run.manifest()),
             Err(error) => matches!(error, RunError::NoRun(_)),
         };
-        if over {
+        if is_over {
             remove(&new)?;
         }
-        Ok((!over).then(|| place.folder.clone()))
+        Ok((!is_over).then(|| place.folder.clone()))
     }
 
-    /// The longer run of `experiment`, which extends `run` on the engine that `engine` describes; and what was wrong with the one that an
-    /// earlier process began, where it cannot be gone on with and is begun again.
+    /// The longer run of `experiment`, which extends `run` on the engine that `engine` describes. If an earlier process began one that is
+    /// unusable, it is begun again, and the error says what was wrong with it.
     ///
     /// # Errors
-    /// [`RunError::OtherExtension`] where another one was begun, [`RunError::Room`] if the disk cannot hold it beside the run,
+    /// [`RunError::OtherExtension`] if another one was begun, [`RunError::Room`] if the disk cannot hold it beside the run,
     /// [`RunError::Io`] if the system refuses.
     pub fn begin(
         &self,
@@ -160,7 +160,7 @@ impl Extension {
                 Err(error) => unusable = Some(error),
                 longer => return Ok((longer?, None)),
             },
-            // What was extended by a process that was killed before it had removed it.
+            // The shorter run, which a process left that was killed before it had removed it.
             Ok(found) if is_within(found.manifest(), run.manifest()) => {}
             Ok(found) => {
                 let differences = differences(&found.manifest().spec, &experiment.spec).join("; ");
@@ -175,16 +175,16 @@ impl Extension {
         Ok((Longer::Unfinished(Box::new(writer)), unusable))
     }
 
-    /// Puts the longer run, which is whole, in the place of `run`. Whatever else is in its directory is kept.
+    /// Puts the longer run, which is whole, in the place of `run`. Other files in its directory are kept.
     ///
     /// # Errors
-    /// [`RunError::Replaced`] where `run` is not what is in its place any more, [`RunError::Io`] if the system refuses; the run is as it
-    /// was then, and the longer one waits.
+    /// [`RunError::Replaced`] if `run` is no longer in its place, [`RunError::Io`] if the system refuses; then the run is as it was, and
+    /// the longer one waits.
     pub fn publish(self, run: &Run) -> Result<OtherFiles, RunError> {
         let new = self.folder.join(RUN);
         let io = |error| RunError::io(&self.dir, error);
         let others = self.carry_over(run, &new)?;
-        // Rows are durable since they were journalled; from here on nothing else holds the data.
+        // Rows became durable before they were journalled; the data must become so before the run that holds them, too, is removed.
         for name in DATA_FILES {
             match OpenOptions::new().write(true).open(new.join(DATA).join(name)) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -197,17 +197,17 @@ impl Extension {
         }
         folders::take_place(&new, &self.dir, &self.folder.join(OLD)).map_err(io)?;
         folders::sync(parent(&self.dir)).and_then(|()| folders::sync(&self.folder)).map_err(io)?;
-        // What cannot be removed goes with the next extension.
+        // If it cannot be removed, the next extension removes it.
         let _ = remove(&new);
         Ok(others)
     }
 
-    /// Puts what is not `run`'s own in its directory into the longer run as well.
+    /// Puts the files in the directory of `run` that are not its own into the longer run as well.
     fn carry_over(&self, run: &Run, new: &Path) -> Result<OtherFiles, RunError> {
         let names: Vec<String> = run.manifest().columns.iter().map(|column| format!("{}.npy", column.name)).collect();
         let derived: Vec<String> = DERIVED.iter().map(|name| format!("{name}.npy")).collect();
         let is_own = |name: &str| {
-            // Of files that were being replaced.
+            // Left by a process that was killed while it replaced the file.
             let left = |of: &str| name.starts_with(&format!(".{of}.new-"));
             names.iter().chain(&derived).any(|own| own == name || left(own))
                 || [MANIFEST, JOURNAL, DATA, INSIDE].contains(&name)
@@ -222,7 +222,7 @@ impl Extension {
 
 impl Drop for Extension {
     fn drop(&mut self) {
-        // A run that is begun stays. The lock goes last: until then nobody else is here. What cannot be removed is in nobody's way.
+        // A run that is begun stays. The lock is removed last: until then no other process is here. What cannot be removed does no harm.
         let _ = remove(&self.folder.join(OLD));
         if self.folder.join(RUN).symlink_metadata().is_err() {
             let _ = fs::remove_file(self.folder.join(LOCK));
@@ -231,7 +231,7 @@ impl Drop for Extension {
     }
 }
 
-/// The run `found`, which an earlier process began to make.
+/// Opens the longer run `found`, which an earlier process began.
 fn go_on(found: &Run, engine: &Description) -> Result<Longer, RunError> {
     match RunWriter::resume(found.dir(), engine) {
         Err(RunError::Finished(_)) => {
@@ -260,8 +260,8 @@ fn folder_of(dir: &Path) -> PathBuf {
     parent(dir).join(format!(".{}.extended", short_name(dir)))
 }
 
-/// Fails where the directory `dir` cannot be renamed, since a disk of its own stands there, or should not be: whoever is in it would be
-/// left in the one that goes.
+/// Fails if the directory `dir` cannot be renamed because it is a disk of its own, or should not be because this process is in it and
+/// would be left in the one that is removed.
 fn check_movable(dir: &Path) -> Result<(), RunError> {
     let refused = |reason: &str| Err(RunError::NoExtension { dir: dir.to_owned(), reason: reason.into() });
     if std::env::current_dir().is_ok_and(|current| current.starts_with(dir)) {
@@ -300,7 +300,7 @@ mod tests {
         drop(place);
         assert!(!folder_of(&dir).exists());
         let place = Extension::of(&dir).unwrap();
-        // What is begun stays.
+        // A run that is begun stays.
         fs::create_dir(place.folder.join(super::RUN)).unwrap();
         drop(place);
         assert!(folder_of(&dir).join(super::RUN).exists());

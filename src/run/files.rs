@@ -1,6 +1,6 @@
 //! Files that appear whole, and files told apart from others that have taken their names.
 //!
-//! A reader sees the old content or the new one, and a writer that fails or is killed is in nobody's way.
+//! A reader sees the old content or the new one, and what a writer leaves that fails or is killed does no harm.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -12,10 +12,10 @@ use tempfile::Builder;
 use super::RunError;
 use super::folders::parent;
 
-/// Replaces the file `path` by what `write` writes, durably and in one step.
+/// Replaces the content of the file `path` by what `write` writes, durably and in one step.
 ///
-/// It is written under another name, `.NAME.new-..`, beside its place. Nothing is left of that where this fails; what a killed process
-/// leaves, and no longer locks, goes with the next call.
+/// The new file is written under another name, `.NAME.new-..`, beside its place. Nothing is left of it if this fails; the next call
+/// removes what a killed process left.
 pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = parent(path);
     let prefix = format!(".{}.new-", path.file_name().unwrap_or_default().to_string_lossy());
@@ -23,15 +23,15 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
         if entry.file_name().to_string_lossy().starts_with(&prefix)
             && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok())
         {
-            // What cannot be removed stays; its name is not used again.
+            // A file that cannot be removed does no harm: its name is not used again.
             let _ = fs::remove_file(entry.path());
         }
     }
     let builder = builder(&prefix);
     let mut file = loop {
         let file = builder.tempfile_in(folder)?;
-        // A file system without locks can do without: then what was left behind stays. Until it is locked another process may take it
-        // for left behind, and then there must be a new one.
+        // Before it is locked, another process may take it for one that was left behind and remove it: then there must be a new one. On a
+        // file system without locks nothing that is left behind is removed.
         let taken = matches!(file.as_file().try_lock(), Err(TryLockError::WouldBlock));
         if !taken && file.path().exists() {
             break file;
@@ -42,10 +42,10 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> io::Result<(
     file.persist(path).map(drop).map_err(|failed| failed.error)
 }
 
-/// Puts `content` into the new file `path` in one step; what is there already stays.
+/// Puts `content` into the new file `path` in one step; a file that is there already stays.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if something is, and whatever the disk refuses.
+/// [`io::ErrorKind::AlreadyExists`] if there is one, and whatever the disk refuses.
 pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = parent(path);
     fs::create_dir_all(folder)?;
@@ -55,7 +55,7 @@ pub fn create_file(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes files whose names begin with `prefix`, with the permissions of any new file: what the user's mask leaves.
+/// Makes files whose names begin with `prefix`, with the permissions of any new file: those that the user's mask leaves.
 fn builder<'a>(prefix: &'a str) -> Builder<'a, 'a> {
     let mut builder = Builder::new();
     #[cfg(unix)]
@@ -64,7 +64,7 @@ fn builder<'a>(prefix: &'a str) -> Builder<'a, 'a> {
     builder
 }
 
-/// What tells the open `file` from others, whatever its name; it was opened at `path`.
+/// The identity of the open `file`, whatever its name becomes; it was opened at `path`.
 pub(super) fn identity(file: &File, path: &Path) -> Result<Handle, RunError> {
     file.try_clone().and_then(Handle::from_file).map_err(|error| RunError::io(path, error))
 }
@@ -90,7 +90,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_nothing_is_left_where_that_fails() {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("manifest.json");
-        // Of a process that was killed.
+        // Left by a process that was killed.
         fs::write(root.path().join(".manifest.json.new-abcdef"), "half").unwrap();
         for content in ["first", "second"] {
             replace(&path, |file| file.write_all(content.as_bytes())).unwrap();
@@ -108,7 +108,7 @@ mod tests {
             (fs::read_to_string(&path).unwrap(), names(root.path())),
             ("second".into(), vec!["manifest.json".into()])
         );
-        // The last step, too.
+        // Nor where the last step fails.
         fs::remove_file(&path).unwrap();
         fs::create_dir_all(path.join("in the way")).unwrap();
         assert!(replace(&path, |file| file.write_all(b"fourth")).is_err());

@@ -14,7 +14,7 @@ use crate::spec::Experiment;
 /// The runs of a grid.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
-    /// The layout's version, that of the runs.
+    /// The layout's version, the same as in the runs.
     pub format: u32,
     /// The runs, each in a folder of its name.
     pub runs: Vec<GridRun>,
@@ -57,14 +57,14 @@ impl GridRun {
 /// The longest number that is written without an exponent where one with it is shorter.
 const PLAIN: usize = 9;
 
-/// `value` in as few digits as tell it from every other, with an exponent where that is shorter and there would be rows of zeros.
+/// `value` in the fewest digits that distinguish it from every other, with an exponent where that is shorter and saves rows of zeros.
 pub fn number(value: f64) -> String {
     let (plain, short) = (value.to_string(), format!("{value:e}"));
     if plain.len() <= PLAIN.max(short.len()) { plain } else { short }
 }
 
 impl Grid {
-    /// Creates the grid `dir` with a run for each of `runs`, of which no row is computed yet. It appears whole.
+    /// Creates the grid `dir` with a run for each of `runs`, without any computed row. It appears whole.
     ///
     /// # Errors
     /// [`RunError::Exists`] if `dir` holds anything, [`RunError::Io`] if the system refuses.

@@ -1,10 +1,10 @@
-//! Which rows of an unfinished run are durable: a text file, one line a finished range of rows.
+//! Which rows of an unfinished run are durable: a text file, one line per finished range of rows.
 //!
-//! The first line is what the run was begun with, as JSON; a manifest that was changed since shows by it. Every further line is
+//! The first line is what the run was begun with, as JSON; by it a manifest shows that was changed since. Every further line is
 //! `FIRST ROWS TRAIN EVALUATE TOTAL`: rows that are durable, and the seconds spent since the line before. Each line ends with a
 //! digest that covers it and the digest before it, so a line that was changed, lost or torn shows. The last line may be torn by
-//! a crash: it then records nothing. The file also carries the lock that keeps a second process out, and it tells the directory
-//! that a process opened from another one that has taken its name.
+//! a crash: it then records nothing. The file also carries the lock that keeps a second process out, and by it a process knows
+//! whether its directory is still the one that it opened.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -23,7 +23,7 @@ use crate::fingerprint::Fingerprint;
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
-    /// What tells the file from others, whatever its name.
+    /// The file's, whatever its name becomes.
     identity: Handle,
     path: PathBuf,
     digest: String,
@@ -31,14 +31,14 @@ pub(super) struct Journal {
     length: u64,
 }
 
-/// A line: rows that are durable, and what was spent since the line before.
+/// A line: rows that are durable, and the time spent since the line before.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Entry {
     pub(super) rows: Range<u64>,
     pub(super) spent: Seconds,
 }
 
-/// What a journal says.
+/// The content of a journal.
 #[derive(Debug)]
 pub(super) struct Contents {
     /// What the run was begun with.
@@ -66,7 +66,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// The same open journal after its folder was renamed to `dir`.
+    /// The same open journal, after its folder was renamed to `dir`.
     pub(super) fn moved_to(mut self, dir: &Path) -> Self {
         self.path = dir.join(JOURNAL);
         self
@@ -80,7 +80,7 @@ impl Journal {
         let mut file = OpenOptions::new().read(true).write(true).open(&path).map_err(|error| failed(&path, error))?;
         lock(&file, &path, dir)?;
         let identity = identity(&file, &path)?;
-        // Whoever held the lock before may have finished the run: what is locked now is then no longer there.
+        // The process that held the lock before may have finished the run: what is locked now is then no longer there.
         if !is_at(&identity, &path) {
             return Err(RunError::JournalMissing(path));
         }
@@ -89,13 +89,13 @@ impl Journal {
         Ok((Self { file, identity, path, digest, length }, contents))
     }
 
-    /// What the journal of `dir` says, without its lock.
+    /// The content of the journal of `dir`, without its lock.
     pub(super) fn read(dir: &Path) -> Result<Contents, RunError> {
         let path = dir.join(JOURNAL);
         contents(&mut File::open(&path).map_err(|error| failed(&path, error))?, &path)
     }
 
-    /// Fails unless the journal still stands where it was opened: unless its directory is the one that it was.
+    /// Fails unless the journal still stands where it was opened, and so its directory is still the same.
     pub(super) fn check_place(&self) -> Result<(), RunError> {
         if is_at(&self.identity, &self.path) {
             return Ok(());
@@ -118,12 +118,12 @@ impl Journal {
     fn append(&mut self, text: &str) -> Result<(), RunError> {
         let digest = next_digest(&self.digest, text);
         let line = format!("{text} {digest}\n");
-        // A torn last line would spoil this one, whether a crash left it or a write that failed.
+        // A torn last line, left by a crash or by a write that failed, would spoil this one.
         let cut = |file: &mut File| file.set_len(self.length).and_then(|()| file.seek(SeekFrom::Start(self.length)));
         let file = &mut self.file;
         let written = cut(file).and_then(|_| file.write_all(line.as_bytes())).and_then(|()| file.sync_data());
         if let Err(error) = written {
-            // If this fails too, it stays a torn last line.
+            // If this fails too, a torn last line stays.
             let _ = cut(file);
             return Err(RunError::io(&self.path, error));
         }
@@ -139,7 +139,7 @@ impl Journal {
     }
 }
 
-/// What the open journal `file` says.
+/// The content of the open journal `file`.
 fn contents(file: &mut File, path: &Path) -> Result<Contents, RunError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(|error| RunError::io(path, error))?;
@@ -151,7 +151,7 @@ fn contents(file: &mut File, path: &Path) -> Result<Contents, RunError> {
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n').enumerate().peekable();
     while let Some((number, line)) = lines.next() {
         let Some((text, next)) = verified(line, &digest) else {
-            // A torn last line has no end; with an end it was written whole and changed since.
+            // A torn last line has no end; one with an end was written whole and changed since.
             if lines.peek().is_none() && !line.ends_with(b"\n") {
                 break;
             }
@@ -189,7 +189,7 @@ pub(super) fn union<'a>(ranges: impl Iterator<Item = &'a Range<u64>>) -> Vec<Ran
     ranges
 }
 
-/// What `covered`, a [`union`], leaves of `rows` rows, in order.
+/// The ranges of `rows` rows that `covered`, a [`union`], leaves, in order.
 pub(super) fn uncovered(rows: u64, covered: &[Range<u64>]) -> Vec<Range<u64>> {
     let starts = std::iter::once(0).chain(covered.iter().map(|range| range.end));
     let ends = covered.iter().map(|range| range.start).chain([rows]);

@@ -63,7 +63,7 @@ pub(super) struct Begun {
     version: String,
     spec: Spec,
     engine: Description,
-    /// `None` in journals from before they held the columns.
+    /// `None` in journals of versions that did not record them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Vec<Column>>,
 }
@@ -110,7 +110,7 @@ impl Seconds {
     }
 }
 
-/// `time` in UTC; for a clock that is set before 1970 or after 9999 the nearest time that the notation has.
+/// `time` in UTC; of a clock that is set before 1970 or after 9999, the nearest time that the notation has.
 fn utc(time: SystemTime) -> String {
     let last = UNIX_EPOCH + Duration::from_secs(253_402_300_799);
     humantime::format_rfc3339_seconds(time.clamp(UNIX_EPOCH, last)).to_string()
@@ -127,14 +127,23 @@ impl Manifest {
         }
     }
 
-    /// Every field in which the run as it was begun, which a journal recorded as `begun`, differs from this manifest.
+    /// Every field in which this manifest differs from what the run was begun with, which a journal recorded as `begun`.
     pub(super) fn changes_since(&self, begun: serde_json::Value) -> Vec<String> {
         let now = self.begun();
-        // Read and written again, so that a field which there was not yet is none that differs.
+        // As this version would have written it, so that no field differs only because an earlier version did not have it.
         match serde_json::from_value::<Begun>(begun.clone()) {
             Ok(then) => differences(&Begun { columns: then.columns.or_else(|| now.columns.clone()), ..then }, &now),
             Err(_) => differences(&begun, &now),
         }
+    }
+
+    /// Every field in which an engine described by `engine` of the program's `version` differs from what computed this run.
+    pub(super) fn engine_differences(&self, engine: &Description, version: &str) -> Vec<String> {
+        let mut differences = self.engine.differences(engine);
+        if self.version != version {
+            differences.push(format!("program version: `{}` there, `{version}` here", self.version));
+        }
+        differences
     }
 
     /// The manifest of a run that starts now.

@@ -1,8 +1,10 @@
-//! Joining runs over neighbouring seeds, as the shards of a sweep, into the run over all of them.
+//! Joining runs over neighbouring seeds, such as the shards of a sweep, into the run over all of these seeds.
 //!
 //! Columns are copied in blocks, so memory does not grow with the runs.
 
 use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use super::differences::{Difference, fields};
 use super::layout::is_grid;
@@ -14,7 +16,7 @@ use crate::spec::{DataSource, Seeds, Spec, Work};
 
 /// Joins the runs, or the grids of runs, in `dirs` (in any order) into the new directory `out`, which appears whole.
 ///
-/// With `mixed`, runs of different engines or program versions are joined too, and the manifest says which seeds are whose.
+/// With `mixed`, runs of different engines or program versions are joined too, and the manifest says what computed which seeds.
 /// The columns of runs by one engine come out bit for bit as those of the run over all seeds.
 ///
 /// # Errors
@@ -33,12 +35,10 @@ pub fn merge(dirs: &[PathBuf], out: &Path, mixed: bool, stop: &Stop) -> Result<(
     }
     let grid = Grid::open(first)?;
     for dir in others {
-        let names = |grid: &Grid| -> Vec<String> { grid.runs.iter().map(|run| run.name.clone()).collect() };
         let other = Grid::open(dir)?;
         if grid.runs != other.runs {
-            let found = only_in("runs", (first, &names(&grid)), (dir, &names(&other)));
-            let found = if found.is_empty() { named(&fields(&grid.runs, &other.runs), first, dir) } else { found };
-            return Err(RunError::Unlike { first: first.clone(), other: dir.clone(), differences: found });
+            let differences = lists_differ("runs", (first, &grid.runs), (dir, &other.runs), |run| &run.name);
+            return Err(RunError::Unlike { first: first.clone(), other: dir.clone(), differences });
         }
     }
     let of_all = |name: &str| -> Vec<PathBuf> { dirs.iter().map(|dir| dir.join(name)).collect() };
@@ -134,7 +134,7 @@ fn parts_of(seeds: Seeds, manifest: &Manifest) -> Vec<MergedPart> {
     }
 }
 
-/// One description of all `engines`: where they differ, each text once, and a revision or route that is not one.
+/// One description of all `engines`: where they differ, each text once, and the default revision or route.
 fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Description {
     let field = |of: fn(&Description) -> &str| unique(engines.clone().map(of));
     Description {
@@ -151,7 +151,7 @@ fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Descrip
     }
 }
 
-/// The value that all of `values` are, if they are one.
+/// The value that all of `values` have, if it is one.
 fn common<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
@@ -167,7 +167,7 @@ fn unique<'a>(values: impl Iterator<Item = &'a str>) -> String {
     found.join(" + ")
 }
 
-/// Fails unless the two runs are the same but for their seeds, and unless `mixed` by the same engine.
+/// Fails unless the two runs are the same but for their seeds, and by the same engine unless `mixed`.
 fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
     let (a, b) = (first.manifest(), other.manifest());
     if a.columns != b.columns || but_for_seeds(&a.spec) != but_for_seeds(&b.spec) {
@@ -175,56 +175,52 @@ fn check_alike(first: &Run, other: &Run, mixed: bool) -> Result<(), RunError> {
         // Columns follow from the spec unless other versions wrote them.
         let found = fields(&but_for_seeds(&a.spec), &but_for_seeds(&b.spec));
         let differences = if found.is_empty() {
-            let names = |manifest: &Manifest| -> Vec<String> {
-                manifest.columns.iter().map(|column| column.name.clone()).collect()
-            };
-            let found = only_in("columns", (&first, &names(a)), (&other, &names(b)));
-            if found.is_empty() { named(&fields(&a.columns, &b.columns), &first, &other) } else { found }
+            lists_differ("columns", (&first, &a.columns), (&other, &b.columns), |column| &column.name)
         } else {
             named(&found, &first, &other)
         };
         return Err(RunError::Unlike { first, other, differences });
     }
-    let mut found = a.engine.differences(&b.engine);
-    if a.version != b.version {
-        found.push(format!("program version: `{}` there, `{}` here", a.version, b.version));
-    }
-    if mixed || found.is_empty() {
+    let differences = a.engine_differences(&b.engine, &b.version).join("; ");
+    if mixed || differences.is_empty() {
         return Ok(());
     }
-    Err(RunError::MixedEngines {
-        first: first.dir().to_owned(),
-        other: other.dir().to_owned(),
-        differences: found.join("; "),
-    })
+    Err(RunError::MixedEngines { first: first.dir().to_owned(), other: other.dir().to_owned(), differences })
 }
 
-/// The most differences that are named.
+/// How many differences are named.
 const NAMED: usize = 4;
 
-/// What differs between `first` and `other`, with the option that sets it and both values, in a line.
+/// The differences between `first` and `other` in one line, each with the option that sets it and both values.
 fn named(found: &[Difference], first: &Path, other: &Path) -> String {
     let (first, other) = (first.display(), other.display());
     let one = |Difference { field, there, here }: &Difference| {
         format!("{}: {there} in {first}, {here} in {other}", option(field))
     };
-    let mut said: Vec<String> = found.iter().take(NAMED).map(one).collect();
+    let mut parts: Vec<String> = found.iter().take(NAMED).map(one).collect();
     if found.len() > NAMED {
-        said.push(format!("and {} more", found.len() - NAMED));
+        parts.push(format!("and {} more", found.len() - NAMED));
     }
-    said.join("; ")
+    parts.join("; ")
 }
 
-/// What only one of two lists has, in a line; empty where they hold the same.
-fn only_in(what: &str, (first, a): (&Path, &[String]), (other, b): (&Path, &[String])) -> String {
-    let of = |dir: &Path, here: &[String], there: &[String]| {
-        let missing: Vec<&str> = here.iter().filter(|name| !there.contains(name)).map(String::as_str).collect();
+/// The differences between two lists of `what` in one line: the names that only one of them has, or else their fields.
+fn lists_differ<T: Serialize>(
+    what: &str,
+    (first, a): (&Path, &[T]),
+    (other, b): (&Path, &[T]),
+    name: fn(&T) -> &String,
+) -> String {
+    let only_in = |dir: &Path, here: &[T], there: &[T]| {
+        let is_missing = |found: &&String| !there.iter().any(|other| name(other) == *found);
+        let missing: Vec<&str> = here.iter().map(name).filter(is_missing).map(String::as_str).collect();
         (!missing.is_empty()).then(|| format!("{what} that only {} has: {}", dir.display(), missing.join(", ")))
     };
-    [of(first, a, b), of(other, b, a)].into_iter().flatten().collect::<Vec<_>>().join("; ")
+    let only: Vec<String> = [only_in(first, a, b), only_in(other, b, a)].into_iter().flatten().collect();
+    if only.is_empty() { named(&fields(&a, &b), first, other) } else { only.join("; ") }
 }
 
-/// The field of a spec as the command line names it, where it does.
+/// The command line's name for a field of a spec, if it has one.
 fn option(field: &str) -> String {
     const OPTIONS: [(&str, &str); 15] = [
         ("hidden", "--hidden"),
@@ -246,14 +242,14 @@ fn option(field: &str) -> String {
     OPTIONS.iter().find(|(name, _)| *name == field).map_or_else(|| field.to_owned(), |(_, option)| (*option).to_owned())
 }
 
-/// A spec without what may differ between parts: which seeds of the whole they are, and where their data lay.
+/// A spec without what may differ between parts: which seeds of the whole they have, and where their data lay.
 fn but_for_seeds(spec: &Spec) -> Spec {
     let mut spec = spec.clone();
     if let Work::Sweep { first_seed, seeds, shard_of, .. } = &mut spec.work {
-        // Runs that are no shards are parts of whatever they cover together.
+        // Runs that are no shards are parts of the seeds that they cover together.
         (*first_seed, *seeds) = shard_of.map_or((0, 0), |whole| (whole.first_seed, whole.seeds));
     }
-    // The hash tells data apart; the same file may have another path elsewhere.
+    // The hash distinguishes data; the same file may have another path elsewhere.
     for data in std::iter::once(&mut spec.data).chain(&mut spec.test) {
         if let DataSource::Files { x, q } = &mut data.source {
             x.clear();

@@ -1,4 +1,4 @@
-//! By what a finished sweep can be extended, and the experiment that it then is.
+//! What a finished sweep can be extended by, and the experiment that it then is.
 
 use std::ops::Range;
 

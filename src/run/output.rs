@@ -1,4 +1,4 @@
-//! Files that a command leaves for people: never over anything that it has not left there itself.
+//! Files that a command leaves for people: it never replaces anything that it has not left there itself.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,22 +11,22 @@ use super::layout::{self, FORMAT, check_no_link};
 use super::{RunError, check_free, create_file, files};
 use crate::fingerprint::Fingerprint;
 
-/// A directory of files, each with the digests of what was left in it. Files that are there otherwise are not touched, and no symbolic
-/// link below the directory is followed.
+/// A directory of files that were left there, each with the digest of its content. Other files in it are not touched, and no symbolic
+/// link below it is followed.
 #[derive(Debug)]
 pub struct Output {
     dir: PathBuf,
-    /// By path in the directory; more than one digest while files are being replaced.
+    /// Digests by path in the directory; several for a file that is being replaced.
     left: BTreeMap<String, Vec<String>>,
-    /// Where the digests are kept for the next call.
+    /// The file that keeps the digests for the next call.
     list: Option<&'static str>,
 }
 
-/// The list in a file.
+/// The content of the file with the digests.
 #[derive(Debug, Serialize, Deserialize)]
 struct List {
     format: u32,
-    /// What wrote the files.
+    /// The version of the program that wrote the files.
     version: String,
     files: BTreeMap<String, Vec<String>>,
 }
@@ -41,8 +41,8 @@ impl Output {
         Ok(Self { dir: dir.to_owned(), left: BTreeMap::new(), list: None })
     }
 
-    /// Files in `dir`, which may hold others, and those that an earlier call has named in the file `list` there: these are replaced
-    /// where they are as they were left.
+    /// The directory `dir`, which may hold other files, and those that an earlier call has named in the file `list` there: these may be
+    /// replaced if they are as they were left.
     ///
     /// # Errors
     /// [`RunError`] for a list that cannot be read.
@@ -74,7 +74,8 @@ impl Output {
         Err(RunError::InTheWay { path, what })
     }
 
-    /// Writes `files`, by their paths in the directory, each in one step. Where one of them is in the way of another's, nothing is written.
+    /// Writes `files`, by their paths in the directory, each in one step. If one of them would replace somebody else's file, none is
+    /// written.
     ///
     /// # Errors
     /// [`RunError::InTheWay`] or [`RunError::Link`] for a file that is not to be replaced, [`RunError::Io`] if the disk refuses.
@@ -82,7 +83,7 @@ impl Output {
         files.iter().try_for_each(|(name, _)| self.check(name))?;
         let digests: BTreeMap<String, Vec<String>> =
             files.iter().map(|(name, content)| (name.clone(), vec![digest(content)])).collect();
-        // Both, so that whatever is written when this is cut off is still known as left here.
+        // Old and new digests, so that after a kill each file is still known as left here.
         let mut either = self.left.clone();
         for (name, digest) in &digests {
             either.entry(name.clone()).or_default().extend_from_slice(digest);
@@ -143,22 +144,22 @@ mod tests {
         fs::write(dir.join("notes"), "mine").unwrap();
         Output::again(&dir, LIST).unwrap().write(&[file("page", "2"), file("figures/a.svg", "2")]).unwrap();
         assert_eq!((read("page"), read("figures/a.svg"), read("notes")), ("2".into(), "2".into(), "mine".into()));
-        // Neither a file that nobody left here, nor one that was changed, and then none of the others.
+        // Neither a file that no call left here nor one that was changed is replaced, and then none of the others.
         fs::write(dir.join("figures/a.svg"), "edited").unwrap();
         for (name, says) in
             [("notes", "was not left by"), ("figures/a.svg", "changed since"), ("figures", "a directory")]
         {
-            let said = Output::again(&dir, LIST)
+            let error = Output::again(&dir, LIST)
                 .unwrap()
                 .write(&[file("page", "3"), file(name, "3")])
                 .unwrap_err()
                 .to_string();
-            assert!(said.contains(name) && said.contains(says), "{said}");
+            assert!(error.contains(name) && error.contains(says), "{error}");
         }
         assert_eq!((read("page"), read("figures/a.svg"), read("notes")), ("2".into(), "edited".into(), "mine".into()));
     }
 
-    /// Half of the files replaced, as a kill leaves them.
+    /// Half of the files are replaced, as after a kill.
     #[test]
     fn what_was_cut_off_half_way_is_still_known() {
         let root = tempfile::tempdir().unwrap();

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::Status;
 
-/// How many networks ended in which way, by their [`Status`].
+/// How many networks ended with each [`Status`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StatusCounts {
     /// g.g fell below the tolerance.
     pub converged: u64,
-    /// The most steps were taken before that; of networks trained elsewhere: g.g is not below the tolerance.
+    /// The most steps were taken before that; for networks trained elsewhere: g.g is not below the tolerance.
     pub step_limit: u64,
     /// g.g overflowed or became NaN.
     pub non_finite: u64,
@@ -19,7 +19,7 @@ pub struct StatusCounts {
 }
 
 impl StatusCounts {
-    /// Counts networks that ended as the `status` column says.
+    /// Counts networks by their numbers in the `status` column.
     pub(crate) fn count(&mut self, status: &[u8]) {
         for &number in status {
             match Status::from_number(number) {
@@ -32,7 +32,7 @@ impl StatusCounts {
         }
     }
 
-    /// The networks that are counted: those whose rows are written.
+    /// All networks that are counted: those whose rows are written.
     pub fn ended(&self) -> u64 {
         self.converged + self.step_limit + self.non_finite + self.evaluated
     }

@@ -80,11 +80,7 @@ impl Run {
 
     /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already written.
     pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
-        let (then, now) = (&self.manifest.version, env!("CARGO_PKG_VERSION"));
-        let mut differences = self.manifest.engine.differences(engine);
-        if then != now {
-            differences.push(format!("program version: `{then}` there, `{now}` here"));
-        }
+        let differences = self.manifest.engine_differences(engine, env!("CARGO_PKG_VERSION"));
         if differences.is_empty() {
             return Ok(());
         }

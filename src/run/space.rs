@@ -5,14 +5,14 @@ use std::path::Path;
 use crate::records::Column;
 use crate::room::{NoRoom, check_disk};
 
-/// Bytes that one row of these columns takes.
+/// Bytes per row of these columns.
 fn row(columns: &[Column]) -> u64 {
     columns.iter().fold(0, |sum: u64, column| {
         sum.saturating_add(column.dtype.size().saturating_mul(column.width.unwrap_or(1) as u64))
     })
 }
 
-/// Bytes of disk that the columns of runs with these rows and columns take once they are finished; `u64::MAX` for what is beyond counting.
+/// Bytes on the disk of finished runs with these rows and columns; `u64::MAX` for what is beyond counting.
 pub fn size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])>) -> u64 {
     runs.fold(0, |sum: u64, (rows, columns)| sum.saturating_add(rows.saturating_mul(row(columns))))
 }

@@ -2,7 +2,7 @@
 //!
 //! A process that is killed while it builds leaves `.NAME.new-..` behind. That is harmless, and the next one that creates NAME
 //! in the same place removes it: the lock in it is free then. An empty directory that is there already may be one that cannot be
-//! replaced, as a volume, and is somebody's to keep: what is made of it is built in a folder inside, then moved up.
+//! replaced, such as a volume, and belongs to somebody: the new content is built in a folder inside, then moved up.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
@@ -21,10 +21,10 @@ const LOCK: &str = ".building";
 /// The folder under construction inside an empty directory.
 pub(super) const INSIDE: &str = ".sharpsweep.new";
 
-/// The age from which a folder without a lock file counts as abandoned. Builders are without one for an instant.
+/// The age at which a folder without a lock file counts as abandoned. A new folder has none for an instant.
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 
-/// A folder under construction. Dropped before it is published, it goes.
+/// A folder under construction. It is removed if it is dropped before it is published.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
@@ -66,8 +66,8 @@ impl Staging {
             return folders::sync(&self.dir).map_err(io);
         }
         fs::remove_file(self.path.join(LOCK)).map_err(io)?;
-        // A directory that has come into its place since is empty, and a rename onto one is not allowed everywhere. Another process may
-        // take the place at any moment, and then either of these fails.
+        // A directory that has come into its place since is empty, and not every system can rename onto one. Another process may take
+        // the place at any moment, and then one of the two steps fails.
         let placed = match fs::remove_dir(&self.dir) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
             _ => fs::rename(&self.path, &self.dir),
@@ -80,7 +80,7 @@ impl Staging {
         folders::sync(parent(&self.dir)).map_err(io)
     }
 
-    /// Moves all files of the folder up into its directory, last those by which a directory is a run.
+    /// Moves all files of the folder up into its directory, last those by which a directory is a run or a grid.
     fn move_up(&mut self) -> io::Result<()> {
         let mut names: Vec<_> = fs::read_dir(&self.path)?
             .map(|entry| entry.map(|entry| entry.file_name()))
@@ -113,8 +113,7 @@ impl Drop for Staging {
     }
 }
 
-/// Makes the lock of the new folder `path`. It gets its name only once it is locked: without that it would pass for abandoned for a
-/// moment.
+/// Makes the lock of the new folder `path`. It gets its name only once it is locked: else it would pass for abandoned for a moment.
 fn locked(path: &Path) -> io::Result<File> {
     let unlocked = path.join(format!("{LOCK}.new"));
     let lock = File::create_new(&unlocked)?;
@@ -131,11 +130,11 @@ fn make_beside(dir: &Path) -> Result<PathBuf, RunError> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(&prefix)) {
         if is_abandoned(&entry.path()) {
-            // What cannot be removed stays; it is in nobody's way.
+            // What cannot be removed does no harm.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
-    // In a container every process may have the same number.
+    // In a container, every process may have the same number.
     let own = std::process::id();
     let names = std::iter::once(format!("{prefix}{own}")).chain((2..).map(|k| format!("{prefix}{own}-{k}")));
     for path in names.map(|name| parent.join(name)) {
@@ -155,7 +154,7 @@ fn make_inside(dir: &Path) -> Result<PathBuf, RunError> {
         let moved = fs::read_to_string(path.join(LOCK)).unwrap_or_default();
         for name in moved.lines().filter(|name| !name.contains(['/', '\\'])) {
             let moved = dir.join(name);
-            // One of the two fails; what is left is in the way, which is said next.
+            // One of the two fails; if something stays, the check below finds it.
             let _ = fs::remove_file(&moved).or_else(|_| fs::remove_dir_all(&moved));
         }
         fs::remove_dir_all(&path).map_err(io)?;
@@ -188,7 +187,7 @@ pub fn check_free(dir: &Path) -> Result<(), RunError> {
         return exists("a symbolic link that leads nowhere");
     }
     match fs::read_dir(dir) {
-        // What a process that was killed has begun to make of an empty directory goes with the next one that makes something of it.
+        // What a killed process has begun to make of an empty directory is removed by the next one that makes something of it.
         Ok(mut entries) => match entries.find(|entry| !entry.as_ref().is_ok_and(is_inside)) {
             Some(_) if !is_left_half_made(dir) => exists("other files"),
             _ => Ok(()),
@@ -198,12 +197,12 @@ pub fn check_free(dir: &Path) -> Result<(), RunError> {
     }
 }
 
-/// Whether `entry` of a directory that is to be free is a folder for what is to be made of it, whoever makes it.
+/// Whether `entry` of a directory is a folder under construction inside it.
 fn is_inside(entry: &fs::DirEntry) -> bool {
     entry.file_name() == INSIDE
 }
 
-/// Whether the directory `dir` holds what a builder that no longer lives has begun to make of it.
+/// Whether the directory `dir` holds what a builder that no longer lives had begun to make of it.
 fn is_left_half_made(dir: &Path) -> bool {
     is_abandoned(&dir.join(INSIDE)) && !dir.join(MANIFEST).exists() && !is_grid(dir)
 }
@@ -212,7 +211,7 @@ fn is_left_half_made(dir: &Path) -> bool {
 fn is_abandoned(path: &Path) -> bool {
     match File::open(path.join(LOCK)) {
         Ok(lock) => lock.try_lock().is_ok(),
-        // Just made or about to be renamed, or else of a builder that was killed just then.
+        // The folder was just made or is about to be renamed, unless its builder was killed just then.
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let age =
                 path.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|time| time.elapsed().ok());
@@ -241,7 +240,7 @@ mod tests {
         let dir = root.path().join("volume");
         std::fs::create_dir(&dir).unwrap();
         let opened = std::fs::canonicalize(&dir).unwrap();
-        // What a builder left that was killed while it moved its files up.
+        // Left by a builder that was killed while it moved its files up.
         std::fs::create_dir(dir.join(INSIDE)).unwrap();
         std::fs::write(dir.join(INSIDE).join(LOCK), "moved.npy\nmanifest.json").unwrap();
         std::fs::write(dir.join("moved.npy"), "half").unwrap();
@@ -253,7 +252,7 @@ mod tests {
         std::fs::write(staging.path().join("manifest.json"), "x").unwrap();
         staging.publish().unwrap();
         assert_eq!(names(&opened), ["data", "manifest.json"]);
-        // Nothing is left of one that comes to nothing.
+        // Nothing is left of a folder that is not published.
         let other = root.path().join("other");
         std::fs::create_dir(&other).unwrap();
         drop(Staging::new(&other).unwrap());

@@ -27,12 +27,13 @@ pub struct RunWriter {
     journal: Journal,
     /// Rows that are durable and in the journal.
     finished: Vec<Range<u64>>,
-    /// What was spent on them, in all sittings.
+    /// The time spent on them, in all sittings.
     spent: Seconds,
     /// Rows that are written but not yet in the journal.
     waiting: Vec<Range<u64>>,
-    /// What was spent on those.
+    /// The time spent on those.
     spent_waiting: Seconds,
+    /// When the waiting rows are made durable.
     checkpoints: Timer,
 }
 
@@ -51,7 +52,7 @@ impl RunWriter {
         Self::create_with(dir, experiment, engine, columns, |_| Ok(()))
     }
 
-    /// Creates the run `dir` of an evaluation of `theta`, which it holds from the start: what is gone on with needs no other file.
+    /// Creates the run `dir` of an evaluation of `theta`, which it holds from the start: `resume` needs no other file.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -65,8 +66,7 @@ impl RunWriter {
         Self::create_with(dir, experiment, engine, columns, |writer| writer.write_theta(theta))
     }
 
-    /// Creates the run `dir` of `experiment`, which extends the finished run of the manifest `earlier`: started when that was, and with
-    /// its times.
+    /// Creates the run `dir` of `experiment`, which extends the finished run of the manifest `earlier` and takes over its start and times.
     pub(super) fn create_extension(
         dir: &Path,
         experiment: &Experiment,
@@ -77,7 +77,7 @@ impl RunWriter {
         Self::create_with(dir, experiment, engine, columns, |writer| {
             writer.manifest.started.clone_from(&earlier.started);
             writer.manifest.write(&writer.dir, || Ok(()))?;
-            // No row took this time; every sitting adds up what the journal says.
+            // A line without rows: every sitting adds up the times in the journal.
             let spent = earlier.seconds.unwrap_or_default();
             writer.journal.record(&Entry { rows: 0..0, spent })?;
             writer.spent.add(spent);
@@ -85,7 +85,7 @@ impl RunWriter {
         })
     }
 
-    /// Creates the run `dir` with what `complete` adds before it appears.
+    /// Creates the run `dir`, to which `complete` adds something before it appears.
     fn create_with(
         dir: &Path,
         experiment: &Experiment,
@@ -146,15 +146,15 @@ impl RunWriter {
         }
     }
 
-    /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. Whatever is wrong with it is found
-    /// before anything is changed.
+    /// Opens the unfinished run in `dir` to go on with it on the engine that `engine` describes. It finds whatever is wrong with the run
+    /// before it changes anything.
     ///
     /// # Errors
     /// [`RunError::Finished`] if another process has finished the run meanwhile, [`RunError::Locked`] while one writes it,
     /// [`RunError::OtherEngine`], and the others for a journal, manifest or column that was changed from outside.
     pub fn resume(dir: &Path, engine: &Description) -> Result<Self, RunError> {
         let opened = Journal::open(dir);
-        // Under the lock nobody else changes it; what was read before may be older.
+        // Under the lock no other process changes the manifest; what was read before may be older.
         let run = Run::open(dir)?;
         let manifest = run.manifest();
         if manifest.state == State::Finished {
@@ -163,7 +163,7 @@ impl RunWriter {
         let (journal, contents) = opened?;
         let rows = manifest.spec.rows();
         if let Some(k) = contents.finished().position(|finished| finished.end > rows) {
-            // The first line is no entry.
+            // Lines count from 1, and the first is no entry.
             return Err(journal.corrupted(k + 2));
         }
         let mut spent = Seconds::default();
@@ -175,7 +175,7 @@ impl RunWriter {
         let open = |column| ColumnFile::open(dir, column, rows, OpenMode::Write);
         let columns: Vec<ColumnFile> = manifest.columns.iter().map(open).collect::<Result<_, _>>()?;
         check_distinct(&columns)?;
-        // Columns were opened by their paths: they are this run's if these still lead to it.
+        // The columns were opened by their paths: they belong to this run if its journal still stands at its own path.
         journal.check_place()?;
         let writer = Self { finished, spent, ..Self::of(dir, manifest.clone(), columns, journal) };
         writer.checked_outcome("its journal says that they are")?;
@@ -187,7 +187,7 @@ impl RunWriter {
         &self.dir
     }
 
-    /// The run's manifest, as it stands.
+    /// The run's manifest at present.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -197,7 +197,7 @@ impl RunWriter {
         uncovered(self.manifest.spec.rows(), &self.written())
     }
 
-    /// How the networks ended whose rows are written.
+    /// How the networks of the written rows ended.
     ///
     /// # Errors
     /// [`RunError::Io`] if the `status` column cannot be read.
@@ -211,7 +211,7 @@ impl RunWriter {
         Ok(counts)
     }
 
-    /// How the networks of all written rows ended, if the status column says so of each; `says` who claims that it does.
+    /// As [`Self::outcome`], but fails unless every written row has ended; `says` tells who claims that.
     fn checked_outcome(&self, says: &'static str) -> Result<StatusCounts, RunError> {
         let outcome = self.outcome()?;
         let written = count(&self.written());
@@ -231,7 +231,7 @@ impl RunWriter {
         self.manifest.columns.iter().zip(&self.columns).find(|(column, _)| column.name == name).map(|(_, file)| file)
     }
 
-    /// Writes `records`, which took `spent`, into the rows from `first_row` on, and now and then makes what is written durable.
+    /// Writes `records`, which took `spent`, into the rows from `first_row` on, and from time to time makes the written rows durable.
     ///
     /// # Errors
     /// [`RunError`] if the records are not of this run's columns, or the disk is full.
@@ -271,8 +271,8 @@ impl RunWriter {
     /// Makes every written row durable and records it.
     ///
     /// # Errors
-    /// [`RunError::Io`] if the disk refuses; rows that were recorded before stay recorded. [`RunError::Replaced`] if the directory is
-    /// no longer there; if it was renamed, the rows are recorded in it.
+    /// [`RunError::Io`] if the disk refuses; earlier rows stay recorded. [`RunError::Replaced`] if the directory is no longer there; if
+    /// it was renamed, the rows are recorded in it.
     pub fn checkpoint(&mut self) -> Result<(), RunError> {
         let start = Timer::start();
         if !self.waiting.is_empty() {
@@ -290,7 +290,7 @@ impl RunWriter {
         self.journal.check_place()
     }
 
-    /// Ends the run once every row is written: the manifest says so, and the journal goes.
+    /// Ends the run once every row is written: the manifest says so, and the journal is removed.
     ///
     /// # Errors
     /// [`RunError::Incomplete`] if a row is missing, [`RunError::Replaced`] if the directory is no longer the one that this run was
@@ -317,7 +317,7 @@ impl RunWriter {
     }
 }
 
-/// Fails if two of `columns` are one file: what is written to one of them would overwrite the other.
+/// Fails if two of `columns` are one file: a row of one would overwrite that of the other.
 fn check_distinct(columns: &[ColumnFile]) -> Result<(), RunError> {
     let mut seen = HashSet::new();
     for column in columns {

@@ -44,24 +44,6 @@ pub(crate) fn start(dir: &Path, args: &[&str]) -> (Child, JoinHandle<String>) {
     (child, rest)
 }
 
-/// Runs the program inside `dir` and kills it once finished rows of `run`, but not all, are in its journal.
-pub(crate) fn cut(dir: &Path, args: &[&str], run: &str) {
-    let mut command = sharpsweep(dir, args);
-    // However many cores a machine has, it shall not be done before it is killed.
-    command.env("RAYON_NUM_THREADS", "1").stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    let journal = dir.join(run).join("journal");
-    // Its first line says what the run is.
-    let begun = || fs::read_to_string(&journal).is_ok_and(|journal| journal.lines().count() > 1);
-    while !begun() {
-        assert!(child.try_wait().unwrap().is_none(), "{args:?} was too quick to be cut off");
-        std::thread::sleep(Duration::from_micros(200));
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert_eq!(manifest(&dir.join(run))["state"], "running", "{args:?} was too quick to be cut off");
-}
-
 /// Changes what a run was begun with, in its manifest and in its journal, so that they go on fitting each other.
 pub(crate) fn begin_as(run: &Path, change: impl Fn(&mut serde_json::Value)) {
     let mut changed = manifest(run);

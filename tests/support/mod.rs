@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
 
 pub(crate) mod command;
+pub(crate) mod cut;
 pub(crate) mod gpu;
 
 use std::fmt::Write as _;
@@ -15,6 +16,11 @@ use ndarray_npy::{ReadNpyExt, read_npy};
 use serde::Deserialize;
 use sharpsweep::engine::{Descent, Engine, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, philox4x32_10};
+
+/// Whether `SHARPSWEEP_FULL=1` asks for the full sets of what the suite samples.
+pub(crate) fn is_full() -> bool {
+    std::env::var_os("SHARPSWEEP_FULL").is_some_and(|value| value == "1")
+}
 
 /// How many misses a message lists before it only counts them.
 const LISTED: usize = 12;
@@ -161,11 +167,8 @@ pub(crate) fn golden_cases() -> Vec<GoldenCase> {
     let root = if whole.is_dir() {
         whole
     } else {
-        notice(&format!(
-            "{} is not there: only the {} cases under tests/golden are compared",
-            whole.display(),
-            folders(&part).len()
-        ));
+        let compared = folders(&part).len();
+        notice(&format!("SKIPPED golden cases: {} is not there, only {compared} cases are compared", whole.display()));
         part
     };
     let cases: Vec<GoldenCase> = folders(&root).into_iter().map(GoldenCase::load).collect();

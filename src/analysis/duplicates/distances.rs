@@ -7,10 +7,10 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
-use super::rows::Rows;
+use super::rows::PointSet;
 use crate::model::philox4x32_10;
 
-/// Points that are compared with one point at a time.
+/// How many points are compared with one point at a time.
 pub(super) const LANES: usize = 16;
 
 /// Rows of the triangle of pairs that make one task.
@@ -19,8 +19,8 @@ const TASK_ROWS: usize = 64;
 /// Sampled pairs that make one task.
 const TASK_PAIRS: u64 = 1 << 16;
 
-/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. The
-/// last block is filled up with points at infinity.
+/// Points in blocks of [`LANES`]: coordinate d of the points of block b is the run of lanes at (b D + d) [`LANES`]. Points at infinity
+/// fill up the last block.
 #[derive(Debug)]
 pub(super) struct Blocks {
     values: Vec<f32>,
@@ -29,7 +29,7 @@ pub(super) struct Blocks {
 
 impl Blocks {
     /// The points of `rows` with the given indices, in that order.
-    pub(super) fn new(rows: Rows<'_>, indices: &[u32]) -> Self {
+    pub(super) fn new(rows: PointSet<'_>, indices: &[u32]) -> Self {
         let dimensions = rows.dimensions;
         let mut values = vec![f32::INFINITY; indices.len().div_ceil(LANES) * LANES * dimensions];
         for (position, &index) in indices.iter().enumerate() {
@@ -124,7 +124,7 @@ impl Statistics {
 
 /// The root mean square of the pairwise distances, from the points' scatter alone: sum_ij |x_i - x_j|^2 = 2 S sum_i
 /// |x_i - mean|^2. A centre near the mean distance, about which the sums lose nothing to cancellation.
-fn root_mean_square(rows: Rows<'_>, count: usize) -> f64 {
+fn root_mean_square(rows: PointSet<'_>, count: usize) -> f64 {
     let scatter: f64 = (0..rows.dimensions)
         .map(|d| {
             let column = || (0..count).map(|i| f64::from(rows.row(i)[d]));
@@ -136,7 +136,7 @@ fn root_mean_square(rows: Rows<'_>, count: usize) -> f64 {
 }
 
 /// The statistics of all S (S-1) / 2 distances of `count` points, in S^2 D / 2 steps and without storing them.
-pub(super) fn all_pairs(rows: Rows<'_>, count: usize) -> Statistics {
+pub(super) fn all_pairs(rows: PointSet<'_>, count: usize) -> Statistics {
     let centre = root_mean_square(rows, count);
     let indices: Vec<u32> = (0..count).map(|i| i as u32).collect();
     let blocks = Blocks::new(rows, &indices);
@@ -144,7 +144,7 @@ pub(super) fn all_pairs(rows: Rows<'_>, count: usize) -> Statistics {
         .into_par_iter()
         .map(|task| pair_sums(rows, &blocks, task * TASK_ROWS, count, centre))
         .collect();
-    // In the order of the tasks, whoever did them.
+    // In the order of the tasks, whichever thread did them.
     let [first, second] = tasks.iter().fold([0.0; 2], |[a, b], [first, second]| [a + first, b + second]);
     let pairs = count as u64 * (count as u64 - 1) / 2;
     Statistics::new(pairs, centre, [first, second, 0.0, 0.0])
@@ -152,7 +152,7 @@ pub(super) fn all_pairs(rows: Rows<'_>, count: usize) -> Statistics {
 
 /// Sums of d_ij - centre and of its square for the rows i from `first` on that make one task and all j > i.
 #[multiversion(targets("x86_64+avx512f", "x86_64+avx2", "aarch64+neon"))]
-fn pair_sums(rows: Rows<'_>, blocks: &Blocks, first: usize, count: usize, centre: f64) -> [f64; 2] {
+fn pair_sums(rows: PointSet<'_>, blocks: &Blocks, first: usize, count: usize, centre: f64) -> [f64; 2] {
     let dimensions = rows.dimensions;
     let last = count.min(first + TASK_ROWS);
     let widen = |values: &[f32]| -> Vec<f64> { values.iter().map(|&x| f64::from(x)).collect() };
@@ -176,7 +176,7 @@ fn pair_sums(rows: Rows<'_>, blocks: &Blocks, first: usize, count: usize, centre
                 *excess = square.sqrt() - centre;
             }
             if b == i / LANES || (b + 1) * LANES > count {
-                // Pairs with itself, pairs that have come before, and the filling of the last block do not count.
+                // A pair of a point with itself, pairs that came before, and the filling of the last block do not count.
                 for (l, excess) in excess.iter_mut().enumerate() {
                     let j = b * LANES + l;
                     if j <= i || j >= count {
@@ -195,7 +195,7 @@ fn pair_sums(rows: Rows<'_>, blocks: &Blocks, first: usize, count: usize, centre
 
 /// The statistics of `pairs` distances between two different points drawn uniformly with replacement, always the same
 /// ones.
-pub(super) fn sampled_pairs(rows: Rows<'_>, count: usize, pairs: u64) -> Statistics {
+pub(super) fn sampled_pairs(rows: PointSet<'_>, count: usize, pairs: u64) -> Statistics {
     let centre = root_mean_square(rows, count);
     let tasks: Vec<[f64; 4]> = (0..pairs.div_ceil(TASK_PAIRS))
         .into_par_iter()

@@ -1,12 +1,12 @@
-//! Which earlier point each point is a duplicate of, whatever makes it one.
+//! Which earlier point each point is a duplicate of, by any rule.
 
 use rayon::prelude::*;
 
 use super::distances::Blocks;
 use super::forest::Forest;
-use super::rows::Rows;
+use super::rows::PointSet;
 
-/// Points that are compared with the kept ones at the same time, before they are compared with each other.
+/// How many points are compared with the kept ones in parallel, before they are compared with each other.
 const BATCH: usize = 1024;
 
 /// What makes one point a duplicate of another.
@@ -14,15 +14,15 @@ pub(super) trait Sameness: Sync {
     /// The distance of rows below which all duplicates of point `i` lie.
     fn radius(&self, i: u32) -> f64;
 
-    /// Whether `j`, which is nearer to `i` than that, is a duplicate of it.
+    /// Whether `j`, which is nearer to `i` than its radius, is a duplicate of `i`.
     fn holds(&self, i: u32, j: u32) -> bool;
 }
 
-/// The first earlier kept point that each point is a duplicate of; the point itself, which is then kept, where there is none.
+/// The first earlier kept point that each point is a duplicate of; where there is none the point itself, which is then kept.
 ///
-/// A batch of points is compared with the points kept before it, in parallel; what is left of it then with each other. The
-/// decisions are those of going through the points one by one.
-pub(super) fn first_of_each(rows: Rows<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
+/// A batch of points is compared with the points kept before it, in parallel; the points that remain are then compared with each other.
+/// The decisions are the same as when the points are taken one by one.
+pub(super) fn first_of_each(rows: PointSet<'_>, count: usize, same: &impl Sameness) -> Vec<usize> {
     let mut first_of: Vec<usize> = (0..count).collect();
     let mut forest = Forest::new(rows);
     for start in (0..count).step_by(BATCH) {

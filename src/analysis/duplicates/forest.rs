@@ -1,36 +1,36 @@
-//! A spatial index of the kept points that grows: which of them are nearer to a given point than some radius?
+//! A growing spatial index of the kept points, which finds those nearer to a given point than a radius.
 //!
 //! A few k-d trees with tight bounding boxes, each at least four times as large as the next (Bentley and Saxe 1980): new points make
-//! a tree of their own, which swallows the smaller ones before it. By hand rather than from a crate because the number of
-//! dimensions is known at run time only, and leaves are blocks of lanes.
+//! a tree of their own, which takes in the smaller ones before it. It is written by hand because the number of dimensions is known at run
+//! time only, and because leaves are blocks of lanes.
 
 use multiversion::multiversion;
 
 use super::distances::{Blocks, LANES, squares_below};
-use super::rows::Rows;
+use super::rows::PointSet;
 
 /// Points of a leaf: two blocks of lanes.
 const LEAF: usize = 2 * LANES;
 
-/// Points of a node that are looked at to choose the coordinate it is split by.
+/// How many points of a node are looked at to choose the coordinate that splits it.
 const PROBES: usize = 64;
 
 /// Coordinates of a box that are summed side by side.
 const BOX_LANES: usize = 8;
 
-/// By how much a tree must be larger than the one after it.
+/// How many times as large as the next tree a tree must be.
 const GROWTH: usize = 4;
 
 /// The kept points.
 #[derive(Debug)]
 pub(super) struct Forest<'a> {
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     /// The larger trees first.
     trees: Vec<Tree>,
 }
 
 impl<'a> Forest<'a> {
-    pub(super) fn new(rows: Rows<'a>) -> Self {
+    pub(super) fn new(rows: PointSet<'a>) -> Self {
         Self { rows, trees: Vec::new() }
     }
 
@@ -45,7 +45,7 @@ impl<'a> Forest<'a> {
         self.trees.push(Tree::new(self.rows, indices));
     }
 
-    /// The least index of the forest's points that are nearer to `x` than `radius` and of which `holds` is true.
+    /// The least index among the forest's points that are nearer to `x` than `radius` and for which `holds` is true.
     pub(super) fn first_neighbour(&self, x: &[f32], radius: f64, holds: impl Fn(u32) -> bool) -> Option<u32> {
         let mut wide: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
         wide.resize(wide.len().next_multiple_of(BOX_LANES), 0.0);
@@ -81,7 +81,7 @@ struct Node {
 }
 
 impl Tree {
-    fn new(rows: Rows<'_>, mut order: Vec<u32>) -> Self {
+    fn new(rows: PointSet<'_>, mut order: Vec<u32>) -> Self {
         let mut building = Building { rows, nodes: Vec::new(), boxes: Vec::new() };
         building.add(&mut order, 0);
         let Building { nodes, boxes, .. } = building;
@@ -143,7 +143,7 @@ fn square_to_box(x: &[f64], low: &[f64], high: &[f64]) -> f64 {
 
 /// A tree while its nodes are added, parents before children.
 struct Building<'a> {
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     nodes: Vec<Node>,
     boxes: Vec<f64>,
 }

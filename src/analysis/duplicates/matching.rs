@@ -3,12 +3,12 @@
 use pathfinding::kuhn_munkres::kuhn_munkres_min;
 use pathfinding::matrix::Matrix;
 
-/// Steps that the largest sum which is looked for is divided into for the exact assignment, whose costs are whole numbers.
+/// The exact assignment takes whole numbers as costs: a cost of `limit` is this many.
 const STEPS: f64 = (1_u64 << 40) as f64;
 
-/// The least sum of cost(n, p(n)) over all permutations p of `units` units, where it is at most `limit`.
+/// The least sum of cost(n, p(n)) over all permutations p of `units` units, if it is at most `limit`.
 pub(super) fn least_sum(units: usize, limit: f64, cost: impl Fn(usize, usize) -> f64) -> Option<f64> {
-    // Where each unit's nearest is another one, nothing is left to assign.
+    // Where the nearest units of all are different, nothing is left to assign.
     let mut taken = vec![false; units];
     let (mut sum, mut twice) = (0.0, false);
     for n in 0..units {

@@ -1,4 +1,4 @@
-//! Networks that are the same but for what no network can be told by: the order of its hidden units, and their signs.
+//! Networks that are the same but for what tells no network from another: the order of its hidden units, and their signs.
 //!
 //! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well ([`Maps::Symmetry`]):
 //! any order of the hidden units; for tanh the sign of a unit with that of its output weight, (W_n, v_n) -> (-W_n, -v_n),
@@ -10,7 +10,7 @@
 //! them, which nothing else in the network takes up. It is zero for exceptional weights only, so these have no more than the
 //! order of their units.
 //!
-//! What is not looked for: other weights that happen to give the same outputs, as those of a unit with v_n = 0 or of two units
+//! What is not looked for: other weights that happen to give the same outputs, such as those of a unit with v_n = 0 or of two units
 //! with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any other sample.
 
 use std::fmt;
@@ -22,17 +22,17 @@ use rayon::prelude::*;
 use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
-use super::rows::Rows;
+use super::rows::PointSet;
 use crate::model::{Activation, OneHidden};
 
-/// Two networks are the same where the distance of their weights, once those of one are mapped as near to the other's as the
-/// maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
+/// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as the maps allow, is
+/// at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
 ///
-/// Training stops on the way, at g.g below its tolerance, so copies of one minimum are not equal: between g.g of 1e-3 and
+/// Training stops before it arrives, at g.g below its tolerance, so copies of one minimum are not equal: between g.g of 1e-3 and
 /// 1e-5 half of the networks of Appendix C (N = 3) still move by more than nine tenths of their length with sigmoid and tanh, and
 /// there is no gap between pairs that are copies and pairs that are not. A tenth is about as far as pairs go on towards each
-/// other whatever the activation: of 185 pairs that are the same by it at g.g of 1e-3, 180 were nearer to each other at 1e-5; with
-/// softplus, 2 of the 5 pairs next beyond it were not. Networks that differ are far beyond: the nearest of 512 on the wine data
+/// other whatever the activation: of 185 pairs that are the same by it at g.g of 1e-3, 180 are nearer to each other at 1e-5; with
+/// softplus, 2 of the 5 pairs next beyond it are not. Networks that differ are far beyond: the nearest of 512 on the wine data
 /// (N = 4) differ by 0.78.
 pub const WITHIN: f64 = 0.1;
 
@@ -53,12 +53,12 @@ pub enum Maps {
     Function,
 }
 
-/// Networks that are compared. One row, and one value, a network.
+/// The networks that are compared. Each has one row, and one value.
 #[derive(Debug, Clone, Copy)]
-pub struct Networks<'a> {
-    /// M and N.
+pub struct ComparedNetworks<'a> {
+    /// Their shape, M and N.
     pub shape: OneHidden,
-    /// f.
+    /// Their activation f.
     pub activation: Activation,
     /// Weights, (S, D).
     pub theta: ArrayView2<'a, f32>,
@@ -75,25 +75,26 @@ pub struct Same {
     pub kept: Vec<bool>,
     /// The first kept network that each is the same as, (S,): itself for a kept one.
     pub duplicate_of: Vec<usize>,
-    /// What they are the same under.
+    /// The maps that they are the same under.
     pub maps: Maps,
-    /// How `lambda_sup` differs among networks that are the same; None where every network is kept.
+    /// How `lambda_sup` differs among networks that are the same; `None` where every network is kept.
     pub lambda_ratio: Option<LambdaRatio>,
-    told: &'static str,
+    /// The maps in words.
+    compared_under: &'static str,
 }
 
 /// The largest `lambda_sup` of a kept network and those that are the same, divided by their smallest.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LambdaRatio {
-    /// Kept networks that stand for more than themselves.
+    /// How many kept networks stand for more than themselves.
     pub classes: usize,
-    /// The median over these.
+    /// The median ratio over these.
     pub median: f64,
-    /// The largest.
+    /// The largest ratio.
     pub largest: f64,
-    /// The kept network whose class has it.
+    /// The kept network whose class has the largest ratio.
     pub at: usize,
-    /// The smallest and the largest `lambda_sup` there.
+    /// The smallest and the largest `lambda_sup` of that class.
     pub range: (f64, f64),
 }
 
@@ -112,7 +113,11 @@ impl fmt::Display for Same {
             Maps::Symmetry => ("symmetry", "loss and lambda_sup"),
             Maps::Function => ("function", "loss"),
         };
-        write!(f, "{unique} of {all} networks are unique by {by}: no two are the same under {}, ", self.told)?;
+        write!(
+            f,
+            "{unique} of {all} networks are unique by {by}: no two are the same under {}, ",
+            self.compared_under
+        )?;
         write!(f, "theta within {} % and {values} within {} %", 100.0 * WITHIN, 100.0 * VALUES_WITHIN)?;
         if let (Maps::Function, Some(ratio)) = (self.maps, self.lambda_ratio) {
             let LambdaRatio { classes, median, largest, range: (low, high), .. } = ratio;
@@ -130,8 +135,8 @@ impl fmt::Display for Same {
 /// [`WITHIN`] and [`VALUES_WITHIN`], and kept otherwise.
 ///
 /// Distances are exact, with the hidden units matched by the best of all assignments, so that neither equal units nor ties
-/// change a verdict; candidates are found by a spatial index over what the maps cannot change, in about S log S steps. Memory is
-/// about that of theta once more, and of the kept networks a third time. The result does not depend on the number of threads.
+/// change a verdict; candidates are found by a spatial index over what the maps cannot change, in about S log S steps. It takes about as
+/// much memory as theta once more, and the kept networks a third time. The result does not depend on the number of threads.
 ///
 /// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
 ///
@@ -139,8 +144,8 @@ impl fmt::Display for Same {
 /// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not
 /// finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
 /// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
-pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
-    let Networks { shape, activation, theta, loss, lambda_sup } = *networks;
+pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
+    let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
     let count = theta.nrows();
     let fits = |what, found, expected| {
         if found == expected { Ok(()) } else { Err(AnalysisError::Columns { what, found, expected }) }
@@ -156,7 +161,7 @@ pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, Analys
         return Err(AnalysisError::TooWide { hidden: shape.hidden, most: MOST_MATCHED });
     }
     let theta = theta.as_standard_layout();
-    let rows = Rows { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
+    let rows = PointSet { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
     if let Some((index, &value)) = rows.values.iter().enumerate().find(|(_, value)| !value.is_finite()) {
         return Err(AnalysisError::NotFinite { of: "the networks' weights", index, value: f64::from(value) });
     }
@@ -164,10 +169,10 @@ pub fn same_networks(networks: &Networks<'_>, maps: Maps) -> Result<Same, Analys
     let search = Search { shape, geometry, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
     let (search, index) = search.indexed(count);
     let width = index.len() / count.max(1);
-    let duplicate_of = first_of_each(Rows { values: &index, dimensions: width }, count, &search);
+    let duplicate_of = first_of_each(PointSet { values: &index, dimensions: width }, count, &search);
     let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
     let lambda_ratio = LambdaRatio::of(&duplicate_of, networks.lambda_sup)?;
-    Ok(Same { kept, duplicate_of, maps, lambda_ratio, told: geometry.told() })
+    Ok(Same { kept, duplicate_of, maps, lambda_ratio, compared_under: geometry.in_words() })
 }
 
 impl LambdaRatio {
@@ -216,7 +221,7 @@ impl Geometry {
     }
 
     /// What networks are compared under, in words.
-    fn told(self) -> &'static str {
+    fn in_words(self) -> &'static str {
         match self {
             Self::Order => "permutations of hidden units",
             Self::OrderAndSigns => "permutations and signs of hidden units",
@@ -233,13 +238,13 @@ impl Geometry {
     }
 }
 
-/// The part of networks that the search looks at.
+/// What the search looks at.
 struct Search<'a> {
     shape: OneHidden,
     geometry: Geometry,
-    rows: Rows<'a>,
+    rows: PointSet<'a>,
     loss: &'a [f64],
-    /// None where it may differ.
+    /// `None` where it may differ.
     lambda_sup: Option<&'a [f64]>,
     /// The length of each network's weights, in the coordinates in which the maps are orthogonal.
     lengths: Vec<f64>,
@@ -262,7 +267,7 @@ impl<'a> Search<'a> {
     ///
     /// First what the maps keep. Every coordinate of the units is sorted by itself, and by size alone where signs may change:
     /// no assignment of the units brings them nearer than the one of each coordinate. Then the logarithms of loss and `lambda_sup`, in
-    /// which networks differ most, stretched so that what is allowed of them is about as far as what is allowed of the weights.
+    /// which networks differ most, stretched so that the difference allowed for them is about as long as that allowed for the weights.
     fn indexed(mut self, count: usize) -> (Self, Vec<f32>) {
         let width = self.width();
         let whole = width + 1 + usize::from(self.lambda_sup.is_some());
@@ -281,7 +286,7 @@ impl<'a> Search<'a> {
         let middle = order.len() / 2;
         let typical = if order.is_empty() { 0.0 } else { *order.select_nth_unstable_by(middle, f64::total_cmp).1 };
         self.stretch = typical * WITHIN / log_within();
-        // Of a value that is zero or none at all the nearest that has a logarithm: what is the same is decided by the value itself.
+        // A value without a logarithm takes the nearest one that has: what is the same is decided by the value itself.
         let logarithm = |value: f64| rounded(self.stretch * value.max(f64::from_bits(1)).ln());
         let values = [Some(self.loss), self.lambda_sup];
         for (i, place) in index.chunks_exact_mut(whole).enumerate() {
@@ -293,7 +298,7 @@ impl<'a> Search<'a> {
         (self, index)
     }
 
-    /// How many numbers of the weights the index holds.
+    /// How many numbers of the index stand for the weights.
     fn width(&self) -> usize {
         let OneHidden { inputs, .. } = self.shape;
         match self.geometry {
@@ -352,7 +357,7 @@ impl<'a> Search<'a> {
         product
     }
 
-    /// Whether the weights of two networks, one mapped as near to the other as the maps allow, differ by at most what is allowed.
+    /// Whether the weights of two networks, with one mapped as near to the other as the maps allow, are near enough.
     fn near(&self, i: usize, j: usize) -> bool {
         let (a, b) = (self.rows.row(i), self.rows.row(j));
         let within = WITHIN * self.lengths[i].max(self.lengths[j]);

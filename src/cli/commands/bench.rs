@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use clap::ValueEnum;
 use ndarray_npy::WriteNpyExt;
 
-use crate::bench::{Bench, Device, Engines, Method, Settings, Size, held_against, measure};
+use crate::bench::{AutoRoute, Bench, Engines, Method, Runner, Settings, Site, Size, measure};
 use crate::cli::args::check_distinct;
 use crate::cli::failure::Failure;
 use crate::cli::interruption;
@@ -37,12 +37,12 @@ pub(crate) struct Args {
     /// M, inputs
     #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "2,30")]
     inputs: Vec<usize>,
-    /// The routes to measure (default: all)
+    /// The routes to measure [default: all]
     #[arg(long, value_name = "ROUTE,..", value_delimiter = ',')]
     routes: Vec<Method>,
-    /// Where to measure them (default: everywhere they exist)
+    /// Where to measure them [default: wherever they exist]
     #[arg(long, value_name = "DEVICE,..", value_delimiter = ',')]
-    on: Vec<Device>,
+    on: Vec<Site>,
     /// How often each measurement is repeated
     #[arg(long, value_name = "K", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..))]
     repeats: u32,
@@ -72,19 +72,17 @@ impl Args {
         check_distinct("--routes", &self.routes)?;
         check_distinct("--on", &self.on)?;
         for size in self.sizes() {
-            size.check().map_err(|error| {
-                let Size { hidden, samples, inputs } = size;
-                Failure::Usage(anyhow!("N = {hidden}, I = {samples}, M = {inputs}: {error}"))
-            })?;
+            size.check().map_err(|error| Failure::Usage(anyhow!("{size}: {error}")))?;
         }
         let adapter = self.adapter()?;
-        let all = [Device::Reference, Device::Cpu, Device::Gpu];
-        let mut devices = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
-        devices.retain(|&device| device != Device::Gpu || adapter.is_some());
-        let methods = if self.routes.is_empty() { every_route() } else { self.routes.clone() };
-        let settings = Settings { methods, devices, repeats: self.repeats as usize, budget };
+        let all = [Site::Reference, Site::Cpu, Site::Gpu];
+        let mut sites = if self.on.is_empty() { all.to_vec() } else { self.on.clone() };
+        sites.retain(|&site| site != Site::Gpu || adapter.is_some());
+        let every_route = Method::value_variants();
+        let methods = if self.routes.is_empty() { every_route.to_vec() } else { self.routes.clone() };
+        let settings = Settings { methods, sites, repeats: self.repeats as usize, budget };
         let mut engines =
-            Engines::open(adapter.clone().filter(|_| settings.devices.contains(&Device::Gpu)), interruption::stop())?;
+            Engines::open(adapter.clone().filter(|_| settings.sites.contains(&Site::Gpu)), interruption::stop())?;
         let mut bench = self.bench(&settings, adapter.clone())?;
         let watched = Watched::start("sizes");
         let measured = Pieces::new(&watched, "sizes", self.sizes().len());
@@ -102,7 +100,7 @@ impl Args {
         self.draw(&bench, &mut output)
     }
 
-    /// The adapter to measure: the one asked for, or the best there is.
+    /// The adapter to measure: the given one, or the best one.
     fn adapter(&self) -> Result<Option<Adapter>, Failure> {
         if let Some(name) = &self.adapter {
             return Ok(Some(choose_adapter(Some(name))?));
@@ -116,12 +114,12 @@ impl Args {
 
     fn bench(&self, settings: &Settings, adapter: Option<Adapter>) -> Result<Bench, Failure> {
         let mut engines = Vec::new();
-        for device in &settings.devices {
-            engines.push(match (device, &adapter) {
-                (Device::Reference, _) => Reference::default().machine(),
-                (Device::Cpu, _) => Cpu::default().machine(),
-                (Device::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.machine(),
-                (Device::Gpu, None) => continue,
+        for site in &settings.sites {
+            engines.push(match (site, &adapter) {
+                (Site::Reference, _) => Reference::default().machine(),
+                (Site::Cpu, _) => Cpu::default().machine(),
+                (Site::Gpu, Some(adapter)) => Gpu::new(adapter.clone(), Tuning::default())?.machine(),
+                (Site::Gpu, None) => continue,
             });
         }
         for engine in &engines {
@@ -149,7 +147,7 @@ impl Args {
         sizes
     }
 
-    /// Measures one size and prints its table; a size that cannot be measured is said, and the next one goes on.
+    /// Measures one size and prints its table. If the size cannot be measured, it says so, and the next one is measured.
     fn measure_size(
         &self,
         bench: &mut Bench,
@@ -158,16 +156,13 @@ impl Args {
         size: Size,
         adapter: Option<&Adapter>,
     ) -> Result<(), Failure> {
-        let Size { hidden, samples, inputs } = size;
         let problem = size.problem().context("the data of the grid")?;
-        let told = |runner: crate::bench::Runner| {
-            notice(&format!("N = {hidden}, I = {samples}, M = {inputs}: {runner}"));
-        };
-        let measured = match measure(engines, settings, size, &problem, told) {
+        let announce = |runner: Runner| notice(&format!("{size}: {runner}"));
+        let measured = match measure(engines, settings, size, &problem, announce) {
             Ok(measured) => measured,
             Err(stopped @ EngineError::Stopped) => return Err(stopped.into()),
             Err(error) => {
-                notice(&format!("N = {hidden}, I = {samples}, M = {inputs} is left out: {error}"));
+                notice(&format!("{size} is left out: {error}"));
                 return Ok(());
             }
         };
@@ -176,14 +171,12 @@ impl Args {
             ExactRoute::Pairwise => Method::Pairwise,
             ExactRoute::Assembled => Method::Assembled,
         };
-        let mut chosen = vec![(Device::Cpu, of_route(Cpu::default().route(&problem)))];
-        if let Some(adapter) = adapter.filter(|_| settings.devices.contains(&Device::Gpu)) {
-            chosen.push((Device::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
+        let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
+        if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
+            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
         }
-        let held =
-            chosen.into_iter().filter_map(|(device, method)| held_against(&bench.measurements, size, device, method));
-        let held: Vec<_> = held.collect();
-        bench.auto.extend(held);
+        let choices = chosen.into_iter();
+        bench.auto.extend(choices.filter_map(|(site, method)| AutoRoute::new(&bench.measurements, size, site, method)));
         print(&cost_table(bench, size).to_text())
     }
 
@@ -212,9 +205,4 @@ impl Args {
         notice(&format!("written to {}", self.out.display()));
         Ok(())
     }
-}
-
-/// Every route.
-fn every_route() -> Vec<Method> {
-    Method::value_variants().to_vec()
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
-use crate::analysis::{Maps, Networks, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
+use crate::analysis::{ComparedNetworks, Maps, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
 use crate::cli::args::OutputArgs;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
@@ -17,7 +17,7 @@ use crate::cli::words::go_on_with;
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
 
-/// The column that this leaves.
+/// The column that the command leaves.
 const COLUMN: &str = "duplicate_of";
 
 /// Finds the networks of a run that are the same
@@ -26,13 +26,13 @@ const COLUMN: &str = "duplicate_of";
 /// itself), -1 where it is no critical point because it did not converge or is not finite. Of networks that are the same the first
 /// is kept. manifest.json says under "derived" which rule wrote the column.
 ///
-/// symmetry and function: theta of one, mapped as near to the other's as can be, lies within 10 % of its length, and loss (by
+/// symmetry and function: theta of one, mapped as near as possible to the other's, lies within 10 % of its length, and loss (by
 /// symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are not equal, and no
-/// tolerance parts them from networks that are merely alike; this one leaves pairs together that went on towards each other
-/// when they were trained further. Other weights that happen to give the same outputs are not looked for.
+/// tolerance separates them from networks that are merely similar; this one leaves pairs together that went on towards each other
+/// when they were trained further. It does not look for other weights that happen to give the same outputs.
 ///
-/// distance: of all pairwise distances between the weights as they stand take mean - 3 std; networks nearer to each other than that
-/// are the same. Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the
+/// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they stand are the
+/// same. Up to 100,000 networks mean and std are those of all pairs; beyond, of 16,777,216 sampled ones, and the
 /// output says so with the error that this leaves. The neighbours are exact either way.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -163,7 +163,7 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
     };
     let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
     let (shape, activation) = (spec.shape(), spec.activation);
-    let networks = Networks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+    let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
     let found = same_networks(&networks, maps)?;
     let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];
     if maps == Maps::Symmetry {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::cli::args::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{advice, summary};
@@ -19,7 +19,7 @@ use crate::sweep::{Sweep, admit};
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
 /// theta is a .npy array (S, D), f32 or f64, one network per row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n, m] for hidden unit n
-/// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. A network in another order has
+/// (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 .. v_N. Weights in another order have
 /// the right D as well, so compare `loss` with yours first.
 ///
 /// The columns are those of `sweep`; `seed` is the number of the row, `steps` is 0, and `status` is 3: evaluated, no verdict (2 where g.g
@@ -67,7 +67,7 @@ impl Args {
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
-        // The data come first: they say how many inputs theta must have been trained for.
+        // The data come first: by them it is known how many inputs the networks of theta must have.
         let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
         self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
@@ -94,8 +94,8 @@ impl Args {
         })?;
         announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
         let go_on = go_on_with(writer.dir());
-        let runner = Runner { choice: &choice, progress: &self.progress };
-        let sweep = Sweep { given: Some(theta.view()), ..runner.sweep(&experiment) };
-        summary::show_finished(&runner.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
+        let setup = RunSetup { choice: &choice, progress: &self.progress };
+        let sweep = Sweep { given: Some(theta.view()), ..setup.sweep(&experiment) };
+        summary::show_finished(&setup.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
     }
 }

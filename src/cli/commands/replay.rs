@@ -14,7 +14,7 @@ use crate::cli::terminal::{print, print_json};
 use crate::engine::Status;
 use crate::reference::{check_spectra, check_terms};
 use crate::replay::{Replay, replay_with};
-use crate::report::descent;
+use crate::report::training_of_seed;
 use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
 use crate::spec::{Spec, Work};
@@ -23,7 +23,7 @@ use crate::watch::Watch;
 /// Trains seeds again in f64 and records what changes on the way
 ///
 /// Writes loss, gradient_sq, lambda_sup, lambda_max and lambda_min over the steps as .npy, theta_trajectory (the weights at each of these
-/// steps, one row each), theta (where it ended), and a figure. Of several seeds each has a folder seed-K of its own. A long f32 run of the
+/// steps, one row each), theta (where it ended), and a figure. Each of several seeds has a folder seed-K of its own. A long f32 run of the
 /// same seed can end elsewhere: seeds that start above 2 / lambda_1 oscillate, and rounding decides where to.
 #[derive(Debug, clap::Args)]
 #[command(mut_arg("step_size", |arg| arg.value_delimiter(None).help("eta in theta <- theta - eta dL/dtheta")))]
@@ -83,7 +83,7 @@ impl Args {
                     count(taken);
                     taken.saturating_add(self.record_every)
                 });
-                // Steps that it did not need are done, too.
+                // Steps that it did not need count as done, too.
                 count(max_steps);
                 replay
             })
@@ -94,7 +94,7 @@ impl Args {
         let mut summaries = Vec::new();
         for (replay, experiment) in replays.iter().zip(&experiments) {
             let folder = if several { format!("seed-{}/", replay.trajectory.seed) } else { String::new() };
-            let mut figure = descent(&replay.trajectory)?;
+            let mut figure = training_of_seed(&replay.trajectory)?;
             figure.data.push(("theta".into(), ndarray::Array1::from(replay.theta.clone()).into_dyn()));
             figure.data.push(("theta_trajectory".into(), replay.theta_trajectory.clone().into_dyn()));
             files.extend(figure.files()?.into_iter().map(|(name, content)| (format!("{folder}{name}"), content)));
@@ -131,7 +131,7 @@ impl Args {
         ))
     }
 
-    /// Fails unless the records fit memory, with their copy on the way to the disk.
+    /// Fails unless the records, and their copy on the way to the disk, fit into memory.
     fn check_room(&self, parameters: usize, max_steps: u32) -> Result<(), NoRoom> {
         let records = u64::from(max_steps / self.record_every) + 2;
         let bytes = records.saturating_mul(16 * (parameters as u64 + 6)).saturating_mul(self.seeds.0.len() as u64);
@@ -139,7 +139,7 @@ impl Args {
             .map_err(|error| NoRoom { fits: Some("with a larger --record-every there are fewer".into()), ..error })
     }
 
-    /// What `replay.json` says.
+    /// The content of `replay.json`.
     fn summary(&self, replay: &Replay, spec: &Spec) -> Value {
         let trajectory = &replay.trajectory;
         serde_json::json!({

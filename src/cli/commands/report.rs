@@ -8,22 +8,22 @@ use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::print;
 use crate::cli::{interruption, report_files};
-use crate::report::{Over, report_of_run};
+use crate::report::{Selection, report_of_run};
 use crate::run::{Run, RunError};
 
 /// Draws the paper's figures for a run and writes them with tables into one HTML page
 ///
-/// The page needs nothing else and no network. The figures are saved beside it as SVG and PNG, each with its numbers as .npy. What a
-/// damaged or unfinished run still allows is shown, and the page says what is missing.
+/// The page needs nothing else and no network. The figures are saved beside it as SVG and PNG, each with its numbers as .npy. Of a
+/// damaged or unfinished run it shows what it can, and the page says what is missing.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory
     #[arg(value_name = "RUN")]
     run: PathBuf,
-    /// Where to write; an earlier report there is replaced where nobody has changed it [default: RUN/report]
+    /// Where to write; an earlier report there is replaced if nobody has changed it [default: RUN/report]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Which networks are shown
+    /// Which networks to show
     #[arg(long, value_name = "WHICH", value_enum, default_value_t)]
     over: Shown,
 }
@@ -40,7 +40,7 @@ enum Shown {
     All,
 }
 
-impl From<Shown> for Over {
+impl From<Shown> for Selection {
     fn from(shown: Shown) -> Self {
         match shown {
             Shown::Unique => Self::Unique,

@@ -9,12 +9,12 @@ use crate::cli::failure::Failure;
 use crate::cli::interruption;
 use crate::cli::place::announce_size;
 use crate::cli::report_files::{FILES, save};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::{notice, print};
 use crate::engine::Descent;
 use crate::model::Activation;
 use crate::records::{Column, Dtype, columns};
-use crate::report::{CriticalPoints, Draw, Over, report_of_reproduction};
+use crate::report::{CriticalPoints, DataDraw, Selection, report_of_reproduction};
 use crate::run::{Output, Run, RunWriter, check_free, check_space};
 use crate::spec::{Experiment, SpecError, Work, appendix_c_data};
 
@@ -67,7 +67,7 @@ impl Args {
                 let run = self.sweep(&choice, data_seed, hidden)?;
                 let mut found = Vec::new();
                 let watched = self.progress.watch("reading the run");
-                points.push(CriticalPoints::of(&run, Over::UniqueByDistance, &mut found, &watched));
+                points.push(CriticalPoints::of(&run, Selection::UniqueByDistance, &mut found, &watched));
                 drop(watched);
                 notices.extend(found.into_iter().map(|text| format!("Data seed {data_seed}, N = {hidden}: {text}")));
                 if data_seed == self.data_seeds.start {
@@ -83,7 +83,7 @@ impl Args {
                     wide.converged,
                     wide.rows.len()
                 ));
-                draws.push(Draw { data_seed, narrow, wide });
+                draws.push(DataDraw { data_seed, narrow, wide });
             }
         }
         let [narrow, wide] = shown.as_slice() else { return Ok(()) };
@@ -118,7 +118,7 @@ impl Args {
             "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
             self.out.display()
         );
-        let runner = Runner { choice, progress: &self.progress };
-        runner.carry_out(&runner.sweep(&experiment), engine, writer, &go_on)
+        let setup = RunSetup { choice, progress: &self.progress };
+        setup.carry_out(&setup.sweep(&experiment), engine, writer, &go_on)
     }
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::cli::args::{EngineArgs, ProgressArgs, SummaryArgs, parse_seeds};
 use crate::cli::extend::{Extender, open, open_all, tidy};
 use crate::cli::failure::Failure;
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{grid_table, interruption, summary};
@@ -14,9 +14,9 @@ use crate::run::{Grid, More, Run, State, is_grid};
 
 /// Goes on with a sweep or an evaluation that was interrupted, or extends a finished sweep
 ///
-/// Rows that were finished are kept, the others computed, by the engine that the run was begun with; the columns end up byte for
-/// byte as without the interruption. A finished run is left as it is, so this may be repeated at will. DIR may also be a grid
-/// (a sweep over several --hidden, --activation or --step-size): its finished runs are kept, the others finished.
+/// It keeps the rows that were finished and computes the others on the engine that the run was begun with; the columns end up byte for
+/// byte as without the interruption. It leaves a finished run as it is, so it may be repeated at will. DIR may also be a grid
+/// (a sweep over several --hidden, --activation or --step-size): then its unfinished runs are finished.
 ///
 /// --seeds and --max-steps extend a finished sweep, or every run of a grid: the result is byte for byte the sweep that was asked for
 /// it from the start. It is made beside DIR, in .NAME.extended, which takes room for both on the disk, and put in its place when it is
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     /// Extend the finished sweep to these seeds: how many (from 0), or a range A..B that begins where it begins
     #[arg(long, value_name = "S|A..B", value_parser = parse_seeds)]
     seeds: Option<Range<u64>>,
-    /// Train the networks of the finished sweep that stopped at the step limit on, up to T steps in all. Not on the reference engine,
-    /// whose weights are recorded less precisely than it trains them, and not without them (--keep)
+    /// Train on the networks of the finished sweep that stopped at the step limit, up to T steps in all. Not on the reference engine,
+    /// which records weights less precisely than it trains them, and not without the weights (--keep)
     #[arg(long, value_name = "T")]
     max_steps: Option<u32>,
     #[command(flatten)]
@@ -62,7 +62,7 @@ impl Args {
                 return grid_table::leave(dir, &grid, output);
             };
             let choice = &engine.choose_as(&unfinished.manifest().engine)?;
-            return Runner { choice, progress }.finish_grid(dir, &grid, output);
+            return RunSetup { choice, progress }.finish_grid(dir, &grid, output);
         }
         let run = open(dir)?;
         if !is_unfinished(&&run) {
@@ -71,6 +71,6 @@ impl Args {
             return summary::show(&run, output);
         }
         let choice = &engine.choose_as(&run.manifest().engine)?;
-        summary::show(&Runner { choice, progress }.finish(dir, &run)?, output)
+        summary::show(&RunSetup { choice, progress }.finish(dir, &run)?, output)
     }
 }

@@ -11,7 +11,7 @@ use crate::cli::args::{
 };
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
-use crate::cli::runner::Runner;
+use crate::cli::runner::RunSetup;
 use crate::cli::words::go_on_with;
 use crate::cli::{advice, summary};
 use crate::records::{Column, Dtype, columns};
@@ -22,8 +22,8 @@ use crate::sweep::admit;
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
 /// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed over the I samples. In
-/// terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large, and g.g, which --tolerance is held
-/// against, I^2 times.
+/// terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large, and g.g, which is compared with
+/// --tolerance, I^2 times.
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and machine.
 /// Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
@@ -79,7 +79,7 @@ impl Args {
         }
         let choice = self.engine.choose()?;
         let mut engine = choice.open()?;
-        // What does not fit the device is said before a directory is made.
+        // Networks that do not fit the device are refused before a directory is made.
         for combination in &combinations {
             admit(&combination.experiment, engine.as_mut())?;
         }
@@ -90,7 +90,7 @@ impl Args {
             advice::name_single_class(experiment);
             advice::name_scaled_inputs(experiment);
         }
-        let runner = Runner { choice: &choice, progress: &self.progress };
+        let setup = RunSetup { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
         if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
             let description = engine.description(&experiment.problem, experiment.spec.tasks());
@@ -99,7 +99,7 @@ impl Args {
             })?;
             announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
             let go_on = go_on_with(writer.dir());
-            let run = runner.carry_out(&runner.sweep(experiment), engine, writer, &go_on)?;
+            let run = setup.carry_out(&setup.sweep(experiment), engine, writer, &go_on)?;
             summary::show_finished(&run, &self.output)?;
             return if self.progress.json() { Ok(()) } else { advice::after_training(&run, experiment) };
         }
@@ -114,10 +114,10 @@ impl Args {
         let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
         announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
-        runner.finish_grid(&dir, &grid, &self.output)
+        setup.finish_grid(&dir, &grid, &self.output)
     }
 
-    /// The value of --keep that would write less.
+    /// The value of --keep that would write less, if there is one.
     fn summary_only(&self) -> Option<&'static str> {
         (self.keep != Keep::Summary).then_some("summary")
     }
@@ -156,7 +156,7 @@ impl Args {
     }
 }
 
-/// What a directory for these combinations is named after.
+/// The first part of the name of a directory for these combinations.
 fn name(combinations: &[Combination]) -> String {
     match combinations {
         [one] => {

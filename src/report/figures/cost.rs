@@ -3,20 +3,16 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::Axis;
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError};
-use super::palette;
-use super::table::{Row, Table};
-use crate::bench::{Bench, Device, Measurement, Method, Outcome, Quantity, Runner, Size};
+use crate::bench::{Bench, Measurement, Method, Runner, Site, Size};
+use crate::report::drawing::{Area, Axis, Canvas, Figure, FigureError, Key, Panel, WIDTH, X_AXIS_ROOM, palette};
 
 /// The routes of the cost figures: the two closed forms and what would replace them.
 const CURVES: [Method; 5] =
     [Method::Pairwise, Method::Assembled, Method::Eigenvalues, Method::Lanczos, Method::Differences];
 
-/// Which size of a cost figure lies along the x axis, and which tells its panels apart.
+/// Which size of a cost figure is along the x axis, and which distinguishes its panels.
 #[derive(Clone, Copy)]
-struct Layout {
+struct Arrangement {
     name: &'static str,
     title: &'static str,
     x_label: &'static str,
@@ -25,13 +21,13 @@ struct Layout {
     panel_letter: &'static str,
 }
 
-/// Time a network against the number of samples I, a panel for each N, for M = `inputs`; where the two exact routes to tr H^2 cross is
-/// marked.
+/// Time per network against the number of samples I, a panel for each N, for M = `inputs`. The crossings of the two exact routes to tr
+/// H^2 are marked.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two numbers of samples were measured.
 pub fn cost_against_samples(bench: &Bench, inputs: usize) -> Result<Figure, FigureError> {
-    let layout = Layout {
+    let arrangement = Arrangement {
         name: "cost-against-samples",
         title: "Cost against the samples",
         x_label: "samples I",
@@ -39,15 +35,15 @@ pub fn cost_against_samples(bench: &Bench, inputs: usize) -> Result<Figure, Figu
         panel: |size| size.hidden,
         panel_letter: "N",
     };
-    cost(bench, inputs, layout)
+    cost(bench, inputs, arrangement)
 }
 
-/// Time a network against the number of hidden units N, a panel for each I, for M = `inputs`.
+/// Time per network against the number of hidden units N, a panel for each I, for M = `inputs`.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two widths were measured.
 pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, FigureError> {
-    let layout = Layout {
+    let arrangement = Arrangement {
         name: "cost-against-hidden",
         title: "Cost against the width",
         x_label: "hidden units N",
@@ -55,53 +51,53 @@ pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, Figur
         panel: |size| size.samples,
         panel_letter: "I",
     };
-    cost(bench, inputs, layout)
+    cost(bench, inputs, arrangement)
 }
 
-/// Where a route of the figures ran: in lanes where it can, since that is what the closed forms are compared with fairly.
+/// Whether the figures show where this ran: in lanes, or in plain f64 for routes that have no lanes, so that the comparison is fair.
 fn shown(measurement: &Measurement) -> bool {
-    let best = if measurement.runner.method.devices().contains(&Device::Cpu) { Device::Cpu } else { Device::Reference };
-    measurement.runner.device == best
+    let best = if measurement.runner.method.sites().contains(&Site::Cpu) { Site::Cpu } else { Site::Reference };
+    measurement.runner.site == best
 }
 
-fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureError> {
+fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure, FigureError> {
     let found: Vec<(Size, Method, f64)> = bench
         .measurements
         .iter()
         .filter(|m| m.size.inputs == inputs && shown(m) && CURVES.contains(&m.runner.method))
         .filter_map(|m| Some((m.size, m.runner.method, m.outcome.as_ref().ok()?.seconds * 1e6)))
         .collect();
-    let mut panels: Vec<usize> = found.iter().map(|&(size, ..)| (layout.panel)(size)).collect();
+    let mut panels: Vec<usize> = found.iter().map(|&(size, ..)| (arrangement.panel)(size)).collect();
     panels.sort_unstable();
     panels.dedup();
-    let x: Vec<f64> = found.iter().map(|&(size, ..)| (layout.x)(size) as f64).collect();
+    let x: Vec<f64> = found.iter().map(|&(size, ..)| (arrangement.x)(size) as f64).collect();
     let mut distinct = x.clone();
     distinct.sort_by(f64::total_cmp);
     distinct.dedup();
     if distinct.len() < 2 {
         return Err(FigureError::TooFew {
-            figure: layout.title,
-            what: layout.x_label,
+            figure: arrangement.title,
+            what: arrangement.x_label,
             needed: 2,
             found: distinct.len(),
         });
     }
     let microseconds: Vec<f64> = found.iter().map(|&(.., time)| time).collect();
-    let y_axis = Axis::log_around("time a network (µs)", &microseconds).with_ticks(6);
+    let y_axis = Axis::log_around("time per network (µs)", &microseconds).with_ticks(6);
     let (left, top, height, between) = (y_axis.room(), 64.0, 150.0, 26.0);
     let width = WIDTH - left - 14.0;
     let mut canvas = Canvas::new(top + panels.len() as f64 * (height + between) - between + X_AXIS_ROOM);
     let mut crossings = Vec::new();
     for (row, &panel_value) in panels.iter().enumerate() {
         let is_last = row + 1 == panels.len();
-        let x_axis = Axis::log_around(if is_last { layout.x_label } else { "" }, &x);
+        let x_axis = Axis::log_around(arrangement.x_label, &x);
         let area = Area { left, top: top + row as f64 * (height + between), width, height };
-        let mut panel = Panel::new(area, if is_last { x_axis } else { x_axis.bare() }, y_axis.clone());
+        let mut panel = Panel::new(area, x_axis.bare_unless(is_last), y_axis.clone());
         let curve = |method: Method| -> Vec<(f64, f64)> {
             let mut points: Vec<(f64, f64)> = found
                 .iter()
-                .filter(|&&(size, of, _)| of == method && (layout.panel)(size) == panel_value)
-                .map(|&(size, _, time)| ((layout.x)(size) as f64, time))
+                .filter(|&&(size, of, _)| of == method && (arrangement.panel)(size) == panel_value)
+                .map(|&(size, _, time)| ((arrangement.x)(size) as f64, time))
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
             points
@@ -118,27 +114,23 @@ fn cost(bench: &Bench, inputs: usize, layout: Layout) -> Result<Figure, FigureEr
             panel.note((at, y_axis.range.1), (4.0, 14.0), &text, TextAnchor::Start);
             crossings.push((panel_value as f64, at));
         }
-        let title = format!("{} = {panel_value}", layout.panel_letter);
+        let title = format!("{} = {panel_value}", arrangement.panel_letter);
         let corner = (panel_left(&x), y_axis.range.1);
         panel.note(corner, (0.0, -6.0), &title, TextAnchor::Start);
         canvas.place(panel);
     }
-    let keys: Vec<(Key<'_>, String)> = CURVES
-        .into_iter()
-        .enumerate()
-        .map(|(k, method)| (Key::Line { color: palette::series(k).0, dash: palette::series(k).1 }, method.name()))
-        .collect();
-    let keys: Vec<(Key<'_>, &str)> = keys.iter().map(|(key, name)| (*key, name.as_str())).collect();
+    let names = CURVES.map(Method::name);
+    let keys = Key::of_series(&names);
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = format!(
-        "Wall time a network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}}; they and \
+        "Wall time per network for M = {inputs}, medians of {} repeats on all cores. Pairwise and assembled give λ_{{sup}}; they and \
          the eigenvalues run in f64 lanes, Lanczos and the central differences in plain f64. Dashed: where the two exact routes to tr H^{{2}} \
          cross. A curve lacks the sizes where its repeats would have taken more than {} s. All axes are logarithmic.",
         bench.repeats, bench.budget
     );
-    let name = format!("{}-m{inputs}", layout.name);
-    let mut figure = Figure::new(&name, &format!("{}, M = {inputs}", layout.title), caption, canvas)?;
+    let name = format!("{}-m{inputs}", arrangement.name);
+    let mut figure = Figure::new(&name, &format!("{}, M = {inputs}", arrangement.title), caption, canvas)?;
     for method in CURVES {
         let rows: Vec<f64> = found
             .iter()
@@ -157,7 +149,7 @@ fn panel_left(x: &[f64]) -> f64 {
     Axis::log_around("", x).range.0
 }
 
-/// Where two curves cross, between the two measured points around it, as straight lines on logarithmic axes.
+/// Where two curves cross: between measured points they are straight lines on logarithmic axes.
 fn crossing(a: &[(f64, f64)], b: &[(f64, f64)]) -> Option<f64> {
     let common: Vec<(f64, f64)> = a
         .iter()
@@ -169,13 +161,13 @@ fn crossing(a: &[(f64, f64)], b: &[(f64, f64)]) -> Option<f64> {
     })
 }
 
-/// Time a network against the distance from lambda_1 at one size, for every route that bounds or finds it.
+/// Time per network against the distance from lambda_1 at one size, for every route that bounds or finds it.
 ///
 /// # Errors
 /// [`FigureError`] if no route was measured there.
 pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureError> {
     const TITLE: &str = "Cost against error";
-    /// The axis ends here: rounding of f64 is farther below than a figure can show.
+    /// The axis ends here: f64 rounds at a scale far below what a figure can show.
     const LEAST: f64 = 1e-9;
     let found: Vec<(&Measurement, f64, f64)> = bench
         .measurements
@@ -194,7 +186,7 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     let y_axis = Axis::log_around("|value − λ_{1}| / λ_{1}", &errors);
     let (left, top, height) = (y_axis.room(), 96.0, 250.0);
     let area = Area { left, top, width: WIDTH - left - 14.0, height };
-    let mut panel = Panel::new(area, Axis::log_around("time a network (µs)", &times), y_axis);
+    let mut panel = Panel::new(area, Axis::log_around("time per network (µs)", &times), y_axis);
     let methods = [
         (Method::Pairwise, palette::BLUE),
         (Method::Assembled, palette::VERMILLION),
@@ -204,14 +196,14 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
         (Method::Differences, palette::ORANGE),
         (Method::DifferencesEigenvalues, palette::INK),
     ];
-    let devices = [
-        (Device::Cpu, MarkerShape::Circle, "f64, lanes"),
-        (Device::Gpu, MarkerShape::Triangle, "f32, GPU"),
-        (Device::Reference, MarkerShape::Square, "f64"),
+    let sites = [
+        (Site::Cpu, MarkerShape::Circle, "f64, lanes"),
+        (Site::Gpu, MarkerShape::Triangle, "f32, GPU"),
+        (Site::Reference, MarkerShape::Square, "f64"),
     ];
     for (method, color) in methods {
-        for (device, shape, _) in devices {
-            let of_runner = found.iter().filter(|(m, ..)| m.runner == Runner { method, device });
+        for (site, shape, _) in sites {
+            let of_runner = found.iter().filter(|(m, ..)| m.runner == Runner { method, site });
             let points: Vec<(f64, f64)> = of_runner.map(|&(_, time, error)| (time, error)).collect();
             panel.markers(&points, color, shape, 4.5, 0.85);
         }
@@ -226,85 +218,15 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
     canvas.legend(middle, 16.0, &keys[..3]);
     canvas.legend(middle, 36.0, &keys[3..6]);
     canvas.legend(middle, 56.0, &keys[6..]);
-    canvas.legend(middle, 76.0, &devices.map(|(_, shape, name)| (Key::Marker { color: palette::INK, shape }, name)));
-    let Size { hidden, samples, inputs } = size;
+    canvas.legend(middle, 76.0, &sites.map(|(_, shape, name)| (Key::Marker { color: palette::INK, shape }, name)));
     let caption = format!(
-        "Wall time a network and median distance from λ_{{1}} at N = {hidden}, I = {samples}, M = {inputs}. Routes that bound λ_{{1}} end \
+        "Wall time per network and median distance from λ_{{1}} at {size}. Routes that bound λ_{{1}} end \
          above it by the looseness of the bound, however exact they are. Distances below 10^{{−9}} are drawn there. Both axes are logarithmic."
     );
     let figure = Figure::new("cost-against-error", TITLE, caption, canvas)?
         .with_column("microseconds", &found.iter().map(|f| f.1).collect::<Vec<_>>())
         .with_column("distance", &found.iter().map(|f| f.2).collect::<Vec<_>>());
     Ok(figure)
-}
-
-/// All measurements at `size` for a terminal, fastest first, and below them what was not measured and why.
-pub fn cost_table(bench: &Bench, size: Size) -> Table {
-    let mut measured = Vec::new();
-    let mut notes = Vec::new();
-    for Measurement { runner, outcome, .. } in bench.measurements.iter().filter(|m| m.size == size) {
-        match outcome {
-            Ok(outcome) => measured.push((*runner, outcome)),
-            Err(reason) => notes.push(format!("  {runner}: {reason}\n")),
-        }
-    }
-    measured.sort_by(|(_, a), (_, b)| a.seconds.total_cmp(&b.seconds));
-    let header = [
-        "route",
-        "on",
-        "gives",
-        "µs/network",
-        "quartiles",
-        "on device",
-        "kflop",
-        "GFLOP/s",
-        "error",
-        "worst",
-        "off λ_{1}",
-    ];
-    let (parameters, Size { hidden, samples, inputs }) = (size.shape().parameters(), size);
-    notes.extend(bench.auto.iter().filter(|auto| auto.size == size).map(|auto| {
-        let verdict = match (auto.is_wrong(), auto.apart) {
-            (true, _) => "the cost model is wrong here",
-            (false, true) => "as it should",
-            (false, false) => "no difference beyond the spread",
-        };
-        let chosen = Runner { method: auto.chosen, device: auto.device };
-        format!("  --route auto takes {chosen}, {:.2} times the other's time: {verdict}\n", auto.chosen_over_other)
-    }));
-    if bench.repeats == 1 {
-        notes.push("  one repeat: no spread can be given, and the times may be off by whatever else ran\n".into());
-    }
-    Table {
-        title: format!("N = {hidden}, I = {samples}, M = {inputs} (D = {parameters})"),
-        note: notes.concat(),
-        header: header.map(String::from).to_vec(),
-        rows: measured.into_iter().map(|(runner, outcome)| row(runner, outcome)).collect(),
-    }
-}
-
-fn row(runner: Runner, outcome: &Outcome) -> Row {
-    let gives = match runner.method.quantity() {
-        Quantity::LambdaSup => "λ_{sup}",
-        Quantity::LambdaMax => "λ_{1}",
-        Quantity::Trace => "tr H",
-        Quantity::TraceSq => "tr H^{2}",
-    };
-    let microseconds = |seconds: f64| format!("{:.3}", seconds * 1e6);
-    let distance = outcome.distance_from_lambda_max;
-    Row::new([
-        runner.method.name(),
-        runner.device.to_string(),
-        gives.into(),
-        microseconds(outcome.seconds),
-        outcome.spread.map_or_else(|| "—".into(), |ends| ends.map(microseconds).join("–")),
-        outcome.device_seconds.map_or_else(String::new, microseconds),
-        format!("{:.1}", outcome.flops * 1e-3),
-        format!("{:.2}", outcome.flops / outcome.seconds * 1e-9),
-        format!("{:.1e}", outcome.error),
-        format!("{:.1e}", outcome.worst_error),
-        distance.map_or_else(String::new, |distance| format!("{distance:.1e}")),
-    ])
 }
 
 #[cfg(test)]

@@ -2,31 +2,31 @@
 
 use serde::Serialize;
 
-use super::lettering::plain;
+use crate::report::drawing::plain;
 
-/// A table of texts. Texts may mark subscripts and superscripts as `λ_{sup}` and `10^{-3}`.
+/// A table of texts. They may mark subscripts and superscripts as `λ_{sup}` and `10^{-3}`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Table {
-    /// What the table shows, above it.
+    /// What the table shows; its heading.
     pub title: String,
-    /// How to read it, below it; may be empty.
+    /// How to read it, shown below it; may be empty.
     pub note: String,
     /// Names of the columns.
     pub header: Vec<String>,
     /// Rows, each as long as the header.
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
 }
 
 /// One row of a [`Table`].
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct TableRow {
     /// Cells from left to right.
     pub cells: Vec<String>,
     /// Whether the row's claim holds, where it makes one.
     pub holds: Option<bool>,
 }
 
-impl Row {
+impl TableRow {
     /// A row that claims nothing.
     pub fn new<const N: usize>(cells: [String; N]) -> Self {
         Self { cells: cells.into(), holds: None }
@@ -60,14 +60,17 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
-    use super::{Row, Table};
+    use super::{Table, TableRow};
 
     #[test]
     fn columns_line_up_by_characters_not_bytes() {
         let table = Table {
             title: "λ_{sup}".into(),
             header: vec!["what".into(), "value".into()],
-            rows: vec![Row::new(["‖V‖^{2}_{F}".into(), "10^{−5}".into()]), Row::new(["n".into(), "1".into()])],
+            rows: vec![
+                TableRow::new(["‖V‖^{2}_{F}".into(), "10^{−5}".into()]),
+                TableRow::new(["n".into(), "1".into()]),
+            ],
             note: String::new(),
         };
         assert_eq!(table.to_text(), "\nλ_sup\n  what     value\n  ‖V‖^2_F  10^−5\n  n        1\n");

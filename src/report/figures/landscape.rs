@@ -5,13 +5,13 @@ use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
-use super::axis::Axis;
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{self, BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
+use super::{name, numbered};
 use crate::model::{Dataset, Problem};
 use crate::reference::{Spectrum, loss, output};
+use crate::report::drawing::{
+    Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
+    WIDTH, X_AXIS_ROOM, number, palette,
+};
 
 /// Points along each side of the grid on which a decision is sampled.
 const GRID: usize = 121;
@@ -21,9 +21,9 @@ const OFFSETS: usize = 81;
 /// One critical point as Figures 3 and 4 show it.
 #[derive(Debug, Clone)]
 pub struct Landscape {
-    /// Which network it is, such as `seed 117`.
+    /// What a caption calls the network, such as `seed 117`.
     pub label: String,
-    /// Its bound.
+    /// Its bound of the largest eigenvalue.
     pub lambda_sup: f64,
     /// Eigenvalues that belong to the curves, largest first.
     pub eigenvalues: Vec<f64>,
@@ -93,7 +93,7 @@ fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
 /// # Errors
 /// [`FigureError`] without any network.
 pub fn sharpest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
-    landscapes("Figure 3", "figure-03", title(3), networks, samples)
+    landscapes(3, networks, samples)
 }
 
 /// Figure 4: the flattest networks (smallest `lambda_sup` first).
@@ -101,19 +101,13 @@ pub fn sharpest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Fi
 /// # Errors
 /// [`FigureError`] without any network.
 pub fn flattest_networks(networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
-    landscapes("Figure 4", "figure-04", title(4), networks, samples)
+    landscapes(4, networks, samples)
 }
 
-fn landscapes(
-    figure: &'static str,
-    name: &str,
-    title: &str,
-    networks: &[Landscape],
-    samples: &Dataset,
-) -> Result<Figure, FigureError> {
+fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) -> Result<Figure, FigureError> {
     let networks = &networks[..networks.len().min(2)];
     if networks.is_empty() {
-        return Err(FigureError::TooFew { figure, what: "networks", needed: 1, found: 0 });
+        return Err(FigureError::TooFew { figure: name(number_of_figure), what: "networks", needed: 1, found: 0 });
     }
     let losses = Axis::linear_around("L(θ* + a u_{k})", networks.iter().flat_map(|network| &network.losses));
     let curves = networks.iter().map(|network| network.losses.nrows()).max().unwrap_or(0);
@@ -139,7 +133,7 @@ fn landscapes(
     if let (true, Some((x1, x2))) = (with_decision, plane) {
         for (k, (network, &left)) in networks.iter().zip(&lefts).enumerate() {
             let Some(decision) = &network.decision else { continue };
-            let x2 = if k == 0 { x2.clone() } else { x2.clone().bare() };
+            let x2 = x2.clone().bare_unless(k == 0);
             let panel = Panel::new(Area { left, top, width, height: width }, x1.clone(), x2);
             let panel = if k == 0 { panel.with_label_at_the_edge() } else { panel };
             canvas.place(decision_panel(panel, decision, samples));
@@ -150,7 +144,7 @@ fn landscapes(
         let area = Area { left, top, width, height: 0.8 * width };
         let reach = network.offsets.last().copied().unwrap_or(1.0);
         let a = Axis::linear("distance a", (-reach, reach)).with_ticks(3);
-        let y = if k == 0 { losses.clone() } else { losses.clone().bare() };
+        let y = losses.clone().bare_unless(k == 0);
         let panel = Panel::new(area, a, y);
         let mut panel = if k == 0 { panel.with_label_at_the_edge() } else { panel };
         for (u, row) in network.losses.rows().into_iter().enumerate() {
@@ -162,12 +156,7 @@ fn landscapes(
         canvas.place(panel);
     }
     let names: Vec<String> = (1..=curves).map(|k| format!("u_{{{k}}}")).collect();
-    let keys: Vec<(Key<'_>, &str)> = names
-        .iter()
-        .enumerate()
-        .map(|(k, name)| (Key::Line { color: palette::series(k).0, dash: palette::series(k).1 }, name.as_str()))
-        .collect();
-    canvas.legend(left + width + gap / 2.0, top + 0.8 * width + X_AXIS_ROOM + 16.0, &keys);
+    canvas.legend(left + width + gap / 2.0, top + 0.8 * width + X_AXIS_ROOM + 16.0, &Key::of_series(&names));
 
     let mut caption = String::new();
     if with_decision {
@@ -188,7 +177,7 @@ fn landscapes(
         );
     }
     caption += " All axes are linear.";
-    let mut drawn = Figure::new(name, title, caption, canvas)?
+    let mut drawn = numbered(number_of_figure, caption, canvas)?
         .with_array("samples_x", samples.x().to_owned().into_dyn())
         .with_array("samples_q", samples.q().to_owned().into_dyn());
     for (network, part) in networks.iter().zip(["a", "b"]) {
@@ -209,7 +198,7 @@ fn decision_panel(mut panel: Panel, decision: &Decision, samples: &Dataset) -> P
     let Decision { x1, x2, probability } = decision;
     let (right, top) = (x1[x1.len() - 1], x2[x2.len() - 1]);
     panel.rectangle((x1[0], x2[0]), (right, top), BLUE_TINT, None);
-    // Class 1 row by row, each run of grid points one rectangle.
+    // Class 1 row by row: each run of grid points is one rectangle.
     let half = (0.5 * (x1[1] - x1[0]), 0.5 * (x2[1] - x2[0]));
     let mut runs = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (row, &y) in probability.rows().into_iter().zip(x2) {

@@ -4,18 +4,17 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::figure::{Figure, Gap};
-use super::lettering::{html, plain};
-use super::table::{Row, Table};
+use super::table::{Table, TableRow};
+use crate::report::drawing::{Figure, Gap, html, plain};
 
 /// What a report holds, top to bottom.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     /// Heading of the page.
     pub title: String,
-    /// A paragraph below the heading: what was run, with what outcome.
+    /// A paragraph below the heading: what was run, and how it ended.
     pub summary: String,
-    /// What a reader must know before trusting a number: figures that could not be drawn, damaged columns, caveats.
+    /// What a reader must know before trusting a number: damaged columns, caveats.
     pub notices: Vec<String>,
     /// Tables before the figures.
     pub tables: Vec<Table>,
@@ -23,12 +22,12 @@ pub struct Report {
     pub figures: Vec<Figure>,
     /// Figures that a reader would look for and that could not be drawn.
     pub gaps: Vec<Gap>,
-    /// Named texts at the end, such as specification and manifest, shown as they are; all but the first are folded away.
+    /// Texts by name for the end of the page, such as specification and manifest; all but the first are folded away.
     pub listings: Vec<(String, String)>,
 }
 
 #[derive(Template)]
-#[template(path = "report.html", config = "src/report/askama.toml")]
+#[template(path = "report.html", config = "src/report/pages/askama.toml")]
 struct Page<'a> {
     report: &'a Report,
 }
@@ -38,7 +37,7 @@ impl Page<'_> {
         html(text)
     }
 
-    /// The drawing as the address of an image: an image of its own keeps its clip paths apart from those of other figures.
+    /// The drawing as the address of an image, so that its clip paths do not meet those of other figures.
     fn address(&self, figure: &Figure) -> String {
         format!("data:image/svg+xml;base64,{}", STANDARD.encode(figure.svg.as_bytes()))
     }
@@ -48,13 +47,13 @@ impl Page<'_> {
         cell.chars().count() > 26
     }
 
-    /// The list of the figures in the order of their numbers: name, title, and why it is not there if it is not.
+    /// The list of the figures in the order of their numbers: name, title, and for one that is missing why.
     fn contents(&self) -> Vec<(&str, &str, Option<&str>)> {
         let Report { figures, gaps, .. } = self.report;
         let drawn = figures.iter().map(|figure| (figure.name.as_str(), figure.title.as_str(), None));
         let missing = gaps.iter().map(|gap| (gap.name.as_str(), gap.title.as_str(), Some(gap.why.as_str())));
         let mut all: Vec<_> = drawn.chain(missing).collect();
-        // Stable, so what has no number stays in the order of the figures.
+        // The sort is stable, so figures without a number stay in their order.
         all.sort_by_key(|(name, ..)| if name.starts_with("figure-") { *name } else { "figure-99" });
         all
     }
@@ -64,7 +63,7 @@ impl Page<'_> {
         self.contents().iter().any(|(name, ..)| name.starts_with("figure-"))
     }
 
-    fn verdict(&self, row: &Row) -> &'static str {
+    fn verdict(&self, row: &TableRow) -> &'static str {
         match row.holds {
             Some(true) => "holds",
             Some(false) => "differs",

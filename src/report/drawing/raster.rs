@@ -1,16 +1,16 @@
-//! Prepares a scene for kuva's raster backend, which draws no subscripts, starts a dash pattern anew at
-//! every point of a line, and does not scale it.
+//! Prepares a scene for kuva's raster backend, which draws no subscripts, restarts a dash pattern at every point of a line, and does not
+//! scale it.
 
 use kuva::render::render::{Primitive, Scene, TextAnchor};
 
 use super::lettering;
 
-/// Splits labels into their runs and dashed lines into their dashes.
-pub(super) fn prepare(scene: &mut Scene) {
+/// Splits labels into their spans and dashed lines into their dashes.
+pub(crate) fn prepare(scene: &mut Scene) {
     let elements = std::mem::take(&mut scene.elements);
     for element in elements {
         match element {
-            Primitive::Text { ref content, .. } if lettering::runs(content).len() > 1 => split_label(scene, &element),
+            Primitive::Text { ref content, .. } if lettering::spans(content).len() > 1 => split_label(scene, &element),
             Primitive::PolyLine { points, stroke, stroke_width, stroke_dasharray: Some(pattern) } => {
                 for points in dashes(&points, &pattern) {
                     let stroke = stroke.clone();
@@ -31,20 +31,20 @@ pub(super) fn prepare(scene: &mut Scene) {
 fn split_label(scene: &mut Scene, label: &Primitive) {
     let Primitive::Text { x, y, content, size, anchor, rotate, bold, color } = label else { return };
     let size = f64::from(*size);
-    let (runs, total) = lettering::place(content, size);
+    let (spans, total) = lettering::place(content, size);
     let start = match anchor {
         TextAnchor::Start => 0.0,
         TextAnchor::Middle => -total / 2.0,
         TextAnchor::End => -total,
     };
     let (sin, cos) = rotate.unwrap_or(0.0).to_radians().sin_cos();
-    for (run, offset) in runs {
-        let (along, below) = (start + offset, run.drop * size);
+    for (span, offset) in spans {
+        let (along, below) = (start + offset, span.drop * size);
         scene.add(Primitive::Text {
             x: x + along * cos - below * sin,
             y: y + along * sin + below * cos,
-            content: run.text.to_owned(),
-            size: run.size(size).round() as u32,
+            content: span.text.to_owned(),
+            size: span.size(size).round() as u32,
             anchor: TextAnchor::Start,
             rotate: *rotate,
             bold: *bold,

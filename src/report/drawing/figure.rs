@@ -26,35 +26,10 @@ pub struct Figure {
     pub data: Vec<(String, ArrayD<f64>)>,
 }
 
-/// Titles of the paper's figures, from Figure 2 on.
-const TITLES: [&str; 12] = [
-    "Figure 2 · The bound against the largest eigenvalue",
-    "Figure 3 · The two sharpest networks",
-    "Figure 4 · The two flattest networks",
-    "Figure 5 · Sharpness during training",
-    "Figure 6 · Distribution of the bound",
-    "Figure 7 · Generalization of flat and sharp networks",
-    "Figure 8 · The Hessian, closed form against numeric",
-    "Figure 9 · Traces, closed form against numeric",
-    "Figure 10 · The bound against the norms of the weights",
-    "Figure 11 · The bound by the width of the network",
-    "Figure 12 · The bound against the hidden layer's Gram matrix",
-    "Figure 13 · Activation functions",
-];
-
-/// The title of a figure of the paper, 2 to 13; none of another number.
-pub(super) fn title(number: u32) -> &'static str {
-    let at = (number as usize).checked_sub(2);
-    at.and_then(|at| TITLES.get(at)).copied().unwrap_or_default()
-}
-
-/// File stem and title of the figure that the paper has not.
-pub(super) const SHARPNESS_AGAINST_F1: (&str, &str) = ("sharpness-against-f1", "Sharpness against generalization");
-
 /// A figure that could not be drawn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gap {
-    /// Its file stem, had it been drawn.
+    /// The file stem that it would have.
     pub name: String,
     /// Its title.
     pub title: String,
@@ -65,14 +40,14 @@ pub struct Gap {
 /// Why a figure could not be drawn or saved.
 #[derive(Debug, thiserror::Error)]
 pub enum FigureError {
-    /// Not enough usable values.
+    /// There are not enough usable values.
     #[error("{figure} needs {what}, at least {needed}, but there {}", count(*found))]
     TooFew {
         /// Which figure.
         figure: &'static str,
         /// What is counted.
         what: &'static str,
-        /// How many it takes.
+        /// How many are needed.
         needed: usize,
         /// How many there are.
         found: usize,
@@ -116,18 +91,18 @@ fn count(found: usize) -> String {
 
 impl Figure {
     /// Renders `canvas`.
-    pub(super) fn new(name: &str, title: &str, caption: String, canvas: Canvas) -> Result<Self, FigureError> {
+    pub(crate) fn new(name: &str, title: &str, caption: String, canvas: Canvas) -> Result<Self, FigureError> {
         let (svg, png) = canvas.render().map_err(|what| FigureError::Draw { figure: title.to_owned(), what })?;
         Ok(Self { name: name.into(), title: title.into(), caption, svg, png, data: Vec::new() })
     }
 
     /// Adds a column of numbers to the data.
-    pub(super) fn with_column(self, name: &str, values: &[f64]) -> Self {
+    pub(crate) fn with_column(self, name: &str, values: &[f64]) -> Self {
         self.with_array(name, Array1::from(values.to_vec()).into_dyn())
     }
 
     /// Adds an array to the data.
-    pub(super) fn with_array(mut self, name: &str, values: ArrayD<f64>) -> Self {
+    pub(crate) fn with_array(mut self, name: &str, values: ArrayD<f64>) -> Self {
         self.data.push((name.to_owned(), values));
         self
     }
@@ -135,7 +110,7 @@ impl Figure {
     /// The figure as files, by path and content: `NAME.svg`, `NAME.png` and one `NAME/COLUMN.npy` per array of data.
     ///
     /// # Errors
-    /// [`FigureError::Write`] for an array that is none of a `.npy` file.
+    /// [`FigureError::Write`] for an array that no `.npy` file can hold.
     pub fn files(&self) -> Result<Vec<(String, Vec<u8>)>, FigureError> {
         let mut files = vec![
             (format!("{}.svg", self.name), self.svg.clone().into_bytes()),

@@ -3,24 +3,27 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::Axis;
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, GREY, INK, VERMILLION};
+use super::{name, numbered};
 use crate::replay::Trajectory;
+use crate::report::drawing::{
+    Area, Axis, BLUE, Canvas, Figure, FigureError, GREY, INK, Key, Panel, TEXT_SIZE, VERMILLION, WIDTH, X_AXIS_ROOM,
+    number,
+};
 
 impl Trajectory {
-    fn check(&self, figure: &'static str) -> Result<(), FigureError> {
-        let steps = self.steps.len();
-        let columns = [
+    fn columns(&self) -> [(&'static str, &[f64]); 5] {
+        [
             ("loss", &self.loss),
             ("gradient_sq", &self.gradient_sq),
             ("lambda_sup", &self.lambda_sup),
             ("lambda_max", &self.lambda_max),
             ("lambda_min", &self.lambda_min),
-        ];
-        if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != steps) {
+        ]
+    }
+
+    fn check(&self, figure: &'static str) -> Result<(), FigureError> {
+        let steps = self.steps.len();
+        if let Some((name, column)) = self.columns().iter().find(|(_, column)| column.len() != steps) {
             let what =
                 format!("the trajectory of seed {} has {steps} steps but {} values of {name}", self.seed, column.len());
             return Err(FigureError::Mismatch { figure, what });
@@ -39,13 +42,10 @@ impl Trajectory {
 
     fn with_columns(&self, figure: Figure, suffix: &str) -> Figure {
         let steps: Vec<f64> = self.steps.iter().copied().map(f64::from).collect();
-        figure
-            .with_column(&format!("steps{suffix}"), &steps)
-            .with_column(&format!("loss{suffix}"), &self.loss)
-            .with_column(&format!("gradient_sq{suffix}"), &self.gradient_sq)
-            .with_column(&format!("lambda_sup{suffix}"), &self.lambda_sup)
-            .with_column(&format!("lambda_max{suffix}"), &self.lambda_max)
-            .with_column(&format!("lambda_min{suffix}"), &self.lambda_min)
+        let figure = figure.with_column(&format!("steps{suffix}"), &steps);
+        let add =
+            |figure: Figure, (name, values): (&str, &[f64])| figure.with_column(&format!("{name}{suffix}"), values);
+        self.columns().into_iter().fold(figure, add)
     }
 }
 
@@ -53,23 +53,23 @@ impl Trajectory {
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or a trajectory has no record.
-pub fn sharpest_and_flattest_descent(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
+pub fn training_of_sharpest_and_flattest(sharpest: &Trajectory, flattest: &Trajectory) -> Result<Figure, FigureError> {
     let both = [sharpest, flattest];
-    let canvas = draw("Figure 5", &both, &["(a) sharpest", "(b) flattest"], false)?;
+    let canvas = draw(name(5), &both, &["(a) sharpest", "(b) flattest"], false)?;
     let mut caption =
         format!("Loss L, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of gradient descent. {SCALES}");
     for (trajectory, part) in both.iter().zip(["(a) sharpest", "(b) flattest"]) {
         caption += &format!(" {part}: seed {}{}.", trajectory.seed, end_of(trajectory));
     }
-    let figure = Figure::new("figure-05", title(5), caption, canvas)?;
+    let figure = numbered(5, caption, canvas)?;
     Ok(flattest.with_columns(sharpest.with_columns(figure, "_sharpest"), "_flattest"))
 }
 
-/// The descent of one seed: L, g.g, and `lambda_sup` with lambda_1.
+/// The training of one seed: L, g.g, and `lambda_sup` with lambda_1.
 ///
 /// # Errors
 /// [`FigureError`] if arrays differ in length or there is no record.
-pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
+pub fn training_of_seed(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     let canvas = draw("The replay", &[trajectory], &[""], true)?;
     let caption = format!(
         "Loss L, squared gradient norm g·g, bound λ_{{sup}} and largest eigenvalue λ_{{1}} over the steps of seed {}{}. {SCALES}",
@@ -80,7 +80,7 @@ pub fn descent(trajectory: &Trajectory) -> Result<Figure, FigureError> {
     Ok(trajectory.with_columns(figure, ""))
 }
 
-/// How the trajectories are read.
+/// How to read the trajectories.
 const SCALES: &str = "All axes are logarithmic, that of the steps t by t + 1. Dotted: 2/η, above which gradient descent of step size η moves away \
                       along the direction of largest curvature. Where records are far apart a dot marks each.";
 
@@ -93,7 +93,7 @@ fn end_of(trajectory: &Trajectory) -> String {
     format!(", {steps} steps, at the end λ_{{sup}} = {} and λ_{{1}} = {}", number(sup), number(max))
 }
 
-/// Of the points in each half pixel across, the first, the lowest, the highest and the last: what a longer curve would look like.
+/// The first, the lowest, the highest and the last point in each half pixel across: they look like all points.
 fn envelope(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     const ACROSS: f64 = 0.5;
     let column = |point: &(f64, f64)| (panel.at(point.0, point.1).0 / ACROSS).floor() as i64;
@@ -112,7 +112,7 @@ fn envelope(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
 /// The dashes of the line at 2 / eta.
 const EDGE: &str = "2 2.5";
 
-/// The points of a curve with no other near: between these it is a straight line that nothing was recorded on.
+/// The points of a curve that have no other near: the lines between them hold no record.
 fn far_apart(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     const NEAR: f64 = 6.0;
     let at = |k: usize| points.get(k).map(|point| panel.at(point.0, point.1).0);
@@ -134,8 +134,8 @@ fn draw(
         let values: Vec<f64> = trajectories.iter().flat_map(|trajectory| columns(trajectory)).collect();
         Axis::log_around(label, &values).with_ticks(6)
     };
-    type Column = fn(&Trajectory) -> &Vec<f64>;
-    let mut rows: Vec<(Axis, Vec<(Column, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
+    type Series = fn(&Trajectory) -> &Vec<f64>;
+    let mut rows: Vec<(Axis, Vec<(Series, &str)>)> = vec![(around("L", &|t| t.loss.clone()), vec![(|t| &t.loss, INK)])];
     if gradient {
         rows.push((around("g·g", &|t| t.gradient_sq.clone()), vec![(|t| &t.gradient_sq, INK)]));
     }
@@ -157,9 +157,8 @@ fn draw(
         for (row, (axis, curves)) in rows.iter().enumerate() {
             let area = Area { left, top: top + row as f64 * (height + between), width, height };
             let is_last = row + 1 == rows.len();
-            let x = Axis::steps(if is_last { "step t" } else { "" }, last);
-            let x = if is_last { x } else { x.bare() };
-            let y = if k == 0 { axis.clone() } else { axis.clone().bare() };
+            let x = Axis::steps("step t", last).bare_unless(is_last);
+            let y = axis.clone().bare_unless(k == 0);
             let mut panel = Panel::new(area, x, y).with_label_at_the_edge();
             for &(column, color) in curves {
                 let dash = (color == VERMILLION).then_some("6 3");

@@ -3,16 +3,17 @@
 use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array2, ArrayView2};
 
-use super::canvas::{Area, Canvas};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number, one_notation, power_of_ten};
-use super::palette::{GREY, INK, diverging};
+use super::{name, numbered};
+use crate::report::drawing::{
+    Area, Canvas, Figure, FigureError, GREY, INK, TEXT_SIZE, diverging, exponent_of, minus, number, one_notation,
+    power_of_ten,
+};
 
 /// Side of a matrix in pixels.
 const SIDE: f64 = 150.0;
-/// Magnitudes down to this share of the largest have a colour of their own; below, the scale of colours is linear.
+/// The scale of colours is logarithmic down to this share of the largest magnitude, and linear below.
 const LINEAR_BELOW: f64 = 1e-3;
-/// Larger matrices are pooled to at most this many cells a side.
+/// Larger matrices are pooled to at most this many cells per side.
 const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and their
@@ -26,20 +27,19 @@ pub fn hessian_against_numeric(
     numeric: ArrayView2<'_, f64>,
     hidden_weights: usize,
 ) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 8";
     let (rows, columns) = analytic.dim();
     if rows != columns || numeric.dim() != analytic.dim() || rows == 0 || hidden_weights > rows {
         let what = format!("the analytic Hessian is {:?}, the numeric one {:?}", analytic.dim(), numeric.dim());
-        return Err(FigureError::Mismatch { figure: FIGURE, what });
+        return Err(FigureError::Mismatch { figure: name(8), what });
     }
     if analytic.iter().chain(&numeric).any(|v| !v.is_finite()) {
         let what = "a Hessian has values that are not finite".into();
-        return Err(FigureError::Mismatch { figure: FIGURE, what });
+        return Err(FigureError::Mismatch { figure: name(8), what });
     }
     let difference = &analytic - &numeric;
     let largest = |matrix: ArrayView2<'_, f64>| matrix.iter().map(|v| v.abs()).fold(0.0, f64::max);
     let scale = largest(analytic).max(largest(numeric));
-    let frobenius = difference.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let frobenius = |matrix: ArrayView2<'_, f64>| number(matrix.iter().map(|v| v * v).sum::<f64>().sqrt());
 
     let (left, gap) = (24.0, 24.0);
     let tops = [44.0, 44.0 + SIDE + 54.0];
@@ -60,16 +60,8 @@ pub fn hessian_against_numeric(
     );
     bar(&mut canvas, left + SIDE + 8.0, tops[1], largest(difference.view()));
     let text_left = left + SIDE + 100.0;
-    for (k, text) in [
-        "‖(a) − (b)‖_{F} =",
-        &number(frobenius),
-        "",
-        "‖(a)‖_{F} =",
-        &number(analytic.iter().map(|v| v * v).sum::<f64>().sqrt()),
-    ]
-    .into_iter()
-    .enumerate()
-    {
+    let norms = ["‖(a) − (b)‖_{F} =", &frobenius(difference.view()), "", "‖(a)‖_{F} =", &frobenius(analytic)];
+    for (k, text) in norms.into_iter().enumerate() {
         canvas.text(text_left, tops[1] + 48.0 + 18.0 * k as f64, text, TEXT_SIZE, TextAnchor::Start);
     }
     let pooled = if rows > MOST_CELLS {
@@ -87,7 +79,7 @@ pub fn hessian_against_numeric(
          weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
         power_of_ten(-3)
     );
-    let figure = Figure::new("figure-08", title(8), caption, canvas)?;
+    let figure = numbered(8, caption, canvas)?;
     Ok(figure
         .with_array("hessian", analytic.to_owned().into_dyn())
         .with_array("hessian_numeric", numeric.to_owned().into_dyn()))
@@ -173,12 +165,12 @@ fn bar(canvas: &mut Canvas, left: f64, top: f64, scale: f64) {
     canvas.draw(Primitive::RectBatch { x: vec![left; STEPS], y, w, h, fills });
     frame(canvas, area);
     // Powers of ten down to where the scale becomes linear, on both sides of 0.
-    let highest = if scale > 0.0 { (scale.log10() + 1e-9).floor() as i32 } else { 0 };
+    let highest = if scale > 0.0 { exponent_of(scale) } else { 0 };
     let powers: Vec<f64> = (0..3).map(|k| 10_f64.powi(highest - k)).collect();
     let labels = one_notation(&powers);
     let mut ticks = vec![(0.0, "0".to_owned())];
     for (&power, label) in powers.iter().zip(&labels).filter(|_| scale > 0.0) {
-        ticks.extend([(power, label.clone()), (-power, format!("\u{2212}{label}"))]);
+        ticks.extend([(power, label.clone()), (-power, minus(&format!("-{label}")))]);
     }
     for (value, text) in ticks {
         let y1 = top + (1.0 - place(value, scale)) / 2.0 * SIDE;

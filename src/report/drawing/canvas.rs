@@ -11,34 +11,34 @@ use kuva::render::layout::{ComputedLayout, Layout};
 use kuva::render::plots::Plot;
 use kuva::render::render::{Primitive, Scene, TextAnchor, render_multiple};
 
-use super::axis::{Axis, Scale, TICK_LENGTH, Tick};
+use super::axis::{Axis, TICK_LENGTH, Tick};
 use super::lettering::{LABEL_SIZE, TEXT_SIZE};
 use super::{lettering, palette, raster};
 
 /// Width of every figure in pixels: one column of a journal, [`WIDTH_MM`] on paper.
-pub(super) const WIDTH: f64 = 420.0;
-/// Width of every figure on paper. One pixel is 0.2 mm, so that 14 pixels of text are 8 points.
-const WIDTH_MM: f64 = 85.0;
-/// Raster pixels a canvas pixel: 500 dots per inch at [`WIDTH_MM`].
+pub(crate) const WIDTH: f64 = 420.0;
+/// Width of every figure on paper, in millimetres. One pixel is 0.2 mm, so that 14 pixels of text are 8 points.
+pub(crate) const WIDTH_MM: f64 = 85.0;
+/// Raster pixels per canvas pixel: 500 dots per inch at [`WIDTH_MM`].
 const PNG_SCALE: f32 = 4.0;
 /// Room below a panel for ticks and the label of its x axis.
-pub(super) const X_AXIS_ROOM: f64 = 42.0;
+pub(crate) const X_AXIS_ROOM: f64 = 42.0;
 
 /// A rectangle on the canvas, in pixels from its top left corner.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Area {
-    pub(super) left: f64,
-    pub(super) top: f64,
-    pub(super) width: f64,
-    pub(super) height: f64,
+pub(crate) struct Area {
+    pub(crate) left: f64,
+    pub(crate) top: f64,
+    pub(crate) width: f64,
+    pub(crate) height: f64,
 }
 
 impl Area {
-    pub(super) fn right(&self) -> f64 {
+    pub(crate) fn right(&self) -> f64 {
         self.left + self.width
     }
 
-    pub(super) fn bottom(&self) -> f64 {
+    pub(crate) fn bottom(&self) -> f64 {
         self.top + self.height
     }
 }
@@ -47,12 +47,12 @@ impl Area {
 type Placed = Vec<(f64, String)>;
 
 /// A panel being drawn: a rectangle with two axes.
-pub(super) struct Panel {
+pub(crate) struct Panel {
     area: Area,
     x: Axis,
     y: Axis,
     mapping: ComputedLayout,
-    /// Where the label of the y axis stands, from the left edge of the canvas to its baseline.
+    /// The baseline of the y axis' label, in pixels from the left edge of the canvas.
     label_at: f64,
     under: Vec<Primitive>,
     plots: Vec<Plot>,
@@ -60,25 +60,25 @@ pub(super) struct Panel {
 }
 
 impl Panel {
-    pub(super) fn new(area: Area, x: Axis, y: Axis) -> Self {
+    pub(crate) fn new(area: Area, x: Axis, y: Axis) -> Self {
         let mapping = ComputedLayout::from_layout(&layout(area, &x, &y));
         let label_at = area.left - y.room() + f64::from(LABEL_SIZE);
         Self { area, x, y, mapping, label_at, under: Vec::new(), plots: Vec::new(), over: Vec::new() }
     }
 
     /// Moves the label of the y axis to the left edge of the canvas, in line with those of other panels there.
-    pub(super) fn with_label_at_the_edge(mut self) -> Self {
+    pub(crate) fn with_label_at_the_edge(mut self) -> Self {
         self.label_at = f64::from(LABEL_SIZE);
         self
     }
 
     /// Canvas position of a point in data coordinates.
-    pub(super) fn at(&self, x: f64, y: f64) -> (f64, f64) {
+    pub(crate) fn at(&self, x: f64, y: f64) -> (f64, f64) {
         (self.mapping.map_x(x), self.mapping.map_y(y))
     }
 
     /// A curve; `dash` is an SVG dash pattern.
-    pub(super) fn curve(&mut self, points: &[(f64, f64)], color: &str, dash: Option<&str>, width: f64) {
+    pub(crate) fn curve(&mut self, points: &[(f64, f64)], color: &str, dash: Option<&str>, width: f64) {
         let mut line = LinePlot::new().with_data(points.to_vec()).with_color(color).with_stroke_width(width);
         if let Some(dash) = dash {
             line = line.with_line_style(LineStyle::Custom(dash.into()));
@@ -87,7 +87,7 @@ impl Panel {
     }
 
     /// Markers at `points`, of radius `size` pixels.
-    pub(super) fn markers(&mut self, points: &[(f64, f64)], color: &str, shape: MarkerShape, size: f64, opacity: f64) {
+    pub(crate) fn markers(&mut self, points: &[(f64, f64)], color: &str, shape: MarkerShape, size: f64, opacity: f64) {
         let scatter =
             ScatterPlot::new().with_data(points.to_vec()).with_color(color).with_marker(shape).with_size(size);
         self.plots.push(Plot::Scatter(scatter.with_marker_opacity(opacity)));
@@ -95,7 +95,7 @@ impl Panel {
 
     /// The ticks of both axes that fit, at their place along the axis in canvas coordinates.
     fn ticks(&self) -> (Placed, Placed) {
-        /// Between the labels of neighbouring ticks, in pixels.
+        /// The least distance between the labels of neighbouring ticks, in pixels.
         const APART: f64 = 7.0;
         let size = f64::from(TEXT_SIZE);
         let x = |tick: &Tick| self.at(tick.at, self.y.range.0).0;
@@ -113,19 +113,19 @@ impl Panel {
     }
 
     /// Any other plot of kuva.
-    pub(super) fn plot(&mut self, plot: impl Into<Plot>) {
+    pub(crate) fn plot(&mut self, plot: impl Into<Plot>) {
         self.plots.push(plot.into());
     }
 
     /// A straight line from one point in data coordinates to another, above everything else.
-    pub(super) fn segment(&mut self, from: (f64, f64), to: (f64, f64), color: &str, width: f64, dash: Option<&str>) {
+    pub(crate) fn segment(&mut self, from: (f64, f64), to: (f64, f64), color: &str, width: f64, dash: Option<&str>) {
         let ((x1, y1), (x2, y2)) = (self.at(from.0, from.1), self.at(to.0, to.1));
         let stroke_dasharray = dash.map(Into::into);
         self.over.push(Primitive::Line { x1, y1, x2, y2, stroke: color.into(), stroke_width: width, stroke_dasharray });
     }
 
-    /// A filled rectangle between two corners in data coordinates; below the curves unless `outline` asks for a border above.
-    pub(super) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), fill: &str, outline: Option<&str>) {
+    /// A filled rectangle between two corners in data coordinates: below the curves, or with an `outline` above them.
+    pub(crate) fn rectangle(&mut self, from: (f64, f64), to: (f64, f64), fill: &str, outline: Option<&str>) {
         let ((x1, y1), (x2, y2)) = (self.at(from.0, from.1), self.at(to.0, to.1));
         let rectangle = Primitive::Rect {
             x: x1.min(x2),
@@ -141,12 +141,12 @@ impl Panel {
     }
 
     /// Something in canvas coordinates below the curves.
-    pub(super) fn underlay(&mut self, primitive: Primitive) {
+    pub(crate) fn underlay(&mut self, primitive: Primitive) {
         self.under.push(primitive);
     }
 
     /// A text at a point in data coordinates, moved by `shift` pixels.
-    pub(super) fn note(&mut self, at: (f64, f64), shift: (f64, f64), text: &str, anchor: TextAnchor) {
+    pub(crate) fn note(&mut self, at: (f64, f64), shift: (f64, f64), text: &str, anchor: TextAnchor) {
         let (x, y) = self.at(at.0, at.1);
         self.over.push(label(x + shift.0, y + shift.1, text, TEXT_SIZE, anchor, None));
     }
@@ -166,11 +166,10 @@ fn layout(area: Area, x: &Axis, y: &Axis) -> Layout {
         .with_x_axis_max(x.range.1)
         .with_y_axis_min(y.range.0)
         .with_y_axis_max(y.range.1);
-    let log = |axis: &Axis| matches!(axis.scale, Scale::Logarithmic | Scale::Steps);
-    if log(x) {
+    if x.is_log() {
         layout = layout.with_log_x();
     }
-    if log(y) {
+    if y.is_log() {
         layout = layout.with_log_y();
     }
     // Drawn by the canvas, in one style and only as many as fit.
@@ -187,20 +186,31 @@ fn label(x: f64, y: f64, text: &str, size: u32, anchor: TextAnchor, rotate: Opti
 
 /// What a legend shows beside its text.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Key<'a> {
+pub(crate) enum Key<'a> {
     Line { color: &'a str, dash: Option<&'a str> },
     Marker { color: &'a str, shape: MarkerShape },
 }
 
+impl Key<'static> {
+    /// The entries of several curves with these `names`.
+    pub(crate) fn of_series<T: AsRef<str>>(names: &[T]) -> Vec<(Self, &str)> {
+        let key = |k| {
+            let (color, dash) = palette::series(k);
+            Self::Line { color, dash }
+        };
+        names.iter().enumerate().map(|(k, name)| (key(k), name.as_ref())).collect()
+    }
+}
+
 /// The sheet of one figure.
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     scene: Scene,
     panels: usize,
 }
 
 impl Canvas {
     /// An empty white sheet of `height` pixels, rounded up to whole ones.
-    pub(super) fn new(height: f64) -> Self {
+    pub(crate) fn new(height: f64) -> Self {
         let mut scene = Scene::new(WIDTH, height.ceil());
         scene.font_family = Some("DejaVu Sans, Verdana, Liberation Sans, Arial, sans-serif".into());
         scene.text_color = Some(palette::INK.into());
@@ -208,10 +218,10 @@ impl Canvas {
     }
 
     /// Draws `panel` with its axes.
-    pub(super) fn place(&mut self, panel: Panel) {
+    pub(crate) fn place(&mut self, panel: Panel) {
         let (x_ticks, y_ticks) = panel.ticks();
         let Panel { area, x, y, label_at, under, mut plots, over, .. } = panel;
-        // Without any plot kuva would leave out the axes too.
+        // Without a plot kuva leaves out the axes too.
         plots.push(Plot::Line(LinePlot::new()));
         self.panels += 1;
         let id = format!("panel-{}", self.panels);
@@ -253,17 +263,17 @@ impl Canvas {
     }
 
     /// A text in canvas coordinates; `y` is its baseline.
-    pub(super) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: TextAnchor) {
+    pub(crate) fn text(&mut self, x: f64, y: f64, text: &str, size: u32, anchor: TextAnchor) {
         self.scene.add(label(x, y, text, size, anchor, None));
     }
 
     /// Something in canvas coordinates.
-    pub(super) fn draw(&mut self, primitive: Primitive) {
+    pub(crate) fn draw(&mut self, primitive: Primitive) {
         self.scene.add(primitive);
     }
 
     /// A legend in one row centred on `middle`, its text on the baseline `y`.
-    pub(super) fn legend(&mut self, middle: f64, y: f64, entries: &[(Key<'_>, &str)]) {
+    pub(crate) fn legend(&mut self, middle: f64, y: f64, entries: &[(Key<'_>, &str)]) {
         const SWATCH: f64 = 24.0;
         const GAP: f64 = 6.0;
         const BETWEEN: f64 = 14.0;
@@ -309,10 +319,10 @@ impl Canvas {
     }
 
     /// The drawing as SVG and PNG.
-    pub(super) fn render(mut self) -> Result<(String, Vec<u8>), String> {
+    pub(crate) fn render(mut self) -> Result<(String, Vec<u8>), String> {
         let svg = lettering::mark_up(&SvgBackend::new().render_scene(&self.scene));
         let (width, height) = (self.scene.width, self.scene.height);
-        // kuva gives the size in pixels only: without a view box the drawing would not scale, and a column is a length.
+        // kuva gives the size in pixels only. Without a view box the drawing would not scale, and a column of paper is a length.
         let pixels = format!(r#"width="{width}" height="{height}""#);
         let height_mm = height * WIDTH_MM / WIDTH;
         let scaled = format!(r#"width="{WIDTH_MM}mm" height="{height_mm:.2}mm" viewBox="0 0 {width} {height}""#);

@@ -1,16 +1,14 @@
-//! Figures that plot one quantity of each network against another: 2, 9, 10 and 12.
-
-use std::collections::HashSet;
+//! Figures that plot one quantity of each network against another: 2, 9, 10, 12, and sharpness against macro F1.
 
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::{Axis, scales};
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, SHARPNESS_AGAINST_F1, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, GREY, VERMILLION};
+use super::{SHARPNESS_AGAINST_F1, name, numbered};
 use crate::analysis::{RankCorrelation, median};
+use crate::report::drawing::{
+    Area, Axis, BLUE, Canvas, Figure, FigureError, GREY, Key, Panel, TEXT_SIZE, VERMILLION, WIDTH, X_AXIS_ROOM, minus,
+    number, scales, thin, thinning_note,
+};
 
 /// Networks of one kind as points: `x[k]` and `y[k]` belong to the same network.
 #[derive(Debug, Clone, Copy)]
@@ -22,11 +20,6 @@ pub struct Points<'a> {
     /// Ordinates.
     pub y: &'a [f64],
 }
-
-/// More points than this are thinned for drawing.
-const THIN_ABOVE: usize = 2000;
-/// Side of the square cells of which each draws one point, in pixels of an 85 mm column.
-const CELL: f64 = 1.5;
 
 impl Points<'_> {
     /// The points whose coordinates are both finite.
@@ -42,45 +35,31 @@ fn checked(figure: &'static str, groups: &[Points<'_>]) -> Result<Vec<Vec<(f64, 
         return Err(FigureError::Mismatch { figure, what });
     }
     let points: Vec<Vec<(f64, f64)>> = groups.iter().map(Points::finite).collect();
-    let found = points.iter().map(Vec::len).sum();
+    let found = count(&points);
     if found == 0 {
         return Err(FigureError::TooFew { figure, what: "networks with finite values", needed: 1, found });
     }
     Ok(points)
 }
 
-/// The points that are drawn of `points`: all of them, or of many the first in each small cell of the panel, so that the drawing
-/// looks the same and stays small.
-pub(super) fn thin(panel: &Panel, points: &[(f64, f64)]) -> Vec<(f64, f64)> {
-    if points.len() <= THIN_ABOVE {
-        return points.to_vec();
-    }
-    let mut taken = HashSet::new();
-    let cell = |&(x, y): &(f64, f64)| {
-        let (x, y) = panel.at(x, y);
-        ((x / CELL).floor() as i64, (y / CELL).floor() as i64)
-    };
-    points.iter().filter(|point| taken.insert(cell(point))).copied().collect()
-}
-
-/// The sentence of a caption that says what thinning left out.
-pub(super) fn thinning_note(drawn: usize, of: usize) -> String {
-    if drawn == of {
-        return String::new();
-    }
-    format!(
-        " Of {of} points {drawn} are drawn, one for each square of {:.1} mm; the data hold all.",
-        CELL * 85.0 / WIDTH
-    )
-}
-
 fn dropped_note(groups: &[Points<'_>], kept: &[Vec<(f64, f64)>]) -> String {
-    let dropped = groups.iter().map(|group| group.x.len()).sum::<usize>() - kept.iter().map(Vec::len).sum::<usize>();
-    match dropped {
+    match groups.iter().map(|group| group.x.len()).sum::<usize>() - count(kept) {
         0 => String::new(),
         1 => " One network with a value that is not finite is left out.".into(),
-        _ => format!(" {dropped} networks with values that are not finite are left out."),
+        dropped => format!(" {dropped} networks with values that are not finite are left out."),
     }
+}
+
+fn unplaced_note(all: &[Vec<(f64, f64)>], placed: &[Vec<(f64, f64)>]) -> String {
+    match count(all) - count(placed) {
+        0 => String::new(),
+        1 => " One point with a value that is not positive has no place on them.".into(),
+        unplaced => format!(" {unplaced} points with values that are not positive have no place on them."),
+    }
+}
+
+fn count(groups: &[Vec<(f64, f64)>]) -> usize {
+    groups.iter().map(Vec::len).sum()
 }
 
 /// The points that have a place on two logarithmic axes.
@@ -89,26 +68,17 @@ fn positive(groups: &[Vec<(f64, f64)>]) -> Vec<Vec<(f64, f64)>> {
     groups.iter().map(|points| points.iter().filter(positive).copied().collect()).collect()
 }
 
-fn unplaced_note(all: &[Vec<(f64, f64)>], placed: &[Vec<(f64, f64)>]) -> String {
-    let unplaced = all.iter().map(Vec::len).sum::<usize>() - placed.iter().map(Vec::len).sum::<usize>();
-    match unplaced {
-        0 => String::new(),
-        1 => " One point with a value that is not positive has no place on them.".into(),
-        _ => format!(" {unplaced} points with values that are not positive have no place on them."),
-    }
-}
-
 /// Marker and colour of the k-th group.
 fn style(k: usize) -> (&'static str, MarkerShape) {
     if k == 0 { (BLUE, MarkerShape::Circle) } else { (VERMILLION, MarkerShape::Triangle) }
 }
 
-/// How opaque markers are where `count` of them may cover each other.
+/// How opaque `count` markers are: the more there are, the more cover each other.
 fn opacity(count: usize) -> f64 {
     if count > 200 { 0.45 } else { 0.8 }
 }
 
-/// Draws the groups into `panel`; returns how many points that took.
+/// Draws the groups into `panel` and returns how many points are drawn.
 fn draw(panel: &mut Panel, groups: &[Vec<(f64, f64)>]) -> usize {
     let mut drawn = 0;
     // The first group above the others.
@@ -130,11 +100,8 @@ fn diagonal(panel: &mut Panel, (low, high): (f64, f64), log: bool, name: &str) {
 
 fn legend(canvas: &mut Canvas, middle: f64, groups: &[Points<'_>]) {
     if groups.len() > 1 {
-        let entries: Vec<(Key<'_>, &str)> = groups
-            .iter()
-            .enumerate()
-            .map(|(k, group)| (Key::Marker { color: style(k).0, shape: style(k).1 }, group.label))
-            .collect();
+        let key = |k| Key::Marker { color: style(k).0, shape: style(k).1 };
+        let entries: Vec<(Key<'_>, &str)> = groups.iter().enumerate().map(|(k, group)| (key(k), group.label)).collect();
         canvas.legend(middle, 18.0, &entries);
     }
 }
@@ -154,8 +121,7 @@ fn with_columns(mut figure: Figure, prefix: (&str, &str), groups: &[Points<'_>])
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 2";
-    let points = checked(FIGURE, groups)?;
+    let points = checked(name(2), groups)?;
     let values: Vec<f64> = points.iter().flatten().flat_map(|&(x, y)| [x, y]).collect();
     // Equal distances above the diagonal are equal ratios, so the looseness of the bound can be read off.
     let x = Axis::log_around("largest eigenvalue λ_{1} (numeric)", &values);
@@ -164,7 +130,7 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     let side = WIDTH - left - 14.0;
     let area = Area { left, top: 28.0, width: side, height: 0.82 * side };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
-    let said = scales(&x, &y);
+    let scales = scales(&x, &y);
     let range = x.range;
     let mut panel = Panel::new(area, x, y);
     diagonal(&mut panel, range, true, "λ_{sup} = λ_{1}");
@@ -173,20 +139,16 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
     canvas.place(panel);
     legend(&mut canvas, area.left + side / 2.0, groups);
 
-    let mut caption =
-        "Upper bound λ_{sup} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{1} of the Hessian at \
-                       each critical point. The bound is never below the line λ_{sup} = λ_{1}."
-            .to_owned();
-    // Say what the data show, not what the theorem promises.
-    // A float32 engine's lambda_sup is accurate to 7e-6.
+    // The caption says what the data show, not what the theorem promises. lambda_1 of a float32 engine is off by up to 1e-5.
     let rounding = 1e-5;
-    let below = points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count();
-    if below > 0 {
-        caption = caption.replace(
-            "The bound is never below the line λ_{sup} = λ_{1}.",
-            &format!("{below} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
-        );
-    }
+    let verdict = match points.iter().flatten().filter(|&&(x, y)| y < x - rounding * x.abs()).count() {
+        0 => "The bound is never below the line λ_{sup} = λ_{1}.".to_owned(),
+        n => format!("{n} points lie below the line λ_{{sup}} = λ_{{1}} by more than {rounding:e} of λ_{{1}}."),
+    };
+    let mut caption = format!(
+        "Upper bound λ_{{sup}} = μ + √(D−1) σ of Theorem 1 against the largest eigenvalue λ_{{1}} of the Hessian at each critical \
+         point. {verdict}"
+    );
     for (group, points) in groups.iter().zip(&points) {
         let ratios: Vec<f64> = points.iter().filter(|p| p.0 > 0.0).map(|&(x, y)| y / x).collect();
         if let (Some(worst), Ok(median)) = (ratios.iter().copied().reduce(f64::max), median(&ratios)) {
@@ -197,11 +159,11 @@ pub fn bound_against_largest_eigenvalue(groups: &[Points<'_>]) -> Result<Figure,
             );
         }
     }
-    caption += said;
+    caption += scales;
     caption += &unplaced_note(&points, &shown);
-    caption += &thinning_note(drawn, shown.iter().map(Vec::len).sum());
+    caption += &thinning_note(drawn, count(&shown));
     caption += &dropped_note(groups, &points);
-    let figure = Figure::new("figure-02", title(2), caption, canvas)?;
+    let figure = numbered(2, caption, canvas)?;
     Ok(with_columns(figure, ("lambda_max", "lambda_sup"), groups))
 }
 
@@ -223,23 +185,20 @@ pub fn sharpness_against_macro_f1(
         "macro F1 on the test samples",
         ((lowest - 0.06 * (1.0 - lowest)).max(-0.03), 1.0 + 0.04 * (1.0 - lowest)),
     );
-    let (left, said) = (y.room(), scales(&x, &y));
+    let (left, scales) = (y.room(), scales(&x, &y));
     let area = Area { left, top: 30.0, width: WIDTH - left - 16.0, height: 230.0 };
     let mut panel = Panel::new(area, x, y);
     let drawn = draw(&mut panel, std::slice::from_ref(&points));
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
     canvas.place(panel);
     let RankCorrelation { pairs, rho, p_value } = correlation;
-    let (rho, p) = if rho.is_nan() {
-        ("none".into(), "–".into())
-    } else {
-        (format!("{rho:.3}").replace('-', "\u{2212}"), number(p_value))
-    };
+    let (rho, p) =
+        if rho.is_nan() { ("none".into(), "–".into()) } else { (minus(&format!("{rho:.3}")), number(p_value)) };
     let found = format!("Spearman ρ = {rho}, p = {p}, n = {pairs}");
     canvas.text(area.left + area.width / 2.0, 18.0, &found, TEXT_SIZE, TextAnchor::Middle);
     let caption = format!(
         "Sharpness {symbol} against the macro F1 on the test samples, for {pairs} networks. Spearman's rank correlation ρ = {rho}, \
-         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{said}{}{}",
+         two-sided p = {p} (Student's t with n − 2 degrees of freedom).{scales}{}{}",
         thinning_note(drawn, points.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
@@ -251,17 +210,16 @@ pub fn sharpness_against_macro_f1(
         .with_column("rho_p", &[correlation.rho, p_value]))
 }
 
-/// Figure 9: a trace by its closed form (y) against the same from the numeric Hessian (x), one panel each for tr H and tr H^2.
+/// Figure 9: a trace by its closed form (y) against the trace of the numeric Hessian (x), one panel each for tr H and tr H^2.
 ///
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 9";
     let mut panels = Vec::new();
     let mut caption =
         "Closed-form traces (Theorems 2 and 5) against those of the Hessian by central differences.".to_owned();
     for (symbol, group) in [("tr H", trace), ("tr H^{2}", trace_sq)] {
-        let points = checked(FIGURE, &[group])?.swap_remove(0);
+        let points = checked(name(9), &[group])?.swap_remove(0);
         let scale = points.iter().map(|p| p.0.abs()).fold(0.0, f64::max);
         let worst = points.iter().map(|&(x, y)| (x - y).abs()).fold(0.0, f64::max);
         caption += &format!(
@@ -305,7 +263,7 @@ pub fn traces_against_numeric(trace: Points<'_>, trace_sq: Points<'_>) -> Result
     }
     caption += &both;
     caption += &thinning_note(drawn, of);
-    let figure = Figure::new("figure-09", title(9), caption, canvas)?;
+    let figure = numbered(9, caption, canvas)?;
     let figure = with_columns(figure, ("trace_numeric", "trace"), &[trace]);
     Ok(with_columns(figure, ("trace_sq_numeric", "trace_sq"), &[trace_sq]))
 }
@@ -319,12 +277,11 @@ pub fn bound_against_weight_norms(
     w_norm_sq: &[f64],
     lambda_sup: &[f64],
 ) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 10";
     let groups = [
         Points { label: "‖V‖^{2}_{F}", x: v_norm_sq, y: lambda_sup },
         Points { label: "‖W‖^{2}_{F}", x: w_norm_sq, y: lambda_sup },
     ];
-    let points = checked(FIGURE, &groups)?;
+    let points = checked(name(10), &groups)?;
     let y = Axis::log_around("λ_{sup}", lambda_sup);
     let left = y.room();
     let (gap, top) = (24.0, 14.0);
@@ -335,7 +292,7 @@ pub fn bound_against_weight_norms(
     for (k, (group, points)) in groups.iter().zip(&placed).enumerate() {
         let area = Area { left: left + k as f64 * (width + gap), top, width, height: width };
         let x = Axis::log_around(group.label, points.iter().map(|p| &p.0)).with_ticks(5);
-        let y = if k == 0 { y.clone() } else { y.clone().bare() };
+        let y = y.clone().bare_unless(k == 0);
         let mut panel = Panel::new(area, x, y);
         drawn += draw(&mut panel, std::slice::from_ref(points));
         canvas.place(panel);
@@ -344,25 +301,24 @@ pub fn bound_against_weight_norms(
         "λ_{{sup}} against the squared Frobenius norms of the output weights V and the hidden weights W of {} networks. All axes are logarithmic.{}{}{}",
         points[0].len(),
         unplaced_note(&points, &placed),
-        thinning_note(drawn, placed.iter().map(Vec::len).sum()),
+        thinning_note(drawn, count(&placed)),
         dropped_note(&groups[..1], &points[..1])
     );
-    let figure = Figure::new("figure-10", title(10), caption, canvas)?;
+    let figure = numbered(10, caption, canvas)?;
     Ok(figure
         .with_column("v_norm_sq", v_norm_sq)
         .with_column("w_norm_sq", w_norm_sq)
         .with_column("lambda_sup", lambda_sup))
 }
 
-/// Figure 12: `lambda_sup` (y) against the squared Frobenius norm of R^T R (x), whole and enlarged to the lower `share` of
+/// Figure 12: `lambda_sup` (y) against the squared Frobenius norm of R^T R (x), whole and enlarged to the lower 90 % of
 /// `lambda_sup`.
 ///
 /// # Errors
 /// [`FigureError`] if columns differ in length or no value is finite.
 pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> Result<Figure, FigureError> {
-    const FIGURE: &str = "Figure 12";
     let group = Points { label: "‖R^{⊤}R‖^{2}_{F}", x: hidden_gram_sq, y: lambda_sup };
-    let points = checked(FIGURE, &[group])?.swap_remove(0);
+    let points = checked(name(12), &[group])?.swap_remove(0);
     // Linear axes: the enlargement is the point of the figure.
     let mut sorted: Vec<f64> = points.iter().map(|p| p.1).collect();
     sorted.sort_by(f64::total_cmp);
@@ -401,6 +357,6 @@ pub fn bound_against_hidden_gram(hidden_gram_sq: &[f64], lambda_sup: &[f64]) -> 
         thinning_note(drawn, points.len() + close.len()),
         dropped_note(&[group], std::slice::from_ref(&points))
     );
-    let figure = Figure::new("figure-12", title(12), caption, canvas)?;
+    let figure = numbered(12, caption, canvas)?;
     Ok(figure.with_column("hidden_gram_sq", hidden_gram_sq).with_column("lambda_sup", lambda_sup))
 }

@@ -1,33 +1,33 @@
 //! Labels with subscripts and superscripts.
 //!
 //! A label marks them as `λ_{sup}` and `10^{-3}`; a subscript right after a superscript stands below it. SVG draws them as `tspan`s of
-//! the same text; the raster backend, which knows only plain text, gets one text per run ([`super::raster`]).
+//! the same text; the raster backend, which knows only plain text, gets one text per span ([`super::raster`]).
 
 use kuva::render::layout::{ComputedLayout, Layout};
 
 /// Size of axis labels.
-pub(super) const LABEL_SIZE: u32 = 14;
+pub(crate) const LABEL_SIZE: u32 = 14;
 /// Size of tick labels, legends and panel titles.
-pub(super) const TEXT_SIZE: u32 = 13;
-/// Size of a raised or lowered run relative to the label.
-pub(super) const SCRIPT_SIZE: f64 = 0.72;
+pub(crate) const TEXT_SIZE: u32 = 13;
+/// Size of a raised or lowered span relative to the label.
+pub(crate) const SCRIPT_SIZE: f64 = 0.72;
 /// How far a subscript sinks, in units of the label's size.
 const DROP: f64 = 0.24;
 /// How far a superscript rises.
 const RISE: f64 = 0.42;
 
-/// One run of a label: its text, by how many label sizes its baseline lies below the label's, and whether it stands below the run
+/// One span of a label: its text, by how many label sizes its baseline lies below the label's, and whether it stands below the span
 /// before it rather than after.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Run<'a> {
-    pub(super) text: &'a str,
-    pub(super) drop: f64,
-    pub(super) stacked: bool,
+pub(crate) struct Span<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) drop: f64,
+    pub(crate) stacked: bool,
 }
 
-impl Run<'_> {
-    /// Font size of this run in a label of `size`.
-    pub(super) fn size(&self, size: f64) -> f64 {
+impl Span<'_> {
+    /// Font size of this span in a label of `size`.
+    pub(crate) fn size(&self, size: f64) -> f64 {
         if self.is_script() { size * SCRIPT_SIZE } else { size }
     }
 
@@ -36,23 +36,23 @@ impl Run<'_> {
     }
 }
 
-/// The runs of `label` in reading order; a mark that is never closed is plain text.
-pub(super) fn runs(label: &str) -> Vec<Run<'_>> {
-    let mut runs: Vec<Run<'_>> = Vec::new();
+/// The spans of `label` in reading order; a mark that is never closed is plain text.
+pub(crate) fn spans(label: &str) -> Vec<Span<'_>> {
+    let mut spans: Vec<Span<'_>> = Vec::new();
     let mut rest = label;
     while let Some((start, drop)) = next_mark(rest) {
         let Some(length) = rest[start + 2..].find('}') else { break };
         if start > 0 {
-            runs.push(Run { text: &rest[..start], drop: 0.0, stacked: false });
+            spans.push(Span { text: &rest[..start], drop: 0.0, stacked: false });
         }
-        let stacked = runs.last().is_some_and(|run| run.drop < 0.0 && drop > 0.0);
-        runs.push(Run { text: &rest[start + 2..start + 2 + length], drop, stacked });
+        let stacked = spans.last().is_some_and(|span| span.drop < 0.0 && drop > 0.0);
+        spans.push(Span { text: &rest[start + 2..start + 2 + length], drop, stacked });
         rest = &rest[start + 3 + length..];
     }
     if !rest.is_empty() {
-        runs.push(Run { text: rest, drop: 0.0, stacked: false });
+        spans.push(Span { text: rest, drop: 0.0, stacked: false });
     }
-    runs
+    spans
 }
 
 fn next_mark(text: &str) -> Option<(usize, f64)> {
@@ -65,27 +65,27 @@ fn next_mark(text: &str) -> Option<(usize, f64)> {
 }
 
 /// Width of `label` at `size` in pixels, in the font that figures are set in.
-pub(super) fn width(label: &str, size: f64) -> f64 {
+pub(crate) fn width(label: &str, size: f64) -> f64 {
     place(label, size).1
 }
 
-/// The runs of `label` at `size`, each with its distance from the label's start in pixels, and the width of the whole.
-pub(super) fn place(label: &str, size: f64) -> (Vec<(Run<'_>, f64)>, f64) {
+/// The spans of `label` at `size`, each with its distance from the label's start in pixels, and the width of the whole.
+pub(crate) fn place(label: &str, size: f64) -> (Vec<(Span<'_>, f64)>, f64) {
     let (mut placed, mut start, mut end) = (Vec::new(), 0.0, 0.0_f64);
-    for run in runs(label) {
-        if !run.stacked {
+    for span in spans(label) {
+        if !span.stacked {
             start = end;
         }
-        placed.push((run, start));
-        end = end.max(start + plain_width(run.text, run.size(size)));
+        placed.push((span, start));
+        end = end.max(start + plain_width(span.text, span.size(size)));
     }
     (placed, end)
 }
 
-/// Width of a text without marks. kuva keeps its font metrics to itself, but a layout tells the widest of its y categories.
+/// Width of a text without marks. kuva keeps its font metrics private, but a layout has the width of its widest y category.
 fn plain_width(text: &str, size: f64) -> f64 {
-    // A layout never reports less than two font sizes: measure beside a wide text and take that off. Font sizes are whole
-    // numbers there, so measure large and scale.
+    // A layout never reports less than two font sizes: measure together with a wide text and subtract that. Font sizes are
+    // whole numbers, so measure large and scale.
     const WIDE: &str = "MMMM";
     const LARGE: u32 = 100;
     let measure = |text: String| {
@@ -95,8 +95,8 @@ fn plain_width(text: &str, size: f64) -> f64 {
     (measure(format!("{text}{WIDE}")) - measure(WIDE.to_owned())) * size / f64::from(LARGE)
 }
 
-/// Replaces the marked runs in the texts of an SVG document by `tspan`s.
-pub(super) fn mark_up(svg: &str) -> String {
+/// Replaces the marked spans in the texts of an SVG document by `tspan`s.
+pub(crate) fn mark_up(svg: &str) -> String {
     let mut out = String::with_capacity(svg.len());
     for (k, part) in svg.split('>').enumerate() {
         if k > 0 {
@@ -117,38 +117,39 @@ pub(super) fn mark_up(svg: &str) -> String {
 fn tspans(label: &str) -> String {
     let (mut out, mut baseline) = (String::new(), 0.0);
     // Lengths in em are in the font size of the tspan itself.
-    let size = |run: &Run<'_>| run.size(1.0);
-    let mut before: Option<Run<'_>> = None;
-    for run in runs(label) {
-        let shift = (run.drop - baseline) / size(&run);
+    let size = |span: &Span<'_>| span.size(1.0);
+    let mut before: Option<Span<'_>> = None;
+    for span in spans(label) {
+        let shift = (span.drop - baseline) / size(&span);
         let back = match before {
-            Some(before) if run.stacked => {
-                format!(r#" dx="{:.3}em""#, -plain_width(before.text, size(&before)) / size(&run))
+            Some(before) if span.stacked => {
+                format!(r#" dx="{:.3}em""#, -plain_width(before.text, size(&before)) / size(&span))
             }
             _ => String::new(),
         };
-        let font = if run.is_script() { format!(r#" font-size="{:.0}%""#, SCRIPT_SIZE * 100.0) } else { String::new() };
-        out.push_str(&format!(r#"<tspan{font} dy="{shift:.3}em"{back}>{}</tspan>"#, run.text));
-        baseline = run.drop;
-        before = Some(run);
+        let font =
+            if span.is_script() { format!(r#" font-size="{:.0}%""#, SCRIPT_SIZE * 100.0) } else { String::new() };
+        out.push_str(&format!(r#"<tspan{font} dy="{shift:.3}em"{back}>{}</tspan>"#, span.text));
+        baseline = span.drop;
+        before = Some(span);
     }
     out
 }
 
-/// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what stands between backticks as `code`.
-pub(super) fn html(text: &str) -> String {
+/// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what is between backticks as `code`.
+pub(crate) fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for run in runs(text) {
-        let tag = if run.drop > 0.0 { "sub" } else { "sup" };
-        let escaped = run.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-        out.push_str(&if run.is_script() { format!("<{tag}>{escaped}</{tag}>") } else { escaped });
+    for span in spans(text) {
+        let tag = if span.drop > 0.0 { "sub" } else { "sup" };
+        let escaped = span.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+        out.push_str(&if span.is_script() { format!("<{tag}>{escaped}</{tag}>") } else { escaped });
     }
     let mut parts = out.split('`');
     let mut coded = parts.next().unwrap_or_default().to_owned();
     while let Some(code) = parts.next() {
         match parts.next() {
             Some(after) => coded += &format!("<code>{code}</code>{after}"),
-            // One that nothing closes is a backtick.
+            // A backtick that nothing closes stays a backtick.
             None => coded += &format!("`{code}"),
         }
     }
@@ -156,19 +157,18 @@ pub(super) fn html(text: &str) -> String {
 }
 
 /// `text` for a terminal: marks without their braces.
-pub(super) fn plain(text: &str) -> String {
-    let mark = |run: Run<'_>| match run.drop {
-        drop if drop > 0.0 => format!("_{}", run.text),
-        drop if drop < 0.0 => format!("^{}", run.text),
-        _ => run.text.to_owned(),
+pub(crate) fn plain(text: &str) -> String {
+    let mark = |span: Span<'_>| match span.drop {
+        drop if drop > 0.0 => format!("_{}", span.text),
+        drop if drop < 0.0 => format!("^{}", span.text),
+        _ => span.text.to_owned(),
     };
-    runs(text).into_iter().map(mark).collect()
+    spans(text).into_iter().map(mark).collect()
 }
 
 /// Positive values and 0 in one notation: decimals where none is long, else powers of ten, else multiples of these.
-pub(super) fn one_notation(values: &[f64]) -> Vec<String> {
-    let exponent = |value: f64| (value.abs().log10() + 1e-9).floor() as i32;
-    let mantissa = |value: f64| value / 10_f64.powi(exponent(value));
+pub(crate) fn one_notation(values: &[f64]) -> Vec<String> {
+    let mantissa = |value: f64| value / 10_f64.powi(exponent_of(value));
     let each = |write: &dyn Fn(f64) -> String| {
         values.iter().map(|&value| if value.abs() > 0.0 { write(value) } else { "0".into() }).collect()
     };
@@ -180,50 +180,54 @@ pub(super) fn one_notation(values: &[f64]) -> Vec<String> {
         });
     }
     if other().all(|value| (mantissa(value) - 1.0).abs() < 1e-6) {
-        return each(&|value| power_of_ten(exponent(value)));
+        return each(&|value| power_of_ten(exponent_of(value)));
     }
     each(&|value| {
         let digits = format!("{:.4}", mantissa(value));
-        format!("{}×{}", minus(digits.trim_end_matches('0').trim_end_matches('.')), power_of_ten(exponent(value)))
+        format!("{}×{}", minus(digits.trim_end_matches('0').trim_end_matches('.')), power_of_ten(exponent_of(value)))
     })
 }
 
-/// 10^n.
-pub(super) fn power_of_ten(exponent: i32) -> String {
+/// The power of ten of the first digit of `value`, which is not 0.
+pub(crate) fn exponent_of(value: f64) -> i32 {
+    (value.abs().log10() + 1e-9).floor() as i32
+}
+
+/// 10^`exponent`.
+pub(crate) fn power_of_ten(exponent: i32) -> String {
     format!("10^{{{}}}", minus(&exponent.to_string()))
 }
 
 /// `number` with a proper minus sign.
-pub(super) fn minus(number: &str) -> String {
+pub(crate) fn minus(number: &str) -> String {
     number.replace('-', "\u{2212}")
 }
 
 /// A number in running text: three significant digits, powers of ten where plain digits would be long.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if !value.is_finite() {
         return format!("{value}");
     }
+    let exponent = if value.abs() > 0.0 { exponent_of(value) } else { 0 };
     if value.abs() > 0.0 && (value.abs() < 1e-3 || value.abs() >= 1e5) {
-        let exponent = value.abs().log10().floor();
         return format!(
-            "{}×10^{{{}}}",
-            minus(&format!("{:.2}", value / 10_f64.powf(exponent))),
-            minus(&format!("{exponent:.0}"))
+            "{}×{}",
+            minus(&format!("{:.2}", value / 10_f64.powf(f64::from(exponent)))),
+            power_of_ten(exponent)
         );
     }
-    let magnitude = if value.abs() > 0.0 { value.abs().log10().floor() } else { 0.0 };
-    minus(&format!("{value:.*}", (2.0 - magnitude).clamp(0.0, 5.0) as usize))
+    minus(&format!("{value:.*}", (2 - exponent).clamp(0, 5) as usize))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{html, mark_up, one_notation, runs, width};
+    use super::{html, mark_up, one_notation, spans, width};
 
     #[test]
     fn a_label_splits_into_runs_and_loses_no_text() {
-        let texts: Vec<&str> = runs("λ_{sup} of ‖V‖^{2}_{F}").iter().map(|run| run.text).collect();
+        let texts: Vec<&str> = spans("λ_{sup} of ‖V‖^{2}_{F}").iter().map(|span| span.text).collect();
         assert_eq!(texts, ["λ", "sup", " of ‖V‖", "2", "F"]);
-        assert_eq!(runs("open _{mark").len(), 1);
+        assert_eq!(spans("open _{mark").len(), 1);
     }
 
     #[test]

@@ -3,27 +3,36 @@
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
-use super::axis::{Axis, scales};
-use super::canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-use super::figure::{Figure, FigureError, title};
-use super::lettering::{TEXT_SIZE, number};
-use super::palette::{BLUE, BLUE_TINT, INK, VERMILLION, VERMILLION_TINT};
-use super::points::thin;
+use super::{name, numbered};
 use crate::analysis::{MannWhitney, quantiles};
+use crate::report::critical_points::finite;
+use crate::report::drawing::{
+    Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
+    WIDTH, X_AXIS_ROOM, number, scales, thin,
+};
 
-/// Values of one group of networks.
+/// How a value is distributed over one group of networks.
 #[derive(Debug, Clone, Copy)]
-pub struct Group<'a> {
+pub struct Distribution<'a> {
     /// What the axis calls it, such as `low λ_{sup}`.
     pub label: &'a str,
-    /// One value a network.
+    /// One value per network.
     pub values: &'a [f64],
 }
 
 fn sorted_finite(values: &[f64]) -> Vec<f64> {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
+    let mut sorted = finite(values);
     sorted.sort_by(f64::total_cmp);
     sorted
+}
+
+/// The finite values of each group, ascending.
+fn sorted_groups(figure: &'static str, groups: &[Distribution<'_>]) -> Result<Vec<Vec<f64>>, FigureError> {
+    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
+    if sorted.is_empty() || sorted.iter().any(Vec::is_empty) {
+        return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });
+    }
+    Ok(sorted)
 }
 
 /// The five levels of a box plot: 10, 25, 50, 75 and 90 %.
@@ -32,19 +41,17 @@ fn levels(values: &[f64]) -> Result<[f64; 5], FigureError> {
     Ok(std::array::from_fn(|k| levels[k]))
 }
 
-/// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which parts low from high (the paper's 90 %).
+/// Figure 6: histogram of `lambda_sup` with the line at `threshold`, which divides low from high (the paper's 90 %).
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two values are finite.
 pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, FigureError> {
     const BINS: usize = 36;
     let sorted = sorted_finite(lambda_sup);
-    let (&[low, ..], &[.., high]) = (sorted.as_slice(), sorted.as_slice()) else {
-        return Err(too_few("Figure 6", sorted.len()));
+    let &[low, .., high] = sorted.as_slice() else {
+        let what = "networks with finite values";
+        return Err(FigureError::TooFew { figure: name(6), what, needed: 2, found: sorted.len() });
     };
-    if sorted.len() < 2 {
-        return Err(too_few("Figure 6", sorted.len()));
-    }
     let (log, (low, high)) = reach(&sorted, low, high);
     let around = if log { Axis::log_around } else { Axis::linear_around };
     let axis = around("λ_{sup}", &[low, high]);
@@ -56,7 +63,7 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let mut counts = vec![0_usize; BINS];
     for value in inside {
         let share = if log { (value / low).ln() / (high / low).ln() } else { (value - low) / (high - low) };
-        // All values equal gives 0/0: they belong to the first bin.
+        // Where all values are equal this is 0/0: they belong to the first bin.
         counts[if share.is_finite() { ((share * BINS as f64) as usize).min(BINS - 1) } else { 0 }] += 1;
     }
     let tallest = counts.iter().max().copied().unwrap_or(1) as f64;
@@ -65,7 +72,7 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let left = y.room();
     let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 230.0 };
     let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
-    let said = scales(&axis, &y);
+    let scales = scales(&axis, &y);
     let mut panel = Panel::new(area, axis, y);
     for (k, &count) in counts.iter().enumerate().filter(|&(_, &count)| count > 0) {
         let color = if edge(k) < threshold { BLUE } else { VERMILLION };
@@ -99,25 +106,25 @@ pub fn bound_histogram(lambda_sup: &[f64], threshold: f64) -> Result<Figure, Fig
     let below = sorted.partition_point(|&v| v <= threshold);
     let caption = format!(
         "Distribution of λ_{{sup}} over {} networks, in {BINS} bins of equal width{}. The dashed line at {} parts {below} networks of \
-         low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{said}",
+         low λ_{{sup}} from {} of high λ_{{sup}}.{outside}{scales}",
         sorted.len(),
         if log { " on the logarithmic axis" } else { "" },
         number(threshold),
         sorted.len() - below
     );
-    let figure = Figure::new("figure-06", title(6), caption, canvas)?;
+    let figure = numbered(6, caption, canvas)?;
     Ok(figure.with_column("lambda_sup", lambda_sup).with_column("threshold", &[threshold]))
 }
 
 /// How far Figure 6 reaches: whether its axis is logarithmic, and the lowest and the highest value on it. Values farther from the
-/// quartiles than three times their distance would leave most of the axis to a few networks, and are told in words.
+/// quartiles than three times their distance would leave most of the axis to a few networks, so the caption describes them.
 fn reach(sorted: &[f64], low: f64, high: f64) -> (bool, (f64, f64)) {
     let within = |log: bool| -> (f64, f64) {
         let scale = |value: f64| if log { value.ln() } else { value };
         let quartile = |level: f64| scale(sorted[((sorted.len() - 1) as f64 * level).round() as usize]);
         let (first, third) = (quartile(0.25), quartile(0.75));
         let far = 3.0 * (third - first);
-        // All networks alike but for a few: nothing to measure distances by.
+        // All but a few networks are alike: there is no scale for distances.
         if far <= 0.0 {
             return (low, high);
         }
@@ -127,12 +134,8 @@ fn reach(sorted: &[f64], low: f64, high: f64) -> (bool, (f64, f64)) {
     };
     let ends = within(false);
     let shown = sorted.iter().filter(|&&value| value >= ends.0 && value <= ends.1).count();
-    // A long tail is no outlier: it gets the axis on which it can be seen.
+    // A long tail is no outlier: it gets the axis that shows it.
     if low > 0.0 && 50 * shown < 49 * sorted.len() { (true, within(true)) } else { (false, ends) }
-}
-
-fn too_few(figure: &'static str, found: usize) -> FigureError {
-    FigureError::TooFew { figure, what: "networks with finite values", needed: 2, found }
 }
 
 /// Figure 7: macro F1 on the test samples of networks with low against high `lambda_sup`.
@@ -140,11 +143,10 @@ fn too_few(figure: &'static str, found: usize) -> FigureError {
 /// # Errors
 /// [`FigureError`] if a group has no finite value.
 pub fn macro_f1_by_bound(
-    low: Group<'_>,
-    high: Group<'_>,
+    low: Distribution<'_>,
+    high: Distribution<'_>,
     comparison: Option<MannWhitney>,
 ) -> Result<Figure, FigureError> {
-    let title = title(7);
     let with_columns =
         |figure: Figure| figure.with_column("macro_f1_low", low.values).with_column("macro_f1_high", high.values);
     if let Some(values) = few_values(&[low, high]) {
@@ -154,43 +156,43 @@ pub fn macro_f1_by_bound(
             values.len(),
             groups_caption(&[low, high], comparison)?
         );
-        return Ok(with_columns(Figure::new("figure-07", title, caption, canvas)?));
+        return Ok(with_columns(numbered(7, caption, canvas)?));
     }
     let lowest = low.values.iter().chain(high.values).copied().fold(1.0, f64::min);
     let axis = Axis::linear("macro F1 on the test samples", ((lowest - 0.06).max(-0.03), 1.03));
-    let canvas = boxes("Figure 7", &[low, high], axis)?;
+    let canvas = boxes(name(7), &[low, high], axis)?;
     let caption = format!(
         "Macro F1 on the test samples. The y axis is linear. {BOXES} {}",
         groups_caption(&[low, high], comparison)?
     );
-    Ok(with_columns(Figure::new("figure-07", title, caption, canvas)?))
+    Ok(with_columns(numbered(7, caption, canvas)?))
 }
 
 /// Figure 11: `lambda_sup` by the number of hidden units.
 ///
 /// # Errors
 /// [`FigureError`] if a group has no finite value.
-pub fn bound_by_width(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
+pub fn bound_by_width(groups: &[Distribution<'_>], comparison: Option<MannWhitney>) -> Result<Figure, FigureError> {
     let values = groups.iter().flat_map(|group| group.values);
     let axis = Axis::around("λ_{sup}", values);
     let scale = if axis.is_log() { "logarithmic" } else { "linear" };
-    let canvas = boxes("Figure 11", groups, axis)?;
+    let canvas = boxes(name(11), groups, axis)?;
     let caption = format!(
         "λ_{{sup}} by the number of hidden units N. The y axis is {scale}. {BOXES} {}",
         groups_caption(groups, comparison)?
     );
-    let mut figure = Figure::new("figure-11", title(11), caption, canvas)?;
+    let mut figure = numbered(11, caption, canvas)?;
     for (k, group) in groups.iter().enumerate() {
         figure = figure.with_column(&format!("lambda_sup_{}", k + 1), group.values);
     }
     Ok(figure)
 }
 
-/// How boxes are read.
+/// How to read boxes.
 const BOXES: &str =
     "Boxes span the quartiles, whiskers 10 % to 90 %, the line is the median, dots lie outside the whiskers.";
 
-fn groups_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
+fn groups_caption(groups: &[Distribution<'_>], comparison: Option<MannWhitney>) -> Result<String, FigureError> {
     let mut sentences = Vec::new();
     for group in groups {
         let sorted = sorted_finite(group.values);
@@ -204,7 +206,7 @@ fn groups_caption(groups: &[Group<'_>], comparison: Option<MannWhitney>) -> Resu
 }
 
 /// The values of all groups, ascending, if they are so few that counting each says more than a box does.
-fn few_values(groups: &[Group<'_>]) -> Option<Vec<f64>> {
+fn few_values(groups: &[Distribution<'_>]) -> Option<Vec<f64>> {
     const MOST: usize = 12;
     let mut values: Vec<f64> = groups.iter().flat_map(|group| sorted_finite(group.values)).collect();
     values.sort_by(f64::total_cmp);
@@ -213,12 +215,9 @@ fn few_values(groups: &[Group<'_>]) -> Option<Vec<f64>> {
 }
 
 /// How many networks of each group have each of `values`, as bars of the share of their group with the count beside them.
-fn counts(groups: &[Group<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
-    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
-    if sorted.iter().any(Vec::is_empty) {
-        return Err(FigureError::TooFew { figure: "Figure 7", what: "networks in every group", needed: 1, found: 0 });
-    }
-    // As many digits as tell neighbours apart.
+fn counts(groups: &[Distribution<'_>], values: &[f64], label: &str) -> Result<Canvas, FigureError> {
+    let sorted = sorted_groups(name(7), groups)?;
+    // Enough digits to distinguish neighbours.
     let written = |digits: usize| values.iter().map(|value| format!("{value:.digits$}")).collect::<Vec<String>>();
     let names = (3..9).map(written).find(|names| names.windows(2).all(|pair| pair[0] != pair[1]));
     let y = Axis::names(label, names.unwrap_or_else(|| written(9)));
@@ -241,13 +240,10 @@ fn counts(groups: &[Group<'_>], values: &[f64], label: &str) -> Result<Canvas, F
         }
     }
     canvas.place(panel);
-    let names: Vec<String> =
-        groups.iter().zip(&sorted).map(|(group, sorted)| format!("{} (n = {})", group.label, sorted.len())).collect();
-    let keys: Vec<(Key<'_>, &str)> = names
-        .iter()
-        .enumerate()
-        .map(|(k, name)| (Key::Marker { color: colors(k).0, shape: MarkerShape::Square }, name.as_str()))
-        .collect();
+    let label = |(group, sorted): (&Distribution<'_>, &Vec<f64>)| format!("{} (n = {})", group.label, sorted.len());
+    let labels: Vec<String> = groups.iter().zip(&sorted).map(label).collect();
+    let key = |k| Key::Marker { color: colors(k).0, shape: MarkerShape::Square };
+    let keys: Vec<(Key<'_>, &str)> = labels.iter().enumerate().map(|(k, label)| (key(k), label.as_str())).collect();
     canvas.legend(area.left + area.width / 2.0, 18.0, &keys);
     Ok(canvas)
 }
@@ -258,11 +254,8 @@ fn colors(k: usize) -> (&'static str, &'static str) {
 }
 
 /// Box plots side by side, by the paper's convention: box 25-75 %, whiskers 10-90 %, line the median.
-fn boxes(figure: &'static str, groups: &[Group<'_>], y: Axis) -> Result<Canvas, FigureError> {
-    let sorted: Vec<Vec<f64>> = groups.iter().map(|group| sorted_finite(group.values)).collect();
-    if sorted.iter().any(Vec::is_empty) || sorted.is_empty() {
-        return Err(FigureError::TooFew { figure, what: "networks in every group", needed: 1, found: 0 });
-    }
+fn boxes(figure: &'static str, groups: &[Distribution<'_>], y: Axis) -> Result<Canvas, FigureError> {
+    let sorted = sorted_groups(figure, groups)?;
     let left = y.room();
     let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 240.0 };
     let mut canvas = Canvas::new(area.bottom() + 46.0);

@@ -1,16 +1,16 @@
 //! One axis of a panel: its scale, and the ticks that fit on it.
 //!
-//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. A linear axis
-//! with large or small numbers has their power of ten in its label.
+//! Every tick has a label, and all labels of an axis are in one notation: decimals, powers of ten, or multiples of these. The label
+//! of a linear axis with large or small numbers holds their power of ten.
 
-use super::lettering::{self, LABEL_SIZE, TEXT_SIZE, power_of_ten};
+use super::lettering::{self, LABEL_SIZE, TEXT_SIZE, exponent_of, power_of_ten};
 
 /// Length of a tick mark, in pixels.
-pub(super) const TICK_LENGTH: f64 = 4.0;
+pub(crate) const TICK_LENGTH: f64 = 4.0;
 
 /// Where values stand on an axis.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Scale {
+pub(crate) enum Scale {
     Linear,
     Logarithmic,
     /// Steps t of training. The position of t is that of t + 1 on a logarithmic axis, so that the start has a place.
@@ -21,23 +21,23 @@ pub(super) enum Scale {
 
 /// One axis of a panel.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
-    pub(super) label: String,
+pub(crate) struct Axis {
+    pub(crate) label: String,
     /// The ends, in the coordinates of [`Tick::at`].
-    pub(super) range: (f64, f64),
-    pub(super) scale: Scale,
+    pub(crate) range: (f64, f64),
+    pub(crate) scale: Scale,
     /// Whether ticks are drawn; a panel that shares the axis of its neighbour has none.
-    pub(super) ticks: bool,
+    pub(crate) ticks: bool,
     /// The most ticks there may be.
-    pub(super) most: usize,
+    pub(crate) most: usize,
 }
 
 /// A mark with its label.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tick {
-    /// The coordinate: the value, on an axis of steps one more.
-    pub(super) at: f64,
-    pub(super) label: String,
+pub(crate) struct Tick {
+    /// The coordinate: the value, or one more on an axis of steps.
+    pub(crate) at: f64,
+    pub(crate) label: String,
 }
 
 impl Axis {
@@ -46,29 +46,29 @@ impl Axis {
     }
 
     /// A linear axis over exactly `range`.
-    pub(super) fn linear(label: &str, range: (f64, f64)) -> Self {
+    pub(crate) fn linear(label: &str, range: (f64, f64)) -> Self {
         Self::new(label, widen_point(range), Scale::Linear)
     }
 
     /// A logarithmic axis over exactly `range`; kuva's scale ends at 1e-10.
-    pub(super) fn logarithmic(label: &str, range: (f64, f64)) -> Self {
+    pub(crate) fn logarithmic(label: &str, range: (f64, f64)) -> Self {
         let low = range.0.max(1e-10);
         Self::new(label, (low, range.1.max(2.0 * low)), Scale::Logarithmic)
     }
 
     /// The steps 0 to `last` of training.
-    pub(super) fn steps(label: &str, last: u32) -> Self {
+    pub(crate) fn steps(label: &str, last: u32) -> Self {
         Self::new(label, (1.0, (f64::from(last) + 1.0).max(2.0)), Scale::Steps)
     }
 
     /// One place for each of `names`, at 1, 2, ..
-    pub(super) fn names(label: &str, names: Vec<String>) -> Self {
+    pub(crate) fn names(label: &str, names: Vec<String>) -> Self {
         let count = names.len();
         Self { most: count, ..Self::new(label, (0.5, count as f64 + 0.5), Scale::Names(names)) }
     }
 
     /// An axis around `values`: logarithmic where all are positive and span more than a factor of 30, else linear.
-    pub(super) fn around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+    pub(crate) fn around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
         let (low, high) = extremes(values);
         if low > 0.0 && high / low > 30.0 {
             Self::log_around(label, &[low, high])
@@ -78,14 +78,14 @@ impl Axis {
     }
 
     /// A linear axis with a margin of 4 % around `values`.
-    pub(super) fn linear_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+    pub(crate) fn linear_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
         let (low, high) = extremes(values);
         let margin = 0.04 * (high - low);
         Self::linear(label, (low - margin, high + margin))
     }
 
-    /// A logarithmic axis with a margin of 4 % around the positive ones of `values`.
-    pub(super) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
+    /// A logarithmic axis with a margin of 4 % around those of `values` that are positive.
+    pub(crate) fn log_around<'a>(label: &str, values: impl IntoIterator<Item = &'a f64>) -> Self {
         let (low, high) = extremes(values.into_iter().filter(|&&v| v > 0.0));
         // Without a positive value there is nothing to show, but still a panel.
         let (low, high) = if low > 0.0 { (low, high) } else { (0.1, 10.0) };
@@ -94,25 +94,30 @@ impl Axis {
     }
 
     /// The same axis without ticks and label.
-    pub(super) fn bare(mut self) -> Self {
+    pub(crate) fn bare(mut self) -> Self {
         self.ticks = false;
         self.label.clear();
         self
     }
 
+    /// The same axis, or a bare one where a neighbour has its ticks and label.
+    pub(crate) fn bare_unless(self, shown: bool) -> Self {
+        if shown { self } else { self.bare() }
+    }
+
     /// The same axis with at most `most` ticks.
-    pub(super) fn with_ticks(mut self, most: usize) -> Self {
+    pub(crate) fn with_ticks(mut self, most: usize) -> Self {
         self.most = most;
         self
     }
 
-    /// Whether equal distances are equal ratios.
-    pub(super) fn is_log(&self) -> bool {
-        self.scale == Scale::Logarithmic
+    /// Whether equal distances are equal ratios of the value, or of a step plus one.
+    pub(crate) fn is_log(&self) -> bool {
+        matches!(self.scale, Scale::Logarithmic | Scale::Steps)
     }
 
     /// The label, with the power of ten that the numbers of a linear axis are divided by.
-    pub(super) fn full_label(&self) -> String {
+    pub(crate) fn full_label(&self) -> String {
         match self.exponent() {
             0 => self.label.clone(),
             _ if self.label.is_empty() || !self.ticks => self.label.clone(),
@@ -129,8 +134,8 @@ impl Axis {
         exponent_of(largest)
     }
 
-    /// The ticks: the most that there may be and for which `fits` holds, where there are any.
-    pub(super) fn ticks(&self, fits: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
+    /// The ticks: as many as are allowed and pass `fits`.
+    pub(crate) fn ticks(&self, fits: impl Fn(&[Tick]) -> bool) -> Vec<Tick> {
         if !self.ticks {
             return Vec::new();
         }
@@ -144,7 +149,7 @@ impl Axis {
                 return sparsest;
             }
         }
-        // Every few of them, as long as there are two; on a linear axis the multiples of a larger step.
+        // Only every second, third .. tick, as long as two are left; on a linear axis the multiples of a larger step.
         let first = match (sparsest.as_slice(), &self.scale) {
             ([first, second, ..], Scale::Linear) => (first.at / (second.at - first.at)).round() as i64,
             _ => 0,
@@ -172,13 +177,13 @@ impl Axis {
         values.iter().zip(labels).map(|(&value, label)| Tick { at: at(value), label }).collect()
     }
 
-    /// Sets of values that ticks may stand at, the densest first.
+    /// Sets of values at which ticks may stand, the densest first.
     fn candidates(&self) -> Vec<Vec<f64>> {
         let (low, high) = self.range;
         match &self.scale {
             Scale::Linear => linear_candidates(low, high),
             Scale::Logarithmic => {
-                // Less than a decade holds too few of 1, 2, 5.
+                // Less than a decade holds too few multiples by 1, 2 and 5.
                 let linear = if high / low < 5.0 { linear_candidates(low, high) } else { Vec::new() };
                 linear.into_iter().chain(log_candidates(low, high)).collect()
             }
@@ -186,7 +191,7 @@ impl Axis {
                 let last = high - 1.0;
                 let whole = linear_candidates(0.0, last.min(9.0)).into_iter().filter(|_| last < 10.0);
                 let whole = whole.filter(|values| values.iter().all(|value| value.fract() <= 0.0));
-                // From 1 on, or from where there is room beside 0.
+                // From 1 on, or from the first value that leaves room beside 0.
                 let from = |first: f64| {
                     log_candidates(first, last.max(first)).into_iter().map(|values| [vec![0.0], values].concat())
                 };
@@ -196,8 +201,8 @@ impl Axis {
         }
     }
 
-    /// Room that ticks and label take left of a panel, in pixels.
-    pub(super) fn room(&self) -> f64 {
+    /// The room that ticks and label take to the left of a panel, in pixels.
+    pub(crate) fn room(&self) -> f64 {
         let ticks = self.ticks(|_| true);
         let widest = ticks.iter().map(|tick| lettering::width(&tick.label, f64::from(TEXT_SIZE))).fold(0.0, f64::max);
         let ticks = if self.ticks { widest + TICK_LENGTH + 6.0 } else { 4.0 };
@@ -206,10 +211,9 @@ impl Axis {
     }
 }
 
-/// What a caption says of the scales of `x` and `y`.
-pub(super) fn scales(x: &Axis, y: &Axis) -> &'static str {
-    let log = |axis: &Axis| matches!(axis.scale, Scale::Logarithmic | Scale::Steps);
-    match (log(x), log(y)) {
+/// The sentence of a caption on the scales of `x` and `y`.
+pub(crate) fn scales(x: &Axis, y: &Axis) -> &'static str {
+    match (x.is_log(), y.is_log()) {
         (false, false) => " Both axes are linear.",
         (true, true) => " Both axes are logarithmic.",
         (true, false) => " The x axis is logarithmic, the y axis linear.",
@@ -247,11 +251,6 @@ fn log_candidates(low: f64, high: f64) -> Vec<Vec<f64>> {
         sets.push(powers.filter(within).collect());
     }
     sets
-}
-
-/// The power of ten of the first digit of `value` > 0.
-fn exponent_of(value: f64) -> i32 {
-    (value.log10() + 1e-9).floor() as i32
 }
 
 /// `value` with as many decimals as a `step` of one digit has.

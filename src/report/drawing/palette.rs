@@ -4,26 +4,26 @@
 //! a panel they also differ in marker or dash, so that a grey print still tells them apart.
 
 /// Axes, text and single series without a group.
-pub(super) const INK: &str = "#000000";
+pub(crate) const INK: &str = "#000000";
 /// Secondary lines: identity, medians of context, block borders.
-pub(super) const GREY: &str = "#6e6e6e";
+pub(crate) const GREY: &str = "#6e6e6e";
 /// First group: class 0, N = 3, `lambda_sup`.
-pub(super) const BLUE: &str = "#0072b2";
+pub(crate) const BLUE: &str = "#0072b2";
 /// Second group: class 1, N = 10, `lambda_1`.
-pub(super) const VERMILLION: &str = "#d55e00";
+pub(crate) const VERMILLION: &str = "#d55e00";
 /// Third series.
-pub(super) const GREEN: &str = "#009e73";
+pub(crate) const GREEN: &str = "#009e73";
 /// Fourth series.
-pub(super) const PURPLE: &str = "#cc79a7";
+pub(crate) const PURPLE: &str = "#cc79a7";
 /// Fifth series.
-pub(super) const ORANGE: &str = "#e69f00";
+pub(crate) const ORANGE: &str = "#e69f00";
 /// Where class 0 is predicted: blue, light enough that markers stand out.
-pub(super) const BLUE_TINT: &str = "#d3e6f3";
+pub(crate) const BLUE_TINT: &str = "#d3e6f3";
 /// Where class 1 is predicted.
-pub(super) const VERMILLION_TINT: &str = "#fae0d0";
+pub(crate) const VERMILLION_TINT: &str = "#fae0d0";
 
 /// Colour and dash of the k-th of several curves in one panel.
-pub(super) fn series(k: usize) -> (&'static str, Option<&'static str>) {
+pub(crate) fn series(k: usize) -> (&'static str, Option<&'static str>) {
     const SERIES: [(&str, Option<&str>); 5] = [
         (BLUE, None),
         (VERMILLION, Some("7 3")),
@@ -36,7 +36,7 @@ pub(super) fn series(k: usize) -> (&'static str, Option<&'static str>) {
 
 /// The diverging map of signed matrices: blue below zero, white at zero, vermillion above. `t` in \[-1, 1\] is cut at its ends;
 /// NaN is grey.
-pub(super) fn diverging(t: f64) -> (u8, u8, u8) {
+pub(crate) fn diverging(t: f64) -> (u8, u8, u8) {
     if t.is_nan() {
         return (0x99, 0x99, 0x99);
     }
