@@ -1,26 +1,28 @@
-// All eigenvalues of a batch of symmetric matrices, and the residuals of the two extreme ones; its twin for one matrix is
-// src/reference/spectrum.rs.
+// Twin: src/reference/spectrum.rs
+// Parts: params, finite
+// All eigenvalues of a batch of symmetric matrices, and the residuals of the two extreme ones; its twin takes one
+// matrix.
 //
-// Householder reflections make each matrix tridiagonal (Golub and Van Loan, Matrix Computations, Section 8.3); bisection by Sturm
-// counts finds one eigenvalue a row (Section 8.4); a twisted factorisation gives the two extreme eigenvectors (Parlett and
-// Dhillon 1997), and the reflections take them back to the matrix they came from, where H u - lambda u says how good they are.
+// Householder reflections make each matrix tridiagonal (Golub and Van Loan, Matrix Computations, Section 8.3);
+// bisection by Sturm counts finds one eigenvalue per row (Section 8.4); a twisted factorisation gives the two extreme
+// eigenvectors (Parlett and Dhillon 1997), and the reflections take them back to the matrix they came from, where H u -
+// lambda u says how good they are.
 //
-// One workgroup: as many matrices as have room for a row an invocation; one matrix where D exceeds the workgroup, whose
-// invocations then own several rows each. A row is read and written by its owner only; what a step needs of the other rows goes
-// through workgroup memory. Sums over a column are made by every owner for itself, in the same order: two barriers a step.
+// One workgroup: as many matrices as fit with one invocation per row, or one matrix where D exceeds the workgroup,
+// whose invocations then own several rows each. Only its owner reads and writes a row; what a step needs of the other
+// rows goes through workgroup memory. Every owner makes the sums over a column for itself, in the same order, so a step
+// takes two barriers.
 //
-// A dispatch takes some of the steps, in order; src/gpu/eigenvalues.rs chooses how many. What of their state lies in workgroup
+// A dispatch takes some of the steps, in order; src/gpu/eigenvalues.rs chooses how many. Their state in workgroup
 // memory waits for the next dispatch in `work`, so where they are cut changes no bit.
 
-// PIVOTS and HALVINGS are the host's, which counts by them.
-
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> matrices: array<f32>; // [network][column][row]
-// The matrix as it becomes tridiagonal, with its largest |element| scaled to 1. Step k leaves its reflection in column k below the
-// diagonal, its factor on the diagonal. PIVOTS more columns hold the two factorisations, and between dispatches the vectors.
+// The matrix as it becomes tridiagonal, with its largest |element| scaled to 1. Step k leaves its reflection in column
+// k below the diagonal, its factor on the diagonal. PIVOTS more columns hold the two factorisations, and between
+// dispatches the vectors.
 @group(0) @binding(2) var<storage, read_write> work: array<f32>; // [network][column][row]
-// Of the scaled matrix: eigenvalues in ascending order; the diagonal; the sum of the squares of each row; H u - lambda u of the
-// largest and of the smallest eigenvalue. And the scale; -1 if an element was not finite.
+// Of the scaled matrix: eigenvalues in ascending order; the diagonal; the sum of the squares of each row; H u - lambda
+// u of the largest and of the smallest eigenvalue. And the scale; -1 if an element was not finite.
 @group(0) @binding(3) var<storage, read_write> output: array<f32>; // [network][5 D + 1]
 
 // Invocations that share a matrix, matrices that share a workgroup, invocations in all.
@@ -29,16 +31,16 @@ const MATRICES: u32 = MAX_WORKGROUP / OWNERS;
 const WIDTH: u32 = OWNERS * MATRICES;
 // The most rows of an owner.
 const ROWS: u32 = (PARAMETERS + OWNERS - 1u) / OWNERS;
-// The steps: a reflection for each column; from here a bisection for each of an owner's rows; from here the reflections back, last
-// to first, the first of these steps with the eigenvectors before it; and one for the residuals.
+// The steps: a reflection for each column; from here a bisection for each of an owner's rows; from here the reflections
+// back, last to first, the first of these steps with the eigenvectors before it; and one for the residuals.
 const BISECTIONS_BEGIN: u32 = PARAMETERS;
 const RETURN_BEGINS: u32 = BISECTIONS_BEGIN + ROWS;
 const RESIDUALS: u32 = RETURN_BEGINS + PARAMETERS - 2u;
 // A smaller pivot counts as this one. With a largest element of 1 that moves no eigenvalue by more.
 const SMALLEST_PIVOT: f32 = 1e-20;
 
-// Four vectors for each matrix: columns and products of this step and the last. What they no longer need of them holds the
-// tridiagonal matrix, and in the end they hold the two eigenvectors, twice.
+// Four vectors for each matrix: columns and products of this step and the last. Elements that these no longer need hold
+// the tridiagonal matrix. In the end the vectors hold the two eigenvectors, twice.
 var<workgroup> vectors: array<f32, 4u * PARAMETERS * MATRICES>;
 // The largest and the smallest eigenvalue of each matrix, and the lengths of their vectors.
 var<workgroup> extremes: array<f32, 2u * MATRICES>;
@@ -58,8 +60,8 @@ fn product_of(k: u32) -> u32 {
     return 2u + (k & 1u);
 }
 
-// The tridiagonal matrix. Step k leaves its diagonal element on top of its column, and the one beside it in the last step's
-// product, of which no later step wants element k.
+// The tridiagonal matrix. Step k leaves its diagonal element on top of its column, and the one beside it in the last
+// step's product, whose element k no later step needs.
 fn diagonal(slot: u32, k: u32) -> f32 {
     return vectors[at(slot, column_of(k), k)];
 }
@@ -76,8 +78,8 @@ fn away_from_zero(pivot: f32) -> f32 {
 fn eigenvalues(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let slot = lane / OWNERS;
     let owner = lane % OWNERS;
-    // Slots past the last matrix work on it once more instead of leaving, since all must meet at the barriers; `work` and `output`
-    // have room for them.
+    // Slots past the last matrix work on it once more instead of leaving, since all must meet at the barriers; `work`
+    // and `output` have room for them.
     let place = (params.first_row + group.x) * MATRICES + slot;
     let source = min(place, params.networks - 1u) * PARAMETERS * PARAMETERS;
     let target_matrix = place * (PARAMETERS + PIVOTS) * PARAMETERS;
@@ -107,7 +109,7 @@ fn eigenvalues(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     }
 }
 
-// Leaves the vectors for the next dispatch.
+// Keeps the vectors for the next dispatch.
 fn pause(slot: u32, owner: u32, target_matrix: u32) {
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         for (var which = 0u; which < PIVOTS; which++) {
@@ -116,7 +118,7 @@ fn pause(slot: u32, owner: u32, target_matrix: u32) {
     }
 }
 
-// Takes up what the last dispatch left.
+// Takes up what the last dispatch kept.
 fn resume(slot: u32, owner: u32, target_matrix: u32, result: u32) {
     for (var row = owner; row < PARAMETERS; row += OWNERS) {
         for (var which = 0u; which < PIVOTS; which++) {
@@ -164,16 +166,16 @@ fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) {
         }
         output[result + PARAMETERS + row] = work[target_matrix + row * PARAMETERS + row];
         output[result + 2u * PARAMETERS + row] = squares;
-        // What step 0 finds of a step before it.
+        // Step 0 has no step before it.
         vectors[at(slot, column_of(1u), row)] = 0.0;
         vectors[at(slot, product_of(1u), row)] = 0.0;
     }
     workgroupBarrier();
 }
 
-// Step k reflects column k onto its first element below the diagonal, H <- P H P with P = I - b v v^T, v the column with `head` in
-// that place. With p = b H v and c = b (p.v) / 2 this is H - v (p - c v)^T - (p - c v) v^T; a row is brought up to date while the
-// next step's product is made.
+// Step k reflects column k onto its first element below the diagonal, H <- P H P with P = I - b v v^T, v the column
+// with `head` in that place. With p = b H v and c = b (p.v) / 2 this is H - v (p - c v)^T - (p - c v) v^T; a row is
+// brought up to date while the next step's product is made.
 fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
     // Of the last step: `head`, and b.
     var head = 0.0;
@@ -204,23 +206,24 @@ fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
         }
         workgroupBarrier();
 
-        // The reflection.
+        // The reflection of the column with this top.
         var rest = 0.0;
         for (var j = k + 2u; j < PARAMETERS; j++) {
             let x = vectors[at(slot, column, j)];
             rest += x * x;
         }
-        var first = 0.0;
+        var top = 0.0;
         if k + 1u < PARAMETERS {
-            first = vectors[at(slot, column, k + 1u)];
+            top = vectors[at(slot, column, k + 1u)];
         }
-        // Elements of 1e-15 and less beside a largest one of 1 are as good as 0, and their squares would soon leave f32.
+        // Elements of 1e-15 and less beside a largest one of 1 are as good as 0, and their squares would soon leave
+        // f32.
         let reflects = rest > 1e-30;
-        let length = sqrt(first * first + rest);
-        let next_head = first + select(length, -length, first < 0.0);
-        let b = select(0.0, 1.0 / (length * (length + abs(first))), reflects);
+        let length = sqrt(top * top + rest);
+        let next_head = top + select(length, -length, top < 0.0);
+        let b = select(0.0, 1.0 / (length * (length + abs(top))), reflects);
         if owner == k % OWNERS {
-            vectors[at(slot, old_product, k)] = select(first, select(-length, length, first < 0.0), reflects);
+            vectors[at(slot, old_product, k)] = select(top, select(-length, length, top < 0.0), reflects);
             work[target_matrix + k * PARAMETERS + k] = b;
         }
 
@@ -233,17 +236,20 @@ fn tridiagonalise(slot: u32, owner: u32, target_matrix: u32) {
             // The head of this reflection replaces the column's own element.
             var j = k + 1u;
             var index = target_matrix + j * PARAMETERS + row;
-            var element = work[index] + to_p * vectors[at(slot, old_product, j)] + to_v * vectors[at(slot, old_column, j)];
+            var element = work[index] + to_p * vectors[at(slot, old_product, j)]
+                + to_v * vectors[at(slot, old_column, j)];
             work[index] = element;
             var sum = element * next_head;
             for (j = k + 2u; j < PARAMETERS; j++) {
                 index += PARAMETERS;
-                element = work[index] + to_p * vectors[at(slot, old_product, j)] + to_v * vectors[at(slot, old_column, j)];
+                element = work[index] + to_p * vectors[at(slot, old_product, j)]
+                    + to_v * vectors[at(slot, old_column, j)];
                 work[index] = element;
                 sum += element * vectors[at(slot, column, j)];
             }
             vectors[at(slot, product, row)] = b * sum;
-            work[target_matrix + k * PARAMETERS + row] = select(vectors[at(slot, column, row)], next_head, row == k + 1u);
+            let left = select(vectors[at(slot, column, row)], next_head, row == k + 1u);
+            work[target_matrix + k * PARAMETERS + row] = left;
         }
         workgroupBarrier();
 
@@ -265,7 +271,7 @@ fn bisect(slot: u32, owner: u32, result: u32) {
     if params.end_step <= BISECTIONS_BEGIN || params.first_step >= RETURN_BEGINS {
         return;
     }
-    // Gershgorin's discs hold them all.
+    // Gershgorin's discs hold all eigenvalues.
     var low = 0.0;
     var high = 0.0;
     var before = 0.0;
@@ -311,8 +317,9 @@ fn count_below(slot: u32, x: f32) -> u32 {
     return count;
 }
 
-// The eigenvector of the tridiagonal matrix for the largest (which = 0) or smallest eigenvalue, to column D + 2 which of `work`.
-// Pivots from the top and from the bottom meet at the row where their mismatch is least; there the vector is 1.
+// The eigenvector of the tridiagonal matrix for the largest (which = 0) or smallest eigenvalue, to column D + 2 which
+// of `work`. Pivots from the top and from the bottom meet at the row where their mismatch is least; there the vector is
+// 1.
 fn eigenvector(slot: u32, which: u32, target_matrix: u32) {
     let lambda = extremes[2u * slot + which];
     let down = target_matrix + (PARAMETERS + 2u * which) * PARAMETERS;

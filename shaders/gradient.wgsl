@@ -1,14 +1,9 @@
-// dL/dtheta (paper, Eqs. 11-12), added up over dispatches; the twin of src/reference/gradient.rs. The host squares and sums it in f64.
+// Twin: src/reference/gradient.rs
+// Parts: params, theta, samples, evaluation
+// dL/dtheta (paper, Eqs. 11-12), added up over dispatches. The host squares and sums it in f64.
 // One invocation: one network and every groups.y-th parameter.
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
-@group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-// [sample][loss, s, delta, size, perturbation][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
-@group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
-@group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
-@group(0) @binding(6) var<storage, read_write> output: array<f32>; // [parameter][network]
+@group(0) @binding(7) var<storage, read_write> output: array<f32>; // [parameter][network]
 
 @compute @workgroup_size(64)
 fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -19,7 +14,6 @@ fn gradient(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroup
     for (var parameter = id.y; parameter < PARAMETERS; parameter += groups.y) {
         var total = 0.0;
         for (var block = params.first_sample; block < params.end_sample; block += SUM_BLOCK) {
-            // Sums of sums: the rounding error grows with the block and the number of blocks, not with their product.
             var part = 0.0;
             for (var i = block; i < min(block + SUM_BLOCK, params.end_sample); i++) {
                 part += sample_gradient(network, parameter, i);
@@ -43,7 +37,7 @@ fn sample_gradient(network: u32, parameter: u32, i: u32) -> f32 {
     }
     let n = parameter % HIDDEN;
     let m = parameter / HIDDEN;
-    let back = delta * theta[v(n) * networks + network] * first[(i * HIDDEN + n) * networks + network];
+    let back = delta * theta[v(n) * networks + network] * df[(i * HIDDEN + n) * networks + network];
     if m == 0u {
         return back;
     }

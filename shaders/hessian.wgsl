@@ -1,16 +1,11 @@
-// The full Hessian of every network (paper, Eqs. 15-18), added up over dispatches; the twin of src/reference/hessian.rs.
+// Twin: src/reference/hessian.rs
+// Parts: params, theta, samples, evaluation
+// The full Hessian of every network (paper, Eqs. 15-18), added up over dispatches.
 //
-// With J_i = dz_i/dtheta it is sum_i s_i J_i J_i^T plus, between parameters of one and the same unit, a part with delta_i.
-// One invocation: one network and one tile of 4 x 4 elements on or above the diagonal; the mirror images are written too.
+// With J_i = dz_i/dtheta it is sum_i s_i J_i J_i^T plus, between parameters of one and the same unit, a part with
+// delta_i. One invocation: one network and one tile of 4 x 4 elements on or above the diagonal; the mirror images are
+// written too.
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
-@group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-// [sample][loss, s, delta, size, perturbation][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
-@group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
-@group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
-@group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
 @group(0) @binding(7) var<storage, read_write> matrices: array<f32>; // [network][column][row]
 
 const TILES: u32 = (PARAMETERS + 3u) / 4u;
@@ -65,7 +60,6 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
 
-    // Sums of sums: the rounding error grows with the block and the number of blocks, not with their product.
     var total = mat4x4<f32>();
     for (var block = params.first_sample; block < params.end_sample; block += SUM_BLOCK) {
         var part = mat4x4<f32>();
@@ -89,11 +83,12 @@ fn hessian(@builtin(global_invocation_id) id: vec3<u32>) {
             part[3] += left[3] * right;
             if same_unit {
                 let delta = output_terms[(i * OUTPUT_TERMS + 2u) * networks + network];
+                let sample = i * (INPUTS + 1u);
                 let x = vec4(
-                    input(i, columns[0].input),
-                    input(i, columns[1].input),
-                    input(i, columns[2].input),
-                    input(i, columns[3].input),
+                    input(sample, columns[0].input),
+                    input(sample, columns[1].input),
+                    input(sample, columns[2].input),
+                    input(sample, columns[3].input),
                 );
                 part[0] += delta * curvature(network, i, rows[0], both_in_w[0] * x, across[0]);
                 part[1] += delta * curvature(network, i, rows[1], both_in_w[1] * x, across[1]);
@@ -130,14 +125,6 @@ fn place(network: u32, parameter: u32) -> Place {
     return Place(select(d - V_BIAS - 1u, HIDDEN, d == V_BIAS), false, 0u, 1.0);
 }
 
-// x_im, and 1 for the bias.
-fn input(i: u32, m: u32) -> f32 {
-    if m == 0u {
-        return 1.0;
-    }
-    return samples[i * (INPUTS + 1u) + m - 1u];
-}
-
 // dz_i/dtheta of one parameter: v_n f'_in x_im, 1, or r_in.
 fn output_change(network: u32, i: u32, at: Place) -> f32 {
     if at.unit == HIDDEN {
@@ -145,16 +132,17 @@ fn output_change(network: u32, i: u32, at: Place) -> f32 {
     }
     let unit = (i * HIDDEN + at.unit) * params.networks + network;
     if at.in_w {
-        return at.weight * first[unit] * input(i, at.input);
+        return at.weight * df[unit] * input(i * (INPUTS + 1u), at.input);
     }
     return r[unit];
 }
 
-// What delta multiplies in a row of W: v_n f''_in x_im x_il beside W[n, l], f'_in x_im beside v_n, 0 beside other units.
+// What delta multiplies in a row of W: v_n f''_in x_im x_il beside W[n, l], f'_in x_im beside v_n, 0 beside other
+// units.
 fn curvature(network: u32, i: u32, row: Place, both_in_w: vec4<f32>, across: vec4<f32>) -> vec4<f32> {
     if !row.in_w {
         return vec4(0.0);
     }
     let unit = (i * HIDDEN + row.unit) * params.networks + network;
-    return input(i, row.input) * (second[unit] * both_in_w + first[unit] * across);
+    return input(i * (INPUTS + 1u), row.input) * (ddf[unit] * both_in_w + df[unit] * across);
 }

@@ -1,7 +1,8 @@
-// theta_0 of every network of the batch, bit-equal to `initial_theta` in src/model/seeds.rs.
+// Twin: src/model/seeds.rs
+// Parts: params, philox
+// theta_0 of every network of the batch, bit-equal to its twin's.
 // One invocation: one Philox block (four parameters) of one network.
 
-@group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> theta: array<f32>; // [network][parameter]
 
 @compute @workgroup_size(64)
@@ -24,7 +25,8 @@ fn seeds(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
     }
 }
 
-// Uniform on (-a, a) from the 24 high bits: an exact integer times one factor, so there is nothing to round differently.
+// Uniform on (-a, a) from the 24 high bits: an exact integer times one factor, so there is nothing to round
+// differently.
 fn uniform_symmetric(word: u32) -> f32 {
     let odd = i32(2u * (word >> 8u) + 1u) - (1 << 24u);
     return f32(odd) * (params.init_range * 0x1p-24f);

@@ -1,18 +1,18 @@
-// One forward pass: all that the closed forms need of theta, sample by sample; the twin of src/reference/terms.rs. And how far its
-// rounding may have moved the Hessian, as src/reference/rounding.rs has it; src/engine/rounding.rs has the derivation.
-// One invocation: one network and every groups.y-th sample.
+// Twin: src/reference/terms.rs, src/reference/rounding.rs
+// Parts: params, theta, finite, samples, logistic, rounding, activation
+// One forward pass: all that the closed forms need of theta, sample by sample, and how far its rounding may have moved
+// the Hessian; src/engine/rounding.rs has the derivation. One invocation: one network and every groups.y-th sample.
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
 // [parameter][network], and then by how much the network's weights and inputs may be off already, relative: [network].
 @group(0) @binding(2) var<storage, read> theta: array<f32>;
 // [sample][loss, s, delta, size, perturbation][network]
 @group(0) @binding(3) var<storage, read_write> output_terms: array<f32>;
 @group(0) @binding(4) var<storage, read_write> r: array<f32>; // [sample][unit][network]
-@group(0) @binding(5) var<storage, read_write> first: array<f32>; // [sample][unit][network], f'
-@group(0) @binding(6) var<storage, read_write> second: array<f32>; // [sample][unit][network], f''
+@group(0) @binding(5) var<storage, read_write> df: array<f32>; // [sample][unit][network], f'
+@group(0) @binding(6) var<storage, read_write> ddf: array<f32>; // [sample][unit][network], f''
 
-// Sums of squares over the units, of values (x) and of their errors (y). They start at what squares below 2^-126 may lose.
+// Sums of squares over the units, of values (x) and of their errors (y). They start at what squares below 2^-126 may
+// lose.
 struct Squares {
     back: vec2<f32>, // v f'
     hidden: vec2<f32>, // r, and 1 for the bias
@@ -54,8 +54,8 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
             let errors = activation_errors(y, split_error(sum, INPUTS, given), f);
             let at = (i * HIDDEN + n) * networks + network;
             r[at] = f.x;
-            first[at] = f.y;
-            second[at] = f.z;
+            df[at] = f.y;
+            ddf[at] = f.z;
             let weight = theta[v(n) * networks + network];
             largest_weight = max(largest_weight, abs(weight));
             largest_r = max(largest_r, abs(f.x));
@@ -81,12 +81,9 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
         let s = p.x * p.y;
         let delta = residual(z, q);
 
-        // |J| and |dJ|, ||C||_F and ||dC||_F. Rounded inputs and output weights make J wrong by `given`, C by twice that.
-        var x_sq = 1.0;
-        for (var m = 0u; m < INPUTS; m++) {
-            let x = samples[sample + m];
-            x_sq += x * x;
-        }
+        // |J| and |dJ|, ||C||_F and ||dC||_F. Rounded inputs and output weights make J wrong by `given`, C by twice
+        // that.
+        let x_sq = input_sq(sample);
         let j = sqrt(x_sq * squares.back + squares.hidden);
         let c = sqrt(x_sq * (x_sq * squares.curved + 2.0 * squares.direct));
         let dj = j.y + given * j.x;
@@ -97,7 +94,8 @@ fn terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) 
         let d_delta = own.x + change(z_error, 1.0, s, 0.25, constant);
         let perturbation = ds * (j.x + dj) * (j.x + dj) + s * (2.0 * j.x + dj) * dj
             + d_delta * (c.x + dc) + abs(delta) * dc
-            // What later products of J, C and x lose that are below 2^-126, and more: the host finds by this how large they are.
+            // What later products of J, C and x lose that are below 2^-126, and more: the host finds by this how large
+            // they are.
             + REACH_SHARE * (j.x * (j.x + 2.0 * c.x) + x_sq);
 
         let at = i * OUTPUT_TERMS * networks + network;
@@ -114,8 +112,8 @@ fn square(value: vec2<f32>) -> vec2<f32> {
     return value * value;
 }
 
-// y_in = W[n, 0] + sum_m W[n, m] x_im, to one rounding. Weights grow large in training and their products cancel; a plain sum then
-// loses the digits that decide s_i, and with them the fifth digit of an eigenvalue.
+// y_in = W[n, 0] + sum_m W[n, m] x_im, to one rounding. Weights grow large in training and their products cancel; a
+// plain sum then loses the digits that decide s_i, and with them the fifth digit of an eigenvalue.
 fn pre_activation(network: u32, n: u32, sample: u32) -> SplitSum {
     var largest_weight = 0.0;
     var largest_input = 1.0;
@@ -131,12 +129,4 @@ fn pre_activation(network: u32, n: u32, sample: u32) -> SplitSum {
         sum = add_product(sum, weight, input(sample, m), weight_unit, input_unit);
     }
     return sum;
-}
-
-// x_im of the sample that starts at `sample`, and 1 for the bias.
-fn input(sample: u32, m: u32) -> f32 {
-    if m == 0u {
-        return 1.0;
-    }
-    return samples[sample + m - 1u];
 }

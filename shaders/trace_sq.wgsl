@@ -1,18 +1,12 @@
-// tr H^2 from Phi, Psi and Omega of every unordered pair of samples, each once (paper, Theorem 5 and Eq. 25); the twin of
-// src/reference/trace_sq.rs. No Hessian is formed.
+// Twin: src/reference/trace_sq.rs
+// Parts: params, theta, samples, evaluation
+// tr H^2 from Phi, Psi and Omega of every unordered pair of samples, each once (paper, Theorem 5 and Eq. 25). No
+// Hessian is formed.
 //
-// One workgroup: 64 networks and one row of tiles, that is two samples i against the dispatch's j >= i, two at a time. The four pairs of a
-// tile sit in the lanes of a vec4 as (i0 j0, i0 j1, i1 j0, i1 j1). K depends on the data alone, so the workgroup computes it
-// once for its 64 networks. The host adds the rows in f64.
+// One workgroup: 64 networks and one row of tiles, that is two samples i against the dispatch's j >= i, two at a time.
+// The four pairs of a tile sit in the lanes of a vec4 as (i0 j0, i0 j1, i1 j0, i1 j1). K depends on the data alone, so
+// the workgroup computes it once for its 64 networks. The host adds the rows in f64.
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>; // [sample][x_1 .. x_M, q]
-@group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-// [sample][loss, s, delta, size, perturbation][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
-@group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
-@group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
-@group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>; // [row][network]
 
 // K_ij = 1 + x_i.x_j of the row's two samples with the next 64 samples j: (K of i0, K of i1) at j.
@@ -93,20 +87,20 @@ fn tile(network: u32, i: u32, j: u32, k: vec4<f32>) -> f32 {
         let at_j1 = (j1 * HIDDEN + n) * networks + network;
         let r_i = vec4(r[at_i0], r[at_i0], r[at_i1], r[at_i1]);
         let r_j = vec4(r[at_j0], r[at_j1], r[at_j0], r[at_j1]);
-        let first_i = vec4(first[at_i0], first[at_i0], first[at_i1], first[at_i1]);
-        let first_j = vec4(first[at_j0], first[at_j1], first[at_j0], first[at_j1]);
+        let df_i = vec4(df[at_i0], df[at_i0], df[at_i1], df[at_i1]);
+        let df_j = vec4(df[at_j0], df[at_j1], df[at_j0], df[at_j1]);
         // v f' and v f'': each form is then a plain product of the two sides.
-        let v_first_i = weight * first_i;
-        let v_first_j = weight * first_j;
-        let v_second_i = weight * vec4(second[at_i0], second[at_i0], second[at_i1], second[at_i1]);
-        let v_second_j = weight * vec4(second[at_j0], second[at_j1], second[at_j0], second[at_j1]);
-        a += v_first_i * v_first_j;
-        b_ij += v_first_i * v_first_i * v_second_j;
-        b_ji += v_first_j * v_first_j * v_second_i;
-        c += v_second_i * v_second_j;
-        e_ij += r_i * v_first_i * first_j;
-        e_ji += r_j * v_first_j * first_i;
-        g += first_i * first_j;
+        let v_df_i = weight * df_i;
+        let v_df_j = weight * df_j;
+        let v_ddf_i = weight * vec4(ddf[at_i0], ddf[at_i0], ddf[at_i1], ddf[at_i1]);
+        let v_ddf_j = weight * vec4(ddf[at_j0], ddf[at_j1], ddf[at_j0], ddf[at_j1]);
+        a += v_df_i * v_df_j;
+        b_ij += v_df_i * v_df_i * v_ddf_j;
+        b_ji += v_df_j * v_df_j * v_ddf_i;
+        c += v_ddf_i * v_ddf_j;
+        e_ij += r_i * v_df_i * df_j;
+        e_ji += r_j * v_df_j * df_i;
+        g += df_i * df_j;
         hidden_gram += r_i * r_j;
     }
 

@@ -1,22 +1,19 @@
-// tr H^2 as the sum of the squares of H's entries (paper, Eqs. 13-18); the twin of src/reference/hessian.rs. No entry is stored.
+// Twin: src/reference/hessian.rs
+// Parts: params, theta, evaluation
+// tr H^2 as the sum of the squares of H's entries (paper, Eqs. 13-18). No entry is stored.
 //
-// Take unit 0 to be the output bias, with r = 1 and no weights of its own. Then H falls into blocks, one for each pair of units
-// a <= b, and a block into tiles of inputs. One invocation: one network and one item, that is a tile of
+// Take unit 0 to be the output bias, with r = 1 and no weights of its own. Then H falls into blocks, one for each pair
+// of units a <= b, and a block into tiles of inputs. One invocation: one network and one item, that is a tile of
 //   H(w,w): sum_i h_p h_q (s v_a f'_a v_b f'_b + [a = b] delta v_a f''_a),
 // and, with a tile on the diagonal, the same inputs' rows of both sides of
 //   H(w,v): sum_i h_p (s v_a f'_a r_b + [a = b] delta f'_a), and the same with a and b exchanged,
-// and with the first tile H(v,v): sum_i s r_a r_b. Samples are added in blocks, so that the rounding error grows with the block and
-// the number of blocks, not with their product, and both with about the root of the number of samples.
+// and with the first tile H(v,v): sum_i s r_a r_b. A block of samples is about as long
+// as there are blocks.
 
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> inputs: array<f32>; // [sample][1, x_1 .. x_M, 0 ..], INPUT_TILES * INPUT_TILE wide
-@group(0) @binding(2) var<storage, read> theta: array<f32>; // [parameter][network]
-// [sample][loss, s, delta, size, perturbation][network]
-@group(0) @binding(3) var<storage, read> output_terms: array<f32>;
-@group(0) @binding(4) var<storage, read> r: array<f32>; // [sample][unit][network]
-@group(0) @binding(5) var<storage, read> first: array<f32>; // [sample][unit][network]
-@group(0) @binding(6) var<storage, read> second: array<f32>; // [sample][unit][network]
-@group(0) @binding(7) var<storage, read_write> sums: array<f32>; // [item % ITEM_SUMS][network], zero before the first item
+// [sample][1, x_1 .. x_M, 0 ..], INPUT_TILES * INPUT_TILE wide.
+@group(0) @binding(1) var<storage, read> inputs: array<f32>;
+// [item % ITEM_SUMS][network], zero before the first item.
+@group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
 struct Tile {
     ww: array<array<f32, INPUT_TILE>, INPUT_TILE>, // [p][q]
@@ -54,10 +51,10 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
             let at_b = (i * HIDDEN + max(b, 1u) - 1u) * networks + network;
             let r_a = select(1.0, r[at_a], a > 0u);
             let r_b = select(1.0, r[at_b], b > 0u);
-            let s_a = s * v_a * first[at_a];
-            let s_b = s * v_b * first[at_b];
-            let ww = fma(s_a, v_b * first[at_b], delta * v_a * second[at_a]);
-            let wv = fma(s_a, r_b, delta * first[at_a]);
+            let s_a = s * v_a * df[at_a];
+            let s_b = s * v_b * df[at_b];
+            let ww = fma(s_a, v_b * df[at_b], delta * v_a * ddf[at_a]);
+            let wv = fma(s_a, r_b, delta * df[at_a]);
             let vw = s_b * r_a;
             part.vv = fma(s * r_a, r_b, part.vv);
             let row = i * (INPUT_TILES * INPUT_TILE);
@@ -82,7 +79,8 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
         }
     }
 
-    // How often each entry stands in H: a block off the diagonal has its mirror image, a tile off its block's diagonal too.
+    // How often each entry stands in H: a block off the diagonal has its mirror image, a tile off its block's diagonal
+    // too.
     let block_count = select(2.0, 1.0, diagonal);
     let tile_count = select(2.0, 1.0, tiles.x == tiles.y);
     let rows_count = select(0.0, 2.0, tiles.x == tiles.y);

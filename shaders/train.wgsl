@@ -1,16 +1,10 @@
-// Gradient descent, many steps a dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
-// One invocation: one network, its parameters and gradient in registers. The twin of src/reference/train.rs.
+// Twin: src/reference/train.rs
+// Parts: params, theta, finite, tile, rows, unit, descent
+// Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
+// One invocation: one network, its parameters and gradient in registers.
 //
-// Every array is indexed by loop counters with constant ends alone: compilers unroll such loops, and only then does an array stay
-// in registers. Theta is [network][parameter] for the same reason: one address, not one a parameter, lives through the loops.
-
-@group(0) @binding(0) var<uniform> params: Params;
-// Binding 1, `samples`, is declared above: uniform or storage, depending on how many there are. Rows of four values, SAMPLE_ROWS for
-// each tile of TILE samples: Y_SCALE x_1 of all of them, and so on to x_M, then Z_SCALE (1 - 2q).
-@group(0) @binding(2) var<storage, read> unfinished: array<u32>; // the networks still in training
-@group(0) @binding(3) var<storage, read_write> theta: array<f32>; // [network][parameter]
-@group(0) @binding(4) var<storage, read_write> status: array<u32>; // [network]
-@group(0) @binding(5) var<storage, read_write> steps: array<u32>; // [network]
+// Every array is indexed by loop counters with constant ends alone: compilers unroll such loops, and only then does an
+// array stay in registers. Theta is [network][parameter] for the same reason: one address lives through the loops.
 
 // One value for each parameter.
 struct Weights {
@@ -70,20 +64,18 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
 
-        // What every sample's share has in common: v_n, and the scales of the samples.
-        gradient.v_bias *= 1.0 / Z_SCALE;
+        gradient.v_bias = v_gradient(gradient.v_bias);
         var gradient_sq = gradient.v_bias * gradient.v_bias;
-        // A weight that overflowed can hide behind a saturated activation, so theta is looked at as well as g.g.
         var finite = is_finite(weights.v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            gradient.v[n] *= 1.0 / Z_SCALE;
+            gradient.v[n] = v_gradient(gradient.v[n]);
             gradient_sq = fma(gradient.v[n], gradient.v[n], gradient_sq);
             finite = finite && is_finite(weights.v[n]);
-            gradient.w[0][n] *= weights.v[n] * (1.0 / Z_SCALE);
+            gradient.w[0][n] = w_gradient(gradient.w[0][n], weights.v[n], BIAS_SCALE);
             gradient_sq = fma(gradient.w[0][n], gradient.w[0][n], gradient_sq);
             finite = finite && is_finite(weights.w[0][n]);
             for (var m = 1u; m <= INPUTS; m++) {
-                gradient.w[m][n] *= weights.v[n] * (1.0 / (Z_SCALE * Y_SCALE));
+                gradient.w[m][n] = w_gradient(gradient.w[m][n], weights.v[n], INPUT_SCALE);
                 gradient_sq = fma(gradient.w[m][n], gradient.w[m][n], gradient_sq);
                 finite = finite && is_finite(weights.w[m][n]);
             }
@@ -92,11 +84,11 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
         if outcome != PENDING {
             break;
         }
-        weights.v_bias = fma(-params.step_size, gradient.v_bias, weights.v_bias);
+        weights.v_bias = stepped(gradient.v_bias, weights.v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            weights.v[n] = fma(-params.step_size, gradient.v[n], weights.v[n]);
+            weights.v[n] = stepped(gradient.v[n], weights.v[n]);
             for (var m = 0u; m <= INPUTS; m++) {
-                weights.w[m][n] = fma(-params.step_size, gradient.w[m][n], weights.w[m][n]);
+                weights.w[m][n] = stepped(gradient.w[m][n], weights.w[m][n]);
             }
         }
         taken += 1u;

@@ -74,6 +74,35 @@ pub enum Route {
     Assembled,
 }
 
+/// A route to tr H^2 that an evaluation takes: what [`Route::Auto`] stands for at given sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExactRoute {
+    /// As [`Route::Pairwise`].
+    Pairwise,
+    /// As [`Route::Assembled`].
+    Assembled,
+}
+
+impl Route {
+    /// The route that is taken, where `faster` finds the faster one.
+    pub(crate) fn or_faster(self, faster: impl FnOnce() -> ExactRoute) -> ExactRoute {
+        match self {
+            Self::Auto => faster(),
+            Self::Pairwise => ExactRoute::Pairwise,
+            Self::Assembled => ExactRoute::Assembled,
+        }
+    }
+}
+
+impl From<ExactRoute> for Route {
+    fn from(route: ExactRoute) -> Self {
+        match route {
+            ExactRoute::Pairwise => Self::Pairwise,
+            ExactRoute::Assembled => Self::Assembled,
+        }
+    }
+}
+
 /// How a network's training ended, or that it was only evaluated. The number is what the `status` column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]

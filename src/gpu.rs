@@ -1,18 +1,21 @@
 //! The GPU engine: WGSL compute shaders through wgpu (Vulkan, Metal, DX12), float32.
 //!
-//! The shaders compute, and each names its plain twin, as a rule in [`crate::reference`]. This module chooses an adapter,
-//! assembles and compiles shaders, lays out buffers, and keeps every dispatch short.
+//! The shaders compute what a network needs, and each names its plain twin, which is mostly in [`crate::reference`].
+//! The host scales the data for training, chooses the training kernel and the route to tr H^2 by their costs, adds up
+//! partial sums in f64 and bounds their rounding. Beyond that it chooses an adapter, joins and compiles shaders, lays
+//! out buffers, and keeps every dispatch short.
 //!
-//! Arrays on the device are \[..\]\[network\]: neighbouring invocations read neighbouring addresses.
+//! Arrays on the device are \[..\]\[network\], so that neighbouring invocations read neighbouring addresses. Training
+//! alone keeps theta as \[network\]\[parameter\].
 
 mod adapter;
 mod clock;
+mod compiled;
 mod device;
 mod eigenvalues;
 mod engine;
 mod evaluate;
 mod forward;
-mod kernel;
 mod limits;
 mod loops;
 mod pace;
@@ -25,6 +28,7 @@ mod session;
 mod shader;
 mod spectrum;
 mod train;
+mod wait;
 
 pub use adapter::{Adapter, AdapterSummary, adapter_of, adapters, begun_among, choose_adapter, wanted_among};
 pub use engine::Gpu;

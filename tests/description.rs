@@ -28,7 +28,7 @@ fn the_route_is_the_one_that_was_taken() {
         };
         for problem in [&narrow, &wide] {
             let taken = gpu.description(problem, SWEEP).route;
-            assert_eq!(taken, gpu.route(problem));
+            assert_eq!(taken, gpu.route(problem).into());
             assert!(taken != Route::Auto && (route == Route::Auto || route == taken), "{route:?}: {taken:?}");
         }
     }

@@ -88,7 +88,7 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
             .map(f64::from)
             .collect();
         let theta = Array2::from_shape_vec((networks, problem.network.parameters()), theta).unwrap();
-        let chosen = auto.route(&problem);
+        let chosen = auto.route(&problem).into();
         let mut times = Times { pairwise: Duration::MAX, assembled: Duration::MAX };
         // In turn; a time that another process disturbed is measured again.
         for repeat in 0..15 {

@@ -1,3 +1,5 @@
+// Twin: src/model/activation.rs
+// Parts: normal, rounding
 // f(y) = y G(y), G the standard normal distribution. Returns (f, f', f''), f' = G + y g, f'' = g (2 - y^2).
 fn activation(y: f32) -> vec3<f32> {
     let near = min(abs(y), DENSITY_END);
@@ -9,9 +11,9 @@ fn activation(y: f32) -> vec3<f32> {
 // From here on g is 0 in float32, as is its product with any polynomial.
 const DENSITY_END: f32 = 20.0;
 
-// The errors of these, with y off by up to `error`. That of g is 5.5 + 1.5 y^2 ulp, half of the slope from its exponent's rounding; that
-// of Mills' ratio (normal.wgsl) is less than 20. g (2 + y^2) and g (1 + |y|) (4 + y^2) are at least |f''| and |f'''|, and their logarithms
-// change at a rate of at most |y| + 2 within 1/4.
+// The errors of these, with y off by up to `error`. That of g is 5.5 + 1.5 y^2 ulp, half of the slope from its
+// exponent's rounding; that of Mills' ratio (normal.wgsl) is less than 20. g (2 + y^2) and g (1 + |y|) (4 + y^2) are at
+// least |f''| and |f'''|, and their logarithms change at a rate of at most |y| + 2 within 1/4.
 fn activation_errors(y: f32, error: f32, f: vec3<f32>) -> vec3<f32> {
     let constant = abs(y) - error > DENSITY_END;
     let near = min(abs(y), DENSITY_END);

@@ -1,7 +1,9 @@
+// Twin: src/model/activation.rs
+// Parts: logistic, rounding
 // f(y) = ln(1 + exp(y)), the paper's SmoothReLU. Returns (f, f', f''), f' = sigmoid(y), f'' = f' (1 - f').
 fn activation(y: f32) -> vec3<f32> {
-    let first = sigmoid_both(y);
-    return vec3(softplus(y), first.x, first.x * first.y);
+    let df = sigmoid_both(y);
+    return vec3(softplus(y), df.x, df.x * df.y);
 }
 
 // The errors of these, with y off by up to `error`: |f'''| is at most f''. For |y| beyond the error of exp(-|y|) alone,

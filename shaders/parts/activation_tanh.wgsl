@@ -1,7 +1,9 @@
+// Twin: src/model/activation.rs
+// Parts: rounding
 // f(y) = tanh(y). Returns (f, f', f''), f' = 1 - f^2, f'' = -2 f f'.
 fn activation(y: f32) -> vec3<f32> {
-    // Below 0.55 in magnitude an odd polynomial fitted to tanh (relative error 3.3e-8): the built-in tanh and the quotient of
-    // exponentials lose all relative accuracy near 0.
+    // Below 0.55 in magnitude an odd polynomial fitted to tanh (relative error 3.3e-8): the built-in tanh and the
+    // quotient of exponentials lose all relative accuracy near 0.
     let u = y * y;
     let near = y * (0.99999997 + u * (-0.33332795 + u * (0.13318877 + u * (-0.05258932 + u * 0.01631544))));
     let e = exp(-2.0 * abs(y));
@@ -9,12 +11,12 @@ fn activation(y: f32) -> vec3<f32> {
     let far = sign(y) * (1.0 - 2.0 * e / (1.0 + e));
     let f = select(far, near, abs(y) < 0.55);
     // 1 - f^2 = 4 e / (1 + e)^2 does not cancel where |f| is close to 1.
-    let first = 4.0 * e / ((1.0 + e) * (1.0 + e));
-    return vec3(f, first, -2.0 * f * first);
+    let df = 4.0 * e / ((1.0 + e) * (1.0 + e));
+    return vec3(f, df, -2.0 * f * df);
 }
 
-// The errors of these, with y off by up to `error`: |f''| is at most 2 f' and |f'''| at most 4 f'. In (1 + e)^2 and 2 e / (1 + e) that of
-// e = exp(-2 |y|), 3 + 4 |y| ulp, counts |f| times and 1/2 f' times; the polynomial is good to 3 ulp.
+// The errors of these, with y off by up to `error`: |f''| is at most 2 f' and |f'''| at most 4 f'. In (1 + e)^2 and 2 e
+// / (1 + e) that of e = exp(-2 |y|), 3 + 4 |y| ulp, counts |f| times and 1/2 f' times; the polynomial is good to 3 ulp.
 fn activation_errors(y: f32, error: f32, f: vec3<f32>) -> vec3<f32> {
     let constant = abs(y) - error > 0.5 * SATURATED;
     let exponential = 4.0 * min(abs(y), 0.5 * SATURATED);

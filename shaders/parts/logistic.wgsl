@@ -1,3 +1,5 @@
+// Twin: src/reference/terms.rs
+// Parts: log1p
 // The logistic function and the cross-entropy in float32, without cancellation.
 
 // sigmoid(z) and sigmoid(-z) = 1 - sigmoid(z), both with a small relative error.

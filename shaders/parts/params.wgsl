@@ -1,4 +1,5 @@
-// What every pass is told at run time. Its twin is `Params` in src/gpu/params.rs; a test compares the two layouts.
+// Twin: src/gpu/params.rs
+// What changes from dispatch to dispatch, for every pass. A test compares the two layouts.
 struct Params {
     // S, the networks of the batch: the stride of every [..][network] array.
     networks: u32,
@@ -10,13 +11,14 @@ struct Params {
     steps: u32,
     // T, the most steps a network takes (train only).
     max_steps: u32,
-    // The first row of sample pairs (trace_sq), item (trace_sq_assembled), tile (hessian) or workgroup of matrices (eigenvalues) of
-    // this dispatch.
+    // The first row of sample pairs (trace_sq), item (trace_sq_assembled), tile (hessian) or workgroup of matrices
+    // (eigenvalues) of this dispatch.
     first_row: u32,
-    // The samples j of this dispatch, without the last (gradient, trace_sq and hessian only): an invocation's loops stay short.
+    // The samples j of this dispatch, the end excluded (gradient, trace_sq and hessian only): an invocation's loops
+    // stay short.
     first_sample: u32,
     end_sample: u32,
-    // The steps of this dispatch, without the last (eigenvalues only), likewise.
+    // The steps of this dispatch, the end excluded (eigenvalues only), likewise.
     first_step: u32,
     end_step: u32,
     // The seed of network 0, low and high word (seeds only).
@@ -29,3 +31,5 @@ struct Params {
     // g.g below this has converged (train only).
     tolerance: f32,
 }
+
+@group(0) @binding(0) var<uniform> params: Params;

@@ -1,4 +1,5 @@
-// Philox4x32-10 (Salmon et al. 2011); the twin of src/model/philox.rs.
+// Twin: src/model/philox.rs
+// Philox4x32-10 (Salmon et al. 2011).
 
 // The high and low word of a * b, from 16-bit halves: WGSL has no wide multiplication.
 fn multiply_wide(a: u32, b: u32) -> vec2<u32> {

@@ -1,5 +1,5 @@
-// Where each weight stands in theta = [w; v]; the twin of `Shape` in src/model/shape.rs.
-// INPUTS (M), HIDDEN (N), PARAMETERS (D) and V_BIAS come before this as generated constants.
+// Twin: src/model/one_hidden.rs
+// Where each weight stands in theta = [w; v].
 
 // W[n, m]: hidden unit n, input m, both from 0; m = 0 is the bias.
 fn w(n: u32, m: u32) -> u32 {

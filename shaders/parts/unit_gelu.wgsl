@@ -1,7 +1,9 @@
+// Twin: src/model/activation.rs
+// Parts: tile, normal
 // f(y) = y G(y) for training: f and f' of t = Y_SCALE y = y, and then delta f'(y).
 struct Unit {
     f: PerSample,
-    first: PerSample,
+    df: PerSample,
 }
 
 fn unit(t: PerSample) -> Unit {
@@ -11,5 +13,5 @@ fn unit(t: PerSample) -> Unit {
 }
 
 fn back(delta: PerSample, share: PerSample, unit: Unit) -> PerSample {
-    return delta * unit.first;
+    return delta * unit.df;
 }

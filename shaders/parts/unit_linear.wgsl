@@ -1,3 +1,5 @@
+// Twin: src/model/activation.rs
+// Parts: tile
 // f(y) = y for training: f of t = Y_SCALE y = y, and then delta f'(y), of share = delta f(y).
 struct Unit {
     f: PerSample,

@@ -1,5 +1,8 @@
-// f(y) = tanh(y) for training: f of t = Y_SCALE y = 2 y log2(e), and then delta f'(y) = delta (1 - f^2), of share = delta f(y), good to
-// 6e-8 of delta. Near 0 the polynomial of activation_tanh.wgsl, in t; elsewhere 1 - 2 / (1 + exp(2y)).
+// Twin: src/model/activation.rs
+// Parts: tile
+// f(y) = tanh(y) for training: f of t = Y_SCALE y = 2 y log2(e), and then delta f'(y) = delta (1 - f^2), of share =
+// delta f(y), good to 6e-8 of delta. Near 0 the polynomial of activation_tanh.wgsl, in t; elsewhere 1 - 2 / (1 +
+// exp(2y)).
 struct Unit {
     f: PerSample,
 }

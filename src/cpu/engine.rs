@@ -13,12 +13,13 @@ use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
 use super::network::Layout;
-use super::route::ExactRoute;
+use super::route::exact_route;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Status, Stop, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, ExactRoute, Machine, Route, Spectra, Start, Status, Stop,
+    Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
 use crate::room::check_memory;
@@ -55,11 +56,8 @@ impl Cpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &Problem) -> Route {
-        match ExactRoute::choose(self.route, problem.network.shape, problem.data.samples()) {
-            ExactRoute::Pairwise => Route::Pairwise,
-            ExactRoute::Assembled => Route::Assembled,
-        }
+    pub fn route(&self, problem: &Problem) -> ExactRoute {
+        exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
     fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
@@ -116,7 +114,9 @@ impl Cpu {
         batch: &Batch<'_>,
         task: impl Fn() -> L + Sync,
     ) -> Result<Vec<T>, EngineError> {
-        let workers = self.workers(batch.networks().div_ceil(self.instruction_set.double_lanes())).map(|_| self.instruction_set.dispatch(task()));
+        let workers = self
+            .workers(batch.networks().div_ceil(self.instruction_set.double_lanes()))
+            .map(|_| self.instruction_set.dispatch(task()));
         let mut rows: Vec<(usize, T)> = workers.flatten_iter().collect();
         if rows.len() < batch.networks() {
             return Err(EngineError::Stopped);
@@ -149,7 +149,7 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = self.route(problem);
+        let route = self.route(problem).into();
         Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
     }
 
@@ -167,8 +167,8 @@ impl Engine for Cpu {
         // assembled route: the products of pairs of inputs, for a block of at least 16 samples. Once: the samples.
         let of_networks = 6 * parameters as u64 * lanes;
         let of_inputs = match self.route(problem) {
-            Route::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
-            _ => 0,
+            ExactRoute::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
+            ExactRoute::Pairwise => 0,
         };
         let of_samples = (problem.data.samples() as u64).saturating_mul(inputs + 1);
         let threads = rayon::current_num_threads() as u64;
@@ -210,7 +210,7 @@ impl Engine for Cpu {
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         let batch = Batch::new(problem, theta, &self.stop);
-        let route = ExactRoute::choose(self.route, problem.network.shape, problem.data.samples());
+        let route = self.route(problem);
         Ok(self.each(&batch, || Evaluating { batch: &batch, route })?.into_iter().collect())
     }
 

@@ -5,10 +5,9 @@ use super::batch::Batch;
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use super::network::{GROUP, LaneNetworks, Layout, add_products};
 use super::pairwise::Pairwise;
-use super::route::ExactRoute;
 use super::samples::longest_block;
 use super::terms::{TermErrors, Terms};
-use crate::engine::{Arithmetic, ClosedForms, Spread};
+use crate::engine::{Arithmetic, ClosedForms, ExactRoute, Spread};
 
 /// One worker of an evaluation; it returns rows with their closed forms.
 pub(super) struct Evaluating<'a> {

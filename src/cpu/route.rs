@@ -1,27 +1,18 @@
 //! Which exact route to tr H^2 is faster for given sizes.
 
-use crate::engine::Route;
+use crate::engine::{ExactRoute, Route};
 use crate::model::OneHidden;
 
-/// One of the two routes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ExactRoute {
-    /// The forms of every pair of samples.
-    Pairwise,
-    /// The assembled Hessian.
-    Assembled,
-}
-
-impl ExactRoute {
-    /// What `route` means for networks of `shape` on `samples` samples: `auto` takes the one with the smaller cost.
-    pub(super) fn choose(route: Route, shape: OneHidden, samples: usize) -> Self {
-        match route {
-            Route::Pairwise => Self::Pairwise,
-            Route::Assembled => Self::Assembled,
-            Route::Auto if pairwise_cost(shape, samples) < assembled_cost(shape, samples) => Self::Pairwise,
-            Route::Auto => Self::Assembled,
+/// The route that `route` stands for, for networks of `shape` on `samples` samples: `auto` takes the one with the
+/// smaller cost.
+pub(super) fn exact_route(route: Route, shape: OneHidden, samples: usize) -> ExactRoute {
+    route.or_faster(|| {
+        if pairwise_cost(shape, samples) < assembled_cost(shape, samples) {
+            ExactRoute::Pairwise
+        } else {
+            ExactRoute::Assembled
         }
-    }
+    })
 }
 
 /// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled route: I^2 / 2 pairs of
@@ -47,8 +38,8 @@ fn assembled_cost(shape: OneHidden, samples: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{ExactRoute, assembled_cost, pairwise_cost};
-    use crate::engine::Route;
+    use super::{assembled_cost, exact_route, pairwise_cost};
+    use crate::engine::{ExactRoute, Route};
     use crate::model::OneHidden;
 
     /// (M, N, I) and the microseconds of processor time per network on the pairwise and on the assembled route.
@@ -74,7 +65,7 @@ mod tests {
         for (inputs, hidden, samples, pairwise, assembled) in MEASURED {
             let faster = if pairwise < assembled { ExactRoute::Pairwise } else { ExactRoute::Assembled };
             assert_eq!(
-                ExactRoute::choose(Route::Auto, OneHidden::new(inputs, hidden), samples),
+                exact_route(Route::Auto, OneHidden::new(inputs, hidden), samples),
                 faster,
                 "{inputs} {hidden} {samples}"
             );
@@ -98,7 +89,7 @@ mod tests {
     #[test]
     fn a_route_asked_for_is_taken() {
         let (narrow, wide) = (OneHidden::new(2, 1), OneHidden::new(2, 100));
-        assert_eq!(ExactRoute::choose(Route::Pairwise, narrow, 50), ExactRoute::Pairwise);
-        assert_eq!(ExactRoute::choose(Route::Assembled, wide, 50), ExactRoute::Assembled);
+        assert_eq!(exact_route(Route::Pairwise, narrow, 50), ExactRoute::Pairwise);
+        assert_eq!(exact_route(Route::Assembled, wide, 50), ExactRoute::Assembled);
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::wait::block_on;
 use crate::engine::{EngineError, Machine};
 
 /// One adapter as a user sees it.
@@ -11,8 +12,8 @@ pub struct AdapterSummary {
     pub index: usize,
     /// The name, of which `--adapter` takes any part.
     pub name: String,
-    /// The bus id, as `0000:01:00.0`, or where the driver tells none `VENDOR:DEVICE` in hexadecimal, as `10de:2684`; `--adapter`
-    /// takes any part of it.
+    /// The bus id, such as `0000:01:00.0`, or `VENDOR:DEVICE` in hexadecimal, such as `10de:2684`, where the driver
+    /// gives none. `--adapter` takes any part of it.
     pub id: String,
     /// `vulkan`, `metal` or `dx12`.
     pub backend: String,
@@ -20,7 +21,7 @@ pub struct AdapterSummary {
     pub kind: String,
     /// Name and version of the driver.
     pub driver: String,
-    /// Whether it computes on graphics hardware: only such an adapter is taken without being asked for.
+    /// Whether it computes on graphics hardware. Only such an adapter is taken without being asked for.
     pub hardware: bool,
     /// The largest storage buffer that one pass can bind, bytes.
     pub max_storage_buffer_binding_size: u64,
@@ -48,12 +49,12 @@ pub struct Adapter {
     summary: AdapterSummary,
 }
 
-/// Where Mesa's software driver (llvmpipe) ends every loop of an invocation, silently: after 65,535 iterations, all its loops
-/// together, the trip that ends a loop included. A test measures it.
+/// Mesa's software driver (llvmpipe) silently ends the loops of an invocation after this many iterations. They count
+/// over all its loops, and the trip that ends a loop counts as well. A test measures it.
 const LLVMPIPE_LOOP_ITERATIONS: u32 = 65_535;
 
 impl Adapter {
-    /// The most loop iterations, all loops together, that one invocation may make before the driver cuts it off without a word;
+    /// The most loop iterations, over all loops, that one invocation may make before the driver silently cuts it off;
     /// `None` where there is no such limit.
     pub fn loop_limit(&self) -> Option<u32> {
         self.summary.name.contains("llvmpipe").then_some(LLVMPIPE_LOOP_ITERATIONS)
@@ -69,20 +70,19 @@ impl Adapter {
 pub fn adapters() -> Vec<Adapter> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle_from_env());
     let backends = wgpu::Backends::VULKAN | wgpu::Backends::METAL | wgpu::Backends::DX12;
-    let mut adapters: Vec<(u8, AdapterSummary, wgpu::Adapter)> =
-        pollster::block_on(instance.enumerate_adapters(backends))
-            .into_iter()
-            .map(|inner| {
-                let rank = match inner.get_info().device_type {
-                    wgpu::DeviceType::DiscreteGpu => 0,
-                    wgpu::DeviceType::VirtualGpu => 1,
-                    wgpu::DeviceType::IntegratedGpu => 2,
-                    wgpu::DeviceType::Other => 3,
-                    wgpu::DeviceType::Cpu => 4,
-                };
-                (rank, summary(&inner), inner)
-            })
-            .collect();
+    let mut adapters: Vec<(u8, AdapterSummary, wgpu::Adapter)> = block_on(instance.enumerate_adapters(backends))
+        .into_iter()
+        .map(|inner| {
+            let rank = match inner.get_info().device_type {
+                wgpu::DeviceType::DiscreteGpu => 0,
+                wgpu::DeviceType::VirtualGpu => 1,
+                wgpu::DeviceType::IntegratedGpu => 2,
+                wgpu::DeviceType::Other => 3,
+                wgpu::DeviceType::Cpu => 4,
+            };
+            (rank, summary(&inner), inner)
+        })
+        .collect();
     // Stable, so that the driver's own order decides among equals.
     adapters.sort_by_key(|(rank, ..)| *rank);
     let numbered = adapters.into_iter().enumerate();
@@ -91,7 +91,7 @@ pub fn adapters() -> Vec<Adapter> {
         .collect()
 }
 
-/// The adapter that `wanted` stands for, or without that the first one, software included.
+/// The adapter that `wanted` stands for, or the first one, which may be a software adapter.
 ///
 /// # Errors
 /// [`EngineError::NoAdapter`] where there is none, or `wanted` stands for none or for several: it lists what is there.
@@ -105,7 +105,7 @@ pub fn choose_adapter(wanted: Option<&str>) -> Result<Adapter, EngineError> {
     taken(&all, index)
 }
 
-/// The adapter that a run was begun on, which `begun` describes, or one that is equal to it.
+/// The adapter on which a run was begun, as `begun` describes it, or one that is equal to it.
 ///
 /// # Errors
 /// [`EngineError::NoAdapter`] where there is none: it lists what is there.
@@ -115,8 +115,8 @@ pub fn adapter_of(begun: &Machine) -> Result<Adapter, EngineError> {
     taken(&all, index)
 }
 
-const NOTHING: &str = "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a software one is \
-                       `apt-get install mesa-vulkan-drivers libvulkan1`), or compute without one: --backend cpu";
+const NOTHING: &str = "no Vulkan, Metal or DX12 adapter was found: install the graphics driver (on Debian or Ubuntu a \
+    software one is `apt-get install mesa-vulkan-drivers libvulkan1`), or compute without one: --backend cpu";
 
 fn summaries(adapters: &[Adapter]) -> Vec<AdapterSummary> {
     adapters.iter().map(|adapter| adapter.summary.clone()).collect()
@@ -127,8 +127,8 @@ fn taken(all: &[Adapter], index: Result<usize, String>) -> Result<Adapter, Engin
     all.get(index).cloned().ok_or_else(|| EngineError::NoAdapter(NOTHING.into()))
 }
 
-/// The place in `all` of the adapter that `wanted` stands for: digits below their number are the place itself; all else is a name or
-/// an id, or a part of one, whatever its case, that only one of them has.
+/// The place in `all` of the adapter that `wanted` stands for. Digits are the place itself if it exists; all else is a
+/// name or an id, or a part of one, in any case, that only one of them has.
 ///
 /// # Errors
 /// A text that lists them where none or several fit.
@@ -155,7 +155,7 @@ pub fn wanted_among(all: &[AdapterSummary], wanted: &str) -> Result<usize, Strin
     }
 }
 
-/// The place in `all` of the adapter that `begun` describes: the very one, or else the first that is equal to it.
+/// The place in `all` of the adapter that `begun` describes, or else of the first that is equal to it.
 ///
 /// # Errors
 /// A text that lists them where none is.
@@ -171,7 +171,7 @@ pub fn begun_among(all: &[AdapterSummary], begun: &Machine) -> Result<usize, Str
     })
 }
 
-/// Every adapter in a line, with what it can be asked for by.
+/// A line for every adapter, with its number and id.
 fn listed(all: &[AdapterSummary]) -> String {
     let lines = all.iter().map(|adapter| format!("\n  {}: {}, id {}", adapter.index, adapter.label(), adapter.id));
     format!("this machine has:{}", lines.collect::<String>())

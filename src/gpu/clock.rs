@@ -31,7 +31,7 @@ impl Clock {
         Self { queries, ticks, nanoseconds_per_tick: queue.get_timestamp_period(), nanoseconds: AtomicU64::new(0) }
     }
 
-    /// What a pass needs to be timed.
+    /// Where a pass writes its timestamps.
     pub(super) fn around_pass(&self) -> wgpu::ComputePassTimestampWrites<'_> {
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
@@ -45,7 +45,7 @@ impl Clock {
         encoder.resolve_query_set(&self.queries, 0..2, &self.ticks, 0);
     }
 
-    /// Adds a pass from its two timestamps; they are meaningless, and count nothing, if the second is the earlier one.
+    /// Adds a pass from its two timestamps. If the second is the earlier one they are meaningless and count as nothing.
     pub(super) fn add(&self, ticks: &[u64]) {
         if let &[start, end] = ticks {
             let elapsed = end.saturating_sub(start) as f64 * f64::from(self.nanoseconds_per_tick);

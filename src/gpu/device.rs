@@ -1,12 +1,12 @@
 //! An open device, with every failure of the driver turned into a value.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, OnceLock};
 
 use bytemuck::Pod;
 
 use super::adapter::Adapter;
 use super::clock::Clock;
+use super::wait::{block_on, poll};
 use crate::engine::{EngineError, Stop};
 
 /// A device and its queue.
@@ -20,7 +20,7 @@ pub(super) struct Device {
     clock: Option<Clock>,
     /// Ends the work before the next dispatch.
     stop: Stop,
-    /// The first error that no scope of [`Self::checked`] caught, as a write to a buffer of a device that is lost.
+    /// The first error that no scope of [`Self::checked`] caught, such as that of a write to a buffer of a lost device.
     uncaught: Arc<OnceLock<String>>,
 }
 
@@ -39,13 +39,13 @@ impl Device {
             required_features: adapter.inner.features() & wgpu::Features::TIMESTAMP_QUERY,
             ..Default::default()
         };
-        let (device, queue) = pollster::block_on(adapter.inner.request_device(&descriptor)).map_err(|error| {
+        let (device, queue) = block_on(adapter.inner.request_device(&descriptor)).map_err(|error| {
             EngineError::NoAdapter(format!("the adapter {} could not be opened: {error}", adapter.summary().name))
         })?;
         let lost = Arc::new(OnceLock::new());
         let reason = Arc::clone(&lost);
         device.set_device_lost_callback(move |kind, message| {
-            // Only the first loss has a cause worth telling.
+            // Later losses follow from the first.
             let _ = reason.set(format!("{kind:?}: {message}"));
         });
         let uncaught = Arc::new(OnceLock::new());
@@ -82,16 +82,16 @@ impl Device {
         self.device.limits()
     }
 
-    /// Runs `create` and returns what the driver said against it as an error instead of a panic.
+    /// Runs `create` and returns what the driver objects to as an error.
     pub(super) fn checked<T>(&self, create: impl FnOnce(&wgpu::Device) -> T) -> Result<T, EngineError> {
         let memory = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let created = create(&self.device);
-        let errors = [validation.pop(), internal.pop()].map(pollster::block_on);
-        let memory = pollster::block_on(memory.pop());
+        let errors = [validation.pop(), internal.pop()].map(block_on);
+        let memory = block_on(memory.pop());
         if memory.is_some() || errors.iter().any(Option::is_some) || self.uncaught.get().is_some() {
-            // A lost device first shows by errors about its buffers, and says that it is lost when it is asked.
+            // A lost device first shows by errors about its buffers. It says that it is lost when it is polled.
             self.poll(wgpu::PollType::Poll)?;
         }
         self.check()?;
@@ -159,16 +159,15 @@ impl Device {
         let staging =
             self.raw_buffer("read back", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
         self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size))?;
-        let (sender, receiver) = mpsc::channel();
+        let mapped = Arc::new(OnceLock::new());
+        let answer = Arc::clone(&mapped);
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver lives until the answer is in.
-            let _ = sender.send(result);
+            // There is only one answer.
+            let _ = answer.set(result);
         });
         self.wait(None)?;
-        match receiver.recv() {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return Err(EngineError::Device(error.to_string())),
-            Err(error) => return Err(EngineError::Device(error.to_string())),
+        if !matches!(mapped.get(), Some(Ok(()))) {
+            return Err(EngineError::Device("a buffer could not be read back".into()));
         }
         let view = staging.get_mapped_range(..).map_err(|error| EngineError::Device(error.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
@@ -179,15 +178,13 @@ impl Device {
         self.check()
     }
 
-    /// Lets the driver tell what has happened, a loss among it.
+    /// Lets the driver report what has happened, such as a loss.
     fn poll(&self, how: wgpu::PollType) -> Result<(), EngineError> {
-        // wgpu panics where the driver reports a loss or no memory while it is waited for. Nothing of ours is half-changed then:
-        // the device is only asked why it was lost, and dropped.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(how)));
+        let polled = poll(&self.device, how);
         self.check_lost()?;
         match polled {
-            Ok(polled) => polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string())),
-            Err(_) => Err(EngineError::DeviceLost("the driver failed while it was waited for".into())),
+            Some(polled) => polled.map(|_| ()).map_err(|error| EngineError::Device(error.to_string())),
+            None => Err(EngineError::DeviceLost("the driver failed while it was waited for".into())),
         }
     }
 
@@ -276,7 +273,8 @@ mod tests {
                 .unwrap();
             device.read::<u32>(&counts, 3).unwrap()[2]
         };
-        // The trip that ends a loop counts: 100 (1 + 654) + 1 iterations are 65,501, and one more in each inner loop is too many.
+        // The trip that ends a loop counts: 100 (1 + 654) + 1 iterations are 65,501, and one more in each inner loop is
+        // too many.
         assert_eq!(iterations(100, iterations(653, 0)), 65_501);
         assert_eq!(made(100, 653), 65_300);
         if adapter.loop_limit().is_some() {

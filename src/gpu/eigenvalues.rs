@@ -1,11 +1,11 @@
-//! The eigenvalue pass (shaders/eigenvalues.wgsl), cut into dispatches: how long each of its steps is, and how many make a dispatch.
+//! The eigenvalue pass (shaders/eigenvalues.wgsl), cut into dispatches: how long each of its steps is, and how many
+//! make a dispatch.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use super::limits::{LOOP_ITERATIONS, MAX_GROUPS, MAX_WORKGROUP};
 use super::pace::Pace;
-use crate::clock::Instant;
 use crate::engine::EngineError;
 
 /// The largest D: four vectors of a matrix must fit 16 KiB of workgroup memory beside its eigenvalues.
@@ -14,7 +14,8 @@ pub(super) const MOST_PARAMETERS: usize = 1000;
 /// Columns of the shader's `work` beyond those of the matrix.
 pub(super) const PIVOTS: usize = 4;
 
-/// How often the shader halves an interval as wide as the spectrum for each eigenvalue: until rounding is all that is left in it.
+/// How often the shader halves an interval as wide as the spectrum for each eigenvalue: until only rounding is left in
+/// it.
 pub(super) const HALVINGS: usize = 28;
 
 /// The steps of the pass for matrices of one size, in the shader's order.
@@ -51,7 +52,7 @@ impl Steps {
         self.return_begins() + self.parameters - 1
     }
 
-    /// At most how many loop iterations an invocation makes in `step`, as if no compiler unrolled a loop.
+    /// The most loop iterations that an invocation makes in `step`, as if no compiler unrolled a loop.
     fn iterations(self, step: usize) -> usize {
         let size = self.parameters;
         let rows = size.div_ceil(self.owners);
@@ -78,7 +79,8 @@ impl Steps {
         10 * self.parameters.div_ceil(self.owners) + self.parameters
     }
 
-    /// The steps from `first` on of a dispatch of at most `iterations` loop iterations an invocation; one step at least.
+    /// The steps from `first` on of a dispatch of at most `iterations` loop iterations an invocation; one step at
+    /// least.
     fn within(self, first: usize, iterations: usize) -> Range<usize> {
         let mut sum = self.overhead();
         let fits = |step: &usize| {
@@ -89,8 +91,8 @@ impl Steps {
         first..first + fitting.max(1)
     }
 
-    /// Runs `dispatch(groups, steps)` until all steps of all `groups` workgroups are done, in order, each dispatch within `budget` and
-    /// [`LOOP_ITERATIONS`]. Where time asks for less than one workgroup, its steps are cut further.
+    /// Runs `dispatch(groups, steps)` until all steps of all `groups` workgroups are done, in order, each dispatch
+    /// within `budget` and [`LOOP_ITERATIONS`]. Where time asks for less than one workgroup, its steps are cut further.
     pub(super) fn in_paced_parts(
         self,
         budget: Duration,
@@ -107,9 +109,7 @@ impl Steps {
             while first_step < self.count() {
                 let steps = self.within(first_step, (LOOP_ITERATIONS as usize).min(pace.amount() as usize / amount));
                 first_step = steps.end;
-                let start = Instant::now();
-                dispatch(first_group..first_group + amount, steps)?;
-                pace.record(start.elapsed());
+                pace.time(|| dispatch(first_group..first_group + amount, steps))?;
             }
             first_group += amount;
         }
@@ -144,7 +144,8 @@ mod tests {
         }
     }
 
-    /// Small matrices are done in one dispatch, so that cutting costs them nothing; once time is found to be short each step is one.
+    /// Small matrices are done in one dispatch, so that cutting costs them nothing; once time is found to be short each
+    /// step is one.
     #[test]
     fn small_matrices_are_not_cut_until_time_asks_for_it() {
         let dispatches = |parameters, groups, budget| {

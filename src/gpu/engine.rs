@@ -13,14 +13,15 @@ use super::session::{Session, Tuning};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Start, Stop, Tasks, Trained,
+    Descent, Description, Engine, EngineError, Evaluation, ExactRoute, Machine, Spectra, Start, Stop, Tasks, Trained,
 };
 use crate::model::{MAX_PARAMETERS, Problem, Theta};
 
-/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than before, whether
-/// on the device, in what the host does with its results, or in what the processor computes beside the engine: runs of another
-/// revision are then neither gone on with nor merged with, instead of ending in columns of two kinds. The hash of the shaders' text
-/// notices a change of that text by itself. Revision 1 was never recorded: runs of then read as 0.
+/// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
+/// before, whether on the device, in what the host does with its results, or in what the processor computes beside the
+/// engine. Runs of another revision are then neither continued nor merged, which would give columns of two kinds. The
+/// hash of the shaders' text shows a change of that text by itself. Revision 1 was never recorded: runs of that time
+/// read as 0.
 const REVISION: u32 = 2;
 
 /// The GPU engine on one open device.
@@ -36,7 +37,8 @@ impl Gpu {
         Ok(Self(Session::open(adapter, tuning)?))
     }
 
-    /// Times every pass from now on by the device's own clock, where it has one; the waits for it slow the engine down a little.
+    /// Times every pass from now on by the device's own clock, where it has one. The waits for it slow the engine down
+    /// a little.
     ///
     /// # Errors
     /// [`EngineError`] if the driver refuses what the clock needs.
@@ -45,14 +47,13 @@ impl Gpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &Problem) -> Route {
-        if self.0.assembles(problem) { Route::Assembled } else { Route::Pairwise }
+    pub fn route(&self, problem: &Problem) -> ExactRoute {
+        self.0.route(problem)
     }
 
     /// The passes that a run of `tasks` on `problem` goes through.
     fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
-        let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace];
-        passes.push(if self.0.assembles(problem) { Pass::TraceSqAssembled } else { Pass::TraceSq });
+        let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, self.0.trace_sq_pass(problem)];
         if tasks.train {
             passes.extend([Pass::Seeds, self.0.plan(problem).pass()]);
         }
@@ -62,7 +63,7 @@ impl Gpu {
         passes
     }
 
-    /// Loses the device, as a driver that resets it would: what a test of the recovery from that needs.
+    /// Loses the device as if the driver had reset it, for tests of the recovery.
     pub fn lose_device(&self) {
         self.0.device.destroy();
     }
@@ -85,7 +86,7 @@ impl Engine for Gpu {
             machine: self.machine(),
             revision: REVISION,
             code_hash: code_hash(&self.passes(problem, tasks), problem),
-            route: self.route(problem),
+            route: self.route(problem).into(),
         }
     }
 
@@ -93,8 +94,8 @@ impl Engine for Gpu {
         let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
-                "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most {MAX_PARAMETERS} are \
-                 supported",
+                "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most \
+                 {MAX_PARAMETERS} are supported",
                 problem.network.shape.inputs, problem.network.shape.hidden
             )));
         }

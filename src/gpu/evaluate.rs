@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::forward::{self, Forward};
-use super::kernel::Kernel;
+use super::compiled::CompiledPass;
+use super::forward::{self, DeviceBatch, Forward};
 use super::limits::{MAX_GROUPS, SUM_BLOCK, SUM_PART, turns};
 use super::loops::iterations;
 use super::pace::{in_paced_parts, pair_block_iterations, pair_columns, sample_parts};
@@ -13,7 +13,7 @@ use super::rounding::{Sums, entry_block};
 use super::route::{ITEM_SUMS, Items};
 use super::session::Session;
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
-use crate::engine::{EngineError, Evaluation};
+use crate::engine::{EngineError, Evaluation, ExactRoute};
 use crate::model::{Problem, Theta};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
@@ -24,7 +24,7 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
     let (samples, shape) = (problem.data.samples(), problem.network.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let blocks = samples.div_ceil(SUM_BLOCK);
-    // What is not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
+    // These are not cut: the forward pass, the blocks of trace sums, a block of tr H^2.
     let block = iterations(inputs as u64, 0) + iterations(hidden as u64, 0);
     let parts = iterations((SUM_BLOCK / SUM_PART) as u64, iterations(SUM_PART as u64, block));
     let trace = iterations(turns(blocks), parts);
@@ -33,8 +33,9 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
         && longest > u64::from(limit)
     {
         return Err(EngineError::Limit(format!(
-            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an invocation on I = \
-             {samples} samples, but this software driver stops every invocation after {limit}: use fewer of them, or --backend cpu"
+            "networks of N = {hidden} hidden units and M = {inputs} inputs take {longest} loop iterations of an \
+             invocation on I = {samples} samples, but this software driver stops every invocation after {limit}: use \
+             fewer of them, or --backend cpu"
         )));
     }
     // The assembled route sums each entry of H over all samples in one invocation; its loops over a tile are unrolled.
@@ -42,14 +43,14 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
     let summed = iterations(samples.div_ceil(length) as u64, iterations(length as u64, 0));
     if let Some(limit) = gpu.loop_limit()
         && summed > u64::from(limit)
-        && gpu.assembles(problem)
+        && gpu.route(problem) == ExactRoute::Assembled
     {
         return Err(EngineError::Limit(format!(
-            "the assembled route to tr H^2 takes {summed} loop iterations of an invocation for I = {samples} samples, but this \
-             software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
+            "the assembled route to tr H^2 takes {summed} loop iterations of an invocation for I = {samples} samples, \
+             but this software driver stops every invocation after {limit}: use --route pairwise, or --backend cpu"
         )));
     }
-    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.network.parameters() + 1);
+    let largest = (samples * hidden.max(OUTPUT_TERMS)).max(problem.network.shape.parameters() + 1);
     gpu.fitting("the forward pass's array over samples and hidden units", largest, MOST_AT_ONCE)
 }
 
@@ -60,7 +61,7 @@ pub(super) fn evaluate(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Re
     if theta.nrows() == 0 {
         return Ok(all);
     }
-    let passes = Passes::new(gpu, problem)?;
+    let passes = EvaluationPasses::new(gpu, problem)?;
     for rows in theta.chunks(round) {
         passes.round(gpu, problem, rows, &mut all)?;
     }
@@ -68,21 +69,20 @@ pub(super) fn evaluate(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Re
 }
 
 /// The passes of an evaluation.
-struct Passes {
+struct EvaluationPasses {
     forward: Forward,
-    gradient: Arc<Kernel>,
-    trace: Arc<Kernel>,
-    trace_sq: TraceSq,
+    gradient: Arc<CompiledPass>,
+    trace: Arc<CompiledPass>,
+    trace_sq: TraceSqPass,
 }
 
-impl Passes {
+impl EvaluationPasses {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
-        let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            gradient: gpu.kernels.get(device, Pass::Gradient, problem)?,
-            trace: gpu.kernels.get(device, Pass::Trace, problem)?,
-            trace_sq: TraceSq::new(gpu, problem)?,
+            gradient: gpu.compiled.get(&gpu.device, Pass::Gradient, problem)?,
+            trace: gpu.compiled.get(&gpu.device, Pass::Trace, problem)?,
+            trace_sq: TraceSqPass::new(gpu, problem)?,
         })
     }
 
@@ -98,14 +98,12 @@ impl Passes {
         let (networks, parameters) = (theta.nrows(), theta.ncols());
         let samples = problem.data.samples();
         let batch = self.forward.run(gpu, problem, theta)?;
-        let (params, groups) = (batch.params, batch.groups);
-        let [x, theta, output_terms, r, first, second] = batch.buffers();
 
         let gradient = device.buffer("gradient", parameters * networks)?;
-        let bound = self.gradient.bind(device, &[x, theta, output_terms, r, first, &gradient])?;
+        let bound = batch.bind(device, &self.gradient, &gradient)?;
         for part in sample_parts(samples, turns(parameters)) {
-            let params = Params { first_sample: part.start, end_sample: part.end, ..params };
-            self.gradient.dispatch(device, &bound, &params, [groups, parameters])?;
+            let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
+            self.gradient.dispatch(device, &bound, &params, [batch.groups, parameters])?;
         }
         let gradient = device.read::<f32>(&gradient, parameters * networks)?;
         let squares: Vec<f64> = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).collect();
@@ -113,8 +111,8 @@ impl Passes {
 
         let blocks = samples.div_ceil(SUM_BLOCK);
         let sums = device.buffer("block sums", blocks * TRACE_SUMS * networks)?;
-        let bound = self.trace.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
-        self.trace.dispatch(device, &bound, &params, [groups, blocks])?;
+        let bound = batch.bind(device, &self.trace, &sums)?;
+        self.trace.dispatch(device, &bound, &batch.params, [batch.groups, blocks])?;
         let sums = widened(&device.read(&sums, blocks * TRACE_SUMS * networks)?);
         let [loss, trace_ww, trace_vv, sizes, perturbations] =
             std::array::from_fn(|kind| column_sums(&sums, networks, TRACE_SUMS, kind));
@@ -122,73 +120,79 @@ impl Passes {
         all.trace_ww.extend(trace_ww);
         all.trace_vv.extend(trace_vv);
 
-        let trace_sq = match &self.trace_sq {
-            TraceSq::Pairwise(kernel) => {
-                let rows = samples.div_ceil(2);
-                let sums = device.buffer("row sums", rows * networks)?;
-                let bound = kernel.bind(device, &[x, theta, output_terms, r, first, second, &sums])?;
-                for first in (0..samples).step_by(pair_columns(problem.network.shape)) {
-                    let end = samples.min(first + pair_columns(problem.network.shape));
-                    let params = Params { first_sample: first as u32, end_sample: end as u32, ..params };
-                    // Rows below the columns hold no pair with i <= j.
-                    in_paced_parts(gpu.tuning.dispatch, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
-                        kernel.dispatch(device, &bound, &Params { first_row, ..params }, [groups, rows])
-                    })?;
-                }
-                column_sums(&widened(&device.read(&sums, rows * networks)?), networks, 1, 0)
-            }
-            TraceSq::Assembled { kernel, inputs, items } => {
-                let slots = ITEM_SUMS.min(*items);
-                let sums = device.buffer("item sums", slots * networks)?;
-                let bound = kernel.bind(device, &[inputs, theta, output_terms, r, first, second, &sums])?;
-                // A dispatch has at most one item for each of its sums, so that none is added to twice at once.
-                in_paced_parts(gpu.tuning.dispatch, *items, slots as u32, |first_row, rows| {
-                    kernel.dispatch(device, &bound, &Params { first_row, ..params }, [groups, rows])
-                })?;
-                column_sums(&widened(&device.read(&sums, slots * networks)?), networks, 1, 0)
-            }
-        };
-        let sums = match self.trace_sq {
-            TraceSq::Pairwise(_) => Sums::pairwise(problem.network.shape, samples),
-            TraceSq::Assembled { items, .. } => Sums::assembled(problem.network.shape, samples, items),
-        };
-        let spreads = sizes.iter().zip(&perturbations);
+        let (trace_sq, sums) = self.trace_sq.run(gpu, problem, batch)?;
+        let found = trace_sq.iter().zip(sizes.iter().zip(&perturbations));
         all.rounding.extend(
-            trace_sq
-                .iter()
-                .zip(spreads)
-                .map(|(&trace_sq, (&size, &perturbation))| sums.rounding(problem, trace_sq, size, perturbation)),
+            found.map(|(&trace_sq, (&size, &perturbation))| sums.rounding(problem, trace_sq, size, perturbation)),
         );
         all.trace_sq.extend(trace_sq);
         Ok(())
     }
 }
 
-/// The route to tr H^2 with what it needs.
-enum TraceSq {
-    Pairwise(Arc<Kernel>),
-    Assembled { kernel: Arc<Kernel>, inputs: wgpu::Buffer, items: usize },
+/// The pass to tr H^2 with what it needs.
+enum TraceSqPass {
+    Pairwise(Arc<CompiledPass>),
+    Assembled { pass: Arc<CompiledPass>, inputs: wgpu::Buffer, items: usize },
 }
 
-impl TraceSq {
+impl TraceSqPass {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
-        let device = &gpu.device;
-        if !gpu.assembles(problem) {
-            return Ok(Self::Pairwise(gpu.kernels.get(device, Pass::TraceSq, problem)?));
+        let pass = gpu.compiled.get(&gpu.device, gpu.trace_sq_pass(problem), problem)?;
+        match gpu.route(problem) {
+            ExactRoute::Pairwise => Ok(Self::Pairwise(pass)),
+            ExactRoute::Assembled => {
+                let items = Items::of(problem.network.shape);
+                let rows: Vec<f32> = (0..problem.data.samples())
+                    .flat_map(|i| {
+                        let x = problem.data.sample(i);
+                        let row = std::iter::once(1.0).chain(x.to_vec()).chain(std::iter::repeat(0.0));
+                        row.take(items.width()).map(|value| value as f32)
+                    })
+                    .collect();
+                Ok(Self::Assembled { pass, inputs: gpu.device.buffer_with("inputs", &rows)?, items: items.count()? })
+            }
         }
-        let items = Items::of(problem.network.shape);
-        let rows: Vec<f32> = (0..problem.data.samples())
-            .flat_map(|i| {
-                let x = problem.data.sample(i);
-                let row = std::iter::once(1.0).chain(x.to_vec()).chain(std::iter::repeat(0.0));
-                row.take(items.width()).map(|value| value as f32)
-            })
-            .collect();
-        Ok(Self::Assembled {
-            kernel: gpu.kernels.get(device, Pass::TraceSqAssembled, problem)?,
-            inputs: device.buffer_with("inputs", &rows)?,
-            items: items.count()?,
-        })
+    }
+
+    /// tr H^2 of each network of `batch`, and how it was added up.
+    fn run<'a>(
+        &'a self,
+        gpu: &Session,
+        problem: &Problem,
+        mut batch: DeviceBatch<'a>,
+    ) -> Result<(Vec<f64>, Sums), EngineError> {
+        let (device, budget) = (&gpu.device, gpu.tuning.dispatch);
+        let (shape, samples) = (problem.network.shape, problem.data.samples());
+        let networks = batch.params.networks as usize;
+        let (sums, count, how) = match self {
+            Self::Pairwise(pass) => {
+                let rows = samples.div_ceil(2);
+                let sums = device.buffer("row sums", rows * networks)?;
+                let bound = batch.bind(device, pass, &sums)?;
+                for start in (0..samples).step_by(pair_columns(shape)) {
+                    let end = samples.min(start + pair_columns(shape));
+                    let params = Params { first_sample: start as u32, end_sample: end as u32, ..batch.params };
+                    // Rows below the columns hold no pair with i <= j.
+                    in_paced_parts(budget, end.div_ceil(2), MAX_GROUPS, |first_row, rows| {
+                        pass.dispatch(device, &bound, &Params { first_row, ..params }, [batch.groups, rows])
+                    })?;
+                }
+                (sums, rows, Sums::pairwise(shape, samples))
+            }
+            Self::Assembled { pass, inputs, items } => {
+                let slots = ITEM_SUMS.min(*items);
+                let sums = device.buffer("item sums", slots * networks)?;
+                batch.samples = inputs;
+                let bound = batch.bind(device, pass, &sums)?;
+                // A dispatch has at most one item for each of its sums, so that none is added to twice at once.
+                in_paced_parts(budget, *items, slots as u32, |first_row, rows| {
+                    pass.dispatch(device, &bound, &Params { first_row, ..batch.params }, [batch.groups, rows])
+                })?;
+                (sums, slots, Sums::assembled(shape, samples, *items))
+            }
+        };
+        Ok((column_sums(&widened(&device.read(&sums, count * networks)?), networks, 1, 0), how))
     }
 }
 
@@ -196,7 +200,7 @@ fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
-/// Sums over the blocks of an array \[block\]\[kind\]\[network\], for one kind: one value a network.
+/// Sums over the blocks of an array \[block\]\[kind\]\[network\], for one kind: one value per network.
 fn column_sums(values: &[f64], networks: usize, kinds: usize, kind: usize) -> Vec<f64> {
     let mut sums = vec![0.0; networks];
     for block in values.chunks_exact(networks * kinds) {

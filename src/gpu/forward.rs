@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::kernel::Kernel;
+use super::compiled::CompiledPass;
+use super::device::Device;
 use super::limits::{WORKGROUP, turns};
 use super::loops::iterations;
 use super::params::Params;
@@ -15,33 +16,34 @@ use crate::model::{Problem, Theta};
 
 /// The compiled pass and the samples.
 pub(super) struct Forward {
-    terms: Arc<Kernel>,
+    terms: Arc<CompiledPass>,
     samples: wgpu::Buffer,
-    /// By how much rounding to f32 moved the inputs, relative.
+    /// The largest relative error of an input in f32.
     given: f64,
 }
 
 /// A batch on the device after its forward pass.
-pub(super) struct Batch<'a> {
-    samples: &'a wgpu::Buffer,
+pub(super) struct DeviceBatch<'a> {
+    /// \[sample\]\[x_1 .. x_M, q\], or what a pass reads in place of that.
+    pub(super) samples: &'a wgpu::Buffer,
     /// \[parameter\]\[network\], and then \[network\]: by how much rounding to f32 moved weights and inputs, relative.
-    pub(super) theta: wgpu::Buffer,
+    theta: wgpu::Buffer,
     /// \[sample\]\[loss, s, delta, size, perturbation\]\[network\].
-    pub(super) output_terms: wgpu::Buffer,
-    /// \[sample\]\[unit\]\[network\], as the next two.
-    pub(super) r: wgpu::Buffer,
-    /// f'.
-    pub(super) first: wgpu::Buffer,
-    /// f''.
-    pub(super) second: wgpu::Buffer,
-    /// The sizes of the batch; what a single pass needs besides is 0.
+    output_terms: wgpu::Buffer,
+    /// f(y), \[sample\]\[unit\]\[network\], as the next two.
+    r: wgpu::Buffer,
+    /// f'(y).
+    df: wgpu::Buffer,
+    /// f''(y).
+    ddf: wgpu::Buffer,
+    /// The sizes of the batch. What only one pass reads is 0.
     pub(super) params: Params,
     /// Workgroups that hold an invocation for each network.
     pub(super) groups: usize,
 }
 
-/// How many loop iterations an invocation of the pass makes: for each of its samples and every hidden unit it goes through the M + 1
-/// weights twice, and then through the units and the M inputs once more.
+/// How many loop iterations an invocation of the pass makes. For each of its samples it goes through the M + 1 weights
+/// of every hidden unit twice, and then through the units and the M inputs once more.
 pub(super) fn loop_iterations(problem: &Problem) -> u64 {
     let (inputs, hidden) = (problem.network.shape.inputs as u64, problem.network.shape.hidden as u64);
     let units = iterations(hidden, 2 * iterations(inputs + 1, 0));
@@ -51,14 +53,19 @@ pub(super) fn loop_iterations(problem: &Problem) -> u64 {
 impl Forward {
     pub(super) fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
-            terms: gpu.kernels.get(&gpu.device, Pass::Terms, problem)?,
+            terms: gpu.compiled.get(&gpu.device, Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
             given: given_inputs(problem),
         })
     }
 
     /// Runs the networks `theta` (S, D) on every sample.
-    pub(super) fn run(&self, gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Batch<'_>, EngineError> {
+    pub(super) fn run(
+        &self,
+        gpu: &Session,
+        problem: &Problem,
+        theta: Theta<'_>,
+    ) -> Result<DeviceBatch<'_>, EngineError> {
         let device = &gpu.device;
         let networks = theta.nrows();
         let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
@@ -67,15 +74,15 @@ impl Forward {
             Theta::Float64(theta) => theta.t().iter().map(|&weight| weight as f32).collect(),
         };
         // A large finite number for what has no bound: a shader need not know infinity.
-        let rounding = |row| (self.given + given_weights(&theta.network(row))).min(3e38) as f32;
+        let rounding = |row| (self.given + given_weights(theta, row)).min(3e38) as f32;
         by_parameter.extend((0..networks).map(rounding));
-        let batch = Batch {
+        let batch = DeviceBatch {
             samples: &self.samples,
             theta: device.buffer_with("theta", &by_parameter)?,
             output_terms: device.buffer("output terms", samples * OUTPUT_TERMS * networks)?,
             r: device.buffer("r", samples * hidden * networks)?,
-            first: device.buffer("f'", samples * hidden * networks)?,
-            second: device.buffer("f''", samples * hidden * networks)?,
+            df: device.buffer("f'", samples * hidden * networks)?,
+            ddf: device.buffer("f''", samples * hidden * networks)?,
             params: Params { networks: networks as u32, samples: samples as u32, ..Params::default() },
             groups: networks.div_ceil(WORKGROUP),
         };
@@ -85,14 +92,23 @@ impl Forward {
     }
 }
 
-impl Batch<'_> {
-    /// Everything that a pass after this one reads, in the order of its bindings.
-    pub(super) fn buffers(&self) -> [&wgpu::Buffer; 6] {
-        [self.samples, &self.theta, &self.output_terms, &self.r, &self.first, &self.second]
+impl DeviceBatch<'_> {
+    fn buffers(&self) -> [&wgpu::Buffer; 6] {
+        [self.samples, &self.theta, &self.output_terms, &self.r, &self.df, &self.ddf]
+    }
+
+    /// Binds the batch to a pass after the forward pass (shaders/parts/evaluation.wgsl), with what that pass writes.
+    pub(super) fn bind(
+        &self,
+        device: &Device,
+        pass: &CompiledPass,
+        output: &wgpu::Buffer,
+    ) -> Result<wgpu::BindGroup, EngineError> {
+        pass.bind(device, &[&self.buffers()[..], &[output]].concat())
     }
 }
 
-/// The samples as the shaders read them: rows of \[x_1 .. x_M, q\], f32.
+/// The samples as shaders/parts/samples.wgsl has them: rows of \[x_1 .. x_M, q\], f32.
 fn packed_samples(problem: &Problem) -> Vec<f32> {
     let data = &problem.data;
     data.x()

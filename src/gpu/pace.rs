@@ -1,4 +1,4 @@
-//! How much work to put into one dispatch, so that none runs long.
+//! How much work to put into one dispatch, so that none runs long. The engine's only timer is here.
 //!
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 
@@ -11,15 +11,15 @@ use crate::clock::Instant;
 use crate::engine::EngineError;
 use crate::model::OneHidden;
 
-/// The samples of each dispatch of a pass whose invocations sum over them `turns` times, all `samples` in order: whole sums of
-/// [`SUM_BLOCK`], so that where they are cut does not follow from time.
+/// The samples of each dispatch of a pass whose invocations sum over all `samples` in order, `turns` times. They are
+/// cut at whole sums of [`SUM_BLOCK`], so the cuts do not depend on time.
 pub(super) fn sample_parts(samples: usize, turns: u64) -> impl Iterator<Item = Range<u32>> {
     let block = 1 + iterations(SUM_BLOCK as u64, 0);
     let longest = ((LOOP_ITERATIONS / turns / block).max(1) as usize).saturating_mul(SUM_BLOCK);
     (0..samples).step_by(longest).map(move |first| first as u32..samples.min(first + longest) as u32)
 }
 
-/// Columns j of a block of tr H^2, two per tile.
+/// Samples j of a block of pairs for tr H^2, two per tile.
 pub(super) const PAIR_BLOCK: usize = 64;
 
 /// The loop iterations of a block of tr H^2: the products of M inputs, and a tile's N units.
@@ -33,7 +33,7 @@ pub(super) fn pair_columns(shape: OneHidden) -> usize {
     ((LOOP_ITERATIONS / pair_block_iterations(shape)).max(1) as usize).saturating_mul(PAIR_BLOCK)
 }
 
-/// Chooses an amount of work (steps, rows) a dispatch from the time that the last one took.
+/// Chooses the amount of work (steps, rows) per dispatch from the time that the last one took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     amount: u32,
@@ -42,7 +42,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Starts at `first` units of work and never exceeds `most`; aims at `budget` a dispatch.
+    /// Starts at `first` units of work and never exceeds `most`; aims at `budget` per dispatch.
     pub(super) fn new(first: u32, most: u32, budget: Duration) -> Self {
         Self { amount: first.clamp(1, most.max(1)), most: most.max(1), budget }
     }
@@ -52,9 +52,17 @@ impl Pace {
         self.amount
     }
 
-    /// Learns from a dispatch of [`Self::amount`] units that took `elapsed`. It shrinks as far as the time asks and at most
-    /// doubles, since the first dispatches also pay for warming up.
-    pub(super) fn record(&mut self, elapsed: Duration) {
+    /// Runs a dispatch of [`Self::amount`] units and learns from the time that it takes.
+    pub(super) fn time(&mut self, dispatch: impl FnOnce() -> Result<(), EngineError>) -> Result<(), EngineError> {
+        let start = Instant::now();
+        dispatch()?;
+        self.record(start.elapsed());
+        Ok(())
+    }
+
+    /// The amount shrinks as far as the time asks and at most doubles, since the first dispatches also pay for warming
+    /// up.
+    fn record(&mut self, elapsed: Duration) {
         let ratio = self.budget.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
         let next = f64::from(self.amount) * ratio.min(2.0);
         // The cast saturates: whatever the ratio, the result is a number of units.
@@ -73,9 +81,7 @@ pub(super) fn in_paced_parts(
     let mut first = 0;
     while first < all {
         let now = (pace.amount() as usize).min(all - first);
-        let start = Instant::now();
-        dispatch(first as u32, now)?;
-        pace.record(start.elapsed());
+        pace.time(|| dispatch(first as u32, now))?;
         first += now;
     }
     Ok(())

@@ -1,148 +1,76 @@
-//! What a compute pass is: its name, its text in shaders/, and what it binds.
+//! The compute passes. What a pass is stands in its file in shaders/: its first lines name its twin and its parts, its
+//! declarations say what it binds.
 
-use clap::ValueEnum;
+/// The passes, a row each: what it is for, and the name of its file in shaders/ and of its entry point.
+macro_rules! passes {
+    ($($(#[$doc:meta])+ $pass:ident = $name:literal,)+) => {
+        /// One compute pass. Its file in shaders/ and its entry point carry its name.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Pass {
+            $($(#[$doc])+ $pass,)+
+        }
 
-/// What a pass does with one of its buffers, in the order of its `@binding` numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    Uniform,
-    Read,
-    ReadWrite,
-}
+        impl Pass {
+            /// Every pass: from the seeds through training to the closed forms, and then the spectra.
+            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$pass),+];
 
-/// One compute pass. Its file in shaders/ and its entry point carry its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub enum Pass {
-    /// theta_0 from the seeds.
-    Seeds,
-    /// Gradient descent, many steps per dispatch, one invocation per network.
-    Train,
-    /// Gradient descent with several invocations a network.
-    TrainShared,
-    /// Gradient descent with a workgroup per network and its weights in storage.
-    TrainStreamed,
-    /// The forward pass and its derivatives, sample by sample.
-    Terms,
-    /// dL/dtheta.
-    Gradient,
-    /// The loss, tr H(w,w) and tr H(v,v).
-    Trace,
-    /// tr H^2 from Phi, Psi and Omega.
-    TraceSq,
-    /// tr H^2 from the entries of H.
-    TraceSqAssembled,
-    /// The full Hessian.
-    Hessian,
-    /// All eigenvalues of the Hessian.
-    Eigenvalues,
-}
+            /// The stem of the pass's file in shaders/, and the name of its entry point.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$pass => $name,)+
+                }
+            }
 
-/// A row of the table of passes.
-struct Row {
-    name: &'static str,
-    text: &'static str,
-    bindings: &'static [Access],
-}
-
-/// The row of the pass with this name, which its file in shaders/ and its entry point carry as well.
-macro_rules! row {
-    ($name:literal, $bindings:expr) => {
-        Row { name: $name, text: include_str!(concat!("../../shaders/", $name, ".wgsl")), bindings: &$bindings }
+            /// The pass's own text, without the constants and parts that stand before it.
+            pub(super) const fn text(self) -> &'static str {
+                match self {
+                    $(Self::$pass => include_str!(concat!("../../shaders/", $name, ".wgsl")),)+
+                }
+            }
+        }
     };
 }
 
-impl Pass {
-    /// Every pass: from the seeds through training to the closed forms, and then the spectra.
-    pub const ALL: [Self; 11] = [
-        Self::Seeds,
-        Self::Train,
-        Self::TrainShared,
-        Self::TrainStreamed,
-        Self::Terms,
-        Self::Gradient,
-        Self::Trace,
-        Self::TraceSq,
-        Self::TraceSqAssembled,
-        Self::Hessian,
-        Self::Eigenvalues,
-    ];
-
-    /// A test reads the texts and compares the bindings.
-    const fn row(self) -> Row {
-        use Access::{Read, ReadWrite, Uniform};
-        match self {
-            Self::Seeds => row!("seeds", [Uniform, ReadWrite]),
-            Self::Train => row!("train", [Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite]),
-            Self::TrainShared => row!("train_shared", [Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite]),
-            Self::TrainStreamed => {
-                row!("train_streamed", [Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite])
-            }
-            Self::Terms => row!("terms", [Uniform, Read, Read, ReadWrite, ReadWrite, ReadWrite, ReadWrite]),
-            Self::Gradient => row!("gradient", [Uniform, Read, Read, Read, Read, Read, ReadWrite]),
-            Self::Trace => row!("trace", [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]),
-            Self::TraceSq => row!("trace_sq", [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]),
-            Self::TraceSqAssembled => {
-                row!("trace_sq_assembled", [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite])
-            }
-            Self::Hessian => row!("hessian", [Uniform, Read, Read, Read, Read, Read, Read, ReadWrite]),
-            Self::Eigenvalues => row!("eigenvalues", [Uniform, Read, ReadWrite, ReadWrite]),
-        }
-    }
-
-    /// The stem of the pass's file in shaders/, and the name of its entry point.
-    pub const fn name(self) -> &'static str {
-        self.row().name
-    }
-
-    /// The pass's own text, without what is put before it.
-    pub(super) const fn text(self) -> &'static str {
-        self.row().text
-    }
-
-    /// The bindings of the pass.
-    ///
-    /// `uniform_samples`: whether [`Pass::Train`] reads the samples, its second binding, from a uniform buffer.
-    pub(super) fn bindings(self, uniform_samples: bool) -> impl Iterator<Item = Access> {
-        let uniform = (self == Self::Train && uniform_samples).then_some(1);
-        self.row().bindings.iter().enumerate().map(
-            move |(number, &access)| {
-                if Some(number) == uniform { Access::Uniform } else { access }
-            },
-        )
-    }
+passes! {
+    /// theta_0 from the seeds.
+    Seeds = "seeds",
+    /// Gradient descent, many steps per dispatch, one invocation per network.
+    Train = "train",
+    /// Gradient descent with several invocations per network.
+    TrainShared = "train_shared",
+    /// Gradient descent with a workgroup per network and its weights in storage.
+    TrainStreamed = "train_streamed",
+    /// The forward pass and its derivatives, sample by sample.
+    Terms = "terms",
+    /// dL/dtheta.
+    Gradient = "gradient",
+    /// The loss, tr H(w,w) and tr H(v,v).
+    Trace = "trace",
+    /// tr H^2 from Phi, Psi and Omega.
+    TraceSq = "trace_sq",
+    /// tr H^2 from the entries of H.
+    TraceSqAssembled = "trace_sq_assembled",
+    /// The full Hessian.
+    Hessian = "hessian",
+    /// All eigenvalues of the Hessian.
+    Eigenvalues = "eigenvalues",
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::ValueEnum as _;
+/// The names that the first lines of a file in shaders/ give after `label`, as in `// Parts: params, theta`.
+pub(super) fn named<'a>(text: &'a str, label: &'a str) -> impl Iterator<Item = &'a str> {
+    let names = move |line: &'a str| line.strip_prefix("// ")?.strip_prefix(label)?.strip_prefix(": ");
+    text.lines().take(2).filter_map(names).flat_map(|names| names.split(", "))
+}
 
-    use super::Pass;
-
-    /// A pass is asked for by the name of its file.
-    #[test]
-    fn every_pass_is_listed_once_under_its_name() {
-        let names: Vec<String> = Pass::value_variants()
-            .iter()
-            .filter_map(|pass| Some(pass.to_possible_value()?.get_name().to_owned()))
-            .collect();
-        assert_eq!(names, Pass::ALL.map(Pass::name));
-    }
-
-    /// Every pass says which plain code it is held to, and that code exists.
-    #[test]
-    fn every_shader_names_its_twin() {
-        for pass in Pass::ALL {
-            let words = pass.text().split_whitespace().map(|word| word.trim_end_matches(['.', ';', ',']));
-            let twins: Vec<&str> = words.filter(|word| word.starts_with("src/") && word.ends_with(".rs")).collect();
-            assert!(!twins.is_empty(), "shaders/{}.wgsl names no twin", pass.name());
-            for twin in twins {
-                assert!(
-                    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(twin).exists(),
-                    "{}: {twin}",
-                    pass.name()
-                );
-            }
-        }
-    }
+/// What the complete text of a pass binds, with the `@binding` numbers. Each declaration is a line that begins with its
+/// number.
+pub(super) fn bindings(text: &str) -> impl Iterator<Item = (u32, wgpu::BufferBindingType)> {
+    text.lines().filter_map(|line| {
+        let (number, variable) = line.strip_prefix("@group(0) @binding(")?.split_once(") var<")?;
+        let ty = match variable.split_once('>')?.0 {
+            "uniform" => wgpu::BufferBindingType::Uniform,
+            space => wgpu::BufferBindingType::Storage { read_only: space == "storage, read" },
+        };
+        Some((number.parse().ok()?, ty))
+    })
 }

@@ -1,7 +1,7 @@
 //! Which of the training kernels a shape calls for, and how many invocations then share a network.
 //!
-//! The register counts are those of a compiler with 128 registers for an invocation (AMD's for a wave of 64): a kernel that asks
-//! for more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
+//! The register counts are those of a compiler with 128 registers per invocation (AMD's for a wave of 64). A kernel
+//! that needs more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
 
 use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS};
 use super::loops::iterations;
@@ -11,28 +11,29 @@ use crate::model::{Activation, OneHidden, Problem};
 /// How training spreads one network over invocations. The three compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrainPlan {
-    /// One invocation a network, with everything in registers: shaders/train.wgsl.
+    /// One invocation per network, with everything in registers: shaders/train.wgsl.
     Narrow,
-    /// Several invocations a network, with everything in registers: shaders/train_shared.wgsl.
+    /// Several invocations per network, with everything in registers: shaders/train_shared.wgsl.
     Shared,
-    /// A workgroup a network, with the weights in storage: shaders/train_streamed.wgsl.
+    /// A workgroup per network, with the weights in storage: shaders/train_streamed.wgsl.
     Streamed,
 }
 
-/// Registers of values that live through the sample loop for which the narrow kernel still compiles without spilling.
+/// The most registers, of values that live through the sample loop, with which the narrow kernel compiles without
+/// spilling.
 const NARROW_REGISTERS: usize = 116;
-/// The same when it takes several samples at a time, with what it needs for each of them.
+/// The same where it takes several samples at a time, with what it needs for each of them.
 const NARROW_TILE_REGISTERS: usize = 120;
 /// The most sample values that it takes at a time: they live in scalar registers.
 const NARROW_SAMPLE_VALUES: usize = 64;
-/// The same as the first for the shared kernel, which needs more for addresses.
+/// As [`NARROW_REGISTERS`] for the shared kernel, which needs more for addresses.
 const SHARED_REGISTERS: usize = 102;
 /// The most samples that the invocations of a network meet over.
 const MOST_SAMPLES: usize = 8;
 /// The most sample values of one meeting: they live in scalar registers.
 const MOST_SAMPLE_VALUES: usize = 128;
 /// Invocations of a workgroup that holds several networks, and of one in the streamed kernel.
-const GROUP: usize = 64;
+pub(super) const GROUP: usize = 64;
 
 /// Samples that the invocations of the streamed kernel meet over.
 pub(super) const STREAMED_TILE: usize = 8;
@@ -71,9 +72,9 @@ impl TrainPlan {
         }
     }
 
-    /// How many loop iterations, all loops together, one invocation makes: in each step, and once. As if no compiler unrolled a loop,
-    /// except one: over the samples of a tile inside the streamed kernel's loops over inputs. Those index arrays of that size, and a
-    /// test sees that they are unrolled.
+    /// How many loop iterations, over all loops, one invocation makes in each step, and how many once. Every loop
+    /// counts as if no compiler unrolled it, except that over the samples of a tile inside the streamed kernel's loops
+    /// over inputs: it indexes arrays of that size, and a test checks that it is unrolled.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
         let shape = problem.network.shape;
         let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.network.activation)) as u64;
@@ -103,7 +104,7 @@ impl TrainPlan {
         }
     }
 
-    /// Samples that are taken at a time; their number is padded to a multiple of this.
+    /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
     pub(super) fn tile(self, shape: OneHidden, activation: Activation) -> usize {
         match self {
             Self::Narrow => NarrowLayout::of(shape, activation).tile,
@@ -122,8 +123,9 @@ pub(super) struct NarrowLayout {
 }
 
 impl NarrowLayout {
-    /// The largest tile for which vector registers hold theta, its gradient, the scaled biases, what every unit keeps of each sample
-    /// between the forward and the backward pass, and what it takes to get there; and scalar registers the samples.
+    /// The largest tile for which scalar registers hold the samples, and vector registers theta, its gradient, the
+    /// scaled biases, what every unit keeps of each sample between the forward and the backward pass, and what it takes
+    /// to get there.
     pub(super) fn of(shape: OneHidden, activation: Activation) -> Self {
         let kept = match activation {
             Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
@@ -142,8 +144,9 @@ impl NarrowLayout {
         ((self.inputs + 1) * self.tile).div_ceil(4)
     }
 
-    /// Whether I = `samples` fit a uniform buffer. From there a value reaches all invocations at once, on hardware that has such a
-    /// path (NVIDIA's constant cache) as on a software adapter, which reads storage invocation by invocation.
+    /// Whether I = `samples` fit a uniform buffer. From there a value reaches all invocations at once, both on hardware
+    /// with such a path (NVIDIA's constant cache) and on a software adapter, which reads storage invocation by
+    /// invocation.
     pub(super) const fn samples_are_uniform(&self, samples: usize) -> bool {
         samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
     }
@@ -154,7 +157,7 @@ impl NarrowLayout {
 pub(super) struct SharedLayout {
     /// Invocations that share a network, a power of two.
     pub(super) lanes: usize,
-    /// Hidden units of each, the last of which may be one too many.
+    /// Hidden units of each. The last one may not exist.
     pub(super) units: usize,
     /// Samples that they meet over, at most `lanes`.
     pub(super) tile: usize,
@@ -194,13 +197,14 @@ impl SharedLayout {
         self.registers() <= SHARED_REGISTERS
     }
 
-    /// Weights and gradient of a lane's units, their scaled biases, and r and f' of each on every sample of a tile.
+    /// Those of weights and gradient of a lane's units, their scaled biases, and r and f' of each on every sample of a
+    /// tile.
     const fn registers(&self) -> usize {
         self.units * (2 * (self.inputs + 2) + 1 + 2 * self.tile)
     }
 
-    /// Vector instructions a sample, over all lanes, in eighths: 2M + 14 a unit, and for each meeting a sum over the lanes and
-    /// about 30 more.
+    /// Vector instructions per sample, over all lanes, in eighths: 2M + 14 per unit, and for each meeting a sum over
+    /// the lanes and about 30 more.
     const fn cost(&self) -> usize {
         let units = self.lanes * self.units * (2 * self.inputs + 14);
         8 * units + 8 * self.lanes * (self.lanes + 30) / self.tile

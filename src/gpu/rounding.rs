@@ -1,5 +1,5 @@
-//! By how much float32 may have moved the closed forms: from the sizes and perturbations that shaders/terms.wgsl finds to
-//! [`Rounding`], on any device that keeps to WGSL's rules of accuracy.
+//! By how much float32 may have moved the closed forms: from the sizes and perturbations that shaders/terms.wgsl finds
+//! to [`Rounding`], on any device that keeps to WGSL's rules of accuracy.
 
 use std::ops::RangeInclusive;
 
@@ -7,36 +7,40 @@ use super::limits::{SUM_BLOCK, SUM_PART};
 use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::{Arithmetic, Rounding, Spread};
-use crate::model::{OneHidden, Problem};
+use crate::model::{OneHidden, Problem, Theta};
 
-/// u. WGSL leaves open which way a result is rounded, so it may be off by a whole step.
+/// u. WGSL leaves open in which direction a result is rounded, so it may be off by a whole step.
 const UNIT: f64 = 1.0 / (1 << 23) as f64;
 
 /// 2^-126: what is smaller may count as 0.
 const SMALLEST: f64 = f32::MIN_POSITIVE as f64;
 
-/// Where f32 squares neither overflow nor underflow. Outside the rounding of a network counts as infinite: f64 must evaluate it.
+/// The sizes whose f32 squares neither overflow nor underflow. The rounding of a network of any other size counts as
+/// infinite, so that it is evaluated in f64.
 const SIZES: RangeInclusive<f64> = 1e-13..=1e17;
 
 /// A perturbation beyond this has no bound in f32.
 const LARGEST: f64 = 1e37;
 
-/// A perturbation holds at least this share of what it says the size of: |J_i|^2, ||C_i||_F and |h(x_i)|^2, added up.
+/// A perturbation is at least this share of |J_i|^2, ||C_i||_F and |h(x_i)|^2, added up.
 pub(super) const REACH_SHARE: f32 = 1.0 / (1u64 << 60) as f32;
 
-/// By how much the inputs of `problem` are off in f32, relative; infinite where some are not in its range.
+/// The largest relative error of an input of `problem` in f32; infinite if one of them is outside its range.
 pub(super) fn given_inputs(problem: &Problem) -> f64 {
-    narrowing(problem.data.x().iter())
+    narrowing(problem.data.x().iter().copied())
 }
 
-/// By how much the weights `theta` of a network are off in f32, likewise.
-pub(super) fn given_weights(theta: &[f64]) -> f64 {
-    narrowing(theta.iter())
+/// The same of the weights of a network, a row of `theta`.
+pub(super) fn given_weights(theta: Theta<'_>, row: usize) -> f64 {
+    match theta {
+        Theta::Float32(theta) => narrowing(theta.row(row).iter().map(|&weight| weight.into())),
+        Theta::Float64(theta) => narrowing(theta.row(row).iter().copied()),
+    }
 }
 
-/// The relative error of `values` as f32, which rounds to nearest; infinite if one of them overflows or counts as 0.
-fn narrowing<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
-    values.fold(0.0, |error: f64, &value| {
+/// The relative error of `values` as f32, rounded to nearest; infinite if one of them overflows or counts as 0.
+fn narrowing(values: impl Iterator<Item = f64>) -> f64 {
+    values.fold(0.0, |error: f64, value| {
         let narrow = value as f32;
         if value.abs() > 0.0 && !narrow.is_normal() || value.is_nan() {
             f64::INFINITY
@@ -48,7 +52,7 @@ fn narrowing<'a>(values: impl Iterator<Item = &'a f64>) -> f64 {
     })
 }
 
-/// How one route adds up.
+/// How many operations a route to tr H^2 makes one after the other, on which its rounding depends.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sums {
     Pairwise { chain: usize, units: usize },
@@ -56,16 +60,17 @@ pub(super) enum Sums {
 }
 
 impl Sums {
-    /// Those of shaders/trace_sq.wgsl over `samples` samples.
+    /// As shaders/trace_sq.wgsl adds up `samples` samples.
     pub(super) fn pairwise(shape: OneHidden, samples: usize) -> Self {
-        // A tile of pairs, and four operations more than `of_pairs` has in a pair; the tiles of a block, blocks, dispatches.
+        // A tile of pairs, and four operations more than `of_pairs` has in a pair; the tiles of a block, blocks,
+        // dispatches.
         let tiles = samples.min(PAIR_BLOCK).div_ceil(2);
         let blocks = samples.div_ceil(PAIR_BLOCK) + 1;
         let dispatches = samples.div_ceil(pair_columns(shape));
         Self::Pairwise { chain: 4 + 4 + tiles + blocks + dispatches, units: shape.hidden }
     }
 
-    /// Those of shaders/trace_sq_assembled.wgsl with so many items.
+    /// As shaders/trace_sq_assembled.wgsl adds up `items` items.
     pub(super) fn assembled(shape: OneHidden, samples: usize, items: usize) -> Self {
         let length = entry_block(samples);
         // The entries of a row of a tile, the rows, the items of a sum.
@@ -91,7 +96,8 @@ impl Sums {
         let arithmetic = |underflow| Arithmetic { unit: UNIT, trace_chain, underflow };
         match self {
             Self::Pairwise { chain, units } => {
-                // Every operation in a pair may lose `SMALLEST`, times what follows, at most the pair's share of the square of:
+                // Every operation in a pair may lose `SMALLEST`, times what follows, at most the pair's share of the
+                // square of:
                 let reach = spread.perturbation / f64::from(REACH_SHARE);
                 arithmetic((20 * units + 40) as f64 * SMALLEST * reach * reach).of_pairs(shape, spread, chain)
             }
@@ -103,8 +109,8 @@ impl Sums {
     }
 }
 
-/// The samples that an entry of the assembled Hessian is summed over at a time, as the shader has it: the power of two next to the root of
-/// their number, or twice that.
+/// The number of samples in a block of the sum for an entry of the assembled Hessian, as in the shader: the power of
+/// two next to the root of their number, or twice that.
 pub(super) const fn entry_block(samples: usize) -> usize {
     let bits = usize::BITS - samples.leading_zeros();
     1 << bits.div_ceil(2)
@@ -125,10 +131,10 @@ mod tests {
 
     #[test]
     fn rounding_to_f32_is_named_or_infinite() {
-        assert_eq!(narrowing([0.0, 1.5, f64::from(-1e-30_f32)].iter()).to_bits(), 0.0_f64.to_bits());
-        assert_eq!(narrowing([0.0, 0.1].iter()).to_bits(), (UNIT / 2.0).to_bits());
+        assert_eq!(narrowing([0.0, 1.5, f64::from(-1e-30_f32)].into_iter()).to_bits(), 0.0_f64.to_bits());
+        assert_eq!(narrowing([0.0, 0.1].into_iter()).to_bits(), (UNIT / 2.0).to_bits());
         for lost in [1e-39, 1e39, f64::NAN] {
-            assert!(narrowing([1.0, lost].iter()).is_infinite(), "{lost}");
+            assert!(narrowing([1.0, lost].into_iter()).is_infinite(), "{lost}");
         }
     }
 }

@@ -1,11 +1,13 @@
-//! The two exact routes to tr H^2 as passes: how the assembled one is cut up, and which of them is faster for given sizes.
+//! The two exact routes to tr H^2 as passes: how the assembled one is cut up, and which of them is faster for given
+//! sizes.
 
-use crate::engine::{EngineError, Route};
+use crate::engine::{EngineError, ExactRoute, Route};
 use crate::model::OneHidden;
 
 /// The most inputs of a tile of H(w,w): two sets of sums over a tile of 6 x 6 stay in registers.
 const MOST_INPUTS: usize = 6;
-/// Sums that items of the assembled route are added to, one after the other: an item's is its number modulo this.
+/// The number of sums that the items of the assembled route are added to in turn: an item's sum is its number modulo
+/// this.
 pub(super) const ITEM_SUMS: usize = 256;
 
 /// How the assembled route cuts the Hessian into items (shaders/trace_sq_assembled.wgsl).
@@ -50,13 +52,14 @@ impl Items {
             Ok(count as usize)
         } else {
             Err(EngineError::Limit(format!(
-                "the assembled Hessian of this many hidden units and inputs has {count} tiles, more than the GPU can number: \
-                 use --route pairwise"
+                "the assembled Hessian of this many hidden units and inputs has {count} tiles, more than the GPU can \
+                 number: use --route pairwise"
             )))
         }
     }
 
-    /// Vector instructions of an item and sample: a multiply-add for each of its sums, and what the coefficients and their loads take.
+    /// Vector instructions per item and sample: a multiply-add for each of its sums, and what the coefficients and
+    /// their loads take.
     const fn cost(&self) -> usize {
         let square = if self.input_tiles == 1 {
             self.input_tile * (self.input_tile + 1) / 2
@@ -67,36 +70,36 @@ impl Items {
     }
 }
 
-/// Vector instructions of the pairwise route for a tile, the four pairs of two samples with two others: 53 a unit and 86 more, and its
-/// share of the products of M inputs.
+/// Vector instructions of the pairwise route for a tile, the four pairs of two samples with two others: 53 per unit and
+/// 86 more, and its share of the products of M inputs.
 fn pair_tile_cost(shape: OneHidden) -> f64 {
     (53 * shape.hidden + 86) as f64 + 3.0 / 32.0 * shape.inputs as f64
 }
 
-/// What the tiles of the pairwise route cost on a processor against the assembled route's items, beyond their vector instructions: it
-/// loads from memory lane by lane, and a tile loads more.
+/// What the tiles of the pairwise route cost on a processor against the assembled route's items, beyond their vector
+/// instructions: a processor loads from memory lane by lane, and a tile has more to load.
 const PAIR_TILE_IN_SOFTWARE: f64 = 1.9;
 
-/// Whether tr H^2 of networks of `shape` on `samples` samples is assembled rather than summed over pairs: `auto` takes what costs
-/// less on a GPU (`hardware`) or on a software adapter.
+/// The route that `route` stands for, for networks of `shape` on `samples` samples: `auto` takes what costs less on a
+/// GPU (`hardware`) or on a software adapter.
 ///
-/// The costs are those of the machine code that Mesa's compiler makes of the two kernels for one GPU, AMD's gfx1100: vector
-/// instructions, without memory operations (13 N + 8 a tile, 7 an item and sample). No route has been timed on a GPU: `sharpsweep bench`
-/// does so. On software adapters the pairwise route's cost is multiplied by [`PAIR_TILE_IN_SOFTWARE`], fitted to both routes' times on
-/// llvmpipe (AVX2, two cores) over 23 shapes, M from 2 to 64, N from 1 to 128, I from 20 to 600: the ratios of the times are 0.8 to 1.3 times
-/// those of the costs.
-pub(super) fn assembles(route: Route, shape: OneHidden, samples: usize, hardware: bool) -> bool {
-    let items = Items::of(shape);
-    match route {
-        Route::Pairwise => false,
-        Route::Assembled => true,
-        Route::Auto => {
-            let tiles = pairs(samples.div_ceil(2) as u128) as f64;
-            let pairwise = tiles * pair_tile_cost(shape) * if hardware { 1.0 } else { PAIR_TILE_IN_SOFTWARE };
-            let item_samples = items.unit_pairs as f64 * (items.input_tile_pairs() * samples) as f64;
-            items.count().is_ok() && item_samples * (items.cost() as f64) < pairwise
+/// The costs are those of the machine code that Mesa's compiler makes of the two kernels for one GPU, AMD's gfx1100:
+/// vector instructions, without memory operations (13 N + 8 per tile, 7 per item and sample). No route has been timed
+/// on a GPU; `sharpsweep bench` does that. On software adapters the pairwise route's cost is multiplied by
+/// [`PAIR_TILE_IN_SOFTWARE`]. That is fitted to the times of both routes on llvmpipe (AVX2, two cores) over 23 shapes,
+/// M from 2 to 64, N from 1 to 128, I from 20 to 600: the ratios of the times are 0.8 to 1.3 times those of the costs.
+pub(super) fn exact_route(route: Route, shape: OneHidden, samples: usize, hardware: bool) -> ExactRoute {
+    route.or_faster(|| {
+        let items = Items::of(shape);
+        let tiles = pairs(samples.div_ceil(2) as u128) as f64;
+        let pairwise = tiles * pair_tile_cost(shape) * if hardware { 1.0 } else { PAIR_TILE_IN_SOFTWARE };
+        let item_samples = items.unit_pairs as f64 * (items.input_tile_pairs() * samples) as f64;
+        if items.count().is_ok() && item_samples * (items.cost() as f64) < pairwise {
+            ExactRoute::Assembled
+        } else {
+            ExactRoute::Pairwise
         }
-    }
+    })
 }
 
 /// Unordered pairs out of `count`, each with itself included.
@@ -106,8 +109,8 @@ const fn pairs(count: u128) -> u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Items, assembles, pair_tile_cost};
-    use crate::engine::Route;
+    use super::{Items, exact_route, pair_tile_cost};
+    use crate::engine::{ExactRoute, Route};
     use crate::model::OneHidden;
 
     #[test]
@@ -128,13 +131,14 @@ mod tests {
     #[test]
     fn auto_assembles_narrow_networks_and_many_samples() {
         for hardware in [true, false] {
-            let auto =
-                |inputs, hidden, samples| assembles(Route::Auto, OneHidden::new(inputs, hidden), samples, hardware);
+            let auto = |inputs, hidden, samples| {
+                exact_route(Route::Auto, OneHidden::new(inputs, hidden), samples, hardware) == ExactRoute::Assembled
+            };
             assert!(auto(2, 3, 50) && auto(2, 10, 50) && auto(30, 6, 10_000) && auto(64, 2, 60_000));
             assert!(!auto(2, 128, 50) && !auto(30, 6, 10) && !auto(1, 300_000, 10));
         }
-        assert!(!assembles(Route::Pairwise, OneHidden::new(2, 3), 50, true));
-        assert!(assembles(Route::Assembled, OneHidden::new(2, 128), 5, true));
+        assert_eq!(exact_route(Route::Pairwise, OneHidden::new(2, 3), 50, true), ExactRoute::Pairwise);
+        assert_eq!(exact_route(Route::Assembled, OneHidden::new(2, 128), 5, true), ExactRoute::Assembled);
     }
 
     /// What tests/machine_code measures of the two kernels' innermost loops.

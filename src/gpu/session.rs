@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::adapter::Adapter;
+use super::compiled::CompiledPasses;
 use super::device::Device;
-use super::kernel::Kernels;
+use super::pass::Pass;
 use super::plan::TrainPlan;
-use super::route;
-use crate::engine::{EngineError, Route};
+use super::route::exact_route;
+use crate::engine::{EngineError, ExactRoute, Route};
 use crate::model::Problem;
 
-/// What can be set about how work is cut into dispatches. No setting changes a result, but that another training kernel or
-/// another route adds up in another order.
+/// How work is cut into dispatches, and which of the equivalent passes do it. Only another training kernel or another
+/// route changes a result: it adds up in another order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tuning {
     /// The time that one dispatch should take at most.
@@ -28,30 +29,38 @@ pub struct Tuning {
 
 impl Default for Tuning {
     fn default() -> Self {
-        // 25 steps already hide the cost of a dispatch; more than some hundreds leave lanes idle whose networks have finished.
+        // 25 steps already hide the cost of a dispatch; more than some hundreds leave lanes idle whose networks have
+        // finished.
         Self { dispatch: Duration::from_millis(50), steps: 256, lanes: 1 << 18, plan: None, route: Route::Auto }
     }
 }
 
-/// The open device, its compiled passes and how they are cut.
+/// The open device and its compiled passes.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) device: Device,
-    pub(super) kernels: Kernels,
+    pub(super) compiled: CompiledPasses,
     pub(super) tuning: Tuning,
     pub(super) adapter: Adapter,
 }
 
 impl Session {
-    /// Opens `adapter`.
     pub(super) fn open(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
-        Ok(Self { device: Device::open(&adapter)?, kernels: Kernels::default(), tuning, adapter })
+        Ok(Self { device: Device::open(&adapter)?, compiled: CompiledPasses::default(), tuning, adapter })
     }
 
-    /// Whether tr H^2 is summed from the entries of H.
-    pub(super) fn assembles(&self, problem: &Problem) -> bool {
+    /// The route to tr H^2 that an evaluation of `problem` takes.
+    pub(super) fn route(&self, problem: &Problem) -> ExactRoute {
         let hardware = self.adapter.summary().hardware;
-        route::assembles(self.tuning.route, problem.network.shape, problem.data.samples(), hardware)
+        exact_route(self.tuning.route, problem.network.shape, problem.data.samples(), hardware)
+    }
+
+    /// The pass of that route.
+    pub(super) fn trace_sq_pass(&self, problem: &Problem) -> Pass {
+        match self.route(problem) {
+            ExactRoute::Pairwise => Pass::TraceSq,
+            ExactRoute::Assembled => Pass::TraceSqAssembled,
+        }
     }
 
     /// The training kernel for `problem`.

@@ -1,20 +1,23 @@
-//! From the files in shaders/ to the complete WGSL text of one pass: shared parts, sizes as constants, and the entry file.
+//! From the files in shaders/ to the complete WGSL text of one pass: sizes as constants, the parts that it uses, and
+//! its own text.
 //!
 //! WGSL's `override` cannot size private arrays, so N, M and D are generated as `const`.
 
+use std::collections::BTreeSet;
 use std::f32::consts::LOG2_E;
 
 use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS};
-use super::pass::Pass;
-use super::plan::{NarrowLayout, STREAMED_TILE, SharedLayout};
+use super::pass::{Pass, named};
+use super::plan::{GROUP, NarrowLayout, STREAMED_TILE, SharedLayout};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::fingerprint::Fingerprint;
-use crate::model::{Activation, Network, OneHidden, Problem};
+use crate::model::{Activation, OneHidden, Problem};
 
-/// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f needs.
+/// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f
+/// needs.
 pub(super) const fn y_scale(activation: Activation) -> f32 {
     match activation {
         Activation::Sigmoid => -LOG2_E,
@@ -27,165 +30,342 @@ pub(super) const fn y_scale(activation: Activation) -> f32 {
 /// What training multiplies labels by, for the exp of the loss.
 pub(super) const Z_SCALE: f32 = -LOG2_E;
 
-/// The complete WGSL of `pass` for networks of `shape` with `activation` on I = `samples`, as it is handed to the driver.
-///
-/// The number of samples decides only where [`Pass::Train`] reads them from: a uniform buffer as long as they fit one.
-pub fn wgsl(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
-    let evaluated = evaluation_constants();
-    let (tile, parts) = match pass {
-        Pass::Seeds => (1, vec![include_str!("../../shaders/parts/philox.wgsl"), ""]),
-        Pass::Train => (NarrowLayout::of(shape, activation).tile, training_parts(activation)),
-        Pass::TrainShared | Pass::TrainStreamed => (1, training_parts(activation)),
-        _ => (1, evaluation_parts(activation, &evaluated)),
-    };
-    let tile_part = match tile {
-        4 => include_str!("../../shaders/parts/tile_4.wgsl"),
-        2 => include_str!("../../shaders/parts/tile_2.wgsl"),
-        _ => include_str!("../../shaders/parts/tile_1.wgsl"),
-    };
-    let texts = [
-        &constants(shape, activation),
-        &pass_constants(pass, shape, activation, samples),
-        include_str!("../../shaders/parts/params.wgsl"),
-        include_str!("../../shaders/parts/theta.wgsl"),
-        include_str!("../../shaders/parts/finite.wgsl"),
-        tile_part,
-        include_str!("../../shaders/parts/log1p.wgsl"),
-        include_str!("../../shaders/parts/normal.wgsl"),
-    ];
-    [&texts[..], &parts, &[pass.text()]].concat().join("\n")
-}
-
-/// What the training kernels share, and the activation as they use it.
-fn training_parts(activation: Activation) -> Vec<&'static str> {
-    let unit = match activation {
-        Activation::Linear => include_str!("../../shaders/parts/unit_linear.wgsl"),
-        Activation::Sigmoid => include_str!("../../shaders/parts/unit_sigmoid.wgsl"),
-        Activation::Tanh => include_str!("../../shaders/parts/unit_tanh.wgsl"),
-        Activation::Softplus => include_str!("../../shaders/parts/unit_softplus.wgsl"),
-        Activation::Gelu => include_str!("../../shaders/parts/unit_gelu.wgsl"),
-    };
-    vec![include_str!("../../shaders/parts/descent.wgsl"), unit]
-}
-
-/// What the other passes share: f, f' and f'' to full accuracy, and by how much they may be off.
-fn evaluation_parts(activation: Activation, constants: &str) -> Vec<&str> {
-    let activation = match activation {
-        Activation::Linear => include_str!("../../shaders/parts/activation_linear.wgsl"),
-        Activation::Sigmoid => include_str!("../../shaders/parts/activation_sigmoid.wgsl"),
-        Activation::Tanh => include_str!("../../shaders/parts/activation_tanh.wgsl"),
-        Activation::Softplus => include_str!("../../shaders/parts/activation_softplus.wgsl"),
-        Activation::Gelu => include_str!("../../shaders/parts/activation_gelu.wgsl"),
-    };
-    vec![
-        constants,
-        include_str!("../../shaders/parts/logistic.wgsl"),
-        include_str!("../../shaders/parts/rounding.wgsl"),
-        activation,
-    ]
-}
-
 /// Values that the forward pass leaves of each sample: loss, s, delta, size and perturbation.
 pub(super) const OUTPUT_TERMS: usize = 5;
 
 /// Sums of the trace pass: loss, the two blocks of tr H, size and perturbation.
 pub(super) const TRACE_SUMS: usize = 5;
 
-fn evaluation_constants() -> String {
-    format!(
-        "const OUTPUT_TERMS: u32 = {OUTPUT_TERMS}u;\n\
-         const TRACE_SUMS: u32 = {TRACE_SUMS}u;\n\
-         const SUM_PART: u32 = {SUM_PART}u;\n\
-         const REACH_SHARE: f32 = {REACH_SHARE:?}f;\n"
-    )
+macro_rules! parts {
+    ($($file:literal),+ $(,)?) => {
+        &[$(($file, include_str!(concat!("../../shaders/parts/", $file, ".wgsl")))),+]
+    };
 }
 
-/// Sizes and status numbers, from the same definitions that the host uses.
-fn constants(shape: OneHidden, activation: Activation) -> String {
-    format!(
-        "// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n\
-         const INPUTS: u32 = {inputs}u;\n\
-         const HIDDEN: u32 = {hidden}u;\n\
-         const PARAMETERS: u32 = {parameters}u;\n\
-         const V_BIAS: u32 = {v_bias}u;\n\
-         const Y_SCALE: f32 = {y_scale:?}f;\n\
-         const Z_SCALE: f32 = {Z_SCALE:?}f;\n\
-         const SUM_BLOCK: u32 = {SUM_BLOCK}u;\n\
-         const MAX_WORKGROUP: u32 = {MAX_WORKGROUP}u;\n\
-         const CONVERGED: u32 = {converged}u;\n\
-         const STEP_LIMIT: u32 = {step_limit}u;\n\
-         const NON_FINITE: u32 = {non_finite}u;\n\
-         const PENDING: u32 = {pending}u;\n",
-        inputs = shape.inputs,
-        hidden = shape.hidden,
-        parameters = shape.parameters(),
-        v_bias = shape.v_bias(),
-        y_scale = y_scale(activation),
-        converged = Status::Converged as u8,
-        step_limit = Status::StepLimit as u8,
-        non_finite = Status::NonFinite as u8,
-        pending = Status::Pending as u8,
-    )
+/// Every file of shaders/parts/ with its text, in the order in which they are joined.
+const PARTS: &[(&str, &str)] = parts![
+    "params",
+    "theta",
+    "finite",
+    "tile_1",
+    "tile_2",
+    "tile_4",
+    "log1p",
+    "normal",
+    "philox",
+    "samples",
+    "evaluation",
+    "logistic",
+    "rounding",
+    "activation_linear",
+    "activation_sigmoid",
+    "activation_tanh",
+    "activation_softplus",
+    "activation_gelu",
+    "rows_uniform",
+    "rows_storage",
+    "unit_linear",
+    "unit_sigmoid",
+    "unit_tanh",
+    "unit_softplus",
+    "unit_gelu",
+    "descent",
+    "meeting",
+];
+
+/// What a text is made for.
+#[derive(Debug, Clone, Copy)]
+struct Variant {
+    pass: Pass,
+    shape: OneHidden,
+    activation: Activation,
+    /// I. It decides only where [`Pass::Train`] reads the samples from: a uniform buffer as long as they fit one.
+    samples: usize,
 }
 
-/// What only `pass` needs to know.
-fn pass_constants(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
-    match pass {
-        Pass::Train => {
-            let layout = NarrowLayout::of(shape, activation);
-            format!(
-                "const TILE: u32 = {tile}u;\n\
-                 const SAMPLE_ROWS: u32 = {rows}u;\n\
-                 @group(0) @binding(1) var{samples};\n",
-                tile = layout.tile,
-                rows = layout.rows(),
-                samples = if layout.samples_are_uniform(samples) {
-                    format!("<uniform> samples: array<vec4<f32>, {UNIFORM_ROWS}>")
-                } else {
-                    "<storage, read> samples: array<vec4<f32>>".to_owned()
-                },
-            )
+impl Variant {
+    /// The file of shaders/parts/ that stands for `part` here.
+    fn file(&self, part: &str) -> String {
+        let narrow = NarrowLayout::of(self.shape, self.activation);
+        match part {
+            "activation" | "unit" => format!("{part}_{}", self.activation.name()),
+            "tile" => format!("tile_{}", if self.pass == Pass::Train { narrow.tile } else { 1 }),
+            "rows" => (if narrow.samples_are_uniform(self.samples) { "rows_uniform" } else { "rows_storage" }).into(),
+            part => part.into(),
         }
-        Pass::TrainShared => {
-            let layout = SharedLayout::of(shape);
-            format!(
-                "const LANES: u32 = {lanes}u;\n\
-                 const UNITS: u32 = {units}u;\n\
-                 const TILE: u32 = {tile}u;\n\
-                 const SHARES: u32 = {shares}u;\n\
-                 const GROUP: u32 = {group}u;\n",
-                lanes = layout.lanes,
-                units = layout.units,
-                tile = layout.tile,
-                // z of every sample of a tile, and three sums at the end of a step.
-                shares = layout.tile.max(3),
-                group = layout.group(),
-            )
-        }
-        Pass::Eigenvalues => format!(
-            "const PIVOTS: u32 = {PIVOTS}u;\n\
-             const HALVINGS: u32 = {HALVINGS}u;\n"
-        ),
-        Pass::TrainStreamed => format!("const TILE: u32 = {STREAMED_TILE}u;\n"),
-        Pass::TraceSqAssembled => {
-            let items = Items::of(shape);
-            format!(
-                "const INPUT_TILE: u32 = {}u;\n\
-                 const INPUT_TILES: u32 = {}u;\n\
-                 const INPUT_TILE_PAIRS: u32 = {}u;\n\
-                 const ITEM_SUMS: u32 = {ITEM_SUMS}u;\n",
-                items.input_tile,
-                items.input_tiles,
-                items.input_tile_pairs(),
-            )
-        }
-        _ => String::new(),
     }
+
+    /// Adds to `found` the places in [`PARTS`] of what `text` names, of what that names, and so on.
+    fn find_parts(&self, text: &str, found: &mut BTreeSet<usize>) {
+        for part in named(text, "Parts") {
+            let file = self.file(part);
+            if let Some(place) = PARTS.iter().position(|(name, _)| *name == file)
+                && found.insert(place)
+            {
+                self.find_parts(PARTS[place].1, found);
+            }
+        }
+    }
+
+    /// The complete text of these parts and the pass itself, with the constants that they use.
+    fn joined(&self, parts: &BTreeSet<usize>) -> String {
+        let texts: Vec<&str> = parts.iter().map(|&place| PARTS[place].1).chain([self.pass.text()]).collect();
+        let used: BTreeSet<&str> = texts.iter().flat_map(|text| words(text)).collect();
+        let OneHidden { inputs, hidden } = self.shape;
+        let mut text = format!("// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n");
+        for (name, value) in self.constants().into_iter().filter(|(name, _)| used.contains(name)) {
+            text += &format!("const {name}: {value};\n");
+        }
+        text + "\n" + &texts.join("\n")
+    }
+
+    /// Every constant that a pass or part may use, as its type and value, from the same definitions that the host uses.
+    fn constants(&self) -> Vec<(&'static str, String)> {
+        let count = |value: usize| format!("u32 = {value}u");
+        let status = |status: Status| count(status as usize);
+        let real = |value: f32| format!("f32 = {value:?}f");
+        let shape = self.shape;
+        let (narrow, shared) = (NarrowLayout::of(shape, self.activation), SharedLayout::of(shape));
+        let items = Items::of(shape);
+        // Invocations that share a network, invocations of a workgroup, samples that they meet over.
+        let [lanes, group, tile] = match self.pass {
+            Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
+            Pass::TrainStreamed => [GROUP, GROUP, STREAMED_TILE],
+            _ => [1, GROUP, narrow.tile],
+        };
+        vec![
+            ("INPUTS", count(shape.inputs)),
+            ("HIDDEN", count(shape.hidden)),
+            ("PARAMETERS", count(shape.parameters())),
+            ("V_BIAS", count(shape.v_bias())),
+            ("Y_SCALE", real(y_scale(self.activation))),
+            ("Z_SCALE", real(Z_SCALE)),
+            ("CONVERGED", status(Status::Converged)),
+            ("STEP_LIMIT", status(Status::StepLimit)),
+            ("NON_FINITE", status(Status::NonFinite)),
+            ("PENDING", status(Status::Pending)),
+            ("LANES", count(lanes)),
+            ("GROUP", count(group)),
+            ("UNITS", count(shared.units)),
+            ("TILE", count(tile)),
+            // z of every sample of a tile, and three sums at the end of a step.
+            ("SHARES", count(tile.max(3))),
+            ("SAMPLE_ROWS", count(narrow.rows())),
+            ("UNIFORM_ROWS", count(UNIFORM_ROWS)),
+            ("OUTPUT_TERMS", count(OUTPUT_TERMS)),
+            ("REACH_SHARE", real(REACH_SHARE)),
+            ("SUM_BLOCK", count(SUM_BLOCK)),
+            ("SUM_PART", count(SUM_PART)),
+            ("TRACE_SUMS", count(TRACE_SUMS)),
+            ("INPUT_TILE", count(items.input_tile)),
+            ("INPUT_TILES", count(items.input_tiles)),
+            ("INPUT_TILE_PAIRS", count(items.input_tile_pairs())),
+            ("ITEM_SUMS", count(ITEM_SUMS)),
+            ("MAX_WORKGROUP", count(MAX_WORKGROUP)),
+            ("PIVOTS", count(PIVOTS)),
+            ("HALVINGS", count(HALVINGS)),
+        ]
+    }
+}
+
+/// The names and numbers in the code of `text`, without its comments.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let code = text.lines().filter_map(|line| line.split("//").next());
+    code.flat_map(|code| code.split(|character: char| !character.is_alphanumeric() && character != '_'))
+}
+
+/// The complete WGSL of `pass` for networks of `shape` with `activation` on I = `samples`, as it is handed to the
+/// driver.
+pub fn wgsl(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
+    let variant = Variant { pass, shape, activation, samples };
+    let mut parts = BTreeSet::new();
+    variant.find_parts(pass.text(), &mut parts);
+    variant.joined(&parts)
+}
+
+/// The complete WGSL of `pass` for `problem`.
+pub(super) fn wgsl_for(pass: Pass, problem: &Problem) -> String {
+    wgsl(pass, problem.network.shape, problem.network.activation, problem.data.samples())
 }
 
 /// A hash of the texts of `passes` for `problem`: results of the GPU engine depend on them, so a run records it.
 pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
-    let Network { shape, activation } = problem.network;
-    let texts = passes.iter().map(|&pass| wgsl(pass, shape, activation, problem.data.samples()));
+    let texts = passes.iter().map(|&pass| wgsl_for(pass, problem));
     texts.fold(Fingerprint::default(), |hash, text| hash.add(text.as_bytes())).digits()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use wgpu::BufferBindingType::{Storage, Uniform};
+    use wgpu::naga::{AddressSpace, Module, StorageAccess, front::wgsl::parse_str, valid};
+
+    use super::{PARTS, Variant, wgsl};
+    use crate::gpu::pass::{Pass, bindings, named};
+    use crate::model::{Activation, OneHidden};
+
+    /// Every pass for every activation and these M, N and I, with the parts of each.
+    fn variants(sizes: &[(usize, usize, usize)]) -> Vec<(Variant, BTreeSet<usize>)> {
+        let mut variants = Vec::new();
+        for pass in Pass::ALL {
+            for activation in Activation::ALL {
+                for &(inputs, hidden, samples) in sizes {
+                    let variant = Variant { pass, shape: OneHidden::new(inputs, hidden), activation, samples };
+                    let mut parts = BTreeSet::new();
+                    variant.find_parts(pass.text(), &mut parts);
+                    variants.push((variant, parts));
+                }
+            }
+        }
+        variants
+    }
+
+    fn validated(text: &str) -> Result<Module, String> {
+        let module = parse_str(text).map_err(|error| error.emit_to_string(text))?;
+        valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::default())
+            .validate(&module)
+            .map_err(|error| error.emit_to_string(text))?;
+        Ok(module)
+    }
+
+    /// Each text is valid, and what the host binds is what it declares.
+    #[test]
+    fn every_variant_validates_and_its_bindings_are_those_of_the_host() {
+        let sizes = [(1, 1, 50), (2, 3, 50), (2, 3, 60_000), (2, 10, 50), (30, 6, 50), (64, 33, 50), (3, 128, 50)];
+        for (Variant { pass, shape, activation, samples }, _) in variants(&sizes) {
+            let text = wgsl(pass, shape, activation, samples);
+            let module = validated(&text).unwrap_or_else(|error| panic!("{error}"));
+            let declared = module.global_variables.iter().filter_map(|(_, variable)| {
+                let ty = match variable.space {
+                    AddressSpace::Uniform => Uniform,
+                    AddressSpace::Storage { access } => Storage { read_only: !access.contains(StorageAccess::STORE) },
+                    _ => return None,
+                };
+                Some((variable.binding.as_ref()?.binding, ty))
+            });
+            let mut declared: Vec<_> = declared.collect();
+            let mut bound: Vec<_> = bindings(&text).collect();
+            declared.sort_by_key(|(number, _)| *number);
+            bound.sort_by_key(|(number, _)| *number);
+            assert_eq!(bound, declared, "{}", pass.name());
+            assert!((0..).zip(&bound).all(|(place, (number, _))| place == *number), "{}", pass.name());
+            assert_eq!(module.entry_points[0].name, pass.name());
+        }
+    }
+
+    /// A pass gets the parts that its first lines name and those that these name; it gets no more than it needs.
+    #[test]
+    fn no_pass_validates_without_one_of_its_parts() {
+        for (variant, parts) in variants(&[(2, 3, 50), (2, 10, 60_000)]) {
+            for place in &parts {
+                let mut fewer = parts.clone();
+                fewer.remove(place);
+                let (pass, part) = (variant.pass.name(), PARTS[*place].0);
+                assert!(validated(&variant.joined(&fewer)).is_err(), "{pass} does not need {part}");
+            }
+        }
+    }
+
+    /// Every file of shaders/ and shaders/parts/ with its text.
+    fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+        Pass::ALL.map(|pass| (pass.name(), pass.text())).into_iter().chain(PARTS.iter().copied())
+    }
+
+    /// Whether the file of shaders/parts/ with this name is `part`, or one of those that stand for it.
+    fn is_part(file: &str, part: &str) -> bool {
+        file.strip_prefix(part).is_some_and(|variant| variant.is_empty() || variant.starts_with('_'))
+    }
+
+    /// The names in the code of `text`, those before a `(` or `:` with that.
+    fn names(text: &str) -> Vec<String> {
+        let code: Vec<&str> = text.lines().filter_map(|line| line.split("//").next()).collect();
+        let code = code.join(" ").replace('(', "( ").replace(':', ": ");
+        let between = |character: char| !character.is_alphanumeric() && !['_', '(', ':'].contains(&character);
+        code.split(between).filter(|name| name.starts_with(char::is_alphabetic)).map(str::to_owned).collect()
+    }
+
+    /// What `text` declares for others; functions with their parenthesis.
+    fn declared(text: &str) -> BTreeSet<String> {
+        let outermost =
+            text.lines().filter(|line| line.starts_with(|first: char| first.is_alphabetic() || first == '@'));
+        let name = |line: &str| {
+            let names = names(line);
+            let typed = names.iter().find(|name| name.ends_with(':')).map(|name| name.trim_end_matches(':').to_owned());
+            if ["fn", "struct", "alias"].contains(&names.first()?.as_str()) { names.get(1).cloned() } else { typed }
+        };
+        outermost.filter_map(name).collect()
+    }
+
+    /// The names that `text` takes from elsewhere: it neither declares them, nor a field, parameter or variable of that
+    /// name.
+    fn taken(text: &str) -> BTreeSet<String> {
+        let names = names(text);
+        let mut own: BTreeSet<String> =
+            names.iter().filter_map(|name| name.strip_suffix(':')).map(str::to_owned).collect();
+        for pair in names.windows(2).filter(|pair| ["let", "var", "fn", "struct", "alias"].contains(&pair[0].as_str()))
+        {
+            own.insert(pair[1].clone());
+        }
+        let both = names.iter().flat_map(|name| [name.trim_end_matches(':'), name.trim_end_matches('(')]);
+        both.filter(|name| !own.contains(*name)).map(str::to_owned).collect()
+    }
+
+    /// Without reading on, one sees from its first lines where a name in a file comes from.
+    #[test]
+    fn every_file_names_the_parts_that_it_takes_names_from_and_no_others() {
+        for (file, text) in files() {
+            let named: Vec<&str> = named(text, "Parts").collect();
+            let taken = taken(text);
+            let mut found = BTreeSet::new();
+            for part in &named {
+                let declared: BTreeSet<String> =
+                    PARTS.iter().filter(|(name, _)| is_part(name, part)).flat_map(|(_, text)| declared(text)).collect();
+                assert!(!declared.is_disjoint(&taken), "{file} names the part {part} and takes nothing from it");
+                found.extend(declared);
+            }
+            for (part, text) in PARTS.iter().filter(|(part, _)| !named.iter().any(|named| is_part(part, named))) {
+                let missed: Vec<_> =
+                    declared(text).intersection(&taken).filter(|name| !found.contains(*name)).cloned().collect();
+                assert!(missed.is_empty(), "{file} takes {missed:?} from {part} and does not name it");
+            }
+        }
+    }
+
+    /// Every pass says which plain code it is held to, and that code exists; every file of shaders/parts/ can be named.
+    #[test]
+    fn every_pass_names_its_twin() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for pass in Pass::ALL {
+            assert!(named(pass.text(), "Twin").count() > 0, "shaders/{}.wgsl names no twin", pass.name());
+        }
+        for (file, text) in files() {
+            for twin in named(text, "Twin") {
+                assert!(root.join(twin).exists(), "{file}: {twin}");
+            }
+        }
+        let stems = std::fs::read_dir(root.join("shaders/parts")).unwrap();
+        let stems: BTreeSet<_> = stems.map(|entry| entry.unwrap().path().with_extension("")).collect();
+        assert_eq!(stems, PARTS.iter().map(|(name, _)| root.join("shaders/parts").join(name)).collect());
+    }
+
+    /// What the SAFETY comment in src/gpu/compiled.rs argues from.
+    #[test]
+    fn every_loop_counts_up_to_an_end() {
+        for (file, text) in files() {
+            for line in text.lines().map(|line| line.split("//").next().unwrap_or(line).trim()) {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                assert!(
+                    !words.contains(&"while") && !words.contains(&"loop"),
+                    "`{line}` in {file}: write it as a `for`, or extend the SAFETY comment and this test"
+                );
+                if words.first() == Some(&"for") {
+                    let (upto, step) = line.rsplit_once("; ").unwrap_or_default();
+                    assert!(upto.contains(" < ") || upto.contains(" <= "), "`{line}` in {file}");
+                    assert!(step.contains("++") || step.contains(" += "), "`{line}` in {file}");
+                }
+            }
+        }
+    }
 }

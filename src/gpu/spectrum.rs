@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::compiled::CompiledPass;
 use super::eigenvalues::{MOST_PARAMETERS, PIVOTS, Steps};
 use super::forward::Forward;
-use super::kernel::Kernel;
 use super::limits::MAX_GROUPS;
 use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
@@ -14,7 +14,7 @@ use super::shader::OUTPUT_TERMS;
 use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
 use crate::model::{Problem, Theta};
 
-/// The most networks of one round.
+/// The most networks per round.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
@@ -23,8 +23,9 @@ pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Re
         (problem.data.samples(), problem.network.shape.hidden, problem.network.parameters());
     if parameters > MOST_PARAMETERS {
         return Err(EngineError::Limit(format!(
-            "a network of M = {} inputs and N = {hidden} hidden units has D = {parameters} parameters, and the GPU engine finds the \
-             eigenvalues of at most {MOST_PARAMETERS} x {MOST_PARAMETERS} Hessians: use fewer hidden units, or --backend cpu",
+            "a network of M = {} inputs and N = {hidden} hidden units has D = {parameters} parameters, and the GPU \
+             engine finds the eigenvalues of at most {MOST_PARAMETERS} x {MOST_PARAMETERS} Hessians: use fewer hidden \
+             units, or --backend cpu",
             problem.network.shape.inputs
         )));
     }
@@ -40,7 +41,7 @@ pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Re
     if theta.nrows() == 0 {
         return Ok(spectra);
     }
-    let passes = Passes::new(gpu, problem)?;
+    let passes = SpectrumPasses::new(gpu, problem)?;
     for rows in theta.chunks(round * matrices) {
         passes.round(gpu, problem, rows, &mut spectra)?;
     }
@@ -48,19 +49,19 @@ pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Re
 }
 
 /// The passes of a spectrum.
-struct Passes {
+struct SpectrumPasses {
     forward: Forward,
-    hessian: Arc<Kernel>,
-    eigenvalues: Arc<Kernel>,
+    hessian: Arc<CompiledPass>,
+    eigenvalues: Arc<CompiledPass>,
 }
 
-impl Passes {
+impl SpectrumPasses {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            hessian: gpu.kernels.get(device, Pass::Hessian, problem)?,
-            eigenvalues: gpu.kernels.get(device, Pass::Eigenvalues, problem)?,
+            hessian: gpu.compiled.get(device, Pass::Hessian, problem)?,
+            eigenvalues: gpu.compiled.get(device, Pass::Eigenvalues, problem)?,
         })
     }
 
@@ -77,8 +78,7 @@ impl Passes {
         let batch = self.forward.run(gpu, problem, theta)?;
 
         let matrices = device.buffer("Hessians", parameters * parameters * networks)?;
-        let [samples, theta, output_terms, r, first, second] = batch.buffers();
-        let bound = self.hessian.bind(device, &[samples, theta, output_terms, r, first, second, &matrices])?;
+        let bound = batch.bind(device, &self.hessian, &matrices)?;
         let tiles = parameters.div_ceil(4);
         for part in sample_parts(problem.data.samples(), 1) {
             let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
@@ -110,7 +110,7 @@ impl Passes {
     }
 }
 
-/// (`lambda_max`, `lambda_min`) from what the eigenvalue pass says about one matrix, if that agrees with the matrix.
+/// (`lambda_max`, `lambda_min`) from what the eigenvalue pass found of one matrix, if that agrees with the matrix.
 fn checked(found: &[f32], parameters: usize) -> Result<(f64, f64), String> {
     let (columns, scale) = found.split_at(5 * parameters);
     let scale = f64::from(scale[0]);

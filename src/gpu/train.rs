@@ -10,12 +10,11 @@ use super::pass::Pass;
 use super::plan::{NarrowLayout, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
-use crate::clock::Instant;
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
 
-/// Trains the networks of `start`. Finished networks leave the list that is dispatched and waiting ones take their lanes; where
-/// a network runs and beside which others changes nothing about it.
+/// Trains the networks of `start`. Finished networks leave the list that is dispatched, and waiting ones take their
+/// lanes. Where and beside which others a network runs changes nothing about it.
 pub(super) fn train(
     gpu: &Session,
     problem: &Problem,
@@ -56,7 +55,7 @@ pub(super) fn train(
         Start::Seeds(seeds) => {
             params.seed_low = (seeds.start & 0xFFFF_FFFF) as u32;
             params.seed_high = (seeds.start >> 32) as u32;
-            let kernel = gpu.kernels.get(device, Pass::Seeds, problem)?;
+            let kernel = gpu.compiled.get(device, Pass::Seeds, problem)?;
             let bound = kernel.bind(device, &[&theta])?;
             kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
         }
@@ -66,7 +65,7 @@ pub(super) fn train(
         }
     }
 
-    let kernel = gpu.kernels.get(device, plan.pass(), problem)?;
+    let kernel = gpu.compiled.get(device, plan.pass(), problem)?;
     let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];
     let gradient;
     if plan == TrainPlan::Streamed {
@@ -81,9 +80,7 @@ pub(super) fn train(
         device.write(&unfinished_buffer, running);
         params.unfinished = running.len() as u32;
         params.steps = pace.amount();
-        let start = Instant::now();
-        kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_per_group), 1])?;
-        pace.record(start.elapsed());
+        pace.time(|| kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_per_group), 1]))?;
         let now: Vec<u32> = device.read(&status, count)?;
         unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
     }
@@ -97,14 +94,15 @@ pub(super) fn train(
     })
 }
 
-/// The most steps of one dispatch: what is wished for, within the loop iterations that the driver allows an invocation.
+/// The most steps of one dispatch: those of the tuning, within the loop iterations that the driver allows an
+/// invocation.
 fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
     let (step, once) = plan.loop_iterations(problem);
     match u64::from(limit).saturating_sub(once) / step {
         0 => Err(EngineError::Limit(format!(
-            "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this software driver \
-             stops every invocation after {limit}: use at most {} samples, or --backend cpu",
+            "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this \
+             software driver stops every invocation after {limit}: use at most {} samples, or --backend cpu",
             problem.data.samples(),
             problem.network.shape.hidden,
             problem.network.shape.inputs,
@@ -139,8 +137,8 @@ fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<
 
 /// The samples as training reads them: rows of \[x_1 .. x_M, 1 - 2q\], each with its scale, f32.
 ///
-/// The scale is one more rounding of each x, as large as the one that made it f32. Rows of zeros fill up the last `tile`; a label of 0
-/// makes their share in every sum 0.
+/// The scale is one more rounding of each x, as large as the one that made it f32. Rows of zeros fill up the last
+/// `tile`: with a label of 0 their share in every sum is 0.
 fn scaled_samples(problem: &Problem, tile: usize) -> Vec<f32> {
     let (data, scale) = (&problem.data, f64::from(y_scale(problem.network.activation)));
     let mut rows: Vec<f32> = data

@@ -104,7 +104,9 @@ fn machine_code_is_no_worse_than_recorded() {
         .into_par_iter()
         .map(|(pass, shape, activation)| {
             let source = wgsl(pass, shape, activation, 50);
-            (name(pass, shape, activation), compile(&radv, &source, &name(pass, shape, activation)))
+            let name = name(pass, shape, activation);
+            let code = compile(&radv, pass, &source, &name);
+            (name, code)
         })
         .collect();
 
@@ -175,7 +177,7 @@ fn parse(table: &str) -> BTreeMap<String, Code> {
         .collect()
 }
 
-fn compile(radv: &Radv, source: &str, name: &str) -> Code {
+fn compile(radv: &Radv, pass: Pass, source: &str, name: &str) -> Code {
     let compiled = radv.compile(source);
     let figure = |label: &str| -> u32 {
         let value =
@@ -187,14 +189,13 @@ fn compile(radv: &Radv, source: &str, name: &str) -> Code {
         let rest = source.split(&format!("const {label}: u32 = ")).nth(1)?;
         rest.split('u').next()?.parse().ok()
     };
-    // One trip of the shared kernel is a tile of samples, in each of the invocations that share the network.
-    let cost = match (constant("LANES"), constant("TILE")) {
-        (Some(lanes), Some(tile)) if trip >= 14.0 * tile => trip * lanes / tile,
+    let cost = match (pass, constant("LANES"), constant("TILE")) {
+        (Pass::Train, _, Some(tile)) => trip / tile,
+        // One trip is a tile of samples, in each of the invocations that share the network.
+        (Pass::TrainShared, Some(lanes), Some(tile)) if trip >= 14.0 * tile => trip * lanes / tile,
         // The trip is that of a loop over lanes, which stayed rolled up.
-        (Some(_), _) => 0.0,
-        // One trip of the narrow kernel is a tile of samples too.
-        (None, Some(tile)) if name.starts_with("train ") => trip / tile,
-        (None, _) => trip,
+        (Pass::TrainShared, ..) => 0.0,
+        _ => trip,
     };
     Code { registers: figure("VGPRs"), spilled: figure("Spilled VGPRs"), scratch: figure("Scratch size"), cost }
 }

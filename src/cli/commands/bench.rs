@@ -14,7 +14,7 @@ use crate::cli::interruption;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::{notice, print};
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, Route};
+use crate::engine::{Engine, EngineError, ExactRoute, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
@@ -178,7 +178,10 @@ impl Args {
             }
         };
         bench.measurements.extend(measured);
-        let of_route = |route: Route| if route == Route::Pairwise { Method::Pairwise } else { Method::Assembled };
+        let of_route = |route| match route {
+            ExactRoute::Pairwise => Method::Pairwise,
+            ExactRoute::Assembled => Method::Assembled,
+        };
         let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
         if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
             chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
