@@ -3,6 +3,27 @@
 //! A kernel is written once against [`Vectors`] and compiled once for each instruction set ([`super::InstructionSet`]).
 //! Lanes never mix, so a network's values do not depend on its lane or on its neighbours.
 
+/// Operators of a vector type, each by its expression in `a` and `b`, and `+=` by its `+`.
+macro_rules! operators {
+    ($vector:ty: $($operator:ident $method:ident |$a:ident, $b:ident| $result:expr;)+) => {
+        $(impl $operator for $vector {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                let ($a, $b) = (self, other);
+                $result
+            }
+        })+
+
+        impl AddAssign for $vector {
+            #[inline(always)]
+            fn add_assign(&mut self, other: Self) {
+                *self = *self + other;
+            }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 pub(super) mod avx2;
 #[cfg(target_arch = "x86_64")]

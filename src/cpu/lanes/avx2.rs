@@ -78,35 +78,10 @@ impl F32x8 {
     }
 }
 
-impl Add for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        vector!(_mm256_add_ps(self.0, other.0))
-    }
-}
-
-impl AddAssign for F32x8 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        vector!(_mm256_sub_ps(self.0, other.0))
-    }
-}
-
-impl Mul for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        vector!(_mm256_mul_ps(self.0, other.0))
-    }
+operators! { F32x8:
+    Add add |a, b| vector!(_mm256_add_ps(a.0, b.0));
+    Sub sub |a, b| vector!(_mm256_sub_ps(a.0, b.0));
+    Mul mul |a, b| vector!(_mm256_mul_ps(a.0, b.0));
 }
 
 impl Lanes for F32x8 {
@@ -195,43 +170,11 @@ impl Singles for F32x8 {
     }
 }
 
-impl Add for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        vector!(_mm256_add_pd(self.0, other.0))
-    }
-}
-
-impl AddAssign for F64x4 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        vector!(_mm256_sub_pd(self.0, other.0))
-    }
-}
-
-impl Mul for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        vector!(_mm256_mul_pd(self.0, other.0))
-    }
-}
-
-impl Div for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn div(self, other: Self) -> Self {
-        vector!(_mm256_div_pd(self.0, other.0))
-    }
+operators! { F64x4:
+    Add add |a, b| vector!(_mm256_add_pd(a.0, b.0));
+    Sub sub |a, b| vector!(_mm256_sub_pd(a.0, b.0));
+    Mul mul |a, b| vector!(_mm256_mul_pd(a.0, b.0));
+    Div div |a, b| vector!(_mm256_div_pd(a.0, b.0));
 }
 
 impl Lanes for F64x4 {

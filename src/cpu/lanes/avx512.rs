@@ -49,35 +49,10 @@ macro_rules! vector {
     };
 }
 
-impl Add for F32x16 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        vector!(_mm512_add_ps(self.0, other.0))
-    }
-}
-
-impl AddAssign for F32x16 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F32x16 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        vector!(_mm512_sub_ps(self.0, other.0))
-    }
-}
-
-impl Mul for F32x16 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        vector!(_mm512_mul_ps(self.0, other.0))
-    }
+operators! { F32x16:
+    Add add |a, b| vector!(_mm512_add_ps(a.0, b.0));
+    Sub sub |a, b| vector!(_mm512_sub_ps(a.0, b.0));
+    Mul mul |a, b| vector!(_mm512_mul_ps(a.0, b.0));
 }
 
 impl Lanes for F32x16 {
@@ -175,43 +150,11 @@ impl Singles for F32x16 {
     }
 }
 
-impl Add for F64x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        vector!(_mm512_add_pd(self.0, other.0))
-    }
-}
-
-impl AddAssign for F64x8 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F64x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        vector!(_mm512_sub_pd(self.0, other.0))
-    }
-}
-
-impl Mul for F64x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        vector!(_mm512_mul_pd(self.0, other.0))
-    }
-}
-
-impl Div for F64x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn div(self, other: Self) -> Self {
-        vector!(_mm512_div_pd(self.0, other.0))
-    }
+operators! { F64x8:
+    Add add |a, b| vector!(_mm512_add_pd(a.0, b.0));
+    Sub sub |a, b| vector!(_mm512_sub_pd(a.0, b.0));
+    Mul mul |a, b| vector!(_mm512_mul_pd(a.0, b.0));
+    Div div |a, b| vector!(_mm512_div_pd(a.0, b.0));
 }
 
 impl Lanes for F64x8 {

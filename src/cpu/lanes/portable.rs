@@ -21,22 +21,86 @@ impl Vectors for Plain {
     type Doubles = F64x4;
 }
 
+/// What both vector types do alike, lane by lane.
+macro_rules! lanes {
+    ($vector:ident: $count:literal $number:ident) => {
+        impl $vector {
+            #[inline(always)]
+            fn map(self, f: impl Fn($number) -> $number) -> Self {
+                Self(self.0.map(f))
+            }
+
+            #[inline(always)]
+            fn zip(self, other: Self, f: impl Fn($number, $number) -> $number) -> Self {
+                Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
+            }
+        }
+
+        operators! { $vector:
+            Add add |a, b| a.zip(b, |a, b| a + b);
+            Sub sub |a, b| a.zip(b, |a, b| a - b);
+            Mul mul |a, b| a.zip(b, |a, b| a * b);
+        }
+
+        impl Lanes for $vector {
+            type Scalar = $number;
+
+            const COUNT: usize = $count;
+
+            #[inline(always)]
+            fn splat(value: $number) -> Self {
+                Self([value; $count])
+            }
+
+            #[inline(always)]
+            fn mul_add(self, a: Self, b: Self) -> Self {
+                if FUSED {
+                    Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane])))
+                } else {
+                    self * a + b
+                }
+            }
+
+            #[inline(always)]
+            fn neg_mul_add(self, a: Self, b: Self) -> Self {
+                if FUSED {
+                    Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane])))
+                } else {
+                    b - self * a
+                }
+            }
+
+            #[inline(always)]
+            fn at_most(self, bound: Self) -> Self {
+                self.zip(bound, |x, bound| if bound < x { bound } else { x })
+            }
+
+            #[inline(always)]
+            fn at_least(self, bound: Self) -> Self {
+                self.zip(bound, |x, bound| if bound > x { bound } else { x })
+            }
+
+            #[inline(always)]
+            fn abs(self) -> Self {
+                self.map($number::abs)
+            }
+
+            #[inline(always)]
+            fn where_negative(self, negative: Self, otherwise: Self) -> Self {
+                Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
+            }
+        }
+    };
+}
+
 /// 8 f32 in memory order.
 #[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C, align(32))]
 pub(in crate::cpu) struct F32x8([f32; 8]);
 
+lanes! { F32x8: 8 f32 }
+
 impl F32x8 {
-    #[inline(always)]
-    fn map(self, f: impl Fn(f32) -> f32) -> Self {
-        Self(self.0.map(f))
-    }
-
-    #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
-        Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
-    }
-
     /// The fraction of self beside the nearest whole number, and 2 to the power of that number: 0 for -127, infinity
     /// for 128.
     #[inline(always)]
@@ -45,78 +109,6 @@ impl F32x8 {
         let fraction = bounded.map(|t| t - ((t + ROUND) - ROUND));
         let scale = bounded.map(|t| f32::from_bits(((t + ROUND).to_bits() << 23).wrapping_add(1.0_f32.to_bits())));
         (fraction, scale)
-    }
-}
-
-impl Add for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        self.zip(other, |a, b| a + b)
-    }
-}
-
-impl AddAssign for F32x8 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        self.zip(other, |a, b| a - b)
-    }
-}
-
-impl Mul for F32x8 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        self.zip(other, |a, b| a * b)
-    }
-}
-
-impl Lanes for F32x8 {
-    type Scalar = f32;
-
-    const COUNT: usize = 8;
-
-    #[inline(always)]
-    fn splat(value: f32) -> Self {
-        Self([value; 8])
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED { Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane]))) } else { self * a + b }
-    }
-
-    #[inline(always)]
-    fn neg_mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED { Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane]))) } else { b - self * a }
-    }
-
-    #[inline(always)]
-    fn at_most(self, bound: Self) -> Self {
-        self.zip(bound, |x, bound| if bound < x { bound } else { x })
-    }
-
-    #[inline(always)]
-    fn at_least(self, bound: Self) -> Self {
-        self.zip(bound, |x, bound| if bound > x { bound } else { x })
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.map(f32::abs)
-    }
-
-    #[inline(always)]
-    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
-        Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
     }
 }
 
@@ -160,95 +152,13 @@ impl Singles for F32x8 {
 #[repr(C, align(32))]
 pub(in crate::cpu) struct F64x4([f64; 4]);
 
-impl F64x4 {
-    #[inline(always)]
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        Self(self.0.map(f))
-    }
-
-    #[inline(always)]
-    fn zip(self, other: Self, f: impl Fn(f64, f64) -> f64) -> Self {
-        Self(array::from_fn(|lane| f(self.0[lane], other.0[lane])))
-    }
-}
-
-impl Add for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        self.zip(other, |a, b| a + b)
-    }
-}
-
-impl AddAssign for F64x4 {
-    #[inline(always)]
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
-impl Sub for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        self.zip(other, |a, b| a - b)
-    }
-}
-
-impl Mul for F64x4 {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        self.zip(other, |a, b| a * b)
-    }
-}
+lanes! { F64x4: 4 f64 }
 
 impl Div for F64x4 {
     type Output = Self;
     #[inline(always)]
     fn div(self, other: Self) -> Self {
         self.zip(other, |a, b| a / b)
-    }
-}
-
-impl Lanes for F64x4 {
-    type Scalar = f64;
-
-    const COUNT: usize = 4;
-
-    #[inline(always)]
-    fn splat(value: f64) -> Self {
-        Self([value; 4])
-    }
-
-    #[inline(always)]
-    fn mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED { Self(array::from_fn(|lane| self.0[lane].mul_add(a.0[lane], b.0[lane]))) } else { self * a + b }
-    }
-
-    #[inline(always)]
-    fn neg_mul_add(self, a: Self, b: Self) -> Self {
-        if FUSED { Self(array::from_fn(|lane| (-self.0[lane]).mul_add(a.0[lane], b.0[lane]))) } else { b - self * a }
-    }
-
-    #[inline(always)]
-    fn at_most(self, bound: Self) -> Self {
-        self.zip(bound, |x, bound| if bound < x { bound } else { x })
-    }
-
-    #[inline(always)]
-    fn at_least(self, bound: Self) -> Self {
-        self.zip(bound, |x, bound| if bound > x { bound } else { x })
-    }
-
-    #[inline(always)]
-    fn abs(self) -> Self {
-        self.map(f64::abs)
-    }
-
-    #[inline(always)]
-    fn where_negative(self, negative: Self, otherwise: Self) -> Self {
-        Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
     }
 }
 
