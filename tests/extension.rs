@@ -259,7 +259,11 @@ fn what_could_not_be_one_sweep_is_refused_with_the_reason() {
     fail(dir.path(), &["resume", "run", "--seeds", "x"], 2);
     fail(dir.path(), &["resume", "run", "--max-steps", "-1"], 2);
     sweep(&["reference", "--backend", "reference"]);
-    refused(dir.path(), &["reference", "--max-steps", "30"], &["trains in f64", "records weights in float32", "more steps"]);
+    refused(
+        dir.path(),
+        &["reference", "--max-steps", "30"],
+        &["trains in f64", "records weights in float32", "more steps"],
+    );
     for keep in ["converged", "summary"] {
         sweep(&[keep, "--backend", "cpu", "--keep", keep]);
         let says = [&format!("--keep {keep}"), "the weights", "--max-steps 30"];

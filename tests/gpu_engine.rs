@@ -87,7 +87,8 @@ fn closed_forms_match_the_golden_cases() {
 #[test]
 fn many_samples_give_the_reference_values_by_both_routes() {
     let both = [Route::Assembled, Route::Pairwise];
-    for (samples, hidden, routes) in [(60_000, 1, &both[..1]), (8_001, 3, &both[..])] {
+    let fewer = if is_full() { 8_001 } else { 3_001 };
+    for (samples, hidden, routes) in [(60_000, 1, &both[..1]), (fewer, 3, &both[..])] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 64));
         let theta = Array2::from_shape_fn((2, problem.network.parameters()), |(k, d)| {
             f64::from(((k * 7 + d * 29 + 3) % 97) as f32 / 300.0 - 0.16)
@@ -296,6 +297,12 @@ fn plans() -> impl Iterator<Item = Tuning> {
     std::iter::once(None).chain(TrainPlan::ALL.map(Some)).map(|plan| Tuning { plan, ..Tuning::default() })
 }
 
+/// Whether the kernel at N = 3 and N = 10 does without workgroup barriers, which are slow where tests run: the others
+/// get less to do unless the full sets are asked for.
+fn is_without_barriers(tuning: Tuning) -> bool {
+    matches!(tuning.plan, None | Some(TrainPlan::Narrow))
+}
+
 /// Relative to |theta| = 10: f32 rounding of one step, amplified by the steps that follow.
 #[test]
 fn few_steps_end_where_the_reference_ends() {
@@ -304,7 +311,8 @@ fn few_steps_end_where_the_reference_ends() {
         for hidden in [3, 10] {
             let problem = appendix_c_problem(hidden, 0);
             // A tolerance of 0 is never reached, so every network takes every step.
-            for (max_steps, step_size, relative) in [(1, 0.1, 1e-6), (10, 0.1, 1e-5), (1000, 0.01, 1e-4)] {
+            let many = if is_full() || is_without_barriers(tuning) { 1000 } else { 100 };
+            for (max_steps, step_size, relative) in [(1, 0.1, 1e-6), (10, 0.1, 1e-5), (many, 0.01, 1e-4)] {
                 let descent = Descent { max_steps, step_size, tolerance: 0.0, ..Descent::default() };
                 let found = gpu.train(&problem, &descent, 0..64).unwrap();
                 let expected = Reference::default().train(&problem, &descent, 0..64).unwrap();
@@ -451,7 +459,8 @@ fn every_activation_trains_as_the_reference_does() {
 fn results_do_not_depend_on_batch_size_or_steps_a_dispatch() {
     for whole in plans() {
         let problem = appendix_c_problem(3, 0);
-        let descent = Descent { max_steps: 700, ..Descent::default() };
+        let max_steps = if is_full() { 700 } else { 120 };
+        let descent = Descent { max_steps, ..Descent::default() };
         let tunings = [
             whole,
             Tuning { steps: 1, ..whole },
@@ -567,11 +576,16 @@ fn a_full_sweep_ends_with_the_reference_verdicts() {
     let expected = Reference::default().train(&problem, &descent, 0..512).unwrap();
     for tuning in plans() {
         let Some(mut gpu) = gpu("a_full_sweep_ends_with_the_reference_verdicts", tuning) else { return };
-        // Workgroup barriers are slow where tests run: fewer seeds for the kernels that use them.
-        let seeds = if matches!(tuning.plan, None | Some(TrainPlan::Narrow)) { 512 } else { 64 };
+        let seeds = match is_without_barriers(tuning) {
+            true => 512,
+            false if is_full() => 64,
+            false => 16,
+        };
         let found = gpu.train(&problem, &descent, 0..seeds).unwrap();
         let agree = found.status.iter().zip(&expected.status).filter(|(a, b)| a == b).count();
-        assert!(agree * 100 >= found.status.len() * 98, "{:?}: {agree} of {seeds} verdicts agree", tuning.plan);
+        // Of few seeds one may part ways.
+        let most = found.status.len() * 98 / 100;
+        assert!(agree >= most, "{:?}: {agree} of {seeds} verdicts agree", tuning.plan);
     }
 }
 
