@@ -78,7 +78,7 @@ fn eigenvalues_match_the_reference_on_the_golden_cases() {
     }
 }
 
-/// 10,000 trained networks, converged or not, as a sweep leaves them.
+/// Trained networks, converged or not, as a sweep leaves them: 10,000 in full, a fifth of them else.
 #[test]
 fn eigenvalues_match_the_reference_on_trained_networks() {
     let mut engines = engines("eigenvalues_match_the_reference_on_trained_networks");
