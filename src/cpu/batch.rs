@@ -51,8 +51,11 @@ impl<'a> Batch<'a> {
     /// Writes the networks `rows` into the lanes of `theta`; spare lanes repeat the last network.
     pub(super) fn load<F: Lanes<Scalar = f64>>(&self, rows: &Range<usize>, theta: &mut [F]) {
         for lane in 0..F::COUNT {
-            let network = self.theta.network((rows.start + lane).min(rows.end - 1));
-            load_lane(&self.layout, theta, lane, |d| network[d]);
+            let row = (rows.start + lane).min(rows.end - 1);
+            match self.theta {
+                Theta::Float32(networks) => load_lane(&self.layout, theta, lane, |d| networks[[row, d]].into()),
+                Theta::Float64(networks) => load_lane(&self.layout, theta, lane, |d| networks[[row, d]]),
+            }
         }
     }
 }

@@ -117,12 +117,12 @@ impl Cpu {
         let workers = self
             .workers(batch.networks().div_ceil(self.instruction_set.double_lanes()))
             .map(|_| self.instruction_set.dispatch(task()));
-        let mut rows: Vec<(usize, T)> = workers.flatten_iter().collect();
-        if rows.len() < batch.networks() {
-            return Err(EngineError::Stopped);
+        let rows: Vec<(usize, T)> = workers.flatten_iter().collect();
+        let mut in_order: Vec<Option<T>> = std::iter::repeat_with(|| None).take(batch.networks()).collect();
+        for (row, found) in rows {
+            in_order[row] = Some(found);
         }
-        rows.sort_unstable_by_key(|&(row, _)| row);
-        Ok(rows.into_iter().map(|(_, found)| found).collect())
+        in_order.into_iter().collect::<Option<_>>().ok_or(EngineError::Stopped)
     }
 
     /// One worker per thread, but no more workers than `vectors` of networks.
