@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
@@ -210,8 +210,18 @@ impl Engine for Cpu {
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
         let batch = Batch::new(problem, theta, &self.stop);
-        let route = self.route(problem);
-        Ok(self.each(&batch, || Evaluating { batch: &batch, route })?.into_iter().collect())
+        let (Batch { network, layout, samples, .. }, next) = (&batch, AtomicUsize::new(0));
+        let found = self.each(&batch, || Evaluating {
+            shape: network.shape,
+            activation: network.activation,
+            layout,
+            samples,
+            route: self.route(problem),
+            theta,
+            next: &next,
+            stop: &self.stop,
+        })?;
+        Ok(found.into_iter().collect())
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {

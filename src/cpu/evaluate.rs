@@ -1,23 +1,41 @@
 //! Loss, gradient norm, traces and their rounding of many networks, one in each lane, in f64.
 
-use super::assembled::Assembled;
-use super::batch::Batch;
-use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
-use super::network::{GROUP, LaneNetworks, Layout, add_products};
-use super::pairwise::Pairwise;
-use super::samples::longest_block;
-use super::terms::{TermErrors, Terms};
-use crate::engine::{Arithmetic, ClosedForms, ExactRoute, Spread};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// One worker of an evaluation; it returns rows with their closed forms.
+use super::assembled::Assembled;
+use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
+use super::network::{GROUP, LaneNetworks, Layout, add_products, load_lane};
+use super::pairwise::Pairwise;
+use super::samples::{Inputs, Samples, longest_block};
+use super::terms::{TermErrors, Terms};
+use crate::engine::{Arithmetic, ClosedForms, ExactRoute, Spread, Stop};
+use crate::model::{Activation, OneHidden, Theta};
+
+/// One worker of an evaluation; it leaves rows and their closed forms. It takes networks, a vector full at a time,
+/// until none is left.
+///
+/// The fields are those of `Batch`, one by one, and so is the loop over rows: behind the batch the compiler kept fewer
+/// of the sums over pairs in registers, a tenth more instructions at N = 3.
 pub(super) struct Evaluating<'a> {
-    /// The networks.
-    pub(super) batch: &'a Batch<'a>,
-    /// The route to tr H^2.
+    /// M and N.
+    pub(super) shape: OneHidden,
+    /// The order of parameters.
+    pub(super) layout: &'a Layout,
+    /// The data.
+    pub(super) samples: &'a Samples<f64>,
+    /// The way to tr H^2.
     pub(super) route: ExactRoute,
+    /// The networks, (S, D).
+    pub(super) theta: Theta<'a>,
+    /// How many vectors of networks have been taken, by all workers.
+    pub(super) next: &'a AtomicUsize,
+    /// Ends the work early.
+    pub(super) stop: &'a Stop,
+    /// f.
+    pub(super) activation: Activation,
 }
 
-/// The sum of `values`, in the same order in every lane: four running sums, added at the end.
+/// The sum of `values`, the same order in every lane: four running sums, added at the end.
 #[inline(always)]
 pub(super) fn sum<F: Doubles>(values: &[F]) -> F {
     let (quads, rest) = values.as_chunks::<4>();
@@ -40,17 +58,22 @@ impl LaneTask for Evaluating<'_> {
     #[inline(always)]
     fn run<V: Vectors>(self) -> Vec<(usize, ClosedForms)> {
         let mut worker = EvaluationWorker::<V::Doubles>::new(&self);
+        let lanes = V::Doubles::COUNT;
         let mut evaluated = Vec::new();
-        while let Some(rows) = self.batch.take(V::Doubles::COUNT) {
-            self.batch.load(&rows, &mut worker.theta);
-            worker.evaluate(self.batch);
-            evaluated.extend(rows.zip(0..).map(|(row, lane)| (row, worker.closed_forms(self.batch, lane))));
+        loop {
+            let first = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
+            if first >= self.theta.nrows() || self.stop.is_requested() {
+                return evaluated;
+            }
+            let rows = lanes.min(self.theta.nrows() - first);
+            worker.load(&self, first, rows);
+            worker.evaluate(&self);
+            evaluated.extend((0..rows).map(|lane| worker.evaluated(&self, first + lane, lane)));
         }
-        evaluated
     }
 }
 
-/// Totals over the samples, of the networks in a worker's vectors.
+/// What a worker has found about the networks in its vectors.
 #[derive(Clone, Copy)]
 struct Totals<F> {
     loss: F,
@@ -85,8 +108,9 @@ struct EvaluationWorker<F> {
     gradient: Vec<F>,
     terms: Terms<F>,
     errors: TermErrors<F>,
-    /// Room for [`GROUP`] values per sample.
+    /// Room for [`GROUP`] values a sample.
     room: Vec<F>,
+    inputs: Inputs,
     longest_block: usize,
     exact: RouteMemory<F>,
     totals: Totals<F>,
@@ -99,7 +123,7 @@ enum RouteMemory<F> {
 }
 
 impl<F: Doubles> RouteMemory<F> {
-    /// The number of passes over the samples.
+    /// How often the samples are gone through.
     fn passes(&self) -> usize {
         match self {
             Self::Pairwise(_) => 1,
@@ -111,7 +135,7 @@ impl<F: Doubles> RouteMemory<F> {
 impl<F: Doubles> EvaluationWorker<F> {
     #[inline(always)]
     fn new(task: &Evaluating<'_>) -> Self {
-        let (shape, samples) = (task.batch.network.shape, &task.batch.samples);
+        let (shape, samples) = (task.shape, task.samples);
         let longest_block = longest_block::<F>(shape.hidden, samples.count());
         let parameters = vec![F::splat(0.0); shape.parameters()];
         Self {
@@ -121,6 +145,7 @@ impl<F: Doubles> EvaluationWorker<F> {
             terms: Terms::new(shape.hidden, longest_block),
             errors: TermErrors::new(longest_block),
             room: vec![F::splat(0.0); GROUP * longest_block],
+            inputs: Inputs::new(samples),
             longest_block,
             exact: match task.route {
                 ExactRoute::Pairwise => RouteMemory::Pairwise(Pairwise::new(shape.hidden, samples)),
@@ -130,19 +155,32 @@ impl<F: Doubles> EvaluationWorker<F> {
         }
     }
 
+    /// Loads `rows` rows of theta from `first` on; lanes without a network hold zeros.
+    fn load(&mut self, task: &Evaluating<'_>, first: usize, rows: usize) {
+        for lane in 0..F::COUNT {
+            match (task.theta, first + lane) {
+                _ if lane >= rows => load_lane(task.layout, &mut self.theta, lane, |_| 0.0),
+                (Theta::Float32(theta), row) => {
+                    load_lane(task.layout, &mut self.theta, lane, |d| theta[[row, d]].into())
+                }
+                (Theta::Float64(theta), row) => load_lane(task.layout, &mut self.theta, lane, |d| theta[[row, d]]),
+            }
+        }
+    }
+
     #[inline(always)]
-    fn evaluate(&mut self, batch: &Batch<'_>) {
-        let Batch { network, layout, samples, inputs, .. } = batch;
+    fn evaluate(&mut self, task: &Evaluating<'_>) {
+        let (layout, samples) = (task.layout, task.samples);
         for (magnitude, theta) in self.magnitudes.iter_mut().zip(&self.theta) {
             *magnitude = theta.abs();
         }
         self.gradient.fill(F::splat(0.0));
         self.totals = Totals::new();
         let (theta, magnitudes) = (&self.theta[..], &self.magnitudes[..]);
-        let networks = LaneNetworks { layout, theta, magnitudes, activation: network.activation };
+        let networks = LaneNetworks { layout, theta, magnitudes, activation: task.activation };
         for pass in 0..self.exact.passes() {
             for range in samples.blocks(self.longest_block) {
-                let block = inputs.block(samples, &range);
+                let block = self.inputs.block(samples, &range);
                 if pass == 0 {
                     self.terms.fill(&networks, block, Some(&mut self.errors));
                     self.totals.loss += sum(&self.terms.loss[..range.len()]);
@@ -163,35 +201,38 @@ impl<F: Doubles> EvaluationWorker<F> {
         }
         self.totals.gradient_sq += layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
         if let RouteMemory::Pairwise(pairwise) = &mut self.exact {
-            pairwise.add_all(&networks, samples, inputs, &mut self.terms, &mut self.totals.trace_sq);
+            pairwise.add_all(&networks, samples, &self.inputs, &mut self.terms, &mut self.totals.trace_sq);
         }
     }
 
-    /// The closed forms of the network in `lane`.
-    fn closed_forms(&self, batch: &Batch<'_>, lane: usize) -> ClosedForms {
+    /// What was found about the network in `lane`, row `row` of theta.
+    fn evaluated(&self, task: &Evaluating<'_>, row: usize, lane: usize) -> (usize, ClosedForms) {
         let value = |of: &F| of.values()[lane];
         let totals = &self.totals;
         let trace_sq = value(&totals.trace_sq);
         let spread = Spread { size: value(&totals.size), perturbation: value(&totals.perturbation) };
-        // The additions within a block, and over the blocks.
-        let chain = self.longest_block + batch.samples.count().div_ceil(self.longest_block);
+        // Within a block, and over the blocks.
+        let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
         let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {
             RouteMemory::Pairwise(pairwise) => {
-                arithmetic.of_pairs(batch.network.shape, spread, pairwise.chain(batch.samples.count()))
+                arithmetic.of_pairs(task.shape, spread, pairwise.chain(task.samples.count()))
             }
             RouteMemory::Assembled(assembled) => {
-                arithmetic.of_entries(batch.network.shape, spread, chain, (trace_sq, assembled.square_chain()))
+                arithmetic.of_entries(task.shape, spread, chain, (trace_sq, assembled.square_chain()))
             }
         };
-        ClosedForms {
-            loss: value(&totals.loss),
-            gradient_sq: value(&totals.gradient_sq),
-            trace_ww: value(&totals.trace_ww),
-            trace_vv: value(&totals.trace_vv),
-            trace_sq,
-            rounding,
-        }
+        (
+            row,
+            ClosedForms {
+                loss: value(&totals.loss),
+                gradient_sq: value(&totals.gradient_sq),
+                trace_ww: value(&totals.trace_ww),
+                trace_vv: value(&totals.trace_vv),
+                trace_sq,
+                rounding,
+            },
+        )
     }
 }
 
