@@ -1,4 +1,4 @@
-//! A batch of networks whose closed forms or spectra are computed.
+//! A batch of networks whose spectra are computed.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,15 +36,10 @@ impl<'a> Batch<'a> {
         Self { network: problem.network, layout, samples, inputs, theta, next: AtomicUsize::new(0), stop }
     }
 
-    /// S, the number of networks.
-    pub(super) fn networks(&self) -> usize {
-        self.theta.nrows()
-    }
-
     /// The next rows of theta, at most `lanes`; `None` when all are taken or a stop was requested.
     pub(super) fn take(&self, lanes: usize) -> Option<Range<usize>> {
         let start = self.next.fetch_add(1, Ordering::Relaxed) * lanes;
-        let end = self.networks().min(start + lanes);
+        let end = self.theta.nrows().min(start + lanes);
         (start < end && !self.stop.is_requested()).then_some(start..end)
     }
 

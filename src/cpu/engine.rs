@@ -21,7 +21,7 @@ use crate::engine::{
     Descent, Description, Engine, EngineError, Evaluation, ExactRoute, Machine, Route, Spectra, Start, Status, Stop,
     Tasks, Trained,
 };
-use crate::model::{Activation, MAX_PARAMETERS, Problem, Theta};
+use crate::model::{Activation, MAX_PARAMETERS, Network, Problem, Theta};
 use crate::room::check_memory;
 
 /// [`Description::revision`] of this engine.
@@ -108,17 +108,17 @@ impl Cpu {
         Ok(trained)
     }
 
-    /// What `task` finds for each network of `batch`, in order.
+    /// What `task` finds for each of so many `networks`, in order.
     fn each<T: Send, L: LaneTask<Output = Vec<(usize, T)>>>(
         &self,
-        batch: &Batch<'_>,
+        networks: usize,
         task: impl Fn() -> L + Sync,
     ) -> Result<Vec<T>, EngineError> {
         let workers = self
-            .workers(batch.networks().div_ceil(self.instruction_set.double_lanes()))
+            .workers(networks.div_ceil(self.instruction_set.double_lanes()))
             .map(|_| self.instruction_set.dispatch(task()));
         let rows: Vec<(usize, T)> = workers.flatten_iter().collect();
-        let mut in_order: Vec<Option<T>> = std::iter::repeat_with(|| None).take(batch.networks()).collect();
+        let mut in_order: Vec<Option<T>> = std::iter::repeat_with(|| None).take(networks).collect();
         for (row, found) in rows {
             in_order[row] = Some(found);
         }
@@ -209,14 +209,15 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        let batch = Batch::new(problem, theta, &self.stop);
-        let (Batch { network, layout, samples, .. }, next) = (&batch, AtomicUsize::new(0));
-        let found = self.each(&batch, || Evaluating {
-            shape: network.shape,
-            activation: network.activation,
-            layout,
-            samples,
-            route: self.route(problem),
+        let Network { shape, activation } = problem.network;
+        let (layout, samples) = (Layout::new(shape), Samples::new(&problem.data, |x| x));
+        let (route, next) = (self.route(problem), AtomicUsize::new(0));
+        let found = self.each(theta.nrows(), || Evaluating {
+            shape,
+            activation,
+            layout: &layout,
+            samples: &samples,
+            route,
             theta,
             next: &next,
             stop: &self.stop,
@@ -243,7 +244,7 @@ impl Engine for Cpu {
         }
         let batch = Batch::new(problem, theta, &self.stop);
         let mut spectra = Spectra::default();
-        self.each(&batch, || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
+        self.each(theta.nrows(), || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
     }
 }

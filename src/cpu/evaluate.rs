@@ -11,19 +11,19 @@ use super::terms::{TermErrors, Terms};
 use crate::engine::{Arithmetic, ClosedForms, ExactRoute, Spread, Stop};
 use crate::model::{Activation, OneHidden, Theta};
 
-/// One worker of an evaluation; it leaves rows and their closed forms. It takes networks, a vector full at a time,
-/// until none is left.
+/// One worker of an evaluation; it returns rows with their closed forms. It takes networks, one vector of them at a
+/// time, until all are taken.
 ///
-/// The fields are those of `Batch`, one by one, and so is the loop over rows: behind the batch the compiler kept fewer
-/// of the sums over pairs in registers, a tenth more instructions at N = 3.
+/// It holds one by one what the workers of a spectrum share as a `Batch`: behind that, the compiler keeps fewer of the
+/// sums over pairs in registers, which takes a tenth more instructions at N = 3.
 pub(super) struct Evaluating<'a> {
     /// M and N.
     pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
-    /// The data.
+    /// The training samples.
     pub(super) samples: &'a Samples<f64>,
-    /// The way to tr H^2.
+    /// The route to tr H^2.
     pub(super) route: ExactRoute,
     /// The networks, (S, D).
     pub(super) theta: Theta<'a>,
@@ -35,7 +35,7 @@ pub(super) struct Evaluating<'a> {
     pub(super) activation: Activation,
 }
 
-/// The sum of `values`, the same order in every lane: four running sums, added at the end.
+/// The sum of `values`, in the same order in every lane: four running sums, added at the end.
 #[inline(always)]
 pub(super) fn sum<F: Doubles>(values: &[F]) -> F {
     let (quads, rest) = values.as_chunks::<4>();
@@ -73,7 +73,7 @@ impl LaneTask for Evaluating<'_> {
     }
 }
 
-/// What a worker has found about the networks in its vectors.
+/// Totals over the samples, of the networks in a worker's vectors.
 #[derive(Clone, Copy)]
 struct Totals<F> {
     loss: F,
@@ -108,7 +108,7 @@ struct EvaluationWorker<F> {
     gradient: Vec<F>,
     terms: Terms<F>,
     errors: TermErrors<F>,
-    /// Room for [`GROUP`] values a sample.
+    /// Room for [`GROUP`] values per sample.
     room: Vec<F>,
     inputs: Inputs,
     longest_block: usize,
@@ -123,7 +123,7 @@ enum RouteMemory<F> {
 }
 
 impl<F: Doubles> RouteMemory<F> {
-    /// How often the samples are gone through.
+    /// The number of passes over the samples.
     fn passes(&self) -> usize {
         match self {
             Self::Pairwise(_) => 1,
@@ -205,13 +205,13 @@ impl<F: Doubles> EvaluationWorker<F> {
         }
     }
 
-    /// What was found about the network in `lane`, row `row` of theta.
+    /// `row` of theta, and the closed forms of its network, which is in `lane`.
     fn evaluated(&self, task: &Evaluating<'_>, row: usize, lane: usize) -> (usize, ClosedForms) {
         let value = |of: &F| of.values()[lane];
         let totals = &self.totals;
         let trace_sq = value(&totals.trace_sq);
         let spread = Spread { size: value(&totals.size), perturbation: value(&totals.perturbation) };
-        // Within a block, and over the blocks.
+        // The additions within a block, and over the blocks.
         let chain = self.longest_block + task.samples.count().div_ceil(self.longest_block);
         let arithmetic = Arithmetic::in_f64(chain);
         let rounding = match &self.exact {
