@@ -263,13 +263,13 @@ impl Sweep<'_> {
     /// The most rows whose arrays fit the memory that is allowed.
     fn rows_in_memory(&self) -> usize {
         let parameters = self.experiment.problem.network.parameters() as u64;
-        // theta: twice f32 (engine and records); the other columns and the engines' own copies of them are below 512
-        // bytes per row.
+        // theta: three times f32 (as trained, as recorded, as an engine lays it out), or f64 instead of the first two;
+        // the other columns and the engines' own copies of them are below 512 bytes per row.
         let vectors = match self.experiment.spec.extra.spectrum {
             Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
             _ => 0,
         };
-        let row = parameters * 8 + vectors + 512;
+        let row = parameters * 12 + vectors + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

@@ -70,7 +70,7 @@ impl InstructionSet {
                 // SAFETY: the processor has the features that the function is compiled for.
                 unsafe { avx2::run(kernel) }
             }
-            _ => kernel.run::<portable::Plain>(),
+            _ => portable::run(kernel),
         }
     }
 }

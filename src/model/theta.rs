@@ -85,3 +85,30 @@ impl<'a> Theta<'a> {
         (0..self.nrows()).into_par_iter().map(|row| f(row, &self.network(row))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::Theta;
+
+    #[test]
+    fn both_precisions_and_any_memory_order_give_the_same_networks() {
+        let narrow: Array2<f32> = array![[1.0, 2.5], [3.0, 4.0], [5.0, -6.0]];
+        let wide = narrow.mapv(f64::from);
+        // The same rows, column by column in memory.
+        let turned = wide.t().as_standard_layout().into_owned();
+        for theta in [Theta::from(narrow.view()), wide.view().into(), turned.t().into()] {
+            assert_eq!((theta.nrows(), theta.ncols()), (3, 2));
+            assert_eq!(*theta.network(1), [3.0, 4.0]);
+            assert_eq!(theta.select(&[2, 0]), array![[5.0, -6.0], [1.0, 2.5]]);
+            assert_eq!(
+                theta.map_networks(|row, weights| (row, weights.to_vec())),
+                [(0, vec![1.0, 2.5]), (1, vec![3.0, 4.0]), (2, vec![5.0, -6.0])]
+            );
+            let pieces: Vec<_> = theta.chunks(2).map(|piece| (piece.nrows(), piece.network(0).to_vec())).collect();
+            assert_eq!(pieces, [(2, vec![1.0, 2.5]), (1, vec![5.0, -6.0])]);
+            assert_eq!(theta.rows(0..0).chunks(4).count(), 0);
+        }
+    }
+}

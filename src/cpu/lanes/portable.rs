@@ -5,13 +5,22 @@ use std::array;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
 use super::coefficients::{EXP2_CENTRED, EXP2_MINUS_ONE, WHOLE_NUMBERS};
-use super::{Doubles, Lanes, Singles, Vectors, polynomial};
+use super::{Doubles, LaneTask, Lanes, Singles, Vectors, polynomial};
 
 /// Whether the target is known to have a fused multiply-add. Without it `f32::mul_add` is a slow library call.
 const FUSED: bool = cfg!(any(target_arch = "aarch64", target_feature = "fma"));
 
 /// Adding and subtracting 1.5 2^23 rounds to the nearest whole number, and leaves it in the low bits in between.
 const ROUND: f32 = 12_582_912.0;
+
+/// Runs `kernel`, compiled for any processor of the architecture.
+///
+/// Not inlined: without optimisation its variables fill a megabyte of stack, and so do those of another instruction set
+/// that its caller chooses. A thread has two.
+#[inline(never)]
+pub(in crate::cpu) fn run<K: LaneTask>(kernel: K) -> K::Output {
+    kernel.run::<Plain>()
+}
 
 /// Two registers each, where registers are as wide as with NEON and SSE2.
 pub(in crate::cpu) struct Plain;
