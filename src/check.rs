@@ -69,6 +69,17 @@ pub struct TaskRates {
     pub share_of_peak: Option<f64>,
 }
 
+impl TaskRates {
+    /// With the share of a device that does `flops` operations per second.
+    fn with_peak(mut self, flops: f64) -> Self {
+        if let Some(rate) = self.engine.filter(|_| self.task.trains()) {
+            self.per_tflops = Some(rate.per_second / (flops / 1e12));
+            self.share_of_peak = Some(rate.per_second * speed::step_flops(self.hidden) / flops);
+        }
+        self
+    }
+}
+
 /// What a device can do at most, measured.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeviceSpeed {
@@ -130,8 +141,11 @@ impl Check {
         let pieces = Pieces::new(watch, "steps of the check", passes::pieces(&cases) + pieces(&cases, 2));
         let (passes, mut times) = passes::compare(open, &cases, stop, &pieces)?;
         let results = results(&mut [&mut gpu], &cases, None, stop, &pieces)?;
-        let capacity = gpu.capacity()?;
-        let rates = rates(&mut gpu, Some(capacity.flops), stop, &pieces)?;
+        let before = gpu.capacity()?;
+        let measured = rates(&mut gpu, stop, &pieces, true)?;
+        // A second time, in case something else slowed the first.
+        let capacity = before.better(gpu.capacity()?);
+        let rates = measured.into_iter().map(|rates| rates.with_peak(capacity.flops)).collect();
         times.extend(gpu.compile_times());
         let device = DeviceSpeed {
             flops: capacity.flops,
@@ -168,7 +182,7 @@ impl Check {
         let results = results(&mut [pairwise, assembled], &cases, Some(training), stop, &pieces)?;
         let mut cpu = Cpu::default();
         cpu.stop_on(stop);
-        let rates = rates(&mut cpu, None, stop, &pieces)?;
+        let rates = rates(&mut cpu, stop, &pieces, false)?;
         let speed = Speed { rates, device: None, cpu: cpu.machine() };
         Ok(Self::of(cpu.machine(), results, speed))
     }
@@ -205,13 +219,12 @@ fn results(
     Ok(training.into_iter().chain(worst).collect())
 }
 
-/// The speed of `engine` at every task; for a device that does `flops` operations per second also its share of them, and
-/// the speed of the CPU engine beside it.
+/// The speed of `engine` at every task, and if asked for that of the CPU engine beside it.
 fn rates(
     engine: &mut dyn Engine,
-    flops: Option<f64>,
     stop: &Stop,
     pieces: &Pieces<'_>,
+    beside: bool,
 ) -> Result<Vec<TaskRates>, EngineError> {
     let mut cpu = Cpu::default();
     cpu.stop_on(stop);
@@ -222,7 +235,7 @@ fn rates(
         stop.check()?;
         pieces.one();
         let mut on_cpu = None;
-        if flops.is_some() {
+        if beside {
             on_cpu = Some(speed::measure(&mut cpu, task, hidden)?);
             pieces.one();
         }
@@ -230,15 +243,14 @@ fn rates(
             Ok(rate) => (Some(rate), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        let training = flops.zip(rate).filter(|_| task.trains());
         rates.push(TaskRates {
             task,
             hidden,
             engine: rate,
             failure,
             cpu: on_cpu,
-            per_tflops: training.map(|(flops, rate)| rate.per_second / (flops / 1e12)),
-            share_of_peak: training.map(|(flops, rate)| rate.per_second * speed::step_flops(hidden) / flops),
+            per_tflops: None,
+            share_of_peak: None,
         });
     }
     Ok(rates)

@@ -48,6 +48,17 @@ const TRANSFER: usize = 64 << 20;
 const ROUND_TRIPS: u32 = 100;
 
 impl Capacity {
+    /// The better of two measurements of one device.
+    #[must_use]
+    pub fn better(self, other: Self) -> Self {
+        Self {
+            flops: self.flops.max(other.flops),
+            upload: self.upload.max(other.upload),
+            download: self.download.max(other.download),
+            round_trip: self.round_trip.min(other.round_trip),
+        }
+    }
+
     /// Measures `device`.
     pub(super) fn measured(device: &Device) -> Result<Self, EngineError> {
         let peak = Peak::new(device)?;

@@ -67,7 +67,9 @@ fn why(comparison: &Comparison) -> String {
     match failure {
         Some(failure) => format!("{name}: {failure}"),
         None if at.is_empty() => format!("{name}: nothing was compared"),
-        None => format!("{name} by {worst:.1e}, where {allowed:.0e} is allowed ({at})"),
+        None => {
+            format!("{name} by {}, where {} is allowed ({at})", scientific(*worst, 1), scientific(*allowed, 0))
+        }
     }
 }
 
@@ -94,16 +96,10 @@ fn comparisons(title: &str, what: &str, rows: &[Comparison]) -> Table {
     let row = |comparison: &Comparison| {
         let Comparison { name, worst, allowed, values, at, failure } = comparison;
         let verdict = if comparison.holds() { "holds" } else { "OFF" };
-        let place = failure.as_ref().unwrap_or(at);
-        let error = if failure.is_some() { "-".into() } else { format!("{worst:.1e}") };
-        TableRow::new([
-            name.clone(),
-            error,
-            format!("{allowed:.0e}"),
-            values.to_string(),
-            verdict.into(),
-            place.replace('\n', " "),
-        ])
+        let place = failure.as_ref().or((*worst > 0.0).then_some(at)).map_or("", String::as_str);
+        let error = if failure.is_some() { "-".into() } else { scientific(*worst, 1) };
+        let allowed = scientific(*allowed, 0);
+        TableRow::new([name.clone(), error, allowed, values.to_string(), verdict.into(), place.replace('\n', " ")])
     };
     Table {
         title: title.into(),
@@ -158,6 +154,11 @@ fn capacity(device: &DeviceSpeed) -> Table {
         )
     }));
     Table { title: "The device".into(), header: ["what", "at most"].map(String::from).into(), rows, ..Table::default() }
+}
+
+/// `3.1e-7`, and 0 as it is.
+fn scientific(value: f64, digits: usize) -> String {
+    if value > 0.0 { format!("{value:.digits$e}") } else { "0".into() }
 }
 
 /// A number to three digits, with a factor of thousand, million or thousand million.
