@@ -141,7 +141,8 @@ fn a_wrong_pass_is_off_and_no_other() {
     }
     let all: Vec<Pass> = Pass::ALL.into();
     let every_second = |first: usize| all.iter().skip(first).step_by(2).copied().collect::<Vec<Pass>>();
-    let sets = if is_full() { all.iter().map(|&pass| vec![pass]).collect() } else { [0, 1].map(every_second).into() };
+    let sets: Vec<Vec<Pass>> =
+        if is_full() { all.iter().map(|&pass| vec![pass]).collect() } else { [0, 1].map(every_second).into() };
     for set in sets {
         let expected: Vec<&str> = set.iter().map(|pass| pass.name()).collect();
         let found = with_texts(move |pass, text| set.contains(&pass).then(|| wrong(pass, text)));

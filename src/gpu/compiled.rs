@@ -28,7 +28,9 @@ pub(super) struct CompiledPass {
 /// Another text for some passes: given a pass and its complete WGSL, the WGSL that is compiled in its place, or `None`
 /// to leave it as it is. Bindings and the name of the entry point must stay.
 #[derive(Clone)]
-pub struct TextChange(Arc<dyn Fn(Pass, &str) -> Option<String> + Send + Sync>);
+pub struct TextChange(Arc<Change>);
+
+type Change = dyn Fn(Pass, &str) -> Option<String> + Send + Sync;
 
 impl TextChange {
     /// The change that `change` makes.
