@@ -109,8 +109,9 @@ fn an_adapter_that_is_not_there_is_exit_code_1() {
 fn wrong(pass: Pass, text: &str) -> String {
     let (from, to) = match pass {
         Pass::Seeds => ("params.init_range", "(params.init_range * 1.0000002)"),
+        Pass::Terms => ("df[at] = f.y", "df[at] = 1.0001 * f.y"),
         // The last sample is left out.
-        Pass::Terms | Pass::Trace | Pass::TraceSqAssembled => ("params.samples", "(params.samples - 1u)"),
+        Pass::Trace | Pass::TraceSqAssembled => ("params.samples", "(params.samples - 1u)"),
         Pass::Gradient | Pass::Hessian | Pass::TraceSq => ("params.end_sample", "(params.end_sample - 1u)"),
         Pass::Eigenvalues => ("HALVINGS: u32 = 28u", "HALVINGS: u32 = 13u"),
         // The training kernels.
