@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, rows, unit, descent
+// Parts: params, theta, finite, tile, values, unit, descent
 // Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
 // One invocation: one network, its parameters and gradient in registers.
 //
@@ -15,10 +15,10 @@ struct Weights {
 
 @compute @workgroup_size(64)
 fn train(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= params.unfinished {
+    if id.x >= in_training() {
         return;
     }
-    let network = unfinished[id.x];
+    let network = unfinished.networks[id.x];
     let base = network * PARAMETERS;
     var weights: Weights;
     for (var n = 0u; n < HIDDEN; n++) {
@@ -31,8 +31,7 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
     var taken = steps[network];
     var outcome = PENDING;
 
-    // The host pads the samples to whole tiles with zeros, whose delta is 0.
-    let tiles = (params.samples + TILE - 1u) / TILE;
+    let tiles = tiles();
     for (var step = 0u; step < params.steps; step++) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;
@@ -103,10 +102,4 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
     theta[base + V_BIAS] = weights.v_bias;
     status[network] = outcome;
     steps[network] = taken;
-}
-
-// Value k of the samples of a tile: the scaled x_1 .. x_M, then the label.
-fn values(tile: u32, k: u32) -> PerSample {
-    const VALUES_PER_ROW = 4u / TILE;
-    return value_of(samples[tile * SAMPLE_ROWS + k / VALUES_PER_ROW], k % VALUES_PER_ROW);
 }

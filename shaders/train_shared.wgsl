@@ -22,8 +22,8 @@ fn train_shared(
     let first_lane = invocation - lane;
     let slot = group.x * (GROUP / LANES) + invocation / LANES;
     // Lanes past the last network stay, since all must meet at the barriers, but write nothing.
-    let exists = slot < params.unfinished;
-    let network = unfinished[min(slot, params.unfinished - 1u)];
+    let exists = slot < in_training();
+    let network = unfinished.networks[select(0u, slot, exists)];
     let base = network * PARAMETERS;
 
     // The lane's units are lane, lane + LANES and so on. One past the last unit has weights 0, which stay 0.

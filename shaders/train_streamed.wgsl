@@ -11,7 +11,7 @@ fn train_streamed(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let network = unfinished[group.x];
+    let network = unfinished.networks[group.x];
     let base = network * PARAMETERS;
     let gradient_base = group.x * PARAMETERS;
     var v_bias = theta[base + V_BIAS];

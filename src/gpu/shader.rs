@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::f32::consts::LOG2_E;
 
 use super::eigenvalues::{HALVINGS, PIVOTS};
-use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS};
+use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS, WORKGROUP};
 use super::pass::{Pass, named};
-use super::plan::{GROUP, NarrowLayout, STREAMED_TILE, SharedLayout};
+use super::plan::{GROUP, NarrowLayout, STREAMED_TILE, SharedLayout, SplitLayout};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
@@ -50,6 +50,7 @@ const PARTS: &[(&str, &str)] = parts![
     "tile_1",
     "tile_2",
     "tile_4",
+    "unfinished",
     "log1p",
     "normal",
     "philox",
@@ -64,6 +65,7 @@ const PARTS: &[(&str, &str)] = parts![
     "activation_gelu",
     "rows_uniform",
     "rows_storage",
+    "values",
     "unit_linear",
     "unit_sigmoid",
     "unit_tanh",
@@ -79,19 +81,33 @@ struct Variant {
     pass: Pass,
     shape: OneHidden,
     activation: Activation,
-    /// I. It decides only where [`Pass::Train`] reads the samples from: a uniform buffer as long as they fit one.
+    /// I. It decides where [`Pass::Train`] reads the samples from, a uniform buffer as long as they fit one, and how
+    /// [`Pass::TrainSplit`] splits them up.
     samples: usize,
 }
 
 impl Variant {
     /// The file of shaders/parts/ that stands for `part` here.
     fn file(&self, part: &str) -> String {
-        let narrow = NarrowLayout::of(self.shape, self.activation);
+        let tiles = self.tiles();
         match part {
             "activation" | "unit" => format!("{part}_{}", self.activation.name()),
-            "tile" => format!("tile_{}", if self.pass == Pass::Train { narrow.tile } else { 1 }),
-            "rows" => (if narrow.samples_are_uniform(self.samples) { "rows_uniform" } else { "rows_storage" }).into(),
+            "tile" => {
+                let in_tiles = matches!(self.pass, Pass::Train | Pass::TrainSplit);
+                format!("tile_{}", if in_tiles { tiles.tile } else { 1 })
+            }
+            // Invocations that read different samples at a time are slow to read them from a uniform buffer.
+            "rows" if self.pass == Pass::Train && tiles.samples_are_uniform(self.samples) => "rows_uniform".into(),
+            "rows" => "rows_storage".into(),
             part => part.into(),
+        }
+    }
+
+    /// How the kernels whose invocations hold whole networks take the samples.
+    fn tiles(&self) -> NarrowLayout {
+        match self.pass {
+            Pass::TrainSplit => NarrowLayout::of_own_samples(self.shape, self.activation),
+            _ => NarrowLayout::of(self.shape, self.activation),
         }
     }
 
@@ -125,13 +141,15 @@ impl Variant {
         let status = |status: Status| count(status as usize);
         let real = |value: f32| format!("f32 = {value:?}f");
         let shape = self.shape;
-        let (narrow, shared) = (NarrowLayout::of(shape, self.activation), SharedLayout::of(shape));
+        let (tiles, shared) = (self.tiles(), SharedLayout::of(shape));
         let items = Items::of(shape);
         // Invocations that share a network, invocations of a workgroup, samples that they meet over.
+        let split = SplitLayout::of(shape, self.activation, self.samples);
         let [lanes, group, tile] = match self.pass {
+            Pass::TrainSplit => [split.lanes, split.group, tiles.tile],
             Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
             Pass::TrainStreamed => [GROUP, GROUP, STREAMED_TILE],
-            _ => [1, GROUP, narrow.tile],
+            _ => [1, GROUP, tiles.tile],
         };
         vec![
             ("INPUTS", count(shape.inputs)),
@@ -150,7 +168,7 @@ impl Variant {
             ("TILE", count(tile)),
             // z of every sample of a tile, and three sums at the end of a step.
             ("SHARES", count(tile.max(3))),
-            ("SAMPLE_ROWS", count(narrow.rows())),
+            ("SAMPLE_ROWS", count(tiles.rows())),
             ("UNIFORM_ROWS", count(UNIFORM_ROWS)),
             ("OUTPUT_TERMS", count(OUTPUT_TERMS)),
             ("REACH_SHARE", real(REACH_SHARE)),
@@ -161,6 +179,7 @@ impl Variant {
             ("INPUT_TILES", count(items.input_tiles)),
             ("INPUT_TILE_PAIRS", count(items.input_tile_pairs())),
             ("ITEM_SUMS", count(ITEM_SUMS)),
+            ("WORKGROUP", count(WORKGROUP)),
             ("MAX_WORKGROUP", count(MAX_WORKGROUP)),
             ("PIVOTS", count(PIVOTS)),
             ("HALVINGS", count(HALVINGS)),
@@ -233,7 +252,16 @@ mod tests {
     /// Each text is valid, and what the host binds is what it declares.
     #[test]
     fn every_variant_validates_and_its_bindings_are_those_of_the_host() {
-        let sizes = [(1, 1, 50), (2, 3, 50), (2, 3, 60_000), (2, 10, 50), (30, 6, 50), (64, 33, 50), (3, 128, 50)];
+        let sizes = [
+            (1, 1, 50),
+            (2, 3, 50),
+            (2, 3, 2_000),
+            (2, 3, 60_000),
+            (2, 10, 50),
+            (30, 6, 50),
+            (64, 33, 50),
+            (3, 128, 50),
+        ];
         for (Variant { pass, shape, activation, samples }, _) in variants(&sizes) {
             let text = wgsl(pass, shape, activation, samples);
             let module = validated(&text).unwrap_or_else(|error| panic!("{error}"));
