@@ -429,6 +429,31 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
     }
 }
 
+/// Samples split among 16 to 64 invocations per network, by force since a software adapter gains nothing by it.
+#[test]
+fn samples_split_among_many_invocations_train_as_the_reference_does() {
+    let tuning = Tuning { plan: Some(TrainPlan::Split), ..Tuning::default() };
+    let test = "samples_split_among_many_invocations_train_as_the_reference_does";
+    let Some(mut gpu) = gpu(test, tuning) else { return };
+    for (hidden, samples, lanes) in [(3, 1_003, 16), (10, 2_000, 32), (3, 9_000, 64)] {
+        let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 2));
+        let text = wgsl(Pass::TrainSplit, problem.network.shape, problem.network.activation, samples);
+        assert!(text.contains(&format!("LANES: u32 = {lanes}u;")), "N = {hidden}, I = {samples}: {text}");
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let found = gpu.train(&problem, &descent, 5..14).unwrap();
+        let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
+        let expected_theta = widened(&expected.theta);
+        if let Err(misses) = close(&widened(&found.theta), &expected_theta, 1e-5, 1e-5) {
+            panic!("N = {hidden}, I = {samples}: {misses}");
+        }
+        assert_eq!((found.status, found.steps), (expected.status, expected.steps));
+        // Missing the last sample would be noticed.
+        let less = Problem::new(hidden, Activation::Tanh, noise(samples - 1, 2));
+        let less = gpu.train(&less, &descent, 5..14).unwrap();
+        assert!(close(&widened(&less.theta), &expected_theta, 1e-5, 1e-5).is_err());
+    }
+}
+
 /// Samples without structure, at least one per mille apart from each other.
 fn noise(samples: usize, inputs: usize) -> Dataset {
     let x = Array2::from_shape_fn((samples, inputs), |(i, m)| ((i * 37 + m * 101 + 13) % 211) as f64 / 100.0 - 1.0);

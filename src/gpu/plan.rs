@@ -6,7 +6,7 @@
 use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS, WORKGROUP_ELEMENTS};
 use super::loops::iterations;
 use super::pass::Pass;
-use crate::model::{Activation, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden, Problem};
 
 /// How training spreads one network over invocations. All compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,10 +59,9 @@ impl TrainPlan {
 
     /// The same, but the samples split up where a device has more invocations than a sweep has networks, and where that
     /// costs next to nothing if it has not: for many samples.
-    pub(super) fn on_hardware(problem: &Problem) -> Self {
-        let plan = Self::of(problem.network.shape);
-        let network = problem.network;
-        let split = SplitLayout::that_pays(network.shape, network.activation, problem.data.samples());
+    pub fn on_hardware(network: Network, samples: usize) -> Self {
+        let plan = Self::of(network.shape);
+        let split = SplitLayout::that_pays(network.shape, network.activation, samples);
         if plan == Self::Narrow && split.is_some() { Self::Split } else { plan }
     }
 
@@ -208,14 +207,15 @@ impl SplitLayout {
         Self::that_pays(shape, activation, samples).unwrap_or_else(two)
     }
 
-    /// The most invocations per network that cost together at most a tenth more than a single one; `None` if not even
-    /// two do, or if the registers do not hold what each needs.
+    /// The most invocations per network that cost together at most a twelfth more than a single one; `None` if fewer
+    /// than eight do, or if the registers do not hold what each needs. A sweep that leaves no invocation of the device
+    /// idle loses that twelfth; one of few networks gains nearly the number of invocations.
     fn that_pays(shape: OneHidden, activation: Activation, samples: usize) -> Option<Self> {
         let alone = Self::cost(shape, samples, NarrowLayout::of(shape, activation), 1);
         let tiles = NarrowLayout::of_own_samples(shape, activation);
         let registers = NarrowLayout::registers(shape, activation, tiles.tile) + (shape.inputs + 1) * tiles.tile;
-        let pays = |layout: &Self| 10 * Self::cost(shape, samples, tiles, layout.lanes) <= 11 * alone;
-        let mut layouts = (1..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, shape));
+        let pays = |layout: &Self| 12 * Self::cost(shape, samples, tiles, layout.lanes) <= 13 * alone;
+        let mut layouts = (3..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, shape));
         layouts.find(|layout| registers <= NARROW_TILE_REGISTERS && pays(layout))
     }
 
@@ -354,14 +354,9 @@ mod tests {
             assert!(layout.group >= layout.lanes && layout.networks_per_group() * layout.lanes == layout.group);
             Some(layout.lanes)
         };
-        assert_eq!(
-            [50, 100, 400, 2_000, 20_000].map(|samples| lanes(2, 3, samples)),
-            [None, Some(2), Some(8), Some(32), Some(64)]
-        );
-        assert_eq!(
-            [50, 100, 400, 2_000, 20_000].map(|samples| lanes(2, 10, samples)),
-            [Some(2), Some(4), Some(16), Some(32), Some(64)]
-        );
+        let sizes = [50, 400, 1_000, 2_000, 20_000];
+        assert_eq!(sizes.map(|samples| lanes(2, 3, samples)), [None, None, Some(16), Some(32), Some(64)]);
+        assert_eq!(sizes.map(|samples| lanes(2, 10, samples)), [None, Some(8), Some(16), Some(32), Some(64)]);
         assert_eq!(lanes(100, 1, 20_000), None);
     }
 

@@ -66,7 +66,7 @@ impl Session {
     /// The training kernel for `problem`.
     pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
         let best = if self.adapter.summary().hardware {
-            TrainPlan::on_hardware(problem)
+            TrainPlan::on_hardware(problem.network, problem.data.samples())
         } else {
             // Invocations of a software adapter run in turn: there is nothing to fill.
             TrainPlan::of(problem.network.shape)
