@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, values, unit, descent
+// Parts: params, theta, finite, tile, rows, values, unit, descent
 // Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
 // One invocation: one network, its parameters and gradient in registers.
 //
@@ -29,7 +29,7 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
     var taken = steps[network];
     var outcome = PENDING;
 
-    let tiles = tiles();
+    let tiles = (params.samples + WIDTH - 1u) / WIDTH;
     for (var step = 0u; step < params.steps; step++) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;

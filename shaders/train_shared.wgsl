@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, unit, descent, meeting
+// Parts: params, theta, finite, rows, values, unit, descent, meeting
 // Gradient descent as in train.wgsl, for networks that do not fit the registers of one invocation. LANES invocations
 // share a network: each owns UNITS of its hidden units, with their weights and gradient in registers, and they meet as
 // meeting.wgsl says. Exchanging the shares by subgroup shuffles instead needs no barrier, but more instructions: an
@@ -49,30 +49,27 @@ fn train_shared(
             var units_f: array<array<f32, UNITS>, TILE>;
             var units_df: array<array<f32, UNITS>, TILE>;
             for (var i = 0u; i < TILE; i++) {
-                let sample = (tile + i) * (INPUTS + 1u);
                 var z = 0.0;
                 for (var k = 0u; k < UNITS; k++) {
                     var y = bias[k];
                     for (var m = 1u; m <= INPUTS; m++) {
-                        y = fma(weights_w[m][k], samples[sample + m - 1u], y);
+                        y = fma(weights_w[m][k], values(tile + i, m - 1u), y);
                     }
                     let unit = unit(y);
                     units_f[i][k] = unit.f;
                     units_df[i][k] = unit.df;
                     z = fma(weights_v[k], unit.f, z);
                 }
-                shares[i * GROUP + invocation] = z;
+                shares[i * SHARES_ROW + invocation] = z;
             }
             workgroupBarrier();
             if lane < TILE {
-                let sample = (tile + lane) * (INPUTS + 1u);
-                let delta = scaled_residual(v_bias + network_sum(lane, first_lane), samples[sample + INPUTS]);
+                let delta = scaled_residual(v_bias + network_sum(lane, first_lane), values(tile + lane, INPUTS));
                 deltas[first_lane / LANES * TILE + lane] = delta;
                 v_bias_share += delta;
             }
             workgroupBarrier();
             for (var i = 0u; i < TILE; i++) {
-                let sample = (tile + i) * (INPUTS + 1u);
                 let delta = deltas[first_lane / LANES * TILE + i];
                 for (var k = 0u; k < UNITS; k++) {
                     let unit = Unit(units_f[i][k], units_df[i][k]);
@@ -81,7 +78,7 @@ fn train_shared(
                     let back = back(delta, share, unit);
                     gradient_w[0][k] += back;
                     for (var m = 1u; m <= INPUTS; m++) {
-                        gradient_w[m][k] = fma(back, samples[sample + m - 1u], gradient_w[m][k]);
+                        gradient_w[m][k] = fma(back, values(tile + i, m - 1u), gradient_w[m][k]);
                     }
                 }
             }

@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, values, unit, descent
+// Parts: params, theta, finite, tile, rows, values, unit, descent
 // Gradient descent as in train.wgsl, for many samples: LANES invocations share a network. Each holds all its weights in
 // registers and adds up the gradient over every LANES-th tile of samples; at the end of a step they add up what they
 // have, in a fixed order, whatever else is in the group. So a step takes little more than one LANES-th of the time,
@@ -28,48 +28,53 @@ fn train_split(
     let base = network * PARAMETERS;
     let sums_base = invocation / LANES * PARAMETERS;
 
-    var weights_w: array<f32, (INPUTS + 1u) * HIDDEN>; // [m][n]; m = 0 is the bias
+    // W at [m][n], m = 0 being the bias, and v.
+    var weights_w: array<array<f32, HIDDEN>, INPUTS + 1u>;
     var weights_v: array<f32, HIDDEN>;
     for (var n = 0u; n < HIDDEN; n++) {
         for (var m = 0u; m <= INPUTS; m++) {
-            weights_w[w(n, m)] = theta[base + w(n, m)];
+            weights_w[m][n] = theta[base + w(n, m)];
         }
         weights_v[n] = theta[base + v(n)];
     }
     var v_bias = theta[base + V_BIAS];
+    // f and f' of the units on a tile of samples.
+    var units_f: array<PerSample, HIDDEN>;
+    var units_df: array<PerSample, HIDDEN>;
     var taken = steps[network];
     var outcome = PENDING;
 
-    let tiles = tiles();
+    let tiles = (params.samples + WIDTH - 1u) / WIDTH;
     for (var step = 0u; step < params.steps; step++) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;
         for (var n = 0u; n < HIDDEN; n++) {
-            bias[n] = Y_SCALE * weights_w[w(n, 0u)];
+            bias[n] = Y_SCALE * weights_w[0u][n];
         }
-        var gradient_w: array<f32, (INPUTS + 1u) * HIDDEN>;
+        var gradient_w: array<array<f32, HIDDEN>, INPUTS + 1u>;
         var gradient_v: array<f32, HIDDEN>;
         var gradient_v_bias = 0.0;
         for (var tile = lane; tile < tiles; tile += LANES) {
-            var units: array<Unit, HIDDEN>;
             var z = PerSample(v_bias);
             for (var n = 0u; n < HIDDEN; n++) {
                 var y = PerSample(bias[n]);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    y = fma(PerSample(weights_w[w(n, m)]), values(tile, m - 1u), y);
+                    y = fma(PerSample(weights_w[m][n]), values(tile, m - 1u), y);
                 }
-                units[n] = unit(y);
-                z = fma(PerSample(weights_v[n]), units[n].f, z);
+                let unit = unit(y);
+                units_f[n] = unit.f;
+                units_df[n] = unit.df;
+                z = fma(PerSample(weights_v[n]), unit.f, z);
             }
             let delta = scaled_residual(z, values(tile, INPUTS));
             gradient_v_bias = sum_onto(gradient_v_bias, delta);
             for (var n = 0u; n < HIDDEN; n++) {
-                let share = delta * units[n].f;
+                let share = delta * units_f[n];
                 gradient_v[n] = sum_onto(gradient_v[n], share);
-                let back = back(delta, share, units[n]);
-                gradient_w[w(n, 0u)] = sum_onto(gradient_w[w(n, 0u)], back);
+                let back = back(delta, share, Unit(units_f[n], units_df[n]));
+                gradient_w[0u][n] = sum_onto(gradient_w[0u][n], back);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    gradient_w[w(n, m)] = dot_onto(gradient_w[w(n, m)], back, values(tile, m - 1u));
+                    gradient_w[m][n] = dot_onto(gradient_w[m][n], back, values(tile, m - 1u));
                 }
             }
         }
@@ -77,7 +82,7 @@ fn train_split(
         // The lanes meet. Each adds up the shares of every LANES-th sum, and then takes all sums.
         for (var n = 0u; n < HIDDEN; n++) {
             for (var m = 0u; m <= INPUTS; m++) {
-                shares[w(n, m) * ROW + invocation] = gradient_w[w(n, m)];
+                shares[w(n, m) * ROW + invocation] = gradient_w[m][n];
             }
             shares[v(n) * ROW + invocation] = gradient_v[n];
         }
@@ -101,9 +106,9 @@ fn train_split(
             finite = finite && is_finite(weights_v[n]);
             for (var m = 0u; m <= INPUTS; m++) {
                 let scale = select(INPUT_SCALE, BIAS_SCALE, m == 0u);
-                gradient_w[w(n, m)] = w_gradient(sums[sums_base + w(n, m)], weights_v[n], scale);
-                gradient_sq = fma(gradient_w[w(n, m)], gradient_w[w(n, m)], gradient_sq);
-                finite = finite && is_finite(weights_w[w(n, m)]);
+                gradient_w[m][n] = w_gradient(sums[sums_base + w(n, m)], weights_v[n], scale);
+                gradient_sq = fma(gradient_w[m][n], gradient_w[m][n], gradient_sq);
+                finite = finite && is_finite(weights_w[m][n]);
             }
         }
         // All lanes of a network come to the same verdict. One that has ended waits for the others of its group.
@@ -114,7 +119,7 @@ fn train_split(
                 for (var n = 0u; n < HIDDEN; n++) {
                     weights_v[n] = stepped(gradient_v[n], weights_v[n]);
                     for (var m = 0u; m <= INPUTS; m++) {
-                        weights_w[w(n, m)] = stepped(gradient_w[w(n, m)], weights_w[w(n, m)]);
+                        weights_w[m][n] = stepped(gradient_w[m][n], weights_w[m][n]);
                     }
                 }
                 taken += 1u;
@@ -125,7 +130,7 @@ fn train_split(
     if exists && lane == 0u {
         for (var n = 0u; n < HIDDEN; n++) {
             for (var m = 0u; m <= INPUTS; m++) {
-                theta[base + w(n, m)] = weights_w[w(n, m)];
+                theta[base + w(n, m)] = weights_w[m][n];
             }
             theta[base + v(n)] = weights_v[n];
         }

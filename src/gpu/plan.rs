@@ -90,7 +90,7 @@ impl TrainPlan {
     /// over inputs: it indexes arrays of that size, and a test checks that it is unrolled.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
         let shape = problem.network.shape;
-        let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.network.activation)) as u64;
+        let tiles = problem.data.samples().div_ceil(self.tile(problem.network)) as u64;
         let hidden = shape.hidden as u64;
         let inputs = iterations(shape.inputs as u64, 0);
         let weights = iterations(shape.inputs as u64 + 1, 0);
@@ -124,12 +124,21 @@ impl TrainPlan {
         }
     }
 
-    /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
-    pub(super) fn tile(self, shape: OneHidden, activation: Activation) -> usize {
+    /// How the kernel takes the samples; `None` if it reads them one value at a time.
+    pub(super) fn sample_layout(self, network: Network) -> Option<SampleLayout> {
         match self {
-            Self::Narrow => NarrowLayout::of(shape, activation).tile,
-            Self::Split => NarrowLayout::of_own_samples(shape, activation).tile,
-            Self::Shared => SharedLayout::of(shape).tile,
+            Self::Narrow => Some(SampleLayout::of(network.shape, network.activation)),
+            Self::Split => Some(SampleLayout::of_own(network.shape, network.activation)),
+            Self::Shared => Some(SampleLayout { tile: 1, inputs: network.shape.inputs, own: false }),
+            Self::Streamed => None,
+        }
+    }
+
+    /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
+    pub(super) fn tile(self, network: Network) -> usize {
+        match self {
+            Self::Narrow | Self::Split => self.sample_layout(network).map_or(1, |layout| layout.tile),
+            Self::Shared => SharedLayout::of(network.shape).tile,
             Self::Streamed => STREAMED_TILE,
         }
     }
@@ -140,33 +149,37 @@ fn split(problem: &Problem) -> SplitLayout {
     SplitLayout::of(problem.network.shape, problem.network.activation, problem.data.samples())
 }
 
-/// How the narrow kernel takes the samples.
+/// How the kernels that read samples in rows of four values take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NarrowLayout {
+pub(super) struct SampleLayout {
     /// Samples at a time: 4, 2 or 1.
     pub(super) tile: usize,
     inputs: usize,
+    /// Whether each invocation has samples of its own.
+    own: bool,
 }
 
-impl NarrowLayout {
+impl SampleLayout {
     /// The largest tile for which scalar registers hold the samples, and vector registers theta, its gradient, the
     /// scaled biases, what every unit keeps of each sample between the forward and the backward pass, and what it takes
     /// to get there.
-    pub(super) fn of(shape: OneHidden, activation: Activation) -> Self {
-        Self::within(shape, activation, 0, NARROW_SAMPLE_VALUES)
+    fn of(shape: OneHidden, activation: Activation) -> Self {
+        Self::within(shape, activation, false)
     }
 
     /// As [`Self::of`], where each invocation has samples of its own, which then need vector registers too.
-    pub(super) fn of_own_samples(shape: OneHidden, activation: Activation) -> Self {
-        Self::within(shape, activation, shape.inputs + 1, usize::MAX)
+    fn of_own(shape: OneHidden, activation: Activation) -> Self {
+        Self::within(shape, activation, true)
     }
 
-    fn within(shape: OneHidden, activation: Activation, own_values: usize, most_values: usize) -> Self {
+    fn within(shape: OneHidden, activation: Activation, own: bool) -> Self {
+        let values = |tile: usize| (shape.inputs + 1) * tile;
         let fits = |tile: usize| {
-            Self::registers(shape, activation, tile) + own_values * tile <= NARROW_TILE_REGISTERS
-                && (shape.inputs + 1) * tile <= most_values
+            let registers = Self::registers(shape, activation, tile) + if own { values(tile) } else { 0 };
+            registers <= NARROW_TILE_REGISTERS && (own || values(tile) <= NARROW_SAMPLE_VALUES)
         };
-        Self { tile: [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1), inputs: shape.inputs }
+        let tile = [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1);
+        Self { tile, inputs: shape.inputs, own }
     }
 
     fn registers(shape: OneHidden, activation: Activation, tile: usize) -> usize {
@@ -183,11 +196,11 @@ impl NarrowLayout {
         ((self.inputs + 1) * self.tile).div_ceil(4)
     }
 
-    /// Whether I = `samples` fit a uniform buffer. From there a value reaches all invocations at once, both on hardware
-    /// with such a path (NVIDIA's constant cache) and on a software adapter, which reads storage invocation by
-    /// invocation.
+    /// Whether I = `samples` come from a uniform buffer: if they fit. From there a value reaches all invocations at
+    /// once, both on hardware with such a path (NVIDIA's constant cache) and on a software adapter, which reads storage
+    /// invocation by invocation. Values that invocations do not share come from storage faster.
     pub(super) const fn samples_are_uniform(&self, samples: usize) -> bool {
-        samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
+        !self.own && samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
     }
 }
 
@@ -211,9 +224,9 @@ impl SplitLayout {
     /// than eight do, or if the registers do not hold what each needs. A sweep that leaves no invocation of the device
     /// idle loses that twelfth; one of few networks gains nearly the number of invocations.
     fn that_pays(shape: OneHidden, activation: Activation, samples: usize) -> Option<Self> {
-        let alone = Self::cost(shape, samples, NarrowLayout::of(shape, activation), 1);
-        let tiles = NarrowLayout::of_own_samples(shape, activation);
-        let registers = NarrowLayout::registers(shape, activation, tiles.tile) + (shape.inputs + 1) * tiles.tile;
+        let alone = Self::cost(shape, samples, SampleLayout::of(shape, activation), 1);
+        let tiles = SampleLayout::of_own(shape, activation);
+        let registers = SampleLayout::registers(shape, activation, tiles.tile) + (shape.inputs + 1) * tiles.tile;
         let pays = |layout: &Self| 12 * Self::cost(shape, samples, tiles, layout.lanes) <= 13 * alone;
         let mut layouts = (3..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, shape));
         layouts.find(|layout| registers <= NARROW_TILE_REGISTERS && pays(layout))
@@ -233,7 +246,7 @@ impl SplitLayout {
 
     /// Instructions of a step, over all `lanes`. Those of a sample are the narrow kernel's with sigmoid units, the
     /// cheapest that are not linear; each lane finishes every sum, and before, where they are several, they meet.
-    fn cost(shape: OneHidden, samples: usize, tiles: NarrowLayout, lanes: usize) -> usize {
+    fn cost(shape: OneHidden, samples: usize, tiles: SampleLayout, lanes: usize) -> usize {
         let sample = shape.hidden * (2 * shape.inputs + 14) + 12;
         let meeting = if lanes == 1 { 0 } else { 4 * shape.parameters() + 60 };
         let samples = samples.div_ceil(tiles.tile).div_ceil(lanes) * tiles.tile;
@@ -302,7 +315,7 @@ impl SharedLayout {
 
 #[cfg(test)]
 mod tests {
-    use super::{NarrowLayout, SharedLayout, SplitLayout, TrainPlan};
+    use super::{SampleLayout, SharedLayout, SplitLayout, TrainPlan};
     use crate::model::{Activation, OneHidden};
 
     #[test]
@@ -324,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_narrow_kernel_takes_as_many_samples_at_a_time_as_registers_hold() {
-        let layout = |inputs, hidden, activation| NarrowLayout::of(OneHidden::new(inputs, hidden), activation);
+        let layout = |inputs, hidden, activation| SampleLayout::of(OneHidden::new(inputs, hidden), activation);
         let tiles = |activation| [1, 5, 7, 8, 10].map(|hidden| layout(2, hidden, activation).tile);
         assert_eq!(tiles(Activation::Sigmoid), [4, 4, 4, 2, 2]);
         assert_eq!(tiles(Activation::Softplus), [4, 4, 2, 1, 1]);

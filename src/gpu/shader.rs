@@ -9,12 +9,12 @@ use std::f32::consts::LOG2_E;
 use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS, WORKGROUP};
 use super::pass::{Pass, named};
-use super::plan::{GROUP, NarrowLayout, STREAMED_TILE, SharedLayout, SplitLayout};
+use super::plan::{GROUP, STREAMED_TILE, SampleLayout, SharedLayout, SplitLayout, TrainPlan};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::fingerprint::Fingerprint;
-use crate::model::{Activation, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden, Problem};
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f
 /// needs.
@@ -81,7 +81,7 @@ struct Variant {
     pass: Pass,
     shape: OneHidden,
     activation: Activation,
-    /// I. It decides where [`Pass::Train`] reads the samples from, a uniform buffer as long as they fit one, and how
+    /// I. It decides where training reads the samples from, a uniform buffer as long as they fit one, and how
     /// [`Pass::TrainSplit`] splits them up.
     samples: usize,
 }
@@ -89,26 +89,21 @@ struct Variant {
 impl Variant {
     /// The file of shaders/parts/ that stands for `part` here.
     fn file(&self, part: &str) -> String {
-        let tiles = self.tiles();
         match part {
             "activation" | "unit" => format!("{part}_{}", self.activation.name()),
-            "tile" => {
-                let in_tiles = matches!(self.pass, Pass::Train | Pass::TrainSplit);
-                format!("tile_{}", if in_tiles { tiles.tile } else { 1 })
+            "tile" => format!("tile_{}", self.sample_layout().map_or(1, |layout| layout.tile)),
+            "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.samples)) => {
+                "rows_uniform".into()
             }
-            // Invocations that read different samples at a time are slow to read them from a uniform buffer.
-            "rows" if self.pass == Pass::Train && tiles.samples_are_uniform(self.samples) => "rows_uniform".into(),
             "rows" => "rows_storage".into(),
             part => part.into(),
         }
     }
 
-    /// How the kernels whose invocations hold whole networks take the samples.
-    fn tiles(&self) -> NarrowLayout {
-        match self.pass {
-            Pass::TrainSplit => NarrowLayout::of_own_samples(self.shape, self.activation),
-            _ => NarrowLayout::of(self.shape, self.activation),
-        }
+    /// How the kernel takes the samples, if it is one that trains.
+    fn sample_layout(&self) -> Option<SampleLayout> {
+        let plan = TrainPlan::ALL.into_iter().find(|plan| plan.pass() == self.pass)?;
+        plan.sample_layout(Network { shape: self.shape, activation: self.activation })
     }
 
     /// Adds to `found` the places in [`PARTS`] of what `text` names, of what that names, and so on.
@@ -141,15 +136,15 @@ impl Variant {
         let status = |status: Status| count(status as usize);
         let real = |value: f32| format!("f32 = {value:?}f");
         let shape = self.shape;
-        let (tiles, shared) = (self.tiles(), SharedLayout::of(shape));
+        let shared = SharedLayout::of(shape);
         let items = Items::of(shape);
         // Invocations that share a network, invocations of a workgroup, samples that they meet over.
         let split = SplitLayout::of(shape, self.activation, self.samples);
         let [lanes, group, tile] = match self.pass {
-            Pass::TrainSplit => [split.lanes, split.group, tiles.tile],
+            Pass::TrainSplit => [split.lanes, split.group, 1],
             Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
             Pass::TrainStreamed => [GROUP, GROUP, STREAMED_TILE],
-            _ => [1, GROUP, tiles.tile],
+            _ => [1, GROUP, 1],
         };
         vec![
             ("INPUTS", count(shape.inputs)),
@@ -168,7 +163,7 @@ impl Variant {
             ("TILE", count(tile)),
             // z of every sample of a tile, and three sums at the end of a step.
             ("SHARES", count(tile.max(3))),
-            ("SAMPLE_ROWS", count(tiles.rows())),
+            ("SAMPLE_ROWS", count(self.sample_layout().map_or(0, |layout| layout.rows()))),
             ("UNIFORM_ROWS", count(UNIFORM_ROWS)),
             ("OUTPUT_TERMS", count(OUTPUT_TERMS)),
             ("REACH_SHARE", real(REACH_SHARE)),

@@ -8,7 +8,7 @@ use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
 use super::pass::Pass;
-use super::plan::{NarrowLayout, TrainPlan};
+use super::plan::TrainPlan;
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
@@ -145,19 +145,15 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
 /// The samples as the kernel of `plan` reads them.
 fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
     let width = problem.network.shape.inputs + 1;
-    let tile = plan.tile(problem.network.shape, problem.network.activation);
-    let scaled = scaled_samples(problem, tile);
-    if !matches!(plan, TrainPlan::Narrow | TrainPlan::Split) {
-        return device.buffer_with("samples", &scaled);
-    }
+    let scaled = scaled_samples(problem, plan.tile(problem.network));
+    let Some(layout) = plan.sample_layout(problem.network) else { return device.buffer_with("samples", &scaled) };
     // [tile][value][sample of the tile], each tile filled up to whole rows of four.
     let mut tiled: Vec<f32> = Vec::new();
-    for samples in scaled.chunks_exact(tile * width) {
+    for samples in scaled.chunks_exact(layout.tile * width) {
         tiled.extend((0..width).flat_map(|value| samples.iter().skip(value).step_by(width)));
         tiled.resize(tiled.len().next_multiple_of(4), 0.0);
     }
-    let layout = NarrowLayout::of(problem.network.shape, problem.network.activation);
-    if plan == TrainPlan::Narrow && layout.samples_are_uniform(problem.data.samples()) {
+    if layout.samples_are_uniform(problem.data.samples()) {
         tiled.resize(4 * UNIFORM_ROWS, 0.0);
         device.uniform_with("samples", &tiled)
     } else {

@@ -196,7 +196,8 @@ fn compile(radv: &Radv, pass: Pass, source: &str, name: &str) -> Code {
         let rest = source.split(&format!("const {label}: u32 = ")).nth(1)?;
         rest.split('u').next()?.parse().ok()
     };
-    let cost = match (pass, constant("LANES"), constant("TILE")) {
+    let tile = if pass == Pass::TrainShared { "TILE" } else { "WIDTH" };
+    let cost = match (pass, constant("LANES"), constant(tile)) {
         (Pass::Train | Pass::TrainSplit, _, Some(tile)) => trip / tile,
         // One trip is a tile of samples, in each of the invocations that share the network.
         (Pass::TrainShared, Some(lanes), Some(tile)) if trip >= 14.0 * tile => trip * lanes / tile,
