@@ -4,7 +4,8 @@
 // One invocation: one network, its parameters and gradient in registers.
 //
 // Every array is indexed by loop counters with constant ends alone: compilers unroll such loops, and only then does an
-// array stay in registers. Theta is [network][parameter] for the same reason: one address lives through the loops.
+// array stay in registers. Theta is [network][parameter] for the same reason: one address lives through the loops. No
+// array is part of a struct, nor a struct of an array: DirectX's older compiler would unroll all loops around it.
 
 @compute @workgroup_size(64)
 fn train(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -23,7 +24,8 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
         weights_v[n] = theta[base + v(n)];
     }
     var v_bias = theta[base + V_BIAS];
-    // f and f' of the units on a tile of samples.
+    // f and f' of the units on a tile of samples. In the loop, HLSL would want a zero for them, which naga defines twice
+    // where PerSample is f32.
     var units_f: array<PerSample, HIDDEN>;
     var units_df: array<PerSample, HIDDEN>;
     var taken = steps[network];
@@ -34,7 +36,7 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;
         for (var n = 0u; n < HIDDEN; n++) {
-            bias[n] = Y_SCALE * weights_w[0u][n];
+            bias[n] = Y_SCALE * weights_w[0][n];
         }
         var gradient_w: array<array<f32, HIDDEN>, INPUTS + 1u>;
         var gradient_v: array<f32, HIDDEN>;
@@ -57,7 +59,7 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
                 let share = delta * units_f[n];
                 gradient_v[n] = sum_onto(gradient_v[n], share);
                 let back = back(delta, share, Unit(units_f[n], units_df[n]));
-                gradient_w[0u][n] = sum_onto(gradient_w[0u][n], back);
+                gradient_w[0][n] = sum_onto(gradient_w[0][n], back);
                 for (var m = 1u; m <= INPUTS; m++) {
                     gradient_w[m][n] = dot_onto(gradient_w[m][n], back, values(tile, m - 1u));
                 }
@@ -71,9 +73,9 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
             gradient_v[n] = v_gradient(gradient_v[n]);
             gradient_sq = fma(gradient_v[n], gradient_v[n], gradient_sq);
             finite = finite && is_finite(weights_v[n]);
-            gradient_w[0u][n] = w_gradient(gradient_w[0u][n], weights_v[n], BIAS_SCALE);
-            gradient_sq = fma(gradient_w[0u][n], gradient_w[0u][n], gradient_sq);
-            finite = finite && is_finite(weights_w[0u][n]);
+            gradient_w[0][n] = w_gradient(gradient_w[0][n], weights_v[n], BIAS_SCALE);
+            gradient_sq = fma(gradient_w[0][n], gradient_w[0][n], gradient_sq);
+            finite = finite && is_finite(weights_w[0][n]);
             for (var m = 1u; m <= INPUTS; m++) {
                 gradient_w[m][n] = w_gradient(gradient_w[m][n], weights_v[n], INPUT_SCALE);
                 gradient_sq = fma(gradient_w[m][n], gradient_w[m][n], gradient_sq);

@@ -5,7 +5,7 @@
 // meeting.wgsl says. Exchanging the shares by subgroup shuffles instead needs no barrier, but more instructions: an
 // issue cost of 639 per sample against 610 on gfx1100 (N = 32), so all adapters meet in workgroup memory.
 //
-// As in train.wgsl, arrays in registers are indexed by counters with constant ends alone.
+// As in train.wgsl, arrays in registers are indexed by counters with constant ends alone, and none is part of a struct.
 
 @compute @workgroup_size(GROUP)
 fn train_shared(

@@ -98,7 +98,12 @@ impl CompiledPass {
                 layout: Some(&pipeline_layout),
                 module: &module,
                 entry_point: Some(pass.name()),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store of
+                // every element that it is to zero, and take up to half a minute for them.
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
                 cache: None,
             });
             (pipeline, layout)

@@ -214,7 +214,7 @@ mod tests {
     use std::path::Path;
 
     use wgpu::BufferBindingType::{Storage, Uniform};
-    use wgpu::naga::{AddressSpace, Module, StorageAccess, front::wgsl::parse_str, valid};
+    use wgpu::naga::{AddressSpace, ArraySize, Module, StorageAccess, TypeInner, front::wgsl::parse_str, valid};
 
     use super::{PARTS, Variant, wgsl};
     use crate::gpu::pass::{Pass, bindings, named};
@@ -275,6 +275,29 @@ mod tests {
             assert_eq!(bound, declared, "{}", pass.name());
             assert!((0..).zip(&bound).all(|(place, (number, _))| place == *number), "{}", pass.name());
             assert_eq!(module.entry_points[0].name, pass.name());
+        }
+    }
+
+    /// DirectX's older compiler unrolls every loop around an array inside a struct, or around an array of structs longer
+    /// than a few, together with all loops around it, and does not come to an end.
+    #[test]
+    fn arrays_hold_scalars_or_vectors_and_no_struct_holds_an_array() {
+        for (Variant { pass, shape, activation, samples }, _) in variants(&[(2, 3, 50), (30, 17, 50)]) {
+            let module = validated(&wgsl(pass, shape, activation, samples)).unwrap();
+            let inner = |handle| &module.types[handle].inner;
+            for (_, ty) in module.types.iter() {
+                match &ty.inner {
+                    TypeInner::Array { base, size: ArraySize::Constant(length), .. } => {
+                        let is_struct = matches!(inner(*base), TypeInner::Struct { .. });
+                        assert!(!is_struct || length.get() <= 4, "{}: {ty:?}", pass.name());
+                    }
+                    TypeInner::Struct { members, .. } => {
+                        let array = members.iter().find(|member| matches!(inner(member.ty), TypeInner::Array { .. }));
+                        assert!(array.is_none(), "{}: {array:?}", pass.name());
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 
