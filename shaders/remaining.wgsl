@@ -23,8 +23,8 @@ fn remaining(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgrou
         if status[network] == PENDING {
             let place = atomicAdd(&remaining_networks.count, 1u);
             remaining_networks.networks[place] = network;
-            let trained = min(place + 1u, params.at_once);
-            atomicMax(&remaining_networks.groups_x, (trained + params.networks_per_group - 1u) / params.networks_per_group);
+            let last = min(place, params.at_once - 1u);
+            atomicMax(&remaining_networks.groups_x, last / params.networks_per_group + 1u);
         }
     }
 }

@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, rows, values, unit, descent
+// Parts: params, theta, finite, tile, values, unit, descent
 // Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
 // One invocation: one network, its parameters and gradient in registers.
 //
@@ -24,8 +24,8 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
         weights_v[n] = theta[base + v(n)];
     }
     var v_bias = theta[base + V_BIAS];
-    // f and f' of the units on a tile of samples. In the loop, HLSL would want a zero for them, which naga defines twice
-    // where PerSample is f32.
+    // f and f' of the units on a tile of samples. In the loop, HLSL would want a zero for them, which naga defines
+    // twice where PerSample is f32.
     var units_f: array<PerSample, HIDDEN>;
     var units_df: array<PerSample, HIDDEN>;
     var taken = steps[network];

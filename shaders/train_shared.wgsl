@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, rows, values, unit, descent, meeting
+// Parts: params, theta, finite, values, unit, descent, meeting
 // Gradient descent as in train.wgsl, for networks that do not fit the registers of one invocation. LANES invocations
 // share a network: each owns UNITS of its hidden units, with their weights and gradient in registers, and they meet as
 // meeting.wgsl says. Exchanging the shares by subgroup shuffles instead needs no barrier, but more instructions: an

@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, rows, values, unit, descent
+// Parts: params, theta, finite, tile, values, unit, descent
 // Gradient descent as in train.wgsl, for many samples: LANES invocations share a network. Each holds all its weights in
 // registers and adds up the gradient over every LANES-th tile of samples; at the end of a step they add up what they
 // have, in a fixed order, whatever else is in the group. So a step takes little more than one LANES-th of the time,

@@ -98,8 +98,8 @@ impl CompiledPass {
                 layout: Some(&pipeline_layout),
                 module: &module,
                 entry_point: Some(pass.name()),
-                // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store of
-                // every element that it is to zero, and take up to half a minute for them.
+                // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store
+                // of every element that it is to zero, and take up to half a minute for them.
                 compilation_options: wgpu::PipelineCompilationOptions {
                     zero_initialize_workgroup_memory: false,
                     ..Default::default()
