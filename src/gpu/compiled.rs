@@ -149,9 +149,10 @@ impl CompiledPass {
                 module: &module,
                 entry_point: Some(pass.name()),
                 // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store
-                // of every element that it is to zero, and take up to half a minute for them.
+                // of every element that it is to zero, and take up to half a minute for them. Of a changed text nothing
+                // is known.
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
+                    zero_initialize_workgroup_memory: changed.is_some(),
                     ..Default::default()
                 },
                 cache: None,
