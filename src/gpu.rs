@@ -38,6 +38,6 @@ pub use compiled::{CompileTime, TextChange};
 pub use engine::Gpu;
 pub use outputs::{ForwardOutput, PassOutputs};
 pub use pass::Pass;
-pub use plan::TrainPlan;
+pub use plan::{Family, Target, TrainPlan};
 pub use session::Tuning;
 pub use shader::wgsl;

@@ -70,7 +70,7 @@ impl Gpu {
 
     /// How long the driver took for every pass that was compiled so far, in order.
     pub fn compile_times(&self) -> Vec<CompileTime> {
-        self.0.compiled.times()
+        self.0.compile_times()
     }
 
     /// Runs the passes of an evaluation at each row of `theta` (S, D), both routes to tr H^2 and those of a spectrum,
@@ -121,10 +121,12 @@ impl Engine for Gpu {
     }
 
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
+        let target = self.0.target(problem);
         Description {
             machine: self.machine(),
             revision: REVISION,
-            code_hash: code_hash(&self.passes(problem, tasks), problem),
+            code_hash: code_hash(&self.passes(problem, tasks), target),
+            plan: if tasks.train { self.0.plan(problem).in_words(target) } else { String::new() },
             route: self.route(problem).into(),
         }
     }

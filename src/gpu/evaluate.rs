@@ -81,8 +81,8 @@ impl EvaluationPasses {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            gradient: gpu.compiled.get(&gpu.device, Pass::Gradient, problem)?,
-            trace: gpu.compiled.get(&gpu.device, Pass::Trace, problem)?,
+            gradient: gpu.pass(Pass::Gradient, problem)?,
+            trace: gpu.pass(Pass::Trace, problem)?,
             trace_sq: TraceSqPass::new(gpu, problem, gpu.route(problem))?,
         })
     }
@@ -158,7 +158,7 @@ pub(super) enum TraceSqPass {
 
 impl TraceSqPass {
     pub(super) fn new(gpu: &Session, problem: &Problem, route: ExactRoute) -> Result<Self, EngineError> {
-        let pass = gpu.compiled.get(&gpu.device, trace_sq_pass(route), problem)?;
+        let pass = gpu.pass(trace_sq_pass(route), problem)?;
         match route {
             ExactRoute::Pairwise => Ok(Self::Pairwise(pass)),
             ExactRoute::Assembled => {

@@ -59,7 +59,7 @@ impl PassOutputs {
         let forward = Forward::new(gpu, problem)?;
         let batch = forward.run(gpu, problem, theta)?;
         let networks = theta.nrows();
-        let compiled = |pass| gpu.compiled.get(device, pass, problem);
+        let compiled = |pass| gpu.pass(pass, problem);
         let trace_sq = |route| {
             let (found, _) = TraceSqPass::new(gpu, problem, route)?.run(gpu, problem, &batch)?;
             Ok(found)
