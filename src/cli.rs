@@ -24,7 +24,9 @@ mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use commands::{adapters, bench, duplicates, evaluate, merge, replay, report, reproduce, resume, shader, show, sweep};
+use commands::{
+    adapters, bench, check, duplicates, evaluate, merge, replay, report, reproduce, resume, shader, show, sweep,
+};
 pub use failure::Failure;
 
 /// Trains small neural networks from many random seeds at once and bounds the sharpness of every minimum in closed
@@ -60,7 +62,8 @@ const EXAMPLES: &str = "Examples:
   sharpsweep sweep --seeds 100000 --shard 2/8 --out part-2     one eighth, for another machine
   sharpsweep merge part-* --out runs/whole           the eighths in one run
   sharpsweep duplicates runs/wide                    which networks are the same
-  sharpsweep adapters                                what this machine offers";
+  sharpsweep adapters                                what this machine offers
+  sharpsweep check                                   whether it computes what it should, and how fast";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -75,6 +78,7 @@ enum Command {
     Merge(merge::Args),
     Duplicates(duplicates::Args),
     Adapters(adapters::Args),
+    Check(check::Args),
     Shader(shader::Args),
 }
 
@@ -122,6 +126,7 @@ impl Command {
             Self::Merge(args) => args.run(),
             Self::Duplicates(args) => args.run(),
             Self::Adapters(args) => args.run(),
+            Self::Check(args) => args.run(),
             Self::Shader(args) => args.run(),
         }
     }

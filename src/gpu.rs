@@ -9,6 +9,7 @@
 //! alone keeps theta as \[network\]\[parameter\].
 
 mod adapter;
+mod capacity;
 mod clock;
 mod compiled;
 mod device;
@@ -18,6 +19,7 @@ mod evaluate;
 mod forward;
 mod limits;
 mod loops;
+mod outputs;
 mod pace;
 mod params;
 mod pass;
@@ -31,7 +33,10 @@ mod train;
 mod wait;
 
 pub use adapter::{Adapter, AdapterSummary, adapter_of, adapters, begun_among, choose_adapter, wanted_among};
+pub use capacity::Capacity;
+pub use compiled::{CompileTime, TextChange};
 pub use engine::Gpu;
+pub use outputs::{ForwardOutput, PassOutputs};
 pub use pass::Pass;
 pub use plan::{Family, Target, TrainPlan};
 pub use session::Tuning;

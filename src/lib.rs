@@ -23,6 +23,7 @@
 //! - [`run`](mod@run): the directory that holds a run;
 //! - [`backend`]: which engine to take;
 //! - [`fallback`]: the closed forms and spectra of a batch, in f64 where the f32 of an engine is not enough;
+//! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
 //! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
@@ -34,6 +35,8 @@ pub mod analysis;
 pub mod backend;
 pub mod bench;
 pub mod bounds;
+#[cfg(feature = "gpu")]
+pub mod check;
 #[cfg(feature = "cli")]
 pub mod cli;
 mod clock;

@@ -2,6 +2,7 @@
 
 pub(super) mod adapters;
 pub(super) mod bench;
+pub(super) mod check;
 pub(super) mod duplicates;
 pub(super) mod evaluate;
 pub(super) mod merge;

@@ -1,6 +1,8 @@
 //! A pass as the driver has compiled it, kept for the next batch.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::clock::Clock;
 use super::device::Device;
@@ -9,6 +11,7 @@ use super::params::Params;
 use super::pass::{Pass, bindings};
 use super::plan::Target;
 use super::shader::wgsl;
+use crate::clock::Instant;
 use crate::engine::EngineError;
 
 /// How many workgroups run a pass.
@@ -24,56 +27,103 @@ pub(super) enum Groups<'a> {
 #[derive(Debug)]
 pub(super) struct CompiledPass {
     pass: Pass,
-    /// The complete WGSL that it was compiled from.
+    /// The complete WGSL that it was compiled from, or that stands for it after a [`TextChange`].
     text: String,
     pipeline: wgpu::ComputePipeline,
     layout: wgpu::BindGroupLayout,
     params: wgpu::Buffer,
 }
 
+/// Another text for some passes: given a pass and its complete WGSL, the WGSL that is compiled in its place, or `None`
+/// to leave it as it is. Bindings and the name of the entry point must stay.
+#[derive(Clone)]
+pub struct TextChange(Arc<Change>);
+
+type Change = dyn Fn(Pass, &str) -> Option<String> + Send + Sync;
+
+impl TextChange {
+    /// The change that `change` makes.
+    pub fn new(change: impl Fn(Pass, &str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(change))
+    }
+}
+
+impl fmt::Debug for TextChange {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("TextChange")
+    }
+}
+
+/// How long the driver took to compile one text of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileTime {
+    /// The pass.
+    pub pass: Pass,
+    /// From WGSL to a pipeline. A driver that keeps what it compiled, in its memory or on disk, takes less the next
+    /// time.
+    pub time: Duration,
+}
+
 /// The passes that were compiled on a device: a driver compiles one for longer than it runs it on a small batch.
 ///
 /// Batches of one problem follow each other, so only the latest text of each pass is kept.
 #[derive(Debug, Default)]
-pub(super) struct CompiledPasses(Mutex<Vec<Arc<CompiledPass>>>);
+pub(super) struct CompiledPasses {
+    kept: Mutex<Vec<Arc<CompiledPass>>>,
+    change: Option<TextChange>,
+    times: Mutex<Vec<CompileTime>>,
+}
 
 impl CompiledPasses {
+    /// None yet; each will be compiled from its text after `change`.
+    pub(super) fn new(change: Option<TextChange>) -> Self {
+        Self { change, ..Self::default() }
+    }
+
+    /// The time of every compilation so far, in order.
+    pub(super) fn times(&self) -> Vec<CompileTime> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// `pass` for `target`, compiled on `device` unless it is there. All who have it share its params. That is safe
     /// because they are written and read in the order in which one thread submits.
     pub(super) fn get(&self, device: &Device, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
         let text = wgsl(pass, target);
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = kept.iter().find(|compiled| compiled.text == text) {
             return Ok(Arc::clone(compiled));
         }
         kept.retain(|compiled| compiled.pass != pass);
-        let compiled = Arc::new(CompiledPass::new(device, pass, text)?);
+        let changed = self.change.as_ref().and_then(|change| (change.0)(pass, &text));
+        let start = Instant::now();
+        let compiled = Arc::new(CompiledPass::new(device, pass, text, changed.as_deref())?);
+        let time = start.elapsed();
+        self.times.lock().unwrap_or_else(PoisonError::into_inner).push(CompileTime { pass, time });
         kept.push(Arc::clone(&compiled));
         Ok(compiled)
     }
 }
 
 impl CompiledPass {
-    /// Compiles `pass` from its complete `text`.
-    fn new(device: &Device, pass: Pass, text: String) -> Result<Self, EngineError> {
+    /// Compiles `pass` from its complete `text`, or from `changed` in its place.
+    fn new(device: &Device, pass: Pass, text: String, changed: Option<&str>) -> Result<Self, EngineError> {
         let params = device.uniform::<Params>(pass.name())?;
         let (pipeline, layout) = device.checked(|device| {
             let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(pass.name()),
-                source: wgpu::ShaderSource::Wgsl(text.as_str().into()),
+                source: wgpu::ShaderSource::Wgsl(changed.unwrap_or(&text).into()),
             };
+            let force_loop_bounding = cfg!(debug_assertions) || changed.is_some();
             // SAFETY: all checks stay on but the counter that ends every loop after 2^32 trips or so, and no loop needs
             // it. Each `for` in shaders/ counts a u32 up by at least one from its start to an end that does not change
             // in the loop: at most a constant, a field of `params`, or less than 64 (or 1) beyond one of them. Counters
             // step by at most 65,535 and ends are bounded by the size of a binding in elements, below 2^30, so none
-            // wraps before its end. There is no `loop`, no `while`, no recursion. Debug builds keep the counter.
+            // wraps before its end. There is no `loop`, no `while`, no recursion. Debug builds keep the counter, and
+            // so does a changed text, of which nothing is known.
             let module = unsafe {
                 device.create_shader_module_trusted(
                     descriptor,
-                    wgpu::ShaderRuntimeChecks {
-                        force_loop_bounding: cfg!(debug_assertions),
-                        ..wgpu::ShaderRuntimeChecks::checked()
-                    },
+                    wgpu::ShaderRuntimeChecks { force_loop_bounding, ..wgpu::ShaderRuntimeChecks::checked() },
                 )
             };
             let entries: Vec<_> = bindings(&text)
@@ -99,9 +149,10 @@ impl CompiledPass {
                 module: &module,
                 entry_point: Some(pass.name()),
                 // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store
-                // of every element that it is to zero, and take up to half a minute for them.
+                // of every element that it is to zero, and take up to half a minute for them. Of a changed text nothing
+                // is known.
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    zero_initialize_workgroup_memory: false,
+                    zero_initialize_workgroup_memory: changed.is_some(),
                     ..Default::default()
                 },
                 cache: None,

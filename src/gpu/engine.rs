@@ -6,10 +6,14 @@ use std::time::Duration;
 use ndarray::ArrayView2;
 
 use super::adapter::Adapter;
+use super::capacity::Capacity;
 use super::clock::Clock;
+use super::compiled::{CompileTime, TextChange};
 use super::limits::WORKGROUP;
+use super::outputs::PassOutputs;
 use super::pass::Pass;
-use super::session::{Session, Tuning};
+use super::plan::TrainPlan;
+use super::session::{Session, Tuning, trace_sq_pass};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
 use crate::engine::{
@@ -34,7 +38,15 @@ impl Gpu {
     /// # Errors
     /// [`EngineError::NoAdapter`] if the driver does not give a device.
     pub fn new(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
-        Ok(Self(Session::open(adapter, tuning)?))
+        Ok(Self(Session::open(adapter, tuning, None)?))
+    }
+
+    /// Opens `adapter` to compile other texts of passes: to try a kernel, or to see that a check notices a wrong one.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_texts(adapter: Adapter, tuning: Tuning, change: TextChange) -> Result<Self, EngineError> {
+        Ok(Self(Session::open(adapter, tuning, Some(change))?))
     }
 
     /// Times every pass from now on by the device's own clock, where it has one. The waits for it slow the engine down
@@ -51,9 +63,36 @@ impl Gpu {
         self.0.route(problem)
     }
 
+    /// The training kernel that a sweep of `problem` takes.
+    pub fn plan(&self, problem: &Problem) -> TrainPlan {
+        self.0.plan(problem)
+    }
+
+    /// How long the driver took for every pass that was compiled so far, in order.
+    pub fn compile_times(&self) -> Vec<CompileTime> {
+        self.0.compiled.times()
+    }
+
+    /// Runs the passes of an evaluation at each row of `theta` (S, D), both routes to tr H^2 and those of a spectrum,
+    /// and reads back what each of them leaves.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the forward pass fails, which all others stand on; each of these has its own.
+    pub fn pass_outputs(&self, problem: &Problem, theta: Theta<'_>) -> Result<PassOutputs, EngineError> {
+        PassOutputs::of(&self.0, problem, theta)
+    }
+
+    /// Measures what the device can do at most, in about half a second.
+    ///
+    /// # Errors
+    /// [`EngineError`] if the device fails.
+    pub fn capacity(&self) -> Result<Capacity, EngineError> {
+        Capacity::measured(&self.0.device)
+    }
+
     /// The passes that a run of `tasks` on `problem` goes through.
     fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
-        let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, self.0.trace_sq_pass(problem)];
+        let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, trace_sq_pass(self.0.route(problem))];
         if tasks.train {
             passes.extend([Pass::Seeds, self.0.plan(problem).pass()]);
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::compiled::CompiledPass;
+use super::device::Device;
 use super::forward::{self, DeviceBatch, Forward};
 use super::limits::{MAX_GROUPS, SUM_BLOCK, SUM_PART, turns};
 use super::loops::iterations;
@@ -11,7 +12,7 @@ use super::params::Params;
 use super::pass::Pass;
 use super::rounding::{Sums, entry_block};
 use super::route::{ITEM_SUMS, Items};
-use super::session::Session;
+use super::session::{Session, trace_sq_pass};
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation, ExactRoute};
 use crate::model::{Problem, Theta};
@@ -82,7 +83,7 @@ impl EvaluationPasses {
             forward: Forward::new(gpu, problem)?,
             gradient: gpu.pass(Pass::Gradient, problem)?,
             trace: gpu.pass(Pass::Trace, problem)?,
-            trace_sq: TraceSqPass::new(gpu, problem)?,
+            trace_sq: TraceSqPass::new(gpu, problem, gpu.route(problem))?,
         })
     }
 
@@ -94,33 +95,19 @@ impl EvaluationPasses {
         theta: Theta<'_>,
         all: &mut Evaluation,
     ) -> Result<(), EngineError> {
-        let device = &gpu.device;
-        let (networks, parameters) = (theta.nrows(), theta.ncols());
-        let samples = problem.data.samples();
+        let (device, networks) = (&gpu.device, theta.nrows());
         let batch = self.forward.run(gpu, problem, theta)?;
 
-        let gradient = device.buffer("gradient", parameters * networks)?;
-        let bound = batch.bind(device, &self.gradient, &gradient)?;
-        for part in sample_parts(samples, turns(parameters)) {
-            let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
-            self.gradient.dispatch(device, &bound, &params, [batch.groups, parameters])?;
-        }
-        let gradient = device.read::<f32>(&gradient, parameters * networks)?;
+        let gradient = gradient(device, problem, &batch, &self.gradient)?;
         let squares: Vec<f64> = gradient.iter().map(|&g| f64::from(g) * f64::from(g)).collect();
         all.gradient_sq.extend(column_sums(&squares, networks, 1, 0));
 
-        let blocks = samples.div_ceil(SUM_BLOCK);
-        let sums = device.buffer("block sums", blocks * TRACE_SUMS * networks)?;
-        let bound = batch.bind(device, &self.trace, &sums)?;
-        self.trace.dispatch(device, &bound, &batch.params, [batch.groups, blocks])?;
-        let sums = widened(&device.read(&sums, blocks * TRACE_SUMS * networks)?);
-        let [loss, trace_ww, trace_vv, sizes, perturbations] =
-            std::array::from_fn(|kind| column_sums(&sums, networks, TRACE_SUMS, kind));
+        let [loss, trace_ww, trace_vv, sizes, perturbations] = trace_sums(device, &batch, &self.trace)?;
         all.loss.extend(loss);
         all.trace_ww.extend(trace_ww);
         all.trace_vv.extend(trace_vv);
 
-        let (trace_sq, sums) = self.trace_sq.run(gpu, problem, batch)?;
+        let (trace_sq, sums) = self.trace_sq.run(gpu, problem, &batch)?;
         let found = trace_sq.iter().zip(sizes.iter().zip(&perturbations));
         all.rounding.extend(
             found.map(|(&trace_sq, (&size, &perturbation))| sums.rounding(problem, trace_sq, size, perturbation)),
@@ -130,16 +117,49 @@ impl EvaluationPasses {
     }
 }
 
+/// dL/dtheta of each network of `batch`, \[parameter\]\[network\].
+pub(super) fn gradient(
+    device: &Device,
+    problem: &Problem,
+    batch: &DeviceBatch<'_>,
+    pass: &CompiledPass,
+) -> Result<Vec<f32>, EngineError> {
+    let (samples, parameters) = (problem.data.samples(), problem.network.parameters());
+    let values = parameters * batch.params.networks as usize;
+    let gradient = device.buffer("gradient", values)?;
+    let bound = batch.bind(device, pass, &gradient)?;
+    for part in sample_parts(samples, turns(parameters)) {
+        let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
+        pass.dispatch(device, &bound, &params, [batch.groups, parameters])?;
+    }
+    device.read(&gradient, values)
+}
+
+/// The sums of the trace pass for each network of `batch`: the loss, tr H(w,w), tr H(v,v), sizes and perturbations.
+pub(super) fn trace_sums(
+    device: &Device,
+    batch: &DeviceBatch<'_>,
+    pass: &CompiledPass,
+) -> Result<[Vec<f64>; TRACE_SUMS], EngineError> {
+    let networks = batch.params.networks as usize;
+    let blocks = (batch.params.samples as usize).div_ceil(SUM_BLOCK);
+    let sums = device.buffer("block sums", blocks * TRACE_SUMS * networks)?;
+    let bound = batch.bind(device, pass, &sums)?;
+    pass.dispatch(device, &bound, &batch.params, [batch.groups, blocks])?;
+    let sums = widened(&device.read(&sums, blocks * TRACE_SUMS * networks)?);
+    Ok(std::array::from_fn(|kind| column_sums(&sums, networks, TRACE_SUMS, kind)))
+}
+
 /// The pass to tr H^2 with what it needs.
-enum TraceSqPass {
+pub(super) enum TraceSqPass {
     Pairwise(Arc<CompiledPass>),
     Assembled { pass: Arc<CompiledPass>, inputs: wgpu::Buffer, items: usize },
 }
 
 impl TraceSqPass {
-    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
-        let pass = gpu.pass(gpu.trace_sq_pass(problem), problem)?;
-        match gpu.route(problem) {
+    pub(super) fn new(gpu: &Session, problem: &Problem, route: ExactRoute) -> Result<Self, EngineError> {
+        let pass = gpu.pass(trace_sq_pass(route), problem)?;
+        match route {
             ExactRoute::Pairwise => Ok(Self::Pairwise(pass)),
             ExactRoute::Assembled => {
                 let items = Items::of(problem.network.shape);
@@ -156,11 +176,11 @@ impl TraceSqPass {
     }
 
     /// tr H^2 of each network of `batch`, and how it was added up.
-    fn run<'a>(
-        &'a self,
+    pub(super) fn run(
+        &self,
         gpu: &Session,
         problem: &Problem,
-        mut batch: DeviceBatch<'a>,
+        batch: &DeviceBatch<'_>,
     ) -> Result<(Vec<f64>, Sums), EngineError> {
         let (device, budget) = (&gpu.device, gpu.tuning.dispatch);
         let (shape, samples) = (problem.network.shape, problem.data.samples());
@@ -183,8 +203,7 @@ impl TraceSqPass {
             Self::Assembled { pass, inputs, items } => {
                 let slots = ITEM_SUMS.min(*items);
                 let sums = device.buffer("item sums", slots * networks)?;
-                batch.samples = inputs;
-                let bound = batch.bind(device, pass, &sums)?;
+                let bound = batch.bind_to(device, pass, inputs, &sums)?;
                 // A dispatch has at most one item for each of its sums, so that none is added to twice at once.
                 in_paced_parts(budget, *items, slots as u32, |first_row, rows| {
                     pass.dispatch(device, &bound, &Params { first_row, ..batch.params }, [batch.groups, rows])

@@ -24,18 +24,18 @@ pub(super) struct Forward {
 
 /// A batch on the device after its forward pass.
 pub(super) struct DeviceBatch<'a> {
-    /// \[sample\]\[x_1 .. x_M, q\], or what a pass reads in place of that.
-    pub(super) samples: &'a wgpu::Buffer,
+    /// \[sample\]\[x_1 .. x_M, q\].
+    samples: &'a wgpu::Buffer,
     /// \[parameter\]\[network\], and then \[network\]: by how much rounding to f32 moved weights and inputs, relative.
     theta: wgpu::Buffer,
     /// \[sample\]\[loss, s, delta, size, perturbation\]\[network\].
-    output_terms: wgpu::Buffer,
+    pub(super) output_terms: wgpu::Buffer,
     /// f(y), \[sample\]\[unit\]\[network\], as the next two.
-    r: wgpu::Buffer,
+    pub(super) r: wgpu::Buffer,
     /// f'(y).
-    df: wgpu::Buffer,
+    pub(super) df: wgpu::Buffer,
     /// f''(y).
-    ddf: wgpu::Buffer,
+    pub(super) ddf: wgpu::Buffer,
     /// The sizes of the batch. What only one pass reads is 0.
     pub(super) params: Params,
     /// Workgroups that hold an invocation for each network.
@@ -104,7 +104,19 @@ impl DeviceBatch<'_> {
         pass: &CompiledPass,
         output: &wgpu::Buffer,
     ) -> Result<wgpu::BindGroup, EngineError> {
-        pass.bind(device, &[&self.buffers()[..], &[output]].concat())
+        self.bind_to(device, pass, self.samples, output)
+    }
+
+    /// As [`Self::bind`], with `samples` in place of the rows of \[x_1 .. x_M, q\].
+    pub(super) fn bind_to(
+        &self,
+        device: &Device,
+        pass: &CompiledPass,
+        samples: &wgpu::Buffer,
+        output: &wgpu::Buffer,
+    ) -> Result<wgpu::BindGroup, EngineError> {
+        let [_, forward @ ..] = self.buffers();
+        pass.bind(device, &[&[samples][..], &forward, &[output]].concat())
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::adapter::Adapter;
-use super::compiled::{CompiledPass, CompiledPasses};
+use super::compiled::{CompiledPass, CompiledPasses, TextChange};
 use super::device::Device;
 use super::pass::Pass;
 use super::plan::{Target, TrainPlan};
@@ -40,28 +40,20 @@ impl Default for Tuning {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) device: Device,
-    compiled: CompiledPasses,
+    pub(super) compiled: CompiledPasses,
     pub(super) tuning: Tuning,
     pub(super) adapter: Adapter,
 }
 
 impl Session {
-    pub(super) fn open(adapter: Adapter, tuning: Tuning) -> Result<Self, EngineError> {
-        Ok(Self { device: Device::open(&adapter)?, compiled: CompiledPasses::default(), tuning, adapter })
+    pub(super) fn open(adapter: Adapter, tuning: Tuning, change: Option<TextChange>) -> Result<Self, EngineError> {
+        Ok(Self { device: Device::open(&adapter)?, compiled: CompiledPasses::new(change), tuning, adapter })
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub(super) fn route(&self, problem: &Problem) -> ExactRoute {
         let hardware = self.adapter.summary().hardware;
         exact_route(self.tuning.route, problem.network.shape, problem.data.samples(), hardware)
-    }
-
-    /// The pass of that route.
-    pub(super) fn trace_sq_pass(&self, problem: &Problem) -> Pass {
-        match self.route(problem) {
-            ExactRoute::Pairwise => Pass::TraceSq,
-            ExactRoute::Assembled => Pass::TraceSqAssembled,
-        }
     }
 
     /// What kernels for `problem` are made for.
@@ -104,5 +96,13 @@ impl Session {
             ))),
             fitting => Ok(fitting.min(wanted)),
         }
+    }
+}
+
+/// The pass of a route to tr H^2.
+pub(super) const fn trace_sq_pass(route: ExactRoute) -> Pass {
+    match route {
+        ExactRoute::Pairwise => Pass::TraceSq,
+        ExactRoute::Assembled => Pass::TraceSqAssembled,
     }
 }

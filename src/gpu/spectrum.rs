@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::compiled::CompiledPass;
 use super::eigenvalues::{MOST_PARAMETERS, PIVOTS, Steps};
-use super::forward::Forward;
+use super::forward::{DeviceBatch, Forward};
 use super::limits::MAX_GROUPS;
 use super::pace::{in_paced_parts, sample_parts};
 use super::params::Params;
@@ -72,41 +72,69 @@ impl SpectrumPasses {
         theta: Theta<'_>,
         spectra: &mut Spectra,
     ) -> Result<(), EngineError> {
-        let device = &gpu.device;
-        let (networks, parameters) = (theta.nrows(), theta.ncols());
+        let parameters = theta.ncols();
         let batch = self.forward.run(gpu, problem, theta)?;
-
-        let matrices = device.buffer("Hessians", parameters * parameters * networks)?;
-        let bound = batch.bind(device, &self.hessian, &matrices)?;
-        let tiles = parameters.div_ceil(4);
-        for part in sample_parts(problem.data.samples(), 1) {
-            let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
-            in_paced_parts(gpu.tuning.dispatch, tiles * (tiles + 1) / 2, MAX_GROUPS, |first_row, amount| {
-                self.hessian.dispatch(device, &bound, &Params { first_row, ..params }, [batch.groups, amount])
-            })?;
-        }
-
-        let steps = Steps::of(parameters);
-        let groups = networks.div_ceil(steps.matrices_per_group());
-        let places = groups * steps.matrices_per_group();
-        let work = device.buffer("tridiagonalisation", (parameters + PIVOTS) * parameters * places)?;
-        let width = 5 * parameters + 1;
-        let output = device.buffer("eigenvalues", width * places)?;
-        let bound = self.eigenvalues.bind(device, &[&matrices, &work, &output])?;
-        steps.in_paced_parts(gpu.tuning.dispatch, groups, |groups, steps| {
-            let params = Params {
-                first_row: groups.start as u32,
-                first_step: steps.start as u32,
-                end_step: steps.end as u32,
-                ..batch.params
-            };
-            self.eigenvalues.dispatch(device, &bound, &params, [groups.len(), 1])
-        })?;
-        for found in device.read::<f32>(&output, width * networks)?.chunks_exact(width) {
+        let matrices = hessians(gpu, problem, &batch, &self.hessian)?;
+        let width = width(parameters);
+        let found = eigenvalues(gpu, parameters, &batch, &self.eigenvalues, &matrices)?;
+        for found in found.chunks_exact(width) {
             spectra.push(checked(found, parameters));
         }
         Ok(())
     }
+}
+
+/// Values that the eigenvalue pass leaves of each D x D matrix: its eigenvalues in ascending order and four columns
+/// more of D, for its checks, and the scale.
+pub(super) const fn width(parameters: usize) -> usize {
+    5 * parameters + 1
+}
+
+/// The Hessian of each network of `batch`, \[network\]\[column\]\[row\].
+pub(super) fn hessians(
+    gpu: &Session,
+    problem: &Problem,
+    batch: &DeviceBatch<'_>,
+    pass: &CompiledPass,
+) -> Result<wgpu::Buffer, EngineError> {
+    let (device, parameters) = (&gpu.device, problem.network.parameters());
+    let matrices = device.buffer("Hessians", parameters * parameters * batch.params.networks as usize)?;
+    let bound = batch.bind(device, pass, &matrices)?;
+    let tiles = parameters.div_ceil(4);
+    for part in sample_parts(problem.data.samples(), 1) {
+        let params = Params { first_sample: part.start, end_sample: part.end, ..batch.params };
+        in_paced_parts(gpu.tuning.dispatch, tiles * (tiles + 1) / 2, MAX_GROUPS, |first_row, amount| {
+            pass.dispatch(device, &bound, &Params { first_row, ..params }, [batch.groups, amount])
+        })?;
+    }
+    Ok(matrices)
+}
+
+/// What the eigenvalue pass leaves of the D x D `matrices` of `batch`, [`width`] values of each.
+pub(super) fn eigenvalues(
+    gpu: &Session,
+    parameters: usize,
+    batch: &DeviceBatch<'_>,
+    pass: &CompiledPass,
+    matrices: &wgpu::Buffer,
+) -> Result<Vec<f32>, EngineError> {
+    let (device, networks) = (&gpu.device, batch.params.networks as usize);
+    let steps = Steps::of(parameters);
+    let groups = networks.div_ceil(steps.matrices_per_group());
+    let places = groups * steps.matrices_per_group();
+    let work = device.buffer("tridiagonalisation", (parameters + PIVOTS) * parameters * places)?;
+    let output = device.buffer("eigenvalues", width(parameters) * places)?;
+    let bound = pass.bind(device, &[matrices, &work, &output])?;
+    steps.in_paced_parts(gpu.tuning.dispatch, groups, |groups, steps| {
+        let params = Params {
+            first_row: groups.start as u32,
+            first_step: steps.start as u32,
+            end_step: steps.end as u32,
+            ..batch.params
+        };
+        pass.dispatch(device, &bound, &params, [groups.len(), 1])
+    })?;
+    device.read(&output, width(parameters) * networks)
 }
 
 /// (`lambda_max`, `lambda_min`) from what the eigenvalue pass found of one matrix, if that agrees with the matrix.

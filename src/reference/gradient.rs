@@ -5,15 +5,16 @@ use crate::model::Problem;
 
 /// dL/dtheta (D,): dL/dw = sum_i delta_i h(x_i) (x) (F'_i Vt^T) and dL/dv = sum_i delta_i h(r_i).
 pub fn gradient(problem: &Problem, theta: &[f64]) -> Vec<f64> {
-    from_terms(problem, theta, &terms(problem, theta))
+    gradient_of(problem, theta, &terms(problem, theta))
 }
 
 /// g.g, the squared Euclidean norm of the gradient, from the terms of `theta`.
 pub fn gradient_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
-    from_terms(problem, theta, terms).iter().map(|g| g * g).sum()
+    gradient_of(problem, theta, terms).iter().map(|g| g * g).sum()
 }
 
-fn from_terms(problem: &Problem, theta: &[f64], terms: &Terms) -> Vec<f64> {
+/// The gradient from the terms of `theta`, (D,).
+pub(crate) fn gradient_of(problem: &Problem, theta: &[f64], terms: &Terms) -> Vec<f64> {
     let (shape, data) = (problem.network.shape, &problem.data);
     let mut gradient = vec![0.0; shape.parameters()];
     for i in 0..terms.samples {

@@ -3,7 +3,7 @@
 
 use ndarray::Array2;
 
-use super::{gradient, terms};
+use super::{Terms, gradient, terms};
 use crate::model::Problem;
 
 /// The Hessian of the loss at `theta`, (D, D), symmetric.
@@ -11,8 +11,12 @@ use crate::model::Problem;
 /// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T
 /// Vt F' + delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
 pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
+    hessian_of(problem, theta, &terms(problem, theta))
+}
+
+/// The Hessian from the terms of `theta`.
+pub(crate) fn hessian_of(problem: &Problem, theta: &[f64], terms: &Terms) -> Array2<f64> {
     let (shape, data) = (problem.network.shape, &problem.data);
-    let terms = terms(problem, theta);
     let mut hessian = Array2::zeros((shape.parameters(), shape.parameters()));
     for i in 0..terms.samples {
         let (s, delta) = (terms.s[i], terms.delta[i]);

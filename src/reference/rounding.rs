@@ -17,7 +17,7 @@ const SMALL: f64 = 0.5;
 const LOGISTIC_LIMIT: f64 = 750.0;
 
 /// Sizes and errors, summed over the samples.
-pub(super) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
+pub(crate) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
     let Problem { network: Network { shape, activation }, data, .. } = problem;
     let mut total = Spread::default();
     for i in 0..terms.samples {

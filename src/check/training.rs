@@ -1,0 +1,54 @@
+//! A few steps of training from given weights, beside the same in float64.
+
+use ndarray::Array2;
+
+use super::cases::Case;
+use super::comparison::Comparison;
+use crate::engine::{Descent, Engine, Status};
+use crate::model::Theta;
+use crate::reference::{self, hessian};
+
+/// Steps of each training.
+pub(super) const STEPS: u32 = 20;
+
+/// The most that f32 moves a weight in so many steps, relative to the network's largest: rounding leaves up to 2e-6.
+pub(super) const IN_F32: f64 = 1e-5;
+
+/// Where training ends in float64.
+pub(super) struct Ends {
+    descent: Descent,
+    theta: Array2<f64>,
+}
+
+/// Trains the networks of `case` in float64, with a step that is stable for the sharpest of them: 1 / ||H||_F.
+pub(super) fn expected(case: &Case) -> Ends {
+    let norm_sq = |_: usize, theta: &[f64]| hessian(&case.problem, theta).iter().map(|h| h * h).sum::<f64>();
+    let sharpest = Theta::from(case.theta.view()).map_networks(norm_sq).into_iter().fold(0.0, f64::max);
+    // The step is a number in f32 on every engine that trains in it.
+    let step_size = f64::from((1.0 / sharpest.sqrt()) as f32);
+    let descent = Descent { step_size, max_steps: STEPS, tolerance: 0.0, ..Descent::default() };
+    let mut theta = case.theta.clone();
+    for mut row in theta.rows_mut() {
+        let mut weights = row.to_vec();
+        reference::train(&case.problem, &descent, &mut weights);
+        row.iter_mut().zip(weights).for_each(|(to, weight)| *to = weight);
+    }
+    Ends { descent, theta }
+}
+
+/// Trains the networks of `case` on `engine`.
+pub(super) fn compare(engine: &mut dyn Engine, case: &Case, expected: &Ends, comparison: &mut Comparison) {
+    let outcome = engine.train_on(&case.problem, &expected.descent, case.theta_in_f32().view(), 0);
+    comparison.outcome(&case.name, outcome, |comparison, trained| {
+        for (k, (found, expected)) in trained.theta.rows().into_iter().zip(expected.theta.rows()).enumerate() {
+            let at = case.at(k);
+            if trained.status[k] != Status::StepLimit || trained.steps[k] != STEPS {
+                let (status, steps) = (trained.status[k], trained.steps[k]);
+                comparison.fail(&at, &format!("it ended as {status:?} after {steps} steps, not after all {STEPS}"));
+            }
+            let largest = expected.iter().fold(0.0, |largest: f64, weight| largest.max(weight.abs()));
+            let found: Vec<f64> = found.iter().map(|&weight| weight.into()).collect();
+            comparison.add(&at, &found, &expected.to_vec(), |_| largest);
+        }
+    });
+}
