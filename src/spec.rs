@@ -40,12 +40,28 @@ pub struct Spec {
 }
 
 /// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtraColumns {
     /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
     pub bounds: bool,
     /// The Hessian's eigenvalues, computed numerically.
     pub spectrum: Option<SpectrumColumns>,
+    /// Brackets of the extreme eigenvalues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brackets: Option<Brackets>,
+}
+
+/// How much work goes into the brackets of the extreme eigenvalues.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Brackets {
+    /// Moments of the Hessian up to the fourth: one product of D x D matrices.
+    Four,
+    /// Moments up to the eighth: three products.
+    Eight,
+    /// Moments up to the fourth, and where these leave a bracket wider than this, relative to |`bracket_upper`|, the
+    /// eigenvalues with a proof of their error. Finite, and not negative.
+    Width(f64),
 }
 
 /// How much of the Hessian's spectrum becomes columns.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use ndarray::Array2;
 
 use crate::clock::{self, Instant};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Status, Stop, Trained};
+use crate::engine::{Engine, EngineError, Evaluation, MissingSpectrum, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
 use crate::model::Theta;
 use crate::records::{EIGENVECTORS, Records};
@@ -61,10 +61,15 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     if spec.extra.bounds {
         reference::check_terms(problem)?;
     }
+    // An empty batch takes no time, and is refused where any other would be.
+    let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
+    if let Some(asked) = spec.extra.brackets {
+        let stop = Stop::default();
+        fallback::brackets(engine, problem, no_networks.view().into(), &Evaluation::default(), (asked, Some(&[])), &stop)?;
+    }
     match spec.extra.spectrum {
-        // An empty batch takes no time, and is refused where any other would be.
         Some(SpectrumColumns::Values) => {
-            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
+            engine.spectrum(problem, no_networks.view().into()).map(|_| ())
         }
         Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.network.shape),
         None => Ok(()),
@@ -251,8 +256,9 @@ impl Sweep<'_> {
         spent: Seconds,
     ) -> Result<Computed, SweepError> {
         let start = Instant::now();
-        let Completed { evaluation, again } = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
-        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &again, self.stop)?;
+        let forms = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
+        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &forms, self.stop)?;
+        let Completed { evaluation, .. } = forms;
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
         let (status, steps) = ends(&evaluation.gradient_sq);
         let keep = self.experiment.spec.keep;
@@ -269,7 +275,8 @@ impl Sweep<'_> {
             Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
             _ => 0,
         };
-        let row = parameters * 12 + vectors + 512;
+        let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
+        let row = parameters * 12 + vectors + brackets + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

@@ -4,9 +4,9 @@ use super::error::SweepError;
 use crate::analysis::macro_f1_of_each;
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Stop};
-use crate::fallback;
+use crate::fallback::{self, Completed, end_estimates};
 use crate::model::{Problem, Theta};
-use crate::records::{EIGENVECTORS, Values};
+use crate::records::{EIGENVECTORS, Values, bracket_columns};
 use crate::reference::{self, Spectrum, SpectrumError};
 use crate::spec::{Experiment, SpectrumColumns};
 
@@ -20,13 +20,13 @@ pub(super) struct Further {
 }
 
 impl Further {
-    /// The columns that `experiment` asks for, of the networks `theta`. Spectra come from `engine`, and for the rows
-    /// `again` from f64 on the processor.
+    /// The columns that `experiment` asks for, of the networks `theta`. Their closed forms are
+    /// at hand. Spectra come from `engine`, and for the rows that were computed again from f64 on the processor.
     pub(super) fn of(
         experiment: &Experiment,
         engine: &mut dyn Engine,
         theta: Theta<'_>,
-        again: &[usize],
+        Completed { evaluation, again }: &Completed,
         stop: &Stop,
     ) -> Result<Self, SweepError> {
         let Experiment { spec, problem, test } = experiment;
@@ -42,6 +42,7 @@ impl Further {
             further.columns.extend(NetworkBounds::COLUMNS.map(column));
         }
         stop.check()?;
+        let first_of_spectrum = further.columns.len();
         match spec.extra.spectrum {
             None => {}
             Some(SpectrumColumns::Values) => {
@@ -51,6 +52,20 @@ impl Further {
                 further.no_spectrum = missing;
             }
             Some(SpectrumColumns::Vectors) => further.add_vectors(problem, theta, stop)?,
+        }
+        stop.check()?;
+        if let Some(asked) = spec.extra.brackets {
+            let in_f64 = engine.evaluates_in_f64() || spec.extra.spectrum == Some(SpectrumColumns::Vectors);
+            let estimates = match &further.columns[first_of_spectrum..] {
+                [Values::Float64(lambda_max), Values::Float64(lambda_min), ..] => {
+                    let precise = |row: usize| in_f64 || again.binary_search(&row).is_ok();
+                    Some(end_estimates(evaluation, (lambda_max, lambda_min), theta.ncols(), precise))
+                }
+                _ => None,
+            };
+            let brackets =
+                fallback::brackets(engine, problem, theta, evaluation, (asked, estimates.as_deref()), stop)?;
+            further.columns.extend(bracket_columns(&brackets));
         }
         Ok(further)
     }
