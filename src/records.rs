@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounds::{Bracket, NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
 use crate::model::Theta;
-use crate::spec::{Keep, Spec, SpectrumColumns, Work};
+use crate::spec::{Keep, Spec, Work};
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,7 +171,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
     if let Some(spectrum) = extra.spectrum {
         columns.push(float("lambda_max", "the largest eigenvalue of H, computed numerically"));
         columns.push(float("lambda_min", "the smallest eigenvalue of H, computed numerically"));
-        if spectrum == SpectrumColumns::Vectors {
+        if spectrum.vectors {
             columns.extend((1..=EIGENVECTORS).map(|k| Column {
                 name: format!("u_{k}"),
                 dtype: Dtype::Float64,
@@ -180,6 +180,23 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
                     "eigenvector {k} of H by descending eigenvalue, of length 1, its largest component positive"
                 ),
             }));
+        }
+        let wide = |name: &str, width: usize, meaning: &str| Column {
+            name: name.into(),
+            dtype: Dtype::Float64,
+            width: Some(width),
+            meaning: meaning.into(),
+        };
+        if spectrum.all {
+            columns.push(wide("eigenvalues", shape.parameters(), "all eigenvalues of H, in descending order"));
+        }
+        if let Some(count) = spectrum.ends {
+            columns.push(wide("eigenvalues_largest", count, "the largest eigenvalues of H, in descending order"));
+            columns.push(wide("eigenvalues_smallest", count, "the smallest eigenvalues of H, in ascending order"));
+        }
+        if spectrum.blocks {
+            columns.push(float("lambda_max_ww", "the largest eigenvalue of H(w,w)"));
+            columns.push(float("lambda_max_vv", "the largest eigenvalue of H(v,v)"));
         }
     }
     if extra.brackets.is_some() {

@@ -139,8 +139,11 @@ pub(super) struct ColumnArgs {
     /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
     #[arg(long)]
     bounds: bool,
-    /// Also the Hessian's largest and smallest eigenvalue, and with `vectors` the eigenvectors u_1 to u_4
-    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values")]
+    /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
+    /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of H(v,v).
+    /// A list, such as vectors,all, gives several
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
+          value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,
     /// Also a bracket of the largest and of the smallest eigenvalue: two numbers that provably hold it. By moments of H
     /// up to the fourth, `four`, or the eighth, `eight`; or no wider than W of the largest, such as 0.001
