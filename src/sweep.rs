@@ -65,7 +65,14 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
     if let Some(asked) = spec.extra.brackets {
         let stop = Stop::default();
-        fallback::brackets(engine, problem, no_networks.view().into(), &Evaluation::default(), (asked, Some(&[])), &stop)?;
+        fallback::brackets(
+            engine,
+            problem,
+            no_networks.view().into(),
+            &Evaluation::default(),
+            (asked, Some(&[])),
+            &stop,
+        )?;
     }
     let Some(spectrum) = spec.extra.spectrum else { return Ok(()) };
     if spectrum.is_whole() || spectrum.blocks {
@@ -278,7 +285,8 @@ impl Sweep<'_> {
         // the other columns and the engines' own copies of them are below 512 bytes per row.
         let SpectrumColumns { vectors, all, ends, .. } = self.experiment.spec.extra.spectrum.unwrap_or_default();
         let ends = ends.map_or(0, |count| 2 * count as u64);
-        let numbers = if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
+        let numbers =
+            if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
         let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
         let row = parameters * 12 + 2 * 8 * numbers + brackets + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)

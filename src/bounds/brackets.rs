@@ -239,8 +239,7 @@ pub fn moment_bounds(moments: &HessianMoments) -> MomentBounds {
 }
 
 fn single_bounds(moments: &HessianMoments, slack: Slack, widening: f64) -> MomentBounds {
-    let ((upper, lower), (min_lower, min_upper)) =
-        (of_moments(moments, 1.0, slack), of_moments(moments, -1.0, slack));
+    let ((upper, lower), (min_lower, min_upper)) = (of_moments(moments, 1.0, slack), of_moments(moments, -1.0, slack));
     let value = |c: f64| moments.scale * (moments.shift + c);
     MomentBounds {
         lambda_max_upper4: value(upper) + widening,
@@ -401,10 +400,7 @@ impl<'a> Ends<'a> {
             let error = 2.05 * size * value.sqrt() + size * size + (trace + 16.0 * UNIT) * value;
             (p, [value + error, value - error])
         };
-        let mut powers = vec![
-            within(2, n * n, 0.0),
-            within(4, self.moments.third_and_fourth[1], product),
-        ];
+        let mut powers = vec![within(2, n * n, 0.0), within(4, self.moments.third_and_fourth[1], product)];
         if let Some([sixth, _, eighth]) = self.moments.sixth_to_eighth {
             powers.extend([within(6, sixth, 2.6 * product), within(8, eighth, 4.2 * product)]);
         }

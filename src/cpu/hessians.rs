@@ -73,8 +73,7 @@ impl<F: Doubles> Hessians<F> {
                 let block = inputs.block(samples, &range);
                 match &mut errors {
                     Some(HessianErrors { terms, magnitudes, size, perturbation, .. }) if pass == 0 => {
-                        let networks =
-                            LaneNetworks { layout, theta, magnitudes, activation: network.activation };
+                        let networks = LaneNetworks { layout, theta, magnitudes, activation: network.activation };
                         self.terms.fill(&networks, block, Some(terms));
                         *size += sum(&terms.size[..range.len()]);
                         *perturbation += sum(&terms.perturbation[..range.len()]);

@@ -30,7 +30,9 @@ impl LaneTask for FindingMoments<'_> {
             centred.centre();
             moments.find(&centred);
             let shape = batch.network.shape;
-            found.extend(rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, errors.in_lane(shape, lane), lane))));
+            found.extend(
+                rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, errors.in_lane(shape, lane), lane))),
+            );
         }
         found
     }

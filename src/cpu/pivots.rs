@@ -53,7 +53,8 @@ impl LaneTask for Proving<'_> {
                 factors.factor(which, &centred, shift);
             }
             for ((row, (proof, candidates)), lane) in rows.zip(proofs).zip(0..) {
-                let pivots = [0, 1, 2, 3].map(|which| factors.pivots[which].iter().map(move |pivot| pivot.values()[lane]));
+                let pivots =
+                    [0, 1, 2, 3].map(|which| factors.pivots[which].iter().map(move |pivot| pivot.values()[lane]));
                 let diagonals = factors.diagonals.map(|sum| sum.values()[lane]);
                 found.push((row, proof.ends(candidates, diagonals, pivots)));
             }

@@ -155,12 +155,10 @@ impl Proof {
         let mut pivots = pivots.into_iter();
         let mut next = |which: usize| {
             let (c, diagonal) = (candidates[which], diagonals[which]);
-            let sign = pivots.next().map_or(Sign::Nothing, |mut pivots| {
-                match pivots.find(is_not_positive) {
-                    None => Sign::Above(gamma * diagonal),
-                    Some(pivot) if pivot.is_finite() => Sign::Below(gamma * (diagonal + 2.0 * pivot.abs())),
-                    Some(_) => Sign::Nothing,
-                }
+            let sign = pivots.next().map_or(Sign::Nothing, |mut pivots| match pivots.find(is_not_positive) {
+                None => Sign::Above(gamma * diagonal),
+                Some(pivot) if pivot.is_finite() => Sign::Below(gamma * (diagonal + 2.0 * pivot.abs())),
+                Some(_) => Sign::Nothing,
             });
             // What is proven of lambda: a bound of it, and whether from above.
             let (bound, upper) = match (sign, Self::is_above(which)) {

@@ -164,4 +164,5 @@ impl Engine for Gpu {
 
 /// A bracket is as wide at least as twice the error of its Hessian: in f32 that is a part of a percent for half of the
 /// trained networks, and more for the rest.
-const NO_BRACKETS: &str = "the GPU engine computes in f32, which is too coarse for brackets: take those of the CPU engine";
+const NO_BRACKETS: &str =
+    "the GPU engine computes in f32, which is too coarse for brackets: take those of the CPU engine";

@@ -10,8 +10,8 @@ use super::{
     DescentEnd, gradient_sq, hessian, hessian_moments, proven_ends, spectra, terms, trace_sq, trace_vv, trace_ww, train,
 };
 use crate::engine::{
-    Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments, Machine,
-    Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
+    Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,
+    Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
 };
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;

@@ -68,8 +68,7 @@ impl Further {
                 }
                 _ => None,
             };
-            let brackets =
-                fallback::brackets(engine, problem, theta, evaluation, (asked, estimates.as_deref()), stop)?;
+            let brackets = fallback::brackets(engine, problem, theta, evaluation, (asked, estimates.as_deref()), stop)?;
             further.columns.extend(bracket_columns(&brackets));
         }
         Ok(further)
