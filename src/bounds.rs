@@ -10,8 +10,8 @@
 //! - [`four_moment_bounds`]: tighter bounds of lambda_1 from tr H^3 and tr H^4 (not in the paper);
 //! - [`bracket`]: two numbers around lambda_1, and two around lambda_D, from all of these and more, rounding included.
 //!
-//! But for brackets, every bound holds in exact arithmetic; in f64, allow for a relative rounding error of about 1e-12. A bound is `inf`
-//! where its theorem gives none.
+//! But for brackets, every bound holds in exact arithmetic; in f64, allow for a relative rounding error of about 1e-12.
+//! A bound is `inf` where its theorem gives none.
 
 mod brackets;
 mod four_moments;

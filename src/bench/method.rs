@@ -150,8 +150,8 @@ impl Method {
     /// - assembled: 2 I (P N (N+1)/2 + (M+1) N (N+1) + (N+1)(N+2)/2) more, P = (M+1)(M+2)/2, and D^2 for the squares;
     /// - eigenvalues: the assembled Hessian, 4 D^3 / 3 for the tridiagonal form and 168 D^2 to bisect it (28 times D
     ///   pivots of 6);
-    /// - moments: the assembled Hessian twice, D^3 for each product of two symmetric matrices, one or three of them, and
-    ///   2 D^2 for each of about 20 other passes over a matrix;
+    /// - moments: the assembled Hessian twice, D^3 for each product of two symmetric matrices, one or three of them,
+    ///   and 2 D^2 for each of about 20 other passes over a matrix;
     /// - products: [`HessianProduct::flops`] each, and 8 D k^2 for Lanczos' orthogonalisation;
     /// - differences: 2 D gradients, each a forward pass and I N (2 (M+1) + 4) more.
     pub fn flops(self, size: Size, products: f64) -> f64 {

@@ -8,22 +8,23 @@
 //!   eigenvalues are 0, and Theorem 1 holds for the other k.
 //! - Four moments ([`super::four_moment_bounds`]): upper with t_2, t_3 and t_4, lower with t_2 and t_3. With t_4 alone,
 //!   lambda_1^4 <= t_4 - lambda_D^4.
-//! - Eight moments: lambda_1^8 <= t_8 - lambda_D^8; lambda_1 >= t_7 / t_6, the mean of lambda with the weights lambda^6;
-//!   and lambda_1 >= sqrt(t_8 / t_6) where lambda_D > -sqrt(t_8 / t_6), since some |lambda| is at least that.
+//! - Eight moments: lambda_1^8 <= t_8 - lambda_D^8; lambda_1 >= t_7 / t_6, the mean of lambda with the weights
+//!   lambda^6; and lambda_1 >= sqrt(t_8 / t_6) where lambda_D > -sqrt(t_8 / t_6), since some |lambda| is at least that.
 //! - Rayleigh quotients: lambda_1 >= rho_1. All eigenvalues but lambda_1 and lambda_D are at most beta = (t_p -
-//!   rho_1^p - rho_D^p)^(1/p) in magnitude, p = 2, 4, 6 or 8 (a term counts where rho_1 > 0, or rho_D < 0). Where rho_1 >
-//!   beta, Temple's inequality gives lambda_1 <= rho_1 + r_1^2 / (rho_1 - beta): (lambda - beta) (lambda - lambda_1) is
-//!   not negative at any eigenvalue, and its mean over the vector is r_1^2 + (rho_1 - beta) (rho_1 - lambda_1) (Temple
-//!   1928; Parlett, The Symmetric Eigenvalue Problem, Section 10.6).
+//!   rho_1^p - rho_D^p)^(1/p) in magnitude, p = 2, 4, 6 or 8 (a term counts where rho_1 > 0, or rho_D < 0). Where beta
+//!   is below rho_1, Temple's inequality gives lambda_1 <= rho_1 + r_1^2 / (rho_1 - beta): (lambda - beta) (lambda -
+//!   lambda_1) is not negative at any eigenvalue, and its mean over the vector is r_1^2 + (rho_1 - beta) (rho_1 - lambda_1)
+//!   (Temple 1928; Parlett, The Symmetric Eigenvalue Problem, Section 10.6).
 //! - Entries: lambda_1 >= max_d C_dd, and lambda_1 is at most the largest end of Gershgorin's discs.
 //! - A proven eigenvalue ([`ProvenEnds`]).
 //!
-//! Each bound is widened by what rounding may have done. Let u be the unit roundoff of f64 and n = ||C||_F. A product of
-//! matrices is off by D u times the product of their norms in the Frobenius norm, twice over where only one triangle is
-//! computed, and a trace by as many u as it has additions. So t_3 and t_4 are off by about (3 D / 2 + D^2 / 4) u n^3 and
-//! n^4, and a Rayleigh quotient and its residual by 2 D u n. The error of the entries, [`HessianMoments::error`], is
-//! added to each bound (Weyl). All of it is about 1e-13 ||H||_F, but the four-moment upper bound loses more near spectra
-//! of two points, where d = kappa - gamma^2 - 1 is 0: u* there grows as the root of the error of d, to about 1e-6.
+//! Each bound is widened by what rounding may have done. Let u be the unit roundoff of f64 and n = ||C||_F. A product
+//! of matrices is off by D u times the product of their norms in the Frobenius norm, twice over where only one triangle
+//! is computed, and a trace by as many u as it has additions. So t_3 and t_4 are off by about (3 D / 2 + D^2 / 4) u n^3
+//! and n^4, and a Rayleigh quotient and its residual by 2 D u n. The error of the entries, [`HessianMoments::error`],
+//! is added to each bound (Weyl). All of it is about 1e-13 ||H||_F, but the four-moment upper bound loses more near
+//! spectra of two points, where d = kappa - gamma^2 - 1 is 0: u* there grows as the root of the error of d, to about
+//! 1e-6.
 
 use std::collections::HashSet;
 
@@ -226,7 +227,8 @@ fn of_moments(moments: &HessianMoments, sign: f64, slack: Slack) -> (f64, f64) {
     let low = skewness(lowest, if lowest > 0.0 { most } else { least });
     let high = skewness(highest, if highest > 0.0 { least } else { most });
     let nearest = if low > 0.0 { low } else { high.min(0.0) };
-    let excess = (d * (fourth + slack.fourth) / least.powi(4) - nearest * nearest - 1.0).max(0.0);
+    let excess = d * (fourth + slack.fourth) / least.powi(4) - nearest * nearest - 1.0;
+    let excess = if excess < 0.0 { 0.0 } else { excess };
     let root = largest_root(high, excess, d);
     // The root is found to a few roundings of its square.
     let root = (root + 8.0 * UNIT * root * root).min((d - 1.0).sqrt());
@@ -249,8 +251,8 @@ fn single_bounds(moments: &HessianMoments, slack: Slack, widening: f64) -> Momen
     }
 }
 
-/// The bracket of a network with these closed `forms`, `moments` and, where an eigenvalue was found and proven, `proven`
-/// ends. `rank` is what [`known_rank`] says.
+/// The bracket of a network with these closed `forms`, `moments` and, where an eigenvalue was found and proven,
+/// `proven` ends. `rank` is what [`known_rank`] says.
 ///
 /// All are NaN where neither the traces nor the entries of the Hessian bound anything: where they are not finite, or
 /// rounding may have moved them by more than ||H||_F.
@@ -280,7 +282,7 @@ pub fn bracket(forms: &ClosedForms, rank: usize, moments: &HessianMoments, prove
     }
     // As in `no_bound`: below 1e-30 a Hessian is as good as 0.
     let norm = moments.hessian_norm();
-    let widening = moments.error + 16.0 * UNIT * moments.scale * moments.scaled_norm();
+    let widening = moments.widening();
     if norm.is_finite() && (widening <= norm || widening <= 1e-30) {
         found.take_moments(moments, widening);
     }
@@ -413,8 +415,10 @@ impl<'a> Ends<'a> {
         let discs = if self.sign > 0.0 { self.moments.discs[0] } else { -self.moments.discs[1] };
         let d = self.moments.parameters as f64;
         take(discs + 1.05 * (d + 4.0) * UNIT * d.sqrt() * n, BracketSource::Gershgorin);
-        // A root of p: a rounding or two.
-        let root = |value: f64, p: i32| (1.0 + 8.0 * UNIT) * value.max(0.0).powf(f64::from(p).recip());
+        // A root of p: a rounding or two. NaN stays NaN, and bounds nothing.
+        let root = |value: f64, p: i32| {
+            if value < 0.0 { 0.0 } else { (1.0 + 8.0 * UNIT) * value.powf(f64::from(p).recip()) }
+        };
         let mut others = f64::INFINITY;
         for (p, [most, _]) in self.even_powers() {
             let source = if p > 4 { BracketSource::EightMoments } else { BracketSource::FourMoments };

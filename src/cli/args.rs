@@ -140,8 +140,8 @@ pub(super) struct ColumnArgs {
     #[arg(long)]
     bounds: bool,
     /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
-    /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of H(v,v).
-    /// A list, such as vectors,all, gives several
+    /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of
+    /// H(v,v). A list, such as vectors,all, gives several
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
           value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,

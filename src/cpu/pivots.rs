@@ -24,7 +24,7 @@ impl LaneTask for Proving<'_> {
         let mut hessians = Hessians::new(batch);
         let mut errors = hessians.errors(batch);
         let mut centred = Centred::<V::Doubles>::new(parameters);
-        let mut factors = Factors::new(parameters);
+        let mut factors = Factorisation::new(parameters);
         let mut found = Vec::new();
         while let Some(rows) = batch.take(V::Doubles::COUNT) {
             batch.load(&rows, &mut theta);
@@ -64,7 +64,7 @@ impl LaneTask for Proving<'_> {
 }
 
 /// Working memory for matrices of one size, and what the four factorisations found.
-struct Factors<F> {
+struct Factorisation<F> {
     size: usize,
     /// L D and L, lower triangles in squares.
     scaled: Vec<F>,
@@ -75,7 +75,7 @@ struct Factors<F> {
     diagonals: [F; 4],
 }
 
-impl<F: Doubles> Factors<F> {
+impl<F: Doubles> Factorisation<F> {
     fn new(size: usize) -> Self {
         let (matrix, vector) = (vec![F::splat(0.0); size * size], vec![F::splat(0.0); size]);
         Self {
@@ -87,8 +87,8 @@ impl<F: Doubles> Factors<F> {
         }
     }
 
-    /// M = L D L^T, row by row, for M = c - C or C - c with c = `shift`. What follows a pivot that is not positive means
-    /// nothing.
+    /// M = L D L^T, row by row, for M = c - C or C - c with c = `shift`. What follows a pivot that is not positive
+    /// means nothing.
     #[inline(always)]
     fn factor(&mut self, which: usize, centred: &Centred<F>, shift: F) {
         let size = self.size;

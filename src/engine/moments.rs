@@ -1,7 +1,7 @@
 //! What engines find about a Hessian for a bracket of its extreme eigenvalues: traces of powers, Rayleigh quotients,
 //! and whether a shifted Hessian is definite.
 
-use super::UNIT;
+use super::rounding::{UNDERFLOW, UNIT};
 
 /// Up to which power of the centred Hessian C traces are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,16 @@ impl HessianMoments {
     pub(crate) fn scaled_norm(&self) -> f64 {
         self.norm + (self.parameters as f64).sqrt() * self.shift.abs()
     }
+
+    /// How far an eigenvalue of H may be from `scale` (`shift` + that of C): by the error of H~, and by the roundings
+    /// of the division, of the subtraction, and of this formula.
+    pub(crate) fn widening(&self) -> f64 {
+        widening(self.error, self.scale * self.scaled_norm())
+    }
+}
+
+fn widening(error: f64, norm: f64) -> f64 {
+    error + 16.0 * UNIT * norm + UNDERFLOW
 }
 
 /// Where lambda_1 and lambda_D of a network should be.
@@ -149,9 +159,8 @@ impl Proof {
     ) -> ProvenEnds {
         let operations = (self.parameters + 4) as f64;
         let gamma = 1.05 * operations * UNIT;
-        // From C back to H: the roundings of the division, of the subtraction, and of these numbers themselves.
-        let size = self.norm + (self.parameters as f64).sqrt() * self.shift.abs();
-        let widening = self.error + 16.0 * UNIT * self.scale * size;
+        let norm = self.norm + (self.parameters as f64).sqrt() * self.shift.abs();
+        let widening = widening(self.error, self.scale * norm);
         let mut pivots = pivots.into_iter();
         let mut next = |which: usize| {
             let (c, diagonal) = (candidates[which], diagonals[which]);

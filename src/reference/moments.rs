@@ -51,8 +51,8 @@ fn iterated(power: &Array2<f64>, products: usize) -> Array1<f64> {
 /// norm.
 ///
 /// Both vectors of [`HessianMoments::rayleigh`] come from power iteration: one with C^2, or with C^4 where that is at
-/// hand, the other with (C - rho)^2, rho the Rayleigh quotient of the first. So they converge to the eigenvector with the
-/// largest |eigenvalue| and to that at the other end of the spectrum.
+/// hand, the other with (C - rho)^2, rho the Rayleigh quotient of the first. So they converge to the eigenvector with
+/// the largest |eigenvalue| and to that at the other end of the spectrum.
 pub fn hessian_moments(hessian: ArrayView2<'_, f64>, powers: Powers, error: f64) -> HessianMoments {
     let parameters = hessian.nrows();
     let Scaled { centred, scale, shift, norm } = scaled(hessian);

@@ -14,8 +14,8 @@ pub(super) const BRACKETS: (&str, &str) = ("brackets", "The bracket around the l
 /// File stem and title of the figure of all eigenvalues.
 pub(super) const SPECTRAL_DENSITY: (&str, &str) = ("spectral-density", "Density of the spectra");
 
-/// How far bounds of lambda_1 are from it, relative to it (y), against lambda_1 (x): `bracket_lower`, `bracket_upper` and
-/// `lambda_sup`. All slices have one value per network.
+/// How far bounds of lambda_1 are from it, relative to it (y), against lambda_1 (x): `bracket_lower`, `bracket_upper`
+/// and `lambda_sup`. All slices have one value per network.
 ///
 /// # Errors
 /// [`FigureError`] if no network has a positive lambda_1 and a bracket.
