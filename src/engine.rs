@@ -3,6 +3,7 @@
 //! An engine trains networks from seeds and evaluates the closed forms at given weights. The reference, the CPU engine
 //! and the GPU engine implement [`Engine`]; none of them knows another.
 
+mod moments;
 mod rounding;
 mod spectra;
 mod start;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Problem, Theta};
 use crate::room::NoRoom;
 
+pub(crate) use moments::Proof;
+pub use moments::{EndEstimates, HessianMoments, Powers, ProvenEnds, Rayleigh};
 pub use rounding::Rounding;
 pub(crate) use rounding::{Arithmetic, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
@@ -414,6 +417,30 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails, or when D exceeds what the engine takes.
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError>;
+
+    /// The moments of the Hessian at each row of `theta` (S, D), which a bracket of its extreme eigenvalues is formed
+    /// from.
+    ///
+    /// # Errors
+    /// [`EngineError`] when D exceeds what the engine takes, and from an engine that does not evaluate in f64.
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError>;
+
+    /// Proves how far lambda_1 and lambda_D of the Hessian at each row of `theta` (S, D) are at most from `estimates`
+    /// of them (S,).
+    ///
+    /// # Errors
+    /// Those of [`Self::moments`].
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError>;
 }
 
 #[cfg(test)]

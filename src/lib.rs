@@ -22,7 +22,7 @@
 //! - `npy`: arrays in files, and [`input`]: users' files;
 //! - [`run`](mod@run): the directory that holds a run;
 //! - [`backend`]: which engine to take;
-//! - [`fallback`]: the closed forms and spectra of a batch, in f64 where the f32 of an engine is not enough;
+//! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;

@@ -16,6 +16,7 @@ mod pages;
 pub use critical_points::{CriticalPoints, Selection};
 pub use drawing::{Figure, FigureError, Gap};
 pub use figures::activations::activation_functions;
+pub use figures::brackets::{bracket_against_largest_eigenvalue, spectral_density};
 pub use figures::cost::{cost_against_error, cost_against_hidden, cost_against_samples};
 pub use figures::distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
 pub use figures::hessian::hessian_against_numeric;

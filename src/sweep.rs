@@ -15,7 +15,7 @@ use std::time::Duration;
 use ndarray::Array2;
 
 use crate::clock::{self, Instant};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Status, Stop, Trained};
+use crate::engine::{Engine, EngineError, Evaluation, MissingSpectrum, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
 use crate::model::Theta;
 use crate::records::{EIGENVECTORS, Records};
@@ -61,14 +61,31 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     if spec.extra.bounds {
         reference::check_terms(problem)?;
     }
-    match spec.extra.spectrum {
-        // An empty batch takes no time, and is refused where any other would be.
-        Some(SpectrumColumns::Values) => {
-            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
-        }
-        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.network.shape),
-        None => Ok(()),
+    // An empty batch takes no time, and is refused where any other would be.
+    let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
+    if let Some(asked) = spec.extra.brackets {
+        let stop = Stop::default();
+        fallback::brackets(
+            engine,
+            problem,
+            no_networks.view().into(),
+            &Evaluation::default(),
+            (asked, Some(&[])),
+            &stop,
+        )?;
     }
+    let Some(spectrum) = spec.extra.spectrum else { return Ok(()) };
+    if spectrum.is_whole() || spectrum.blocks {
+        reference::check_spectra(problem.network.shape)?;
+    }
+    let parameters = problem.network.parameters();
+    if let Some(count) = spectrum.ends.filter(|&count| count > parameters) {
+        return Err(EngineError::Limit(format!(
+            "{count} eigenvalues from either end are asked for, but a Hessian has D = {parameters}: ask for at most as \
+             many, or for all"
+        )));
+    }
+    if spectrum.is_whole() { Ok(()) } else { engine.spectrum(problem, no_networks.view().into()).map(|_| ()) }
 }
 
 /// The engine, and how it is opened again.
@@ -251,8 +268,9 @@ impl Sweep<'_> {
         spent: Seconds,
     ) -> Result<Computed, SweepError> {
         let start = Instant::now();
-        let Completed { evaluation, again } = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
-        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &again, self.stop)?;
+        let forms = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
+        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &forms, self.stop)?;
+        let Completed { evaluation, .. } = forms;
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
         let (status, steps) = ends(&evaluation.gradient_sq);
         let keep = self.experiment.spec.keep;
@@ -265,11 +283,12 @@ impl Sweep<'_> {
         let parameters = self.experiment.problem.network.parameters() as u64;
         // theta: three times f32 (as trained, as recorded, as an engine lays it out), or f64 instead of the first two;
         // the other columns and the engines' own copies of them are below 512 bytes per row.
-        let vectors = match self.experiment.spec.extra.spectrum {
-            Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
-            _ => 0,
-        };
-        let row = parameters * 12 + vectors + 512;
+        let SpectrumColumns { vectors, all, ends, .. } = self.experiment.spec.extra.spectrum.unwrap_or_default();
+        let ends = ends.map_or(0, |count| 2 * count as u64);
+        let numbers =
+            if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
+        let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
+        let row = parameters * 12 + 2 * 8 * numbers + brackets + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

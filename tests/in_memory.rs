@@ -22,7 +22,7 @@ fn experiment() -> Experiment {
     let mut experiment =
         Experiment::new(Work::sweep(7..7 + ROWS, descent), 3, Activation::Tanh, train, Some(test)).unwrap();
     experiment.spec.extra.bounds = true;
-    experiment.spec.extra.spectrum = Some(SpectrumColumns::Values);
+    experiment.spec.extra.spectrum = Some(SpectrumColumns::default());
     experiment
 }
 

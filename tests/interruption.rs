@@ -13,7 +13,8 @@ use ndarray::ArrayView2;
 use nix::sys::signal::Signal;
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Stop, Tasks, Trained,
+    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments, Machine, Powers, ProvenEnds,
+    Spectra, Stop, Tasks, Trained,
 };
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, Theta, philox4x32_10};
@@ -368,6 +369,26 @@ impl<E: Engine> Engine for Failing<E> {
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         self.call(theta.nrows())?;
         self.inner.spectrum(problem, theta)
+    }
+
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.moments(problem, theta, powers)
+    }
+
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.prove(problem, theta, estimates)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::input::{InputError, read_dataset};
 use crate::model::Activation;
 use crate::run::Population;
 use crate::spec::{
-    DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+    Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
 };
 pub(super) use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
@@ -139,14 +139,34 @@ pub(super) struct ColumnArgs {
     /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
     #[arg(long)]
     bounds: bool,
-    /// Also the Hessian's largest and smallest eigenvalue, and with `vectors` the eigenvectors u_1 to u_4
-    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values")]
+    /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
+    /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of
+    /// H(v,v). A list, such as vectors,all, gives several
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
+          value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,
+    /// Also a bracket of the largest and of the smallest eigenvalue: two numbers that provably hold it. By moments of H
+    /// up to the fourth, `four`, or the eighth, `eight`; or no wider than W of the largest, such as 0.001
+    #[arg(long, value_name = "four|eight|W", num_args = 0..=1, require_equals = true, default_missing_value = "four",
+          value_parser = parse_brackets)]
+    brackets: Option<Brackets>,
+}
+
+/// `four`, `eight` or a width.
+fn parse_brackets(text: &str) -> Result<Brackets, String> {
+    match text {
+        "four" => Ok(Brackets::Four),
+        "eight" => Ok(Brackets::Eight),
+        _ => match text.parse::<f64>() {
+            Ok(width) if width.is_finite() && width >= 0.0 => Ok(Brackets::Width(width)),
+            _ => Err("it must be four, eight or a width, a number that is not negative".into()),
+        },
+    }
 }
 
 impl ColumnArgs {
     pub(super) fn extra(&self) -> ExtraColumns {
-        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum }
+        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets }
     }
 }
 

@@ -44,8 +44,20 @@ struct Summary<'a> {
 }
 
 /// The columns of a summary, where a run has them.
-const COLUMNS: [&str; 9] =
-    ["lambda_sup", "lambda_max", "lambda_max_lower", LAMBDA_MIN, "trace", "loss", "gradient_sq", "steps", "macro_f1"];
+const COLUMNS: [&str; 12] = [
+    "lambda_sup",
+    "lambda_max",
+    "lambda_max_lower",
+    "bracket_lower",
+    "bracket_upper",
+    "bracket_width",
+    LAMBDA_MIN,
+    "trace",
+    "loss",
+    "gradient_sq",
+    "steps",
+    "macro_f1",
+];
 
 /// Prints the summary of `run`, which was just finished.
 pub(super) fn show_finished(run: &Run, args: &SummaryArgs) -> Result<(), Failure> {
@@ -142,7 +154,7 @@ fn macro_f1_of_a_constant(test: &Dataset) -> Option<f64> {
 }
 
 fn text(summary: &Summary<'_>) -> String {
-    let &Summary { manifest, written, over, networks, ref outcome, .. } = summary;
+    let &Summary { manifest, written, over, networks, ref outcome, ref quantiles, .. } = summary;
     let spec = &manifest.spec;
     let mut lines = vec![describe(spec), ends(&spec.work, outcome)];
     lines.extend(manifest.seconds.map(|seconds| {
@@ -164,6 +176,8 @@ fn text(summary: &Summary<'_>) -> String {
         lines.push(table(summary));
         lines.extend((over == Population::All && summary.left_out > 0).then(|| left_out(summary.left_out)));
         lines.push(what_the_bounds_bound(summary.lambda_min_below_zero));
+        let bracketed = quantiles.iter().any(|of| of.column == "bracket_width");
+        lines.extend(bracketed.then(|| WHAT_THE_BRACKET_HOLDS.to_owned()));
     } else if written > 0 {
         let wanted = if over == Population::Converged { "converged" } else { "is finite" };
         lines.push(format!("no network {wanted}, so there is nothing to show of their columns"));
@@ -177,6 +191,10 @@ fn text(summary: &Summary<'_>) -> String {
     lines.push(format!("{columns} columns of {rows} rows in {dir}: numpy.load(\"{dir}/lambda_sup.npy\")"));
     lines.join("\n")
 }
+
+/// The line below the quantiles of a run with brackets.
+const WHAT_THE_BRACKET_HOLDS: &str = "The largest eigenvalue lies between bracket_lower and bracket_upper: this is \
+                                      proven, rounding included.";
 
 fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
     let is_no_minimum = match below_zero {

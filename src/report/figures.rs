@@ -1,6 +1,7 @@
 //! The pictures, a file for each kind.
 
 pub(super) mod activations;
+pub(super) mod brackets;
 pub(super) mod cost;
 pub(super) mod distribution;
 pub(super) mod hessian;

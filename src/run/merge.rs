@@ -223,12 +223,14 @@ fn lists_differ<T: Serialize>(
 
 /// The command line's name for a field of a spec, if it has one.
 fn option(field: &str) -> String {
-    const OPTIONS: [(&str, &str); 15] = [
+    const OPTIONS: [(&str, &str); 17] = [
         ("hidden", "--hidden"),
         ("activation", "--activation"),
         ("keep", "--keep"),
         ("extra.bounds", "--bounds"),
         ("extra.spectrum", "--spectrum"),
+        ("extra.brackets", "--brackets"),
+        ("extra.brackets.width", "--brackets"),
         ("work.init_range", "--init-range"),
         ("work.step_size", "--step-size"),
         ("work.max_steps", "--max-steps"),

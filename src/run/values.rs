@@ -35,6 +35,20 @@ impl Run {
         self.plain(name, Dtype::Float64)
     }
 
+    /// A float64 column with several values in each row, (S, width).
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn wide_floats(&self, name: &str) -> Result<Array2<f64>, RunError> {
+        let column = self.column(name)?;
+        if column.dtype != Dtype::Float64 {
+            return Err(self.damaged(name, format!("the column holds {:?}, not {:?}", column.dtype, Dtype::Float64)));
+        }
+        let values: Array2<f64> = self.read(column)?;
+        self.check_shape(column, values.shape(), &[self.rows(), column.width.unwrap_or(1)])?;
+        Ok(values)
+    }
+
     /// The `seed` column, (S,).
     ///
     /// # Errors
