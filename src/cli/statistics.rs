@@ -104,6 +104,7 @@ impl Missing {
                         no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
                     }
                     _ if ["lambda_max", LAMBDA_MIN].contains(&name) => Some("no eigenvalues were found"),
+                    _ if name.contains("polish") => Some("the network is not finite, or its bound cannot be formed"),
                     _ => None,
                 };
                 *counts.entry((k, reason.unwrap_or("it is not finite in the engine's precision"))).or_default() += 1;

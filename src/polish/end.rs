@@ -24,6 +24,20 @@ pub enum End {
     Unfinished = 4,
 }
 
+impl End {
+    /// The end that a column stores as `number`.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Minimum),
+            1 => Some(Self::Saddle),
+            2 => Some(Self::Valley),
+            3 => Some(Self::LeftRadius),
+            4 => Some(Self::Unfinished),
+            _ => None,
+        }
+    }
+}
+
 /// A polished network. Gradient, index and nullity are those of the objective F, the bound and lambda_1 those of the
 /// Hessian H of the loss alone.
 #[derive(Debug, Clone, PartialEq)]
