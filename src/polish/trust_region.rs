@@ -64,3 +64,53 @@ fn edge_step(eigenvalues: &DVector<f64>, along: &DVector<f64>, radius: f64, near
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DVector;
+
+    use super::trust_region_step;
+
+    fn model(eigenvalues: &[f64], along: &[f64], p: &[f64]) -> f64 {
+        eigenvalues.iter().zip(along).zip(p).map(|((value, along), p)| along * p + 0.5 * value * p * p).sum()
+    }
+
+    /// No point of a fine grid within the region is lower, in the hard case as well.
+    #[test]
+    fn no_point_of_the_region_is_lower() {
+        for (eigenvalues, along) in [
+            ([2.0, 1.0], [0.3, -0.4]),
+            ([2.0, 1.0], [30.0, -0.4]),
+            ([2.0, -1.0], [0.3, -0.4]),
+            ([2.0, -1.0], [0.3, 0.0]),
+            ([2.0, -1.0], [0.3, 1e-18]),
+            ([-1.0, -1.0], [0.0, 0.0]),
+            ([1.0, 0.0], [0.1, 0.2]),
+            ([1e-13, 1e-13], [1e-13, 2e-13]),
+        ] {
+            for radius in [1e-3, 0.5, 1.0, 40.0] {
+                let (step, lowered) =
+                    trust_region_step(&DVector::from_row_slice(&eigenvalues), &DVector::from_row_slice(&along), radius);
+                let found = model(&eigenvalues, &along, step.as_slice());
+                assert!(step.norm() <= (1.0 + 2e-6) * radius, "{eigenvalues:?} {along:?} {radius}: {step}");
+                assert!((found + lowered).abs() <= 1e-12 * (1.0 + found.abs()));
+                for turn in 0..720 {
+                    let (sine, cosine) = (f64::from(turn) * std::f64::consts::PI / 360.0).sin_cos();
+                    for part in 0..=20 {
+                        let length = radius * f64::from(part) / 20.0;
+                        let other = model(&eigenvalues, &along, &[length * cosine, length * sine]);
+                        let slack = 1e-5 * found.abs() + 1e-15 * (1.0 + radius * radius);
+                        assert!(found <= other + slack, "{eigenvalues:?} {along:?} {radius}: {step}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn along_a_null_direction_that_rounding_made_nothing_moves() {
+        let (step, _) =
+            trust_region_step(&DVector::from_vec(vec![1.0, -1e-17]), &DVector::from_vec(vec![0.1, 0.0]), 5.0);
+        assert!(step[1].abs() < 1e-12 && (step[0] + 0.1).abs() < 1e-12, "{step}");
+    }
+}
