@@ -24,8 +24,8 @@ pub use spectra::{MissingSpectrum, Spectra};
 pub(crate) use start::Start;
 pub use stop::Stop;
 
-/// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta g, where g is the gradient of
-/// the objective L + alpha |theta|^2 / 2, g = dL/dtheta + alpha theta.
+/// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta g with g = dL/dtheta + alpha
+/// theta, the gradient of the objective L + alpha |theta|^2 / 2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Descent {
     /// a, the half-width of the interval that initial weights are drawn from.

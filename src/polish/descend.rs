@@ -48,6 +48,10 @@ pub(super) fn descend(
         let scale = 1.0 + local.value.abs();
         let ratio = (local.value - value) / lowered;
         let unseen = lowered <= UNSEEN * scale;
+        if unseen && let Some(next) = settled(objective, &local) {
+            local = next;
+            continue;
+        }
         let accepted = if unseen {
             let gradient = length(&objective.gradient(&theta));
             value <= local.value + ROUNDING * scale && (gradient < local.gradient || local.index() > 0)
@@ -70,6 +74,27 @@ pub(super) fn descend(
         local = refined(objective, local);
     }
     Ok(Some(judge.polished(local, end, steps)))
+}
+
+/// Where minima are not isolated, as with linear units, eigenvalues along them are about |g| in size and of either sign,
+/// as far as they are not reached yet. They count as 0 up to this multiple of |g|.
+const ALONG: f64 = 100.0;
+
+/// And up to this part of ||H||_F at most.
+const MOST_ALONG: f64 = 1e-3;
+
+/// The point after a Newton step along the larger eigenvalues alone, if there are no negative ones of that size and the
+/// step at least halves |g|.
+fn settled(objective: Objective<'_>, local: &Local) -> Option<Local> {
+    let null = (ALONG * local.gradient).min(MOST_ALONG * local.norm).max(local.tau());
+    if local.eigenvalues.min() < -null {
+        return None;
+    }
+    let step = local.along.zip_map(&local.eigenvalues, |along, value| if value > null { -along / value } else { 0.0 });
+    let theta = local.moved(&step);
+    let rises = objective.value(&theta) > local.value + ROUNDING * (1.0 + local.value.abs());
+    let better = !rises && length(&objective.gradient(&theta)) <= 0.5 * local.gradient;
+    better.then(|| Local::at(objective, theta)).flatten()
 }
 
 /// A critical point after more Newton steps, as long as each at least halves |g|: as near as f64 allows.

@@ -33,7 +33,8 @@ impl Local {
         let value = objective.value(&theta);
         let gradient = DVector::from_vec(objective.gradient(&theta));
         let hessian = objective.hessian(&theta);
-        let finite = value.is_finite() && gradient.iter().chain(&hessian).all(|x| x.is_finite());
+        // An infinite weight of a saturated unit leaves everything else finite.
+        let finite = value.is_finite() && theta.iter().chain(&gradient).chain(&hessian).all(|x| x.is_finite());
         let eigen = finite.then(|| symmetric_eigen(hessian)).flatten()?;
         let along = eigen.vectors.tr_mul(&gradient);
         let norm = eigen.values.norm();

@@ -122,13 +122,21 @@ impl Run {
         Ok((rows, points))
     }
 
+    /// The `end` column as numbers, (S,): see [`End::from_number`].
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn end_numbers(&self) -> Result<Vec<u8>, RunError> {
+        self.plain("end", Dtype::Uint8)
+    }
+
     /// Row numbers and polished weights of the networks whose descents end at a critical point, (S', D) in f32.
     ///
     /// # Errors
     /// As [`Self::floats`].
     pub fn polished_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
         let column = self.column("theta_polished")?;
-        let ends: Vec<u8> = self.plain("end", Dtype::Uint8)?;
+        let ends = self.end_numbers()?;
         let file = self.open_column("theta_polished")?;
         let width = column.width.unwrap_or(1);
         let critical = |row: &usize| matches!(End::from_number(ends[*row]), Some(End::Minimum | End::Saddle));

@@ -180,8 +180,8 @@ pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same
     same_networks_within(networks, maps, Nearness::default())
 }
 
-/// As [`same_networks`], with another nearness in place of [`WITHIN`] and [`VALUES_WITHIN`]. Candidates are looked for in
-/// f32: below 1e-4 some can be missed.
+/// As [`same_networks`], with another nearness in place of [`WITHIN`] and [`VALUES_WITHIN`]. Candidates are looked for
+/// in f32: below 1e-4 some can be missed.
 ///
 /// # Errors
 /// As [`same_networks`].
