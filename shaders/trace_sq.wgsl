@@ -17,9 +17,10 @@ fn trace_sq(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    // Lanes past the last network do not leave, since all must meet at the barriers, but they sum no pair.
-    let network = group.x * 64u + lane;
-    let present = network < params.networks;
+    // Lanes past the last network do not leave, since all must meet at the barriers: they sum the last one's pairs once
+    // more and store nothing. So all loops end alike in all lanes, which some compilers want around a barrier.
+    let present = group.x * 64u + lane < params.networks;
+    let network = min(group.x * 64u + lane, params.networks - 1u);
     let row = params.first_row + group.y;
     let i = 2u * row;
     var total = 0.0;
@@ -28,7 +29,7 @@ fn trace_sq(
         input_gram[lane] = input_products(i, block + lane);
         workgroupBarrier();
         var part = 0.0;
-        let end = select(block, min(block + 64u, params.end_sample), present);
+        let end = min(block + 64u, params.end_sample);
         for (var j = block; j < end; j += 2u) {
             let k_j0 = input_gram[j - block];
             let k_j1 = input_gram[j - block + 1u];

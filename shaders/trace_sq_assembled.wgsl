@@ -15,13 +15,6 @@
 // [item % ITEM_SUMS][network], zero before the first item.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
-struct Tile {
-    ww: array<array<f32, INPUT_TILE>, INPUT_TILE>, // [p][q]
-    wv: array<f32, INPUT_TILE>,
-    vw: array<f32, INPUT_TILE>,
-    vv: f32,
-}
-
 @compute @workgroup_size(64)
 fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgroup_id) group: vec3<u32>) {
     let network = id.x;
@@ -40,10 +33,17 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
     let v_b = select(0.0, theta[v(max(b, 1u) - 1u) * networks + network], b > 0u);
     let curved = select(0.0, 1.0, diagonal && a > 0u);
 
-    var total = Tile();
+    // A tile of H(w,w) at [p][q], the rows of H(w,v) and their mirror images, and H(v,v).
+    var total_ww: array<array<f32, INPUT_TILE>, INPUT_TILE>;
+    var total_wv: array<f32, INPUT_TILE>;
+    var total_vw: array<f32, INPUT_TILE>;
+    var total_vv = 0.0;
     let length = entry_block(params.samples);
     for (var block = 0u; block < params.samples; block += length) {
-        var part = Tile();
+        var part_ww: array<array<f32, INPUT_TILE>, INPUT_TILE>;
+        var part_wv: array<f32, INPUT_TILE>;
+        var part_vw: array<f32, INPUT_TILE>;
+        var part_vv = 0.0;
         for (var i = block; i < min(block + length, params.samples); i++) {
             let s = output_terms[(i * OUTPUT_TERMS + 1u) * networks + network];
             let delta = curved * output_terms[(i * OUTPUT_TERMS + 2u) * networks + network];
@@ -56,25 +56,25 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
             let ww = fma(s_a, v_b * df[at_b], delta * v_a * ddf[at_a]);
             let wv = fma(s_a, r_b, delta * df[at_a]);
             let vw = s_b * r_a;
-            part.vv = fma(s * r_a, r_b, part.vv);
+            part_vv = fma(s * r_a, r_b, part_vv);
             let row = i * (INPUT_TILES * INPUT_TILE);
             for (var p = 0u; p < INPUT_TILE; p++) {
                 let h_p = inputs[row + tiles.y * INPUT_TILE + p];
-                part.wv[p] = fma(wv, h_p, part.wv[p]);
-                part.vw[p] = fma(vw, h_p, part.vw[p]);
+                part_wv[p] = fma(wv, h_p, part_wv[p]);
+                part_vw[p] = fma(vw, h_p, part_vw[p]);
                 for (var q = 0u; q < INPUT_TILE; q++) {
                     if !below_diagonal(p, q) {
-                        part.ww[p][q] = fma(ww * h_p, inputs[row + tiles.x * INPUT_TILE + q], part.ww[p][q]);
+                        part_ww[p][q] = fma(ww * h_p, inputs[row + tiles.x * INPUT_TILE + q], part_ww[p][q]);
                     }
                 }
             }
         }
-        total.vv += part.vv;
+        total_vv += part_vv;
         for (var p = 0u; p < INPUT_TILE; p++) {
-            total.wv[p] += part.wv[p];
-            total.vw[p] += part.vw[p];
+            total_wv[p] += part_wv[p];
+            total_vw[p] += part_vw[p];
             for (var q = 0u; q < INPUT_TILE; q++) {
-                total.ww[p][q] += part.ww[p][q];
+                total_ww[p][q] += part_ww[p][q];
             }
         }
     }
@@ -85,14 +85,14 @@ fn trace_sq_assembled(@builtin(global_invocation_id) id: vec3<u32>, @builtin(wor
     let tile_count = select(2.0, 1.0, tiles.x == tiles.y);
     let rows_count = select(0.0, 2.0, tiles.x == tiles.y);
     let vw_count = select(rows_count, 0.0, diagonal);
-    var square = select(0.0, block_count, tiles.y == 0u) * total.vv * total.vv;
+    var square = select(0.0, block_count, tiles.y == 0u) * total_vv * total_vv;
     for (var p = 0u; p < INPUT_TILE; p++) {
-        var row = rows_count * total.wv[p] * total.wv[p];
-        row = fma(vw_count * total.vw[p], total.vw[p], row);
+        var row = rows_count * total_wv[p] * total_wv[p];
+        row = fma(vw_count * total_vw[p], total_vw[p], row);
         for (var q = 0u; q < INPUT_TILE; q++) {
             let mirrored = INPUT_TILES == 1u && p != q;
             let count = block_count * tile_count * select(1.0, 2.0, mirrored);
-            row = fma(count * total.ww[p][q], total.ww[p][q], row);
+            row = fma(count * total_ww[p][q], total_ww[p][q], row);
         }
         square += row;
     }

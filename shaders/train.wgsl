@@ -1,94 +1,96 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, rows, unit, descent
+// Parts: params, theta, finite, tile, values, unit, descent
 // Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
 // One invocation: one network, its parameters and gradient in registers.
 //
 // Every array is indexed by loop counters with constant ends alone: compilers unroll such loops, and only then does an
-// array stay in registers. Theta is [network][parameter] for the same reason: one address lives through the loops.
-
-// One value for each parameter.
-struct Weights {
-    w: array<array<f32, HIDDEN>, INPUTS + 1u>, // [m][n]; m = 0 is the bias
-    v: array<f32, HIDDEN>,
-    v_bias: f32,
-}
+// array stay in registers. Theta is [network][parameter] for the same reason: one address lives through the loops. No
+// array is part of a struct, nor a struct of an array: DirectX's older compiler would unroll all loops around it.
 
 @compute @workgroup_size(64)
 fn train(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= params.unfinished {
+    if id.x >= in_training() {
         return;
     }
-    let network = unfinished[id.x];
+    let network = unfinished.networks[id.x];
     let base = network * PARAMETERS;
-    var weights: Weights;
+    // W at [m][n], m = 0 being the bias, and v.
+    var weights_w: array<array<f32, HIDDEN>, INPUTS + 1u>;
+    var weights_v: array<f32, HIDDEN>;
     for (var n = 0u; n < HIDDEN; n++) {
         for (var m = 0u; m <= INPUTS; m++) {
-            weights.w[m][n] = theta[base + w(n, m)];
+            weights_w[m][n] = theta[base + w(n, m)];
         }
-        weights.v[n] = theta[base + v(n)];
+        weights_v[n] = theta[base + v(n)];
     }
-    weights.v_bias = theta[base + V_BIAS];
+    var v_bias = theta[base + V_BIAS];
+    // f and f' of the units on a tile of samples. In the loop, HLSL would want a zero for them, which naga defines
+    // twice where PerSample is f32.
+    var units_f: array<PerSample, HIDDEN>;
+    var units_df: array<PerSample, HIDDEN>;
     var taken = steps[network];
     var outcome = PENDING;
 
-    // The host pads the samples to whole tiles with zeros, whose delta is 0.
-    let tiles = (params.samples + TILE - 1u) / TILE;
+    let tiles = (params.samples + WIDTH - 1u) / WIDTH;
     for (var step = 0u; step < params.steps; step++) {
         // Samples come scaled by Y_SCALE; the bias has to be.
         var bias: array<f32, HIDDEN>;
         for (var n = 0u; n < HIDDEN; n++) {
-            bias[n] = Y_SCALE * weights.w[0][n];
+            bias[n] = Y_SCALE * weights_w[0][n];
         }
-        var gradient = Weights();
+        var gradient_w: array<array<f32, HIDDEN>, INPUTS + 1u>;
+        var gradient_v: array<f32, HIDDEN>;
+        var gradient_v_bias = 0.0;
         for (var tile = 0u; tile < tiles; tile++) {
-            var units: array<Unit, HIDDEN>;
-            var z = PerSample(weights.v_bias);
+            var z = PerSample(v_bias);
             for (var n = 0u; n < HIDDEN; n++) {
                 var y = PerSample(bias[n]);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    y = fma(PerSample(weights.w[m][n]), values(tile, m - 1u), y);
+                    y = fma(PerSample(weights_w[m][n]), values(tile, m - 1u), y);
                 }
-                units[n] = unit(y);
-                z = fma(PerSample(weights.v[n]), units[n].f, z);
+                let unit = unit(y);
+                units_f[n] = unit.f;
+                units_df[n] = unit.df;
+                z = fma(PerSample(weights_v[n]), unit.f, z);
             }
             let delta = scaled_residual(z, values(tile, INPUTS));
-            gradient.v_bias = sum_onto(gradient.v_bias, delta);
+            gradient_v_bias = sum_onto(gradient_v_bias, delta);
             for (var n = 0u; n < HIDDEN; n++) {
-                let share = delta * units[n].f;
-                gradient.v[n] = sum_onto(gradient.v[n], share);
-                let back = back(delta, share, units[n]);
-                gradient.w[0][n] = sum_onto(gradient.w[0][n], back);
+                let share = delta * units_f[n];
+                gradient_v[n] = sum_onto(gradient_v[n], share);
+                let back = back(delta, share, Unit(units_f[n], units_df[n]));
+                gradient_w[0][n] = sum_onto(gradient_w[0][n], back);
                 for (var m = 1u; m <= INPUTS; m++) {
-                    gradient.w[m][n] = dot_onto(gradient.w[m][n], back, values(tile, m - 1u));
+                    gradient_w[m][n] = dot_onto(gradient_w[m][n], back, values(tile, m - 1u));
                 }
             }
         }
 
-        gradient.v_bias = v_gradient(gradient.v_bias);
-        var gradient_sq = gradient.v_bias * gradient.v_bias;
-        var finite = is_finite(weights.v_bias);
+        gradient_v_bias = v_gradient(gradient_v_bias);
+        var gradient_sq = gradient_v_bias * gradient_v_bias;
+        var finite = is_finite(v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            gradient.v[n] = v_gradient(gradient.v[n]);
-            gradient_sq = fma(gradient.v[n], gradient.v[n], gradient_sq);
-            finite = finite && is_finite(weights.v[n]);
-            gradient.w[0][n] = w_gradient(gradient.w[0][n], weights.v[n], BIAS_SCALE);
-            gradient_sq = fma(gradient.w[0][n], gradient.w[0][n], gradient_sq);
-            finite = finite && is_finite(weights.w[0][n]);
+            gradient_v[n] = v_gradient(gradient_v[n]);
+            gradient_sq = fma(gradient_v[n], gradient_v[n], gradient_sq);
+            finite = finite && is_finite(weights_v[n]);
+            gradient_w[0][n] = w_gradient(gradient_w[0][n], weights_v[n], BIAS_SCALE);
+            gradient_sq = fma(gradient_w[0][n], gradient_w[0][n], gradient_sq);
+            finite = finite && is_finite(weights_w[0][n]);
             for (var m = 1u; m <= INPUTS; m++) {
-                gradient.w[m][n] = w_gradient(gradient.w[m][n], weights.v[n], INPUT_SCALE);
-                gradient_sq = fma(gradient.w[m][n], gradient.w[m][n], gradient_sq);
-                finite = finite && is_finite(weights.w[m][n]);
+                gradient_w[m][n] = w_gradient(gradient_w[m][n], weights_v[n], INPUT_SCALE);
+                gradient_sq = fma(gradient_w[m][n], gradient_w[m][n], gradient_sq);
+                finite = finite && is_finite(weights_w[m][n]);
             }
         }
         outcome = verdict(gradient_sq, finite, taken);
         if outcome != PENDING {
             break;
         }
-        weights.v_bias = stepped(gradient.v_bias, weights.v_bias);
+        v_bias = stepped(gradient_v_bias, v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            weights.v[n] = stepped(gradient.v[n], weights.v[n]);
+            weights_v[n] = stepped(gradient_v[n], weights_v[n]);
             for (var m = 0u; m <= INPUTS; m++) {
-                weights.w[m][n] = stepped(gradient.w[m][n], weights.w[m][n]);
+                weights_w[m][n] = stepped(gradient_w[m][n], weights_w[m][n]);
             }
         }
         taken += 1u;
@@ -96,17 +98,11 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
 
     for (var n = 0u; n < HIDDEN; n++) {
         for (var m = 0u; m <= INPUTS; m++) {
-            theta[base + w(n, m)] = weights.w[m][n];
+            theta[base + w(n, m)] = weights_w[m][n];
         }
-        theta[base + v(n)] = weights.v[n];
+        theta[base + v(n)] = weights_v[n];
     }
-    theta[base + V_BIAS] = weights.v_bias;
+    theta[base + V_BIAS] = v_bias;
     status[network] = outcome;
     steps[network] = taken;
-}
-
-// Value k of the samples of a tile: the scaled x_1 .. x_M, then the label.
-fn values(tile: u32, k: u32) -> PerSample {
-    const VALUES_PER_ROW = 4u / TILE;
-    return value_of(samples[tile * SAMPLE_ROWS + k / VALUES_PER_ROW], k % VALUES_PER_ROW);
 }

@@ -4,6 +4,8 @@
 // reads each weight twice for TILE samples and reads and writes each gradient once. One workgroup: one network. Each
 // invocation owns every GROUP-th hidden unit with all its weights, and they meet as meeting.wgsl says.
 
+// [sample][Y_SCALE x_1 .. Y_SCALE x_M, Z_SCALE (1 - 2q)].
+@group(0) @binding(1) var<storage, read> samples: array<f32>;
 @group(0) @binding(6) var<storage, read_write> gradient: array<f32>; // [place in unfinished][parameter]
 
 @compute @workgroup_size(GROUP)
@@ -11,7 +13,7 @@ fn train_streamed(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let network = unfinished[group.x];
+    let network = unfinished.networks[group.x];
     let base = network * PARAMETERS;
     let gradient_base = group.x * PARAMETERS;
     var v_bias = theta[base + V_BIAS];
@@ -36,7 +38,7 @@ fn train_streamed(
                 }
             }
             for (var i = 0u; i < TILE; i++) {
-                shares[i * GROUP + lane] = z[i];
+                shares[i * SHARES_ROW + lane] = z[i];
             }
             workgroupBarrier();
             if lane < TILE {

@@ -1,11 +1,16 @@
 // Twin: src/reference/train.rs
-// Parts: params, finite, tile
-// What the three training kernels share.
+// Parts: params, finite, tile, unfinished
+// What the training kernels share.
 
-@group(0) @binding(2) var<storage, read> unfinished: array<u32>; // the networks still in training
+@group(0) @binding(2) var<storage, read> unfinished: Unfinished;
 @group(0) @binding(3) var<storage, read_write> theta: array<f32>; // [network][parameter]
 @group(0) @binding(4) var<storage, read_write> status: array<u32>; // [network]
 @group(0) @binding(5) var<storage, read_write> steps: array<u32>; // [network]
+
+// How many networks this dispatch trains: the first ones of the list.
+fn in_training() -> u32 {
+    return min(unfinished.count, params.at_once);
+}
 
 // Z_SCALE delta, of label = Z_SCALE (1 - 2q) with Z_SCALE = -log2(e). With the label's sign on both sides it is
 // sigmoid(z) for q = 0 and -sigmoid(-z) for q = 1, so nothing cancels; exp2 that overflows makes it 0.

@@ -5,8 +5,10 @@ struct Params {
     networks: u32,
     // I, the number of samples.
     samples: u32,
-    // How many networks are listed in `unfinished` (train only).
-    unfinished: u32,
+    // The most networks that train at once; others wait until one has finished (train and remaining only).
+    at_once: u32,
+    // How many of them a workgroup trains (remaining only).
+    networks_per_group: u32,
     // Gradient evaluations in this dispatch (train only).
     steps: u32,
     // T, the most steps a network takes (train only).

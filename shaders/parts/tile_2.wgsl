@@ -1,4 +1,5 @@
 // A tile of two samples; tile_1.wgsl says what each function is.
+const WIDTH: u32 = 2u;
 alias PerSample = vec2<f32>;
 
 fn sum_onto(start: f32, a: PerSample) -> f32 {

@@ -5,10 +5,11 @@
 // a sum over samples keeps of it.
 struct Unit {
     f: PerSample,
+    df: PerSample, // not used
 }
 
 fn unit(t: PerSample) -> Unit {
-    return Unit(1.0 / (1.0 + exp2(t)));
+    return Unit(1.0 / (1.0 + exp2(t)), PerSample());
 }
 
 fn back(delta: PerSample, share: PerSample, unit: Unit) -> PerSample {

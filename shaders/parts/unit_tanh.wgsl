@@ -5,6 +5,7 @@
 // exp(2y)).
 struct Unit {
     f: PerSample,
+    df: PerSample, // not used
 }
 
 fn unit(t: PerSample) -> Unit {
@@ -17,7 +18,7 @@ fn unit(t: PerSample) -> Unit {
         PerSample(-0.33332795 * U_SCALE / Y_SCALE)),
         PerSample(0.99999997 / Y_SCALE));
     let far = fma(PerSample(-2.0), 1.0 / (1.0 + exp2(t)), PerSample(1.0));
-    return Unit(select(far, near, abs(t) < PerSample(0.55 * Y_SCALE)));
+    return Unit(select(far, near, abs(t) < PerSample(0.55 * Y_SCALE)), PerSample());
 }
 
 fn back(delta: PerSample, share: PerSample, unit: Unit) -> PerSample {

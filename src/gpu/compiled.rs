@@ -11,6 +11,15 @@ use super::shader::wgsl_for;
 use crate::engine::EngineError;
 use crate::model::Problem;
 
+/// How many workgroups run a pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Groups<'a> {
+    /// So many along x and y.
+    Given([usize; 2]),
+    /// As many as the buffer says from this byte on, for x, y and z, when the device gets there.
+    In(&'a wgpu::Buffer, u64),
+}
+
 /// A pass, compiled.
 #[derive(Debug)]
 pub(super) struct CompiledPass {
@@ -30,7 +39,7 @@ pub(super) struct CompiledPasses(Mutex<Vec<Arc<CompiledPass>>>);
 
 impl CompiledPasses {
     /// `pass` for `problem`, compiled on `device` unless it is there. All who have it share its params. That is safe
-    /// because a dispatch waits until it is done.
+    /// because they are written and read in the order in which one thread submits.
     pub(super) fn get(&self, device: &Device, pass: Pass, problem: &Problem) -> Result<Arc<CompiledPass>, EngineError> {
         let text = wgsl_for(pass, problem);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,7 +98,12 @@ impl CompiledPass {
                 layout: Some(&pipeline_layout),
                 module: &module,
                 entry_point: Some(pass.name()),
-                compilation_options: wgpu::PipelineCompilationOptions::default(),
+                // No pass reads workgroup memory that it has not written. DirectX's older compiler would make a store
+                // of every element that it is to zero, and take up to half a minute for them.
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    zero_initialize_workgroup_memory: false,
+                    ..Default::default()
+                },
                 cache: None,
             });
             (pipeline, layout)
@@ -122,27 +136,42 @@ impl CompiledPass {
     ) -> Result<(), EngineError> {
         // Passes are short, so it is enough to stop between two of them.
         device.check_stop()?;
-        // The pass or its caller loops over the rows that a dispatch does not have.
-        let [x, y] = groups.map(|count| u32::try_from(count).unwrap_or(u32::MAX).clamp(1, MAX_GROUPS));
+        self.set(device, params);
+        device.submit(|encoder| self.record(encoder, bound, Groups::Given(groups), device.clock()))?;
+        device.read_clock()
+    }
+
+    /// What the pass gets in all that is submitted from now on.
+    pub(super) fn set(&self, device: &Device, params: &Params) {
         device.write(&self.params, std::slice::from_ref(params));
-        let clock = device.clock();
-        device.submit(|encoder| {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
-                label: Some(self.pass.name()),
-                timestamp_writes: clock.map(Clock::around_pass),
-            });
-            pass.set_pipeline(&self.pipeline);
-            pass.set_bind_group(0, bound, &[]);
-            pass.dispatch_workgroups(x, y, 1);
-            drop(pass);
-            if let Some(clock) = clock {
-                clock.resolve(encoder);
+    }
+
+    /// Records one run of the pass, timed by `clock`.
+    pub(super) fn record(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        bound: &wgpu::BindGroup,
+        groups: Groups<'_>,
+        clock: Option<&Clock>,
+    ) {
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
+            label: Some(self.pass.name()),
+            timestamp_writes: clock.map(Clock::around_pass),
+        });
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, bound, &[]);
+        match groups {
+            Groups::Given(groups) => {
+                // The pass or its caller loops over the rows that a dispatch does not have.
+                let [x, y] = groups.map(|count| u32::try_from(count).unwrap_or(u32::MAX).clamp(1, MAX_GROUPS));
+                pass.dispatch_workgroups(x, y, 1);
             }
-        })?;
-        if let Some(clock) = clock {
-            clock.add(&device.read::<u64>(&clock.ticks, 2)?);
+            Groups::In(buffer, offset) => pass.dispatch_workgroups_indirect(buffer, offset),
         }
-        Ok(())
+        drop(pass);
+        if let Some(clock) = clock {
+            clock.resolve(encoder);
+        }
     }
 }
 

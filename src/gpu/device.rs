@@ -1,5 +1,6 @@
 //! An open device, with every failure of the driver turned into a value.
 
+use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 use bytemuck::Pod;
@@ -22,6 +23,27 @@ pub(super) struct Device {
     stop: Stop,
     /// The first error that no scope of [`Self::checked`] caught, such as that of a write to a buffer of a lost device.
     uncaught: Arc<OnceLock<String>>,
+}
+
+/// Elements of a buffer on their way to the host.
+#[derive(Debug)]
+pub(super) struct Reading<T> {
+    staging: wgpu::Buffer,
+    submission: wgpu::SubmissionIndex,
+    mapped: Arc<OnceLock<Result<(), wgpu::BufferAsyncError>>>,
+    elements: PhantomData<T>,
+}
+
+impl<T: Pod> Reading<T> {
+    /// Waits for them.
+    pub(super) fn finish(self, device: &Device) -> Result<Vec<T>, EngineError> {
+        device.wait(self.submission)?;
+        if !matches!(self.mapped.get(), Some(Ok(()))) {
+            return Err(EngineError::Device("a buffer could not be read back".into()));
+        }
+        let view = self.staging.get_mapped_range(..).map_err(|error| EngineError::Device(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
 }
 
 impl Device {
@@ -118,6 +140,18 @@ impl Device {
         Ok(buffer)
     }
 
+    /// A storage buffer of `len` elements of four bytes, the first of which are `values`, that can also say how many
+    /// workgroups run a pass.
+    pub(super) fn indirect_buffer(&self, label: &str, len: usize, values: &[u32]) -> Result<wgpu::Buffer, EngineError> {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::INDIRECT
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        let buffer = self.raw_buffer(label, len as u64 * 4, usage)?;
+        self.write(&buffer, values);
+        Ok(buffer)
+    }
+
     /// A uniform buffer for one `T`.
     pub(super) fn uniform<T: Pod>(&self, label: &str) -> Result<wgpu::Buffer, EngineError> {
         self.raw_buffer(label, size_of::<T>() as u64, wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST)
@@ -145,36 +179,57 @@ impl Device {
 
     /// Records commands with `record`, submits them and waits until they are done.
     pub(super) fn submit(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<(), EngineError> {
-        let index = self.checked(|device| {
+        let index = self.send(record)?;
+        self.wait(index)
+    }
+
+    fn send(&self, record: impl FnOnce(&mut wgpu::CommandEncoder)) -> Result<wgpu::SubmissionIndex, EngineError> {
+        self.checked(|device| {
             let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             record(&mut encoder);
             self.queue.submit([encoder.finish()])
-        })?;
-        self.wait(Some(index))
+        })
     }
 
     /// The first `len` elements of `buffer`.
     pub(super) fn read<T: Pod>(&self, buffer: &wgpu::Buffer, len: usize) -> Result<Vec<T>, EngineError> {
+        self.submit_reading(buffer, len, |_| ())?.finish(self)
+    }
+
+    /// Records commands with `record` and submits them, and asks for the first `len` elements that `buffer` holds then,
+    /// without waiting.
+    pub(super) fn submit_reading<T: Pod>(
+        &self,
+        buffer: &wgpu::Buffer,
+        len: usize,
+        record: impl FnOnce(&mut wgpu::CommandEncoder),
+    ) -> Result<Reading<T>, EngineError> {
         let size = (len * size_of::<T>()) as u64;
         let staging =
             self.raw_buffer("read back", size, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST)?;
-        self.submit(|encoder| encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size))?;
+        let submission = self.send(|encoder| {
+            record(encoder);
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging, 0, size);
+        })?;
         let mapped = Arc::new(OnceLock::new());
         let answer = Arc::clone(&mapped);
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // There is only one answer.
             let _ = answer.set(result);
         });
-        self.wait(None)?;
-        if !matches!(mapped.get(), Some(Ok(()))) {
-            return Err(EngineError::Device("a buffer could not be read back".into()));
-        }
-        let view = staging.get_mapped_range(..).map_err(|error| EngineError::Device(error.to_string()))?;
-        Ok(bytemuck::pod_collect_to_vec(&view))
+        Ok(Reading { staging, submission, mapped, elements: PhantomData })
     }
 
-    fn wait(&self, submission_index: Option<wgpu::SubmissionIndex>) -> Result<(), EngineError> {
-        self.poll(wgpu::PollType::Wait { submission_index, timeout: None })?;
+    /// Adds the last pass to the clock, if one runs. This waits for the pass.
+    pub(super) fn read_clock(&self) -> Result<(), EngineError> {
+        if let Some(clock) = &self.clock {
+            clock.add(&self.read::<u64>(&clock.ticks, 2)?);
+        }
+        Ok(())
+    }
+
+    fn wait(&self, submission: wgpu::SubmissionIndex) -> Result<(), EngineError> {
+        self.poll(wgpu::PollType::Wait { submission_index: Some(submission), timeout: None })?;
         self.check()
     }
 

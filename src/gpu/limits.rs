@@ -6,6 +6,9 @@ pub(super) const MAX_GROUPS: u32 = 65_535;
 /// Invocations of a workgroup that every adapter allows. The eigenvalue pass fills it with as many matrices as it can.
 pub(super) const MAX_WORKGROUP: usize = 256;
 
+/// The elements of four bytes that the invocations of a workgroup can share on every adapter, 16 KiB.
+pub(super) const WORKGROUP_ELEMENTS: usize = 4096;
+
 /// The rows of four values in the largest uniform buffer that every adapter has, 64 KiB.
 pub(super) const UNIFORM_ROWS: usize = 4096;
 

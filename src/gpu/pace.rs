@@ -39,12 +39,14 @@ pub(super) struct Pace {
     amount: u32,
     most: u32,
     budget: Duration,
+    /// When the device began what it does now.
+    since: Instant,
 }
 
 impl Pace {
     /// Starts at `first` units of work and never exceeds `most`; aims at `budget` per dispatch.
     pub(super) fn new(first: u32, most: u32, budget: Duration) -> Self {
-        Self { amount: first.clamp(1, most.max(1)), most: most.max(1), budget }
+        Self { amount: first.clamp(1, most.max(1)), most: most.max(1), budget, since: Instant::now() }
     }
 
     /// Units of work for the next dispatch.
@@ -54,17 +56,25 @@ impl Pace {
 
     /// Runs a dispatch of [`Self::amount`] units and learns from the time that it takes.
     pub(super) fn time(&mut self, dispatch: impl FnOnce() -> Result<(), EngineError>) -> Result<(), EngineError> {
-        let start = Instant::now();
+        self.since = Instant::now();
         dispatch()?;
-        self.record(start.elapsed());
+        self.done(self.amount);
         Ok(())
+    }
+
+    /// Learns that a dispatch of `amount` units has just ended, which began as soon as the one before had ended.
+    pub(super) fn done(&mut self, amount: u32) {
+        let now = Instant::now();
+        let elapsed = now - self.since;
+        self.since = now;
+        self.record(amount, elapsed);
     }
 
     /// The amount shrinks as far as the time asks and at most doubles, since the first dispatches also pay for warming
     /// up.
-    fn record(&mut self, elapsed: Duration) {
+    fn record(&mut self, amount: u32, elapsed: Duration) {
         let ratio = self.budget.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
-        let next = f64::from(self.amount) * ratio.min(2.0);
+        let next = f64::from(amount) * ratio.min(2.0);
         // The cast saturates: whatever the ratio, the result is a number of units.
         self.amount = (next as u32).clamp(1, self.most);
     }
@@ -104,11 +114,11 @@ mod tests {
     #[test]
     fn a_slow_dispatch_shrinks_the_next_one_and_a_fast_one_at_most_doubles_it() {
         let mut pace = Pace::new(64, 1000, Duration::from_millis(50));
-        pace.record(Duration::from_millis(200));
+        pace.record(pace.amount(), Duration::from_millis(200));
         assert_eq!(pace.amount(), 16);
-        pace.record(Duration::from_nanos(1));
+        pace.record(pace.amount(), Duration::from_nanos(1));
         assert_eq!(pace.amount(), 32);
-        pace.record(Duration::from_secs(3600));
+        pace.record(pace.amount(), Duration::from_secs(3600));
         assert_eq!(pace.amount(), 1);
     }
 
@@ -117,7 +127,7 @@ mod tests {
         let mut pace = Pace::new(0, 100, Duration::from_millis(50));
         assert_eq!(pace.amount(), 1);
         for _ in 0..20 {
-            pace.record(Duration::ZERO);
+            pace.record(pace.amount(), Duration::ZERO);
         }
         assert_eq!(pace.amount(), 100);
     }

@@ -8,7 +8,8 @@ use bytemuck::{Pod, Zeroable};
 pub(super) struct Params {
     pub(super) networks: u32,
     pub(super) samples: u32,
-    pub(super) unfinished: u32,
+    pub(super) at_once: u32,
+    pub(super) networks_per_group: u32,
     pub(super) steps: u32,
     pub(super) max_steps: u32,
     pub(super) first_row: u32,
@@ -44,7 +45,8 @@ mod tests {
         let expected = fields![
             networks,
             samples,
-            unfinished,
+            at_once,
+            networks_per_group,
             steps,
             max_steps,
             first_row,

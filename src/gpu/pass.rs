@@ -36,10 +36,14 @@ passes! {
     Seeds = "seeds",
     /// Gradient descent, many steps per dispatch, one invocation per network.
     Train = "train",
-    /// Gradient descent with several invocations per network.
+    /// Gradient descent with several invocations per network, each with its own samples.
+    TrainSplit = "train_split",
+    /// Gradient descent with several invocations per network, each with its own hidden units.
     TrainShared = "train_shared",
     /// Gradient descent with a workgroup per network and its weights in storage.
     TrainStreamed = "train_streamed",
+    /// The list of the networks that training has not finished.
+    Remaining = "remaining",
     /// The forward pass and its derivatives, sample by sample.
     Terms = "terms",
     /// dL/dtheta.

@@ -3,17 +3,20 @@
 //! The register counts are those of a compiler with 128 registers per invocation (AMD's for a wave of 64). A kernel
 //! that needs more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
 
-use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS};
+use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS, WORKGROUP_ELEMENTS};
 use super::loops::iterations;
 use super::pass::Pass;
-use crate::model::{Activation, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden, Problem};
 
-/// How training spreads one network over invocations. The three compute the same descent; sums round differently.
+/// How training spreads one network over invocations. All compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrainPlan {
     /// One invocation per network, with everything in registers: shaders/train.wgsl.
     Narrow,
-    /// Several invocations per network, with everything in registers: shaders/train_shared.wgsl.
+    /// Several invocations per network, each with all weights in registers and its own samples:
+    /// shaders/train_split.wgsl.
+    Split,
+    /// Several invocations per network, each with its own hidden units in registers: shaders/train_shared.wgsl.
     Shared,
     /// A workgroup per network, with the weights in storage: shaders/train_streamed.wgsl.
     Streamed,
@@ -40,7 +43,7 @@ pub(super) const STREAMED_TILE: usize = 8;
 
 impl TrainPlan {
     /// Every plan, from the narrowest networks to the widest.
-    pub const ALL: [Self; 3] = [Self::Narrow, Self::Shared, Self::Streamed];
+    pub const ALL: [Self; 4] = [Self::Narrow, Self::Split, Self::Shared, Self::Streamed];
 
     /// The fastest plan that keeps a network of `shape` in registers, or else [`TrainPlan::Streamed`].
     pub fn of(shape: OneHidden) -> Self {
@@ -54,20 +57,30 @@ impl TrainPlan {
         }
     }
 
+    /// The same, but the samples split up where a device has more invocations than a sweep has networks, and where that
+    /// costs next to nothing if it has not: for many samples.
+    pub fn on_hardware(network: Network, samples: usize) -> Self {
+        let plan = Self::of(network.shape);
+        let split = SplitLayout::that_pays(network.shape, network.activation, samples);
+        if plan == Self::Narrow && split.is_some() { Self::Split } else { plan }
+    }
+
     /// The pass that trains by this plan.
     pub const fn pass(self) -> Pass {
         match self {
             Self::Narrow => Pass::Train,
+            Self::Split => Pass::TrainSplit,
             Self::Shared => Pass::TrainShared,
             Self::Streamed => Pass::TrainStreamed,
         }
     }
 
     /// Networks per workgroup.
-    pub(super) fn networks_per_group(self, shape: OneHidden) -> usize {
+    pub(super) fn networks_per_group(self, problem: &Problem) -> usize {
         match self {
             Self::Narrow => GROUP,
-            Self::Shared => SharedLayout::of(shape).networks_per_group(),
+            Self::Split => split(problem).networks_per_group(),
+            Self::Shared => SharedLayout::of(problem.network.shape).networks_per_group(),
             Self::Streamed => 1,
         }
     }
@@ -77,7 +90,7 @@ impl TrainPlan {
     /// over inputs: it indexes arrays of that size, and a test checks that it is unrolled.
     pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
         let shape = problem.network.shape;
-        let tiles = problem.data.samples().div_ceil(self.tile(shape, problem.network.activation)) as u64;
+        let tiles = problem.data.samples().div_ceil(self.tile(problem.network)) as u64;
         let hidden = shape.hidden as u64;
         let inputs = iterations(shape.inputs as u64, 0);
         let weights = iterations(shape.inputs as u64 + 1, 0);
@@ -85,6 +98,13 @@ impl TrainPlan {
             Self::Narrow => {
                 let descent = iterations(hidden, 0) + iterations(hidden, inputs) + iterations(hidden, weights);
                 let step = 1 + iterations(tiles, 2 * iterations(hidden, inputs)) + descent;
+                (step, 1 + 2 * iterations(hidden, weights))
+            }
+            Self::Split => {
+                let lanes = split(problem).lanes as u64;
+                let descent = iterations(hidden, 0) + 3 * iterations(hidden, weights);
+                let meeting = iterations((shape.parameters() as u64).div_ceil(lanes), iterations(lanes, 0));
+                let step = 1 + iterations(tiles.div_ceil(lanes), 2 * iterations(hidden, inputs)) + descent + meeting;
                 (step, 1 + 2 * iterations(hidden, weights))
             }
             Self::Shared => {
@@ -104,39 +124,78 @@ impl TrainPlan {
         }
     }
 
-    /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
-    pub(super) fn tile(self, shape: OneHidden, activation: Activation) -> usize {
+    /// How the kernel takes the samples; `None` if it reads them one value at a time.
+    pub(super) fn sample_layout(self, network: Network) -> Option<SampleLayout> {
         match self {
-            Self::Narrow => NarrowLayout::of(shape, activation).tile,
-            Self::Shared => SharedLayout::of(shape).tile,
+            Self::Narrow => Some(SampleLayout::of(network.shape, network.activation)),
+            Self::Split => Some(SampleLayout::of_own(network.shape, network.activation)),
+            Self::Shared => Some(SampleLayout::single(network.shape)),
+            Self::Streamed => None,
+        }
+    }
+
+    /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
+    pub(super) fn tile(self, network: Network) -> usize {
+        match self {
+            Self::Narrow | Self::Split => self.sample_layout(network).map_or(1, |layout| layout.tile),
+            Self::Shared => SharedLayout::of(network.shape).tile,
             Self::Streamed => STREAMED_TILE,
         }
     }
 }
 
-/// How the narrow kernel takes the samples.
+/// How the split kernel lays out `problem`.
+fn split(problem: &Problem) -> SplitLayout {
+    SplitLayout::of(problem.network.shape, problem.network.activation, problem.data.samples())
+}
+
+/// How the kernels that read samples in rows of four values take them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NarrowLayout {
+pub(super) struct SampleLayout {
     /// Samples at a time: 4, 2 or 1.
     pub(super) tile: usize,
     inputs: usize,
+    /// Whether they come from storage, however few they are.
+    stored: bool,
 }
 
-impl NarrowLayout {
+impl SampleLayout {
     /// The largest tile for which scalar registers hold the samples, and vector registers theta, its gradient, the
     /// scaled biases, what every unit keeps of each sample between the forward and the backward pass, and what it takes
     /// to get there.
-    pub(super) fn of(shape: OneHidden, activation: Activation) -> Self {
+    fn of(shape: OneHidden, activation: Activation) -> Self {
+        Self::within(shape, activation, false)
+    }
+
+    /// As [`Self::of`], where each invocation has samples of its own, which then need vector registers too.
+    fn of_own(shape: OneHidden, activation: Activation) -> Self {
+        Self::within(shape, activation, true)
+    }
+
+    fn within(shape: OneHidden, activation: Activation, own: bool) -> Self {
+        let values = |tile: usize| (shape.inputs + 1) * tile;
+        let fits = |tile: usize| {
+            let registers = Self::registers(shape, activation, tile) + if own { values(tile) } else { 0 };
+            registers <= NARROW_TILE_REGISTERS && (own || values(tile) <= NARROW_SAMPLE_VALUES)
+        };
+        let tile = [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1);
+        Self { tile, inputs: shape.inputs, stored: own }
+    }
+
+    /// One sample at a time, for all invocations. On an H200 the shared kernel reads long samples faster from storage,
+    /// where an instruction loads four values (M = 30: 23 against 14 x 10^9 samples per second), and short ones from a
+    /// uniform buffer (M = 2).
+    const fn single(shape: OneHidden) -> Self {
+        Self { tile: 1, inputs: shape.inputs, stored: shape.inputs > 7 }
+    }
+
+    fn registers(shape: OneHidden, activation: Activation, tile: usize) -> usize {
         let kept = match activation {
             Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
             // f' does not follow from f.
             Activation::Softplus | Activation::Gelu => 2,
         };
-        let fits = |tile: usize| {
-            let registers = 2 * shape.parameters() + shape.hidden + kept * tile * (shape.hidden + 4);
-            registers <= NARROW_TILE_REGISTERS && (shape.inputs + 1) * tile <= NARROW_SAMPLE_VALUES
-        };
-        Self { tile: [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1), inputs: shape.inputs }
+        2 * shape.parameters() + shape.hidden + kept * tile * (shape.hidden + 4)
     }
 
     /// Rows of four values for a tile: M inputs and the label of each sample.
@@ -144,11 +203,61 @@ impl NarrowLayout {
         ((self.inputs + 1) * self.tile).div_ceil(4)
     }
 
-    /// Whether I = `samples` fit a uniform buffer. From there a value reaches all invocations at once, both on hardware
-    /// with such a path (NVIDIA's constant cache) and on a software adapter, which reads storage invocation by
-    /// invocation.
+    /// Whether I = `samples` come from a uniform buffer: if they fit. From there a value reaches all invocations at
+    /// once, both on hardware with such a path (NVIDIA's constant cache) and on a software adapter, which reads storage
+    /// invocation by invocation. Values that invocations do not share come from storage faster.
     pub(super) const fn samples_are_uniform(&self, samples: usize) -> bool {
-        samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
+        !self.stored && samples.div_ceil(self.tile).saturating_mul(self.rows()) <= UNIFORM_ROWS
+    }
+}
+
+/// How the split kernel lays a network's samples out over invocations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SplitLayout {
+    /// Invocations that share a network, a power of two.
+    pub(super) lanes: usize,
+    /// Invocations of a workgroup, a power of two.
+    pub(super) group: usize,
+}
+
+impl SplitLayout {
+    /// The layout that pays, or one with two invocations per network.
+    pub(super) fn of(shape: OneHidden, activation: Activation, samples: usize) -> Self {
+        let two = || Self::with_lanes(2, shape).unwrap_or(Self { lanes: 2, group: 2 });
+        Self::that_pays(shape, activation, samples).unwrap_or_else(two)
+    }
+
+    /// The most invocations per network that cost together at most a twelfth more than a single one; `None` if fewer
+    /// than eight do, or if the registers do not hold what each needs. A sweep that leaves no invocation of the device
+    /// idle loses that twelfth; one of few networks gains nearly the number of invocations.
+    fn that_pays(shape: OneHidden, activation: Activation, samples: usize) -> Option<Self> {
+        let alone = Self::cost(shape, samples, SampleLayout::of(shape, activation), 1);
+        let tiles = SampleLayout::of_own(shape, activation);
+        let registers = SampleLayout::registers(shape, activation, tiles.tile) + (shape.inputs + 1) * tiles.tile;
+        let pays = |layout: &Self| 12 * Self::cost(shape, samples, tiles, layout.lanes) <= 13 * alone;
+        let mut layouts = (3..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, shape));
+        layouts.find(|layout| registers <= NARROW_TILE_REGISTERS && pays(layout))
+    }
+
+    /// As many networks per workgroup as it has invocations and memory for; `None` if there is no room for one.
+    fn with_lanes(lanes: usize, shape: OneHidden) -> Option<Self> {
+        let elements = |group: usize| shape.parameters() * (group + 1 + group / lanes);
+        let mut groups = (lanes.ilog2()..=GROUP.ilog2()).rev().map(|power| 1 << power);
+        Some(Self { lanes, group: groups.find(|&group| elements(group) <= WORKGROUP_ELEMENTS)? })
+    }
+
+    /// Networks per workgroup.
+    pub(super) const fn networks_per_group(&self) -> usize {
+        self.group / self.lanes
+    }
+
+    /// Instructions of a step, over all `lanes`. Those of a sample are the narrow kernel's with sigmoid units, the
+    /// cheapest that are not linear; each lane finishes every sum, and before, where they are several, they meet.
+    fn cost(shape: OneHidden, samples: usize, tiles: SampleLayout, lanes: usize) -> usize {
+        let sample = shape.hidden * (2 * shape.inputs + 14) + 12;
+        let meeting = if lanes == 1 { 0 } else { 4 * shape.parameters() + 60 };
+        let samples = samples.div_ceil(tiles.tile).div_ceil(lanes) * tiles.tile;
+        lanes * (samples * sample + 6 * shape.parameters() + meeting)
     }
 }
 
@@ -213,7 +322,7 @@ impl SharedLayout {
 
 #[cfg(test)]
 mod tests {
-    use super::{NarrowLayout, SharedLayout, TrainPlan};
+    use super::{SampleLayout, SharedLayout, SplitLayout, TrainPlan};
     use crate::model::{Activation, OneHidden};
 
     #[test]
@@ -235,7 +344,7 @@ mod tests {
 
     #[test]
     fn the_narrow_kernel_takes_as_many_samples_at_a_time_as_registers_hold() {
-        let layout = |inputs, hidden, activation| NarrowLayout::of(OneHidden::new(inputs, hidden), activation);
+        let layout = |inputs, hidden, activation| SampleLayout::of(OneHidden::new(inputs, hidden), activation);
         let tiles = |activation| [1, 5, 7, 8, 10].map(|hidden| layout(2, hidden, activation).tile);
         assert_eq!(tiles(Activation::Sigmoid), [4, 4, 4, 2, 2]);
         assert_eq!(tiles(Activation::Softplus), [4, 4, 2, 1, 1]);
@@ -255,6 +364,20 @@ mod tests {
             (layout.rows(), layout.samples_are_uniform(5_460), layout.samples_are_uniform(5_461)),
             (3, true, false)
         );
+    }
+
+    /// Samples are split where that costs next to nothing: the more of them, the more invocations share a network.
+    #[test]
+    fn many_samples_are_split_among_invocations() {
+        let lanes = |inputs, hidden, samples| {
+            let layout = SplitLayout::that_pays(OneHidden::new(inputs, hidden), Activation::Sigmoid, samples)?;
+            assert!(layout.group >= layout.lanes && layout.networks_per_group() * layout.lanes == layout.group);
+            Some(layout.lanes)
+        };
+        let sizes = [50, 400, 1_000, 2_000, 20_000];
+        assert_eq!(sizes.map(|samples| lanes(2, 3, samples)), [None, None, Some(16), Some(32), Some(64)]);
+        assert_eq!(sizes.map(|samples| lanes(2, 10, samples)), [None, Some(8), Some(16), Some(32), Some(64)]);
+        assert_eq!(lanes(100, 1, 20_000), None);
     }
 
     /// Every unit has a lane, a meeting has a lane for each of its samples, and groups stay within what adapters have.

@@ -21,7 +21,7 @@ pub struct Tuning {
     pub steps: u32,
     /// The most networks that train at once; others wait until one of them has finished.
     pub lanes: usize,
-    /// The training kernel, or `None` for the one that fits the shape best.
+    /// The training kernel, or `None` for the one that suits the network, the samples and the adapter best.
     pub plan: Option<TrainPlan>,
     /// The route to tr H^2.
     pub route: Route,
@@ -65,7 +65,13 @@ impl Session {
 
     /// The training kernel for `problem`.
     pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
-        self.tuning.plan.unwrap_or_else(|| TrainPlan::of(problem.network.shape))
+        let best = if self.adapter.summary().hardware {
+            TrainPlan::on_hardware(problem.network, problem.data.samples())
+        } else {
+            // Invocations of a software adapter run in turn: there is nothing to fill.
+            TrainPlan::of(problem.network.shape)
+        };
+        self.tuning.plan.unwrap_or(best)
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use std::f32::consts::LOG2_E;
 
 use super::eigenvalues::{HALVINGS, PIVOTS};
-use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS};
+use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS, WORKGROUP};
 use super::pass::{Pass, named};
-use super::plan::{GROUP, NarrowLayout, STREAMED_TILE, SharedLayout};
+use super::plan::{GROUP, STREAMED_TILE, SampleLayout, SharedLayout, SplitLayout, TrainPlan};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::fingerprint::Fingerprint;
-use crate::model::{Activation, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden, Problem};
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f
 /// needs.
@@ -50,6 +50,7 @@ const PARTS: &[(&str, &str)] = parts![
     "tile_1",
     "tile_2",
     "tile_4",
+    "unfinished",
     "log1p",
     "normal",
     "philox",
@@ -64,6 +65,7 @@ const PARTS: &[(&str, &str)] = parts![
     "activation_gelu",
     "rows_uniform",
     "rows_storage",
+    "values",
     "unit_linear",
     "unit_sigmoid",
     "unit_tanh",
@@ -79,20 +81,29 @@ struct Variant {
     pass: Pass,
     shape: OneHidden,
     activation: Activation,
-    /// I. It decides only where [`Pass::Train`] reads the samples from: a uniform buffer as long as they fit one.
+    /// I. It decides where training reads the samples from, a uniform buffer as long as they fit one, and how
+    /// [`Pass::TrainSplit`] splits them up.
     samples: usize,
 }
 
 impl Variant {
     /// The file of shaders/parts/ that stands for `part` here.
     fn file(&self, part: &str) -> String {
-        let narrow = NarrowLayout::of(self.shape, self.activation);
         match part {
             "activation" | "unit" => format!("{part}_{}", self.activation.name()),
-            "tile" => format!("tile_{}", if self.pass == Pass::Train { narrow.tile } else { 1 }),
-            "rows" => (if narrow.samples_are_uniform(self.samples) { "rows_uniform" } else { "rows_storage" }).into(),
+            "tile" => format!("tile_{}", self.sample_layout().map_or(1, |layout| layout.tile)),
+            "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.samples)) => {
+                "rows_uniform".into()
+            }
+            "rows" => "rows_storage".into(),
             part => part.into(),
         }
+    }
+
+    /// How the kernel takes the samples, if it is one that trains.
+    fn sample_layout(&self) -> Option<SampleLayout> {
+        let plan = TrainPlan::ALL.into_iter().find(|plan| plan.pass() == self.pass)?;
+        plan.sample_layout(Network { shape: self.shape, activation: self.activation })
     }
 
     /// Adds to `found` the places in [`PARTS`] of what `text` names, of what that names, and so on.
@@ -125,13 +136,15 @@ impl Variant {
         let status = |status: Status| count(status as usize);
         let real = |value: f32| format!("f32 = {value:?}f");
         let shape = self.shape;
-        let (narrow, shared) = (NarrowLayout::of(shape, self.activation), SharedLayout::of(shape));
+        let shared = SharedLayout::of(shape);
         let items = Items::of(shape);
         // Invocations that share a network, invocations of a workgroup, samples that they meet over.
+        let split = SplitLayout::of(shape, self.activation, self.samples);
         let [lanes, group, tile] = match self.pass {
+            Pass::TrainSplit => [split.lanes, split.group, 1],
             Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
             Pass::TrainStreamed => [GROUP, GROUP, STREAMED_TILE],
-            _ => [1, GROUP, narrow.tile],
+            _ => [1, GROUP, 1],
         };
         vec![
             ("INPUTS", count(shape.inputs)),
@@ -150,7 +163,7 @@ impl Variant {
             ("TILE", count(tile)),
             // z of every sample of a tile, and three sums at the end of a step.
             ("SHARES", count(tile.max(3))),
-            ("SAMPLE_ROWS", count(narrow.rows())),
+            ("SAMPLE_ROWS", count(self.sample_layout().map_or(0, |layout| layout.rows()))),
             ("UNIFORM_ROWS", count(UNIFORM_ROWS)),
             ("OUTPUT_TERMS", count(OUTPUT_TERMS)),
             ("REACH_SHARE", real(REACH_SHARE)),
@@ -161,6 +174,7 @@ impl Variant {
             ("INPUT_TILES", count(items.input_tiles)),
             ("INPUT_TILE_PAIRS", count(items.input_tile_pairs())),
             ("ITEM_SUMS", count(ITEM_SUMS)),
+            ("WORKGROUP", count(WORKGROUP)),
             ("MAX_WORKGROUP", count(MAX_WORKGROUP)),
             ("PIVOTS", count(PIVOTS)),
             ("HALVINGS", count(HALVINGS)),
@@ -200,7 +214,7 @@ mod tests {
     use std::path::Path;
 
     use wgpu::BufferBindingType::{Storage, Uniform};
-    use wgpu::naga::{AddressSpace, Module, StorageAccess, front::wgsl::parse_str, valid};
+    use wgpu::naga::{AddressSpace, ArraySize, Module, StorageAccess, TypeInner, front::wgsl::parse_str, valid};
 
     use super::{PARTS, Variant, wgsl};
     use crate::gpu::pass::{Pass, bindings, named};
@@ -233,7 +247,16 @@ mod tests {
     /// Each text is valid, and what the host binds is what it declares.
     #[test]
     fn every_variant_validates_and_its_bindings_are_those_of_the_host() {
-        let sizes = [(1, 1, 50), (2, 3, 50), (2, 3, 60_000), (2, 10, 50), (30, 6, 50), (64, 33, 50), (3, 128, 50)];
+        let sizes = [
+            (1, 1, 50),
+            (2, 3, 50),
+            (2, 3, 2_000),
+            (2, 3, 60_000),
+            (2, 10, 50),
+            (30, 6, 50),
+            (64, 33, 50),
+            (3, 128, 50),
+        ];
         for (Variant { pass, shape, activation, samples }, _) in variants(&sizes) {
             let text = wgsl(pass, shape, activation, samples);
             let module = validated(&text).unwrap_or_else(|error| panic!("{error}"));
@@ -252,6 +275,32 @@ mod tests {
             assert_eq!(bound, declared, "{}", pass.name());
             assert!((0..).zip(&bound).all(|(place, (number, _))| place == *number), "{}", pass.name());
             assert_eq!(module.entry_points[0].name, pass.name());
+        }
+    }
+
+    /// DirectX's older compiler unrolls every loop around an array inside a struct, or around an array of structs
+    /// longer than a few, together with all loops around it, and does not come to an end.
+    #[test]
+    fn arrays_hold_scalars_or_vectors_and_no_struct_holds_an_array() {
+        for (Variant { pass, shape, activation, samples }, _) in variants(&[(2, 3, 50), (30, 17, 50)]) {
+            let module = validated(&wgsl(pass, shape, activation, samples)).unwrap();
+            let inner = |handle| &module.types[handle].inner;
+            for (_, ty) in module.types.iter() {
+                match &ty.inner {
+                    TypeInner::Array { base, size: ArraySize::Constant(length), .. } => {
+                        let is_struct = matches!(inner(*base), TypeInner::Struct { .. });
+                        assert!(!is_struct || length.get() <= 4, "{}: {ty:?}", pass.name());
+                    }
+                    TypeInner::Struct { members, .. } => {
+                        // One of any length ends a buffer, which has no place in registers.
+                        let array = members.iter().find(|member| {
+                            matches!(inner(member.ty), TypeInner::Array { size: ArraySize::Constant(_), .. })
+                        });
+                        assert!(array.is_none(), "{}: {array:?}", pass.name());
+                    }
+                    _ => {}
+                }
+            }
         }
     }
 
@@ -278,12 +327,13 @@ mod tests {
         file.strip_prefix(part).is_some_and(|variant| variant.is_empty() || variant.starts_with('_'))
     }
 
-    /// The names in the code of `text`, those before a `(` or `:` with that.
+    /// The names in the code of `text`, those before a `(` or `:` with that; not those of fields, after a `.`.
     fn names(text: &str) -> Vec<String> {
         let code: Vec<&str> = text.lines().filter_map(|line| line.split("//").next()).collect();
         let code = code.join(" ").replace('(', "( ").replace(':', ": ");
-        let between = |character: char| !character.is_alphanumeric() && !['_', '(', ':'].contains(&character);
-        code.split(between).filter(|name| name.starts_with(char::is_alphabetic)).map(str::to_owned).collect()
+        let between = |character: char| !character.is_alphanumeric() && !['_', '(', ':', '.'].contains(&character);
+        let names = code.split(between).filter(|name| name.starts_with(char::is_alphabetic));
+        names.filter_map(|name| name.split('.').next()).map(str::to_owned).collect()
     }
 
     /// What `text` declares for others; functions with their parenthesis.

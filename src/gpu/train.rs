@@ -2,16 +2,22 @@
 
 use ndarray::Array2;
 
-use super::device::Device;
+use super::compiled::Groups;
+use super::device::{Device, Reading};
 use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
 use super::pass::Pass;
-use super::plan::{NarrowLayout, TrainPlan};
+use super::plan::TrainPlan;
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
 use crate::model::Problem;
+
+/// Where a list of unfinished networks says how many workgroups train them.
+const GROUPS_OFFSET: u64 = 4;
+/// The bytes of its two counts.
+const COUNTS_BYTES: u64 = 8;
 
 /// Trains the networks of `start`. Finished networks leave the list that is dispatched, and waiting ones take their
 /// lanes. Where and beside which others a network runs changes nothing about it.
@@ -37,18 +43,19 @@ pub(super) fn train(
     let device = &gpu.device;
     let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
-    let networks_per_group = plan.networks_per_group(problem.network.shape);
-    let lanes = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
+    let networks_per_group = plan.networks_per_group(problem);
+    let at_once = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
 
     let samples = sample_buffer(device, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
     let steps = device.buffer_with("steps", &vec![start.taken(); count])?;
-    let unfinished_buffer = device.buffer("unfinished", lanes)?;
 
     let mut params = Params {
         networks: count as u32,
         samples: problem.data.samples() as u32,
+        at_once: at_once as u32,
+        networks_per_group: networks_per_group as u32,
         max_steps: descent.max_steps,
         init_range: descent.init_range,
         step_size: descent.step_size as f32,
@@ -70,24 +77,47 @@ pub(super) fn train(
         }
     }
 
-    let kernel = gpu.compiled.get(device, plan.pass(), problem)?;
-    let mut buffers = vec![&samples, &unfinished_buffer, &theta, &status, &steps];
-    let gradient;
-    if plan == TrainPlan::Streamed {
-        gradient = device.buffer("gradient", parameters * lanes)?;
-        buffers.push(&gradient);
-    }
-    let bound = kernel.bind(device, &buffers)?;
-    let mut unfinished: Vec<u32> = (0..params.networks).collect();
+    let training = gpu.compiled.get(device, plan.pass(), problem)?;
+    let sorting = gpu.compiled.get(device, Pass::Remaining, problem)?;
+    let gradient =
+        (plan == TrainPlan::Streamed).then(|| device.buffer("gradient", parameters * at_once)).transpose()?;
+    // One list is read and the other one made, in turn: shaders/parts/unfinished.wgsl says what they hold.
+    let groups = at_once.div_ceil(networks_per_group) as u32;
+    let all: Vec<u32> = [params.networks, groups, 1, 1].into_iter().chain(0..params.networks).collect();
+    let lists = [all.as_slice(), &[0, 0, 1, 1]].map(|values| device.indirect_buffer("unfinished", all.len(), values));
+    let [first, second] = lists;
+    let lists = [first?, second?];
+    let bound = |from: usize| -> Result<_, EngineError> {
+        let buffers = [&samples, &lists[from], &theta, &status, &steps];
+        let buffers: Vec<_> = buffers.into_iter().chain(gradient.as_ref()).collect();
+        let sorted = [&lists[from], &status, &lists[1 - from]];
+        Ok((training.bind(device, &buffers)?, sorting.bind(device, &sorted)?))
+    };
+    let bound = [bound(0)?, bound(1)?];
     let mut pace = Pace::new(8, most_steps, gpu.tuning.dispatch);
-    while !unfinished.is_empty() {
-        let running = &unfinished[..lanes.min(unfinished.len())];
-        device.write(&unfinished_buffer, running);
-        params.unfinished = running.len() as u32;
+    let mut left = count;
+    let mut running: Option<(u32, Reading<u32>)> = None;
+    // The next dispatch waits behind the one that runs, so the device never waits for the host. The device itself
+    // counts which networks go on.
+    for from in [0, 1].into_iter().cycle() {
+        device.check_stop()?;
         params.steps = pace.amount();
-        pace.time(|| kernel.dispatch(device, &bound, &params, [running.len().div_ceil(networks_per_group), 1]))?;
-        let now: Vec<u32> = device.read(&status, count)?;
-        unfinished.retain(|&network| now[network as usize] == Status::Pending as u32);
+        training.set(device, &params);
+        sorting.set(device, &params);
+        let (to_train, to_sort) = &bound[from];
+        let next = device.submit_reading(&lists[1 - from], 1, |encoder| {
+            training.record(encoder, to_train, Groups::In(&lists[from], GROUPS_OFFSET), device.clock());
+            encoder.clear_buffer(&lists[1 - from], 0, Some(COUNTS_BYTES));
+            sorting.record(encoder, to_sort, Groups::Given([left.div_ceil(WORKGROUP), 1]), None);
+        })?;
+        device.read_clock()?;
+        if let Some((steps, reading)) = running.replace((params.steps, next)) {
+            left = reading.finish(device)?[0] as usize;
+            pace.done(steps);
+            if left == 0 {
+                break;
+            }
+        }
     }
 
     let theta = Array2::from_shape_vec((count, parameters), device.read::<f32>(&theta, count * parameters)?)
@@ -120,15 +150,11 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
 /// The samples as the kernel of `plan` reads them.
 fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
     let width = problem.network.shape.inputs + 1;
-    let tile = plan.tile(problem.network.shape, problem.network.activation);
-    let scaled = scaled_samples(problem, tile);
-    if plan != TrainPlan::Narrow {
-        return device.buffer_with("samples", &scaled);
-    }
-    let layout = NarrowLayout::of(problem.network.shape, problem.network.activation);
+    let scaled = scaled_samples(problem, plan.tile(problem.network));
+    let Some(layout) = plan.sample_layout(problem.network) else { return device.buffer_with("samples", &scaled) };
     // [tile][value][sample of the tile], each tile filled up to whole rows of four.
     let mut tiled: Vec<f32> = Vec::new();
-    for samples in scaled.chunks_exact(tile * width) {
+    for samples in scaled.chunks_exact(layout.tile * width) {
         tiled.extend((0..width).flat_map(|value| samples.iter().skip(value).step_by(width)));
         tiled.resize(tiled.len().next_multiple_of(4), 0.0);
     }

@@ -18,7 +18,10 @@ use std::process::Command;
 use radv::Radv;
 use rayon::prelude::*;
 use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
-use sharpsweep::model::{Activation, OneHidden};
+use sharpsweep::model::{Activation, Network, OneHidden};
+
+/// So many that they are split among invocations.
+const MANY_SAMPLES: usize = 2000;
 
 const RECORD: &str = "SHARPSWEEP_RECORD_MACHINE_CODE";
 
@@ -50,6 +53,9 @@ fn variants() -> Vec<(Pass, OneHidden, Activation)> {
                 variants.extend([chosen, Pass::Terms].map(|pass| (pass, shape, activation)));
                 if chosen == Pass::Train {
                     variants.push((Pass::TrainShared, shape, activation));
+                    if TrainPlan::on_hardware(Network { shape, activation }, MANY_SAMPLES) == TrainPlan::Split {
+                        variants.push((Pass::TrainSplit, shape, activation));
+                    }
                 }
             }
             // These do not depend on the activation.
@@ -103,7 +109,8 @@ fn machine_code_is_no_worse_than_recorded() {
     let found: BTreeMap<String, Code> = variants()
         .into_par_iter()
         .map(|(pass, shape, activation)| {
-            let source = wgsl(pass, shape, activation, 50);
+            let samples = if pass == Pass::TrainSplit { MANY_SAMPLES } else { 50 };
+            let source = wgsl(pass, shape, activation, samples);
             let name = name(pass, shape, activation);
             let code = compile(&radv, pass, &source, &name);
             (name, code)
@@ -189,8 +196,9 @@ fn compile(radv: &Radv, pass: Pass, source: &str, name: &str) -> Code {
         let rest = source.split(&format!("const {label}: u32 = ")).nth(1)?;
         rest.split('u').next()?.parse().ok()
     };
-    let cost = match (pass, constant("LANES"), constant("TILE")) {
-        (Pass::Train, _, Some(tile)) => trip / tile,
+    let tile = if pass == Pass::TrainShared { "TILE" } else { "WIDTH" };
+    let cost = match (pass, constant("LANES"), constant(tile)) {
+        (Pass::Train | Pass::TrainSplit, _, Some(tile)) => trip / tile,
         // One trip is a tile of samples, in each of the invocations that share the network.
         (Pass::TrainShared, Some(lanes), Some(tile)) if trip >= 14.0 * tile => trip * lanes / tile,
         // The trip is that of a loop over lanes, which stayed rolled up.

@@ -70,7 +70,12 @@ impl Radv {
             .validate(&module)
             .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
         let entry = &module.entry_points[0];
-        let options = spv::Options { lang_version: (1, 3), force_loop_bounding: false, ..spv::Options::default() };
+        let options = spv::Options {
+            lang_version: (1, 3),
+            force_loop_bounding: false,
+            zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
+            ..spv::Options::default()
+        };
         let stage = spv::PipelineOptions { shader_stage: entry.stage, entry_point: entry.name.clone() };
         let words = spv::write_vec(&module, &info, &options, Some(&stage)).unwrap();
         let bindings: Vec<_> = module

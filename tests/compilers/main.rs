@@ -1,0 +1,146 @@
+//! What the compilers of other vendors make of the kernels. They are asked on any Linux machine, without their graphics
+//! cards: `tests/compilers.sh` installs them and runs this.
+//!
+//! `SHARPSWEEP_FULL=1` asks for every text; else each test draws some of them and says with which seed.
+
+mod directx;
+mod hlsl;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use directx::{Compiler, DirectX};
+use rayon::prelude::*;
+use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
+use sharpsweep::model::{Activation, OneHidden, philox4x32_10};
+
+/// One kernel's complete text.
+struct Text {
+    pass: Pass,
+    /// Its name here, such as `train m2 n3 sigmoid i50`.
+    name: String,
+    wgsl: String,
+}
+
+/// Every text that a spread of problems asks for, and the wider training kernels by force; each once.
+fn texts() -> Vec<Text> {
+    let mut texts = Vec::new();
+    let mut known = BTreeSet::new();
+    let mut add = |pass: Pass, shape: OneHidden, activation: Activation, samples: usize| {
+        let wgsl = wgsl(pass, shape, activation, samples);
+        if known.insert(wgsl.clone()) {
+            let OneHidden { inputs, hidden } = shape;
+            let name = format!("{} m{inputs} n{hidden} {} i{samples}", pass.name(), activation.name());
+            texts.push(Text { pass, name, wgsl });
+        }
+    };
+    for inputs in [2, 30] {
+        for hidden in [1, 3, 10, 17, 32, 100] {
+            let shape = OneHidden::new(inputs, hidden);
+            let chosen = TrainPlan::of(shape);
+            for activation in Activation::ALL {
+                // From there on the samples are in storage, not in a uniform buffer.
+                for samples in [50, 100_000] {
+                    add(chosen.pass(), shape, activation, samples);
+                }
+                for pass in Pass::ALL {
+                    let fits = match pass {
+                        // Arrays in the registers of one invocation: only what they hold.
+                        Pass::Train => false,
+                        // The largest matrices that the pass takes.
+                        Pass::Eigenvalues => shape.parameters() <= 1000,
+                        _ => true,
+                    };
+                    if fits {
+                        add(pass, shape, activation, 50);
+                    }
+                }
+            }
+        }
+    }
+    texts
+}
+
+/// The compilers and shader models that wgpu takes under DirectX 12: without DXC the older one.
+const DIRECTX: [(Compiler, naga::back::hlsl::ShaderModel); 3] = [
+    (Compiler::Fxc, naga::back::hlsl::ShaderModel::V5_1),
+    (Compiler::Dxc, naga::back::hlsl::ShaderModel::V6_0),
+    (Compiler::Dxc, naga::back::hlsl::ShaderModel::V6_6),
+];
+
+/// The most seconds of processor time for one kernel.
+const SECONDS: u32 = 30;
+
+/// How many texts each compiler gets where not all are asked for.
+const DRAWN: usize = 40;
+
+#[test]
+fn directx_compiles_every_kernel_within_half_a_minute() {
+    let directx = DirectX::from_environment();
+    let texts = texts();
+    let mut report = String::new();
+    let mut misses = String::new();
+    for (compiler, model) in DIRECTX {
+        let drawn = drawn(&texts);
+        let answers: Vec<_> = drawn
+            .par_iter()
+            .map(|text| directx.ask(compiler, model, text.pass, &hlsl::written(&text.wgsl, text.pass, model), SECONDS))
+            .collect();
+        for pass in Pass::ALL {
+            let of_pass = || drawn.iter().zip(&answers).filter(|(text, _)| text.pass == pass);
+            let slowest = of_pass().filter_map(|(text, answer)| Some((answer.as_ref().ok()?, &text.name)));
+            if let Some((seconds, name)) = slowest.max_by(|a, b| a.0.total_cmp(b.0)) {
+                let (asked, pass) = (of_pass().count(), pass.name());
+                let _ = writeln!(report, "{compiler:?} {}\t{pass}\t{asked}\t{seconds:.1} s\t{name}", model.to_str());
+            }
+        }
+        for (text, answer) in drawn.iter().zip(&answers) {
+            if let Err(message) = answer {
+                let _ = writeln!(misses, "{compiler:?} {}, {}: {message}", model.to_str(), text.name);
+            }
+        }
+    }
+    println!("compiler\tpass\ttexts\tslowest\twhich\n{report}");
+    assert!(misses.is_empty(), "{misses}");
+}
+
+/// A compiler that is not there, or that accepts everything, must not look like a pass.
+#[test]
+fn directx_refuses_what_is_wrong() {
+    let directx = DirectX::from_environment();
+    // Its inner loop ends differently in each lane, around whose barriers the older compiler does not see.
+    let varying = "
+        var<workgroup> shared_values: array<f32, 64>;
+        @group(0) @binding(0) var<storage, read_write> output: array<f32>;
+        @compute @workgroup_size(64)
+        fn seeds(@builtin(local_invocation_index) lane: u32) {
+            for (var block = 0u; block < u32(output[0]); block += 1u) {
+                workgroupBarrier();
+                shared_values[lane] = output[lane];
+                workgroupBarrier();
+                for (var j = 0u; j < lane; j++) {
+                    output[lane] += shared_values[j];
+                }
+            }
+        }";
+    for (compiler, model) in DIRECTX {
+        let broken = "[numthreads(1, 1, 1)] void seeds() { nothing(); }";
+        assert!(directx.ask(compiler, model, Pass::Seeds, broken, SECONDS).is_err(), "{compiler:?}");
+        let text = hlsl::written(varying, Pass::Seeds, model);
+        let answer = directx.ask(compiler, model, Pass::Seeds, &text, SECONDS);
+        assert_eq!(answer.is_err(), compiler == Compiler::Fxc, "{compiler:?}: {answer:?}");
+    }
+}
+
+/// All texts, or some of them that a seed draws.
+fn drawn(texts: &[Text]) -> Vec<&Text> {
+    if std::env::var_os("SHARPSWEEP_FULL").is_some_and(|value| value == "1") {
+        return texts.iter().collect();
+    }
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let seed = std::env::var("SHARPSWEEP_DRAW").map_or(now.as_secs() as u32, |seed| seed.parse().unwrap());
+    println!("{DRAWN} of {} texts drawn with SHARPSWEEP_DRAW={seed}", texts.len());
+    let mut order: Vec<_> = (0..).zip(texts).collect();
+    order.sort_by_key(|(k, _)| philox4x32_10([*k, 0, 0, 0], [seed, 0]));
+    order.into_iter().map(|(_, text)| text).take(DRAWN).collect()
+}
