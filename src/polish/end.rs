@@ -8,6 +8,24 @@ use crate::model::Activation;
 use crate::reference::closed_forms;
 
 /// What a polished network has come to. The number is what the `end` column holds.
+///
+/// H and g are Hessian and gradient of the objective F, and tau = 1e-9 ||H||_F. A *critical point* is where
+///
+/// - the Newton step along the eigenvectors with |lambda| > tau is at most 1e-8 (1 + |theta|) long,
+/// - |g| <= 1e-12 (1 + ||H||_F) ([`Polish::tolerance`]), and
+/// - lambda_1 is above 1e-3 of what it was at the start, or there is decay.
+///
+/// A *valley* is where, without decay,
+///
+/// - |theta| has passed 1000 (1 + |theta_0|), or
+/// - |g| is as small as at a critical point (or as the rounding of theta lets it be, 4 u |theta| (1 + ||H||_F) with u =
+///   2^-52), |theta| has grown beyond 1 + |theta_0|, and lambda_1 is below 1e-3 of what it was: the loss is flat all
+///   around, or
+/// - |g| and the Newton step are that small, no eigenvalue is below -tau, and longer input weights of some unit that is
+///   not linear change nothing: nine tenths of the squared length of (W_n0 .. W_nM) lie in the null space. Such a unit is
+///   saturated, or dead, at all samples but those on its edge, and the loss falls on as it sharpens, however little.
+///
+/// With decay F grows in all directions far away, so there are no valleys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum End {
