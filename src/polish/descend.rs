@@ -76,8 +76,8 @@ pub(super) fn descend(
     Ok(Some(judge.polished(local, end, steps)))
 }
 
-/// Where minima are not isolated, as with linear units, eigenvalues along them are about |g| in size and of either sign,
-/// as far as they are not reached yet. They count as 0 up to this multiple of |g|.
+/// Where minima are not isolated, as with linear units, the eigenvalues along them are about |g| in size and of either
+/// sign until one is reached. They count as 0 up to this multiple of |g|.
 const ALONG: f64 = 100.0;
 
 /// And up to this part of ||H||_F at most.

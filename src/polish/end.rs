@@ -22,8 +22,8 @@ use crate::reference::closed_forms;
 ///   2^-52), |theta| has grown beyond 1 + |theta_0|, and lambda_1 is below 1e-3 of what it was: the loss is flat all
 ///   around, or
 /// - |g| and the Newton step are that small, no eigenvalue is below -tau, and longer input weights of some unit that is
-///   not linear change nothing: nine tenths of the squared length of (W_n0 .. W_nM) lie in the null space. Such a unit is
-///   saturated, or dead, at all samples but those on its edge, and the loss falls on as it sharpens, however little.
+///   not linear change nothing: nine tenths of the squared length of (W_n0 .. W_nM) lie in the null space. Such a unit
+///   is saturated, or dead, at all samples but those on its edge, and the loss falls on as it sharpens, however little.
 ///
 /// With decay F grows in all directions far away, so there are no valleys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
