@@ -276,6 +276,10 @@ pub struct Description {
     pub revision: u32,
     /// A hash of the shader texts that the run uses on the GPU; empty for other engines.
     pub code_hash: String,
+    /// How training spreads a network over the GPU's invocations, in words: sums round by it. Empty for other engines,
+    /// without training, and in runs from before it was recorded.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
     /// The route taken to tr H^2; `auto` only in old runs, and in merged runs whose parts took different routes.
     #[serde(default)]
     pub route: Route,
@@ -307,6 +311,7 @@ impl Description {
             ("device", a.device.clone(), if same_device { a.device.clone() } else { b.device.clone() }),
             ("driver", a.driver.clone(), b.driver.clone()),
             ("revision of the numerics", revision(self), revision(now)),
+            ("training plan", self.plan.clone(), now.plan.clone()),
             ("code", self.code_hash.clone(), now.code_hash.clone()),
             ("route to tr H^2", route(self), route(now)),
         ]

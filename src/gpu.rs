@@ -33,6 +33,6 @@ mod wait;
 pub use adapter::{Adapter, AdapterSummary, adapter_of, adapters, begun_among, choose_adapter, wanted_among};
 pub use engine::Gpu;
 pub use pass::Pass;
-pub use plan::TrainPlan;
+pub use plan::{Family, Target, TrainPlan};
 pub use session::Tuning;
 pub use shader::wgsl;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status};
-use sharpsweep::gpu::{Pass, TrainPlan, Tuning, wgsl};
+use sharpsweep::gpu::{Family, Pass, Target, TrainPlan, Tuning, wgsl};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
@@ -412,8 +412,7 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
     for samples in [5_460, 5_461] {
         let problem = Problem::new(3, Activation::Sigmoid, noise(samples, 2));
         assert_eq!(
-            wgsl(Pass::Train, problem.network.shape, problem.network.activation, samples)
-                .contains("var<uniform> samples"),
+            wgsl(Pass::Train, Target::of(&problem, Family::Software)).contains("var<uniform> samples"),
             samples == 5_460
         );
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
@@ -438,7 +437,7 @@ fn samples_split_among_many_invocations_train_as_the_reference_does() {
     let Some(mut gpu) = gpu(test, tuning) else { return };
     for (hidden, samples, lanes) in [(3, 1_003, 16), (10, 2_000, 32), (3, 9_000, 64)] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 2));
-        let text = wgsl(Pass::TrainSplit, problem.network.shape, problem.network.activation, samples);
+        let text = wgsl(Pass::TrainSplit, Target::of(&problem, Family::Software));
         assert!(text.contains(&format!("LANES: u32 = {lanes}u;")), "N = {hidden}, I = {samples}: {text}");
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();

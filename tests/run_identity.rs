@@ -47,7 +47,7 @@ fn assert_whatever_happens_the_bytes_are_the_same(sweep: &[&str]) {
     succeed(dir.path(), &["merge", "second", "first", "--out", "merged"]);
     assert_same_columns(&run("merged"), &run("whole"));
     // Except for the number of threads.
-    for field in ["engine", "precision", "driver", "revision", "code_hash", "route"] {
+    for field in ["engine", "precision", "driver", "revision", "code_hash", "plan", "route"] {
         let recorded = |name: &str| manifest(&run(name))["engine"][field].clone();
         assert_eq!(recorded("merged"), recorded("whole"), "{sweep:?}: {field}");
     }

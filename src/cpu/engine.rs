@@ -163,7 +163,13 @@ impl Engine for Cpu {
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
         let route = self.route(problem).into();
-        Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
+        Description {
+            machine: self.machine(),
+            revision: REVISION,
+            code_hash: String::new(),
+            plan: String::new(),
+            route,
+        }
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::plan::Family;
 use super::wait::block_on;
 use crate::engine::{EngineError, Machine};
 
@@ -58,6 +59,16 @@ impl Adapter {
     /// `None` where there is no such limit.
     pub fn loop_limit(&self) -> Option<u32> {
         self.summary.name.contains("llvmpipe").then_some(LLVMPIPE_LOOP_ITERATIONS)
+    }
+
+    /// The kind of adapter that training plans are made for.
+    pub(super) fn family(&self) -> Family {
+        const NVIDIA: u32 = 0x10de;
+        match self.inner.get_info().vendor {
+            _ if !self.summary.hardware => Family::Software,
+            NVIDIA => Family::Nvidia,
+            _ => Family::Common,
+        }
     }
 
     /// What the adapter is and what it can hold.

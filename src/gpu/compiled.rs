@@ -7,9 +7,9 @@ use super::device::Device;
 use super::limits::MAX_GROUPS;
 use super::params::Params;
 use super::pass::{Pass, bindings};
-use super::shader::wgsl_for;
+use super::plan::Target;
+use super::shader::wgsl;
 use crate::engine::EngineError;
-use crate::model::Problem;
 
 /// How many workgroups run a pass.
 #[derive(Debug, Clone, Copy)]
@@ -38,10 +38,10 @@ pub(super) struct CompiledPass {
 pub(super) struct CompiledPasses(Mutex<Vec<Arc<CompiledPass>>>);
 
 impl CompiledPasses {
-    /// `pass` for `problem`, compiled on `device` unless it is there. All who have it share its params. That is safe
+    /// `pass` for `target`, compiled on `device` unless it is there. All who have it share its params. That is safe
     /// because they are written and read in the order in which one thread submits.
-    pub(super) fn get(&self, device: &Device, pass: Pass, problem: &Problem) -> Result<Arc<CompiledPass>, EngineError> {
-        let text = wgsl_for(pass, problem);
+    pub(super) fn get(&self, device: &Device, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
+        let text = wgsl(pass, target);
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = kept.iter().find(|compiled| compiled.text == text) {
             return Ok(Arc::clone(compiled));
@@ -184,6 +184,7 @@ mod tests {
     use crate::gpu::choose_adapter;
     use crate::gpu::device::Device;
     use crate::gpu::pass::Pass;
+    use crate::gpu::plan::{Family, Target};
     use crate::model::{Activation, Problem, Stream, appendix_c};
 
     /// Other data of the same sizes is the same text to a compiler; another width is not, nor is another activation
@@ -199,7 +200,7 @@ mod tests {
         let compiled = CompiledPasses::default();
         let get = |pass, hidden, activation, data_seed| {
             let data = appendix_c(10, data_seed, Stream::TrainData).unwrap();
-            compiled.get(&device, pass, &Problem::new(hidden, activation, data)).unwrap()
+            compiled.get(&device, pass, Target::of(&Problem::new(hidden, activation, data), Family::Software)).unwrap()
         };
         let terms = get(Pass::Terms, 3, Activation::Tanh, 0);
         let trace = get(Pass::Trace, 3, Activation::Tanh, 0);

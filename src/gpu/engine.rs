@@ -82,10 +82,12 @@ impl Engine for Gpu {
     }
 
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
+        let target = self.0.target(problem);
         Description {
             machine: self.machine(),
             revision: REVISION,
-            code_hash: code_hash(&self.passes(problem, tasks), problem),
+            code_hash: code_hash(&self.passes(problem, tasks), target),
+            plan: if tasks.train { self.0.plan(problem).in_words(target) } else { String::new() },
             route: self.route(problem).into(),
         }
     }

@@ -80,8 +80,8 @@ impl EvaluationPasses {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            gradient: gpu.compiled.get(&gpu.device, Pass::Gradient, problem)?,
-            trace: gpu.compiled.get(&gpu.device, Pass::Trace, problem)?,
+            gradient: gpu.pass(Pass::Gradient, problem)?,
+            trace: gpu.pass(Pass::Trace, problem)?,
             trace_sq: TraceSqPass::new(gpu, problem)?,
         })
     }
@@ -138,7 +138,7 @@ enum TraceSqPass {
 
 impl TraceSqPass {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
-        let pass = gpu.compiled.get(&gpu.device, gpu.trace_sq_pass(problem), problem)?;
+        let pass = gpu.pass(gpu.trace_sq_pass(problem), problem)?;
         match gpu.route(problem) {
             ExactRoute::Pairwise => Ok(Self::Pairwise(pass)),
             ExactRoute::Assembled => {

@@ -53,7 +53,7 @@ pub(super) fn loop_iterations(problem: &Problem) -> u64 {
 impl Forward {
     pub(super) fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
         Ok(Self {
-            terms: gpu.compiled.get(&gpu.device, Pass::Terms, problem)?,
+            terms: gpu.pass(Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
             given: given_inputs(problem),
         })

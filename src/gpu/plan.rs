@@ -1,12 +1,43 @@
-//! Which of the training kernels a shape calls for, and how many invocations then share a network.
+//! Which of the training kernels a network, its samples and the adapter call for, and how many invocations then share a
+//! network.
 //!
-//! The register counts are those of a compiler with 128 registers per invocation (AMD's for a wave of 64). A kernel
-//! that needs more keeps arrays in memory and is several times slower. tests/machine_code/ holds the plans to it.
+//! A kernel that needs more registers than an invocation has keeps arrays in memory and is several times slower.
+//! tests/machine_code/ holds the plans to what AMD's compiler has, tests/compilers/ to what NVIDIA's has.
 
 use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS, WORKGROUP_ELEMENTS};
 use super::loops::iterations;
 use super::pass::Pass;
 use crate::model::{Activation, Network, OneHidden, Problem};
+
+/// The kinds of adapter that plans tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+pub enum Family {
+    /// Software, where invocations run in turn, so that none is idle. Registers as for [`Family::Common`].
+    Software,
+    /// Hardware with 128 registers per invocation: AMD's in waves of 64, Intel's in waves of 8, and Apple's.
+    Common,
+    /// NVIDIA's, with 255 registers per invocation; the fewer it takes, the more of them run at once.
+    Nvidia,
+}
+
+/// What a kernel is made for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// The network that it trains or evaluates.
+    pub network: Network,
+    /// I, the number of samples. It decides where training reads them from, and whether it splits them up.
+    pub samples: usize,
+    /// The adapter. It decides only how training spreads a network over invocations.
+    pub family: Family,
+}
+
+impl Target {
+    /// `problem` on an adapter of `family`.
+    pub fn of(problem: &Problem, family: Family) -> Self {
+        Self { network: problem.network, samples: problem.data.samples(), family }
+    }
+}
 
 /// How training spreads one network over invocations. All compute the same descent; sums round differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +58,19 @@ pub enum TrainPlan {
 const NARROW_REGISTERS: usize = 116;
 /// The same where it takes several samples at a time, with what it needs for each of them.
 const NARROW_TILE_REGISTERS: usize = 120;
+/// The registers of an invocation of NVIDIA's.
+const NVIDIA_REGISTERS: usize = 255;
+/// The most sample values that several samples at a time may have there.
+const NVIDIA_SAMPLE_VALUES: usize = 32;
 /// The most sample values that it takes at a time: they live in scalar registers.
 const NARROW_SAMPLE_VALUES: usize = 64;
 /// As [`NARROW_REGISTERS`] for the shared kernel, which needs more for addresses.
 const SHARED_REGISTERS: usize = 102;
+/// The same on NVIDIA, where it was fastest on an H200: beyond, too few invocations run at once.
+const NVIDIA_SHARED_REGISTERS: usize = 150;
+/// The most values that a lane may keep of its units on a tile of samples there: Mesa's compiler does not unroll longer
+/// loops, and arrays in loops that stay loops are in memory.
+const NVIDIA_KEPT_VALUES: usize = 48;
 /// The most samples that the invocations of a network meet over.
 const MOST_SAMPLES: usize = 8;
 /// The most sample values of one meeting: they live in scalar registers.
@@ -45,24 +85,14 @@ impl TrainPlan {
     /// Every plan, from the narrowest networks to the widest.
     pub const ALL: [Self; 4] = [Self::Narrow, Self::Split, Self::Shared, Self::Streamed];
 
-    /// The fastest plan that keeps a network of `shape` in registers, or else [`TrainPlan::Streamed`].
-    pub fn of(shape: OneHidden) -> Self {
-        // Theta and its gradient, the scaled biases, and r and f' of every unit.
-        if 2 * shape.parameters() + 3 * shape.hidden <= NARROW_REGISTERS {
-            Self::Narrow
-        } else if SharedLayout::of(shape).fits() {
-            Self::Shared
-        } else {
-            Self::Streamed
+    /// The fastest plan that keeps networks in registers, or else [`TrainPlan::Streamed`]. Samples are split up where
+    /// that costs next to nothing even if all invocations of the device are busy.
+    pub fn of(target: Target) -> Self {
+        if !SampleLayout::narrow_fits(target) {
+            return if SharedLayout::of(target).fits(target.family) { Self::Shared } else { Self::Streamed };
         }
-    }
-
-    /// The same, but the samples split up where a device has more invocations than a sweep has networks, and where that
-    /// costs next to nothing if it has not: for many samples.
-    pub fn on_hardware(network: Network, samples: usize) -> Self {
-        let plan = Self::of(network.shape);
-        let split = SplitLayout::that_pays(network.shape, network.activation, samples);
-        if plan == Self::Narrow && split.is_some() { Self::Split } else { plan }
+        let splits = target.family != Family::Software && SplitLayout::that_pays(target).is_some();
+        if splits { Self::Split } else { Self::Narrow }
     }
 
     /// The pass that trains by this plan.
@@ -76,11 +106,11 @@ impl TrainPlan {
     }
 
     /// Networks per workgroup.
-    pub(super) fn networks_per_group(self, problem: &Problem) -> usize {
+    pub(super) fn networks_per_group(self, target: Target) -> usize {
         match self {
             Self::Narrow => GROUP,
-            Self::Split => split(problem).networks_per_group(),
-            Self::Shared => SharedLayout::of(problem.network.shape).networks_per_group(),
+            Self::Split => SplitLayout::of(target).networks_per_group(),
+            Self::Shared => SharedLayout::of(target).networks_per_group(),
             Self::Streamed => 1,
         }
     }
@@ -88,9 +118,9 @@ impl TrainPlan {
     /// How many loop iterations, over all loops, one invocation makes in each step, and how many once. Every loop
     /// counts as if no compiler unrolled it, except that over the samples of a tile inside the streamed kernel's loops
     /// over inputs: it indexes arrays of that size, and a test checks that it is unrolled.
-    pub(super) fn loop_iterations(self, problem: &Problem) -> (u64, u64) {
-        let shape = problem.network.shape;
-        let tiles = problem.data.samples().div_ceil(self.tile(problem.network)) as u64;
+    pub(super) fn loop_iterations(self, target: Target) -> (u64, u64) {
+        let shape = target.network.shape;
+        let tiles = target.samples.div_ceil(self.tile(target)) as u64;
         let hidden = shape.hidden as u64;
         let inputs = iterations(shape.inputs as u64, 0);
         let weights = iterations(shape.inputs as u64 + 1, 0);
@@ -101,14 +131,14 @@ impl TrainPlan {
                 (step, 1 + 2 * iterations(hidden, weights))
             }
             Self::Split => {
-                let lanes = split(problem).lanes as u64;
+                let lanes = SplitLayout::of(target).lanes as u64;
                 let descent = iterations(hidden, 0) + 3 * iterations(hidden, weights);
                 let meeting = iterations((shape.parameters() as u64).div_ceil(lanes), iterations(lanes, 0));
                 let step = 1 + iterations(tiles.div_ceil(lanes), 2 * iterations(hidden, inputs)) + descent + meeting;
                 (step, 1 + 2 * iterations(hidden, weights))
             }
             Self::Shared => {
-                let layout = SharedLayout::of(shape);
+                let layout = SharedLayout::of(target);
                 let (units, sum) = (layout.units as u64, iterations(layout.lanes as u64, 0));
                 let meeting = 2 * iterations(layout.tile as u64, iterations(units, inputs)) + sum;
                 let descent = iterations(units, 0) + iterations(units, inputs) + iterations(units, weights) + 3 * sum;
@@ -125,28 +155,46 @@ impl TrainPlan {
     }
 
     /// How the kernel takes the samples; `None` if it reads them one value at a time.
-    pub(super) fn sample_layout(self, network: Network) -> Option<SampleLayout> {
+    pub(super) fn sample_layout(self, target: Target) -> Option<SampleLayout> {
         match self {
-            Self::Narrow => Some(SampleLayout::of(network.shape, network.activation)),
-            Self::Split => Some(SampleLayout::of_own(network.shape, network.activation)),
-            Self::Shared => Some(SampleLayout::single(network.shape)),
+            Self::Narrow => Some(SampleLayout::of(target)),
+            Self::Split => Some(SampleLayout::of_own(target)),
+            Self::Shared => Some(SampleLayout::single(target.network.shape)),
             Self::Streamed => None,
         }
     }
 
     /// Samples that are taken at a time. The number of samples is padded to a multiple of this.
-    pub(super) fn tile(self, network: Network) -> usize {
+    pub(super) fn tile(self, target: Target) -> usize {
         match self {
-            Self::Narrow | Self::Split => self.sample_layout(network).map_or(1, |layout| layout.tile),
-            Self::Shared => SharedLayout::of(network.shape).tile,
+            Self::Narrow | Self::Split => self.sample_layout(target).map_or(1, |layout| layout.tile),
+            Self::Shared => SharedLayout::of(target).tile,
             Self::Streamed => STREAMED_TILE,
+        }
+    }
+
+    /// The plan in words, with all that decides in which order its sums are formed.
+    pub fn in_words(self, target: Target) -> String {
+        let tile = match self.tile(target) {
+            1 => "1 sample at a time".to_owned(),
+            tile => format!("{tile} samples at a time"),
+        };
+        match self {
+            Self::Narrow => format!("narrow, {tile}"),
+            Self::Split => format!("split over {} invocations, {tile}", SplitLayout::of(target).lanes),
+            Self::Shared => format!("shared by {} invocations, {tile}", SharedLayout::of(target).lanes),
+            Self::Streamed => format!("streamed, {tile}"),
         }
     }
 }
 
-/// How the split kernel lays out `problem`.
-fn split(problem: &Problem) -> SplitLayout {
-    SplitLayout::of(problem.network.shape, problem.network.activation, problem.data.samples())
+/// Values that every unit keeps of each sample between the forward and the backward pass.
+const fn kept(activation: Activation) -> usize {
+    match activation {
+        Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
+        // f' does not follow from f.
+        Activation::Softplus | Activation::Gelu => 2,
+    }
 }
 
 /// How the kernels that read samples in rows of four values take them.
@@ -160,26 +208,53 @@ pub(super) struct SampleLayout {
 }
 
 impl SampleLayout {
-    /// The largest tile for which scalar registers hold the samples, and vector registers theta, its gradient, the
-    /// scaled biases, what every unit keeps of each sample between the forward and the backward pass, and what it takes
-    /// to get there.
-    fn of(shape: OneHidden, activation: Activation) -> Self {
-        Self::within(shape, activation, false)
+    /// The largest tile for which scalar registers hold the samples, and vector registers all else.
+    fn of(target: Target) -> Self {
+        Self::within(target, false)
     }
 
     /// As [`Self::of`], where each invocation has samples of its own, which then need vector registers too.
-    fn of_own(shape: OneHidden, activation: Activation) -> Self {
-        Self::within(shape, activation, true)
+    fn of_own(target: Target) -> Self {
+        Self::within(target, true)
     }
 
-    fn within(shape: OneHidden, activation: Activation, own: bool) -> Self {
-        let values = |tile: usize| (shape.inputs + 1) * tile;
-        let fits = |tile: usize| {
-            let registers = Self::registers(shape, activation, tile) + if own { values(tile) } else { 0 };
-            registers <= NARROW_TILE_REGISTERS && (own || values(tile) <= NARROW_SAMPLE_VALUES)
-        };
-        let tile = [4, 2].into_iter().find(|&tile| fits(tile)).unwrap_or(1);
-        Self { tile, inputs: shape.inputs, stored: own }
+    /// Whether the narrow kernel keeps a network in registers, if need be with one sample at a time.
+    fn narrow_fits(target: Target) -> bool {
+        let shape = target.network.shape;
+        match target.family {
+            // Theta and its gradient, the scaled biases, and r and f' of every unit.
+            Family::Software | Family::Common => 2 * shape.parameters() + 3 * shape.hidden <= NARROW_REGISTERS,
+            Family::Nvidia => Self::fits(target, 1, false),
+        }
+    }
+
+    fn within(target: Target, own: bool) -> Self {
+        // On an H200, four samples at a time are nowhere faster than two.
+        let tiles: &[usize] = if target.family == Family::Nvidia { &[2] } else { &[4, 2] };
+        let tile = tiles.iter().copied().find(|&tile| Self::fits(target, tile, own)).unwrap_or(1);
+        Self { tile, inputs: target.network.shape.inputs, stored: own }
+    }
+
+    /// Whether registers hold what the narrow kernel needs for `tile` samples at a time.
+    fn fits(target: Target, tile: usize, own: bool) -> bool {
+        let OneHidden { inputs, hidden } = target.network.shape;
+        let kept = kept(target.network.activation);
+        let values = (inputs + 1) * tile;
+        let own_values = if own { values } else { 0 };
+        match target.family {
+            // Theta, its gradient, the scaled biases, and what it takes to get from a unit's inputs to what it keeps.
+            Family::Software | Family::Common => {
+                let parameters = target.network.shape.parameters();
+                let registers = 2 * parameters + hidden + kept * tile * (hidden + 4) + own_values;
+                registers <= NARROW_TILE_REGISTERS && (own || values <= NARROW_SAMPLE_VALUES)
+            }
+            // As Mesa's compiler counts them; NVIDIA's own needs fewer.
+            Family::Nvidia => {
+                let unit = 7 * (inputs + 2) - 3 + kept * tile;
+                let registers = hidden * unit + 16 + (1 + 4 * kept) * tile + own_values;
+                registers <= NVIDIA_REGISTERS && (tile == 1 || values <= NVIDIA_SAMPLE_VALUES)
+            }
+        }
     }
 
     /// One sample at a time, for all invocations. On an H200 the shared kernel reads long samples faster from storage,
@@ -187,15 +262,6 @@ impl SampleLayout {
     /// uniform buffer (M = 2).
     const fn single(shape: OneHidden) -> Self {
         Self { tile: 1, inputs: shape.inputs, stored: shape.inputs > 7 }
-    }
-
-    fn registers(shape: OneHidden, activation: Activation, tile: usize) -> usize {
-        let kept = match activation {
-            Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
-            // f' does not follow from f.
-            Activation::Softplus | Activation::Gelu => 2,
-        };
-        2 * shape.parameters() + shape.hidden + kept * tile * (shape.hidden + 4)
     }
 
     /// Rows of four values for a tile: M inputs and the label of each sample.
@@ -222,21 +288,22 @@ pub(super) struct SplitLayout {
 
 impl SplitLayout {
     /// The layout that pays, or one with two invocations per network.
-    pub(super) fn of(shape: OneHidden, activation: Activation, samples: usize) -> Self {
-        let two = || Self::with_lanes(2, shape).unwrap_or(Self { lanes: 2, group: 2 });
-        Self::that_pays(shape, activation, samples).unwrap_or_else(two)
+    pub(super) fn of(target: Target) -> Self {
+        let two = || Self::with_lanes(2, target.network.shape).unwrap_or(Self { lanes: 2, group: 2 });
+        Self::that_pays(target).unwrap_or_else(two)
     }
 
     /// The most invocations per network that cost together at most a twelfth more than a single one; `None` if fewer
     /// than eight do, or if the registers do not hold what each needs. A sweep that leaves no invocation of the device
     /// idle loses that twelfth; one of few networks gains nearly the number of invocations.
-    fn that_pays(shape: OneHidden, activation: Activation, samples: usize) -> Option<Self> {
-        let alone = Self::cost(shape, samples, SampleLayout::of(shape, activation), 1);
-        let tiles = SampleLayout::of_own(shape, activation);
-        let registers = SampleLayout::registers(shape, activation, tiles.tile) + (shape.inputs + 1) * tiles.tile;
-        let pays = |layout: &Self| 12 * Self::cost(shape, samples, tiles, layout.lanes) <= 13 * alone;
-        let mut layouts = (3..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, shape));
-        layouts.find(|layout| registers <= NARROW_TILE_REGISTERS && pays(layout))
+    fn that_pays(target: Target) -> Option<Self> {
+        let tiles = SampleLayout::of_own(target);
+        if !SampleLayout::fits(target, tiles.tile, true) {
+            return None;
+        }
+        let alone = Self::cost(target, SampleLayout::of(target), 1);
+        let pays = |layout: &Self| 12 * Self::cost(target, tiles, layout.lanes) <= 13 * alone;
+        (3..=GROUP.ilog2()).rev().filter_map(|power| Self::with_lanes(1 << power, target.network.shape)).find(pays)
     }
 
     /// As many networks per workgroup as it has invocations and memory for; `None` if there is no room for one.
@@ -253,10 +320,11 @@ impl SplitLayout {
 
     /// Instructions of a step, over all `lanes`. Those of a sample are the narrow kernel's with sigmoid units, the
     /// cheapest that are not linear; each lane finishes every sum, and before, where they are several, they meet.
-    fn cost(shape: OneHidden, samples: usize, tiles: SampleLayout, lanes: usize) -> usize {
+    fn cost(target: Target, tiles: SampleLayout, lanes: usize) -> usize {
+        let shape = target.network.shape;
         let sample = shape.hidden * (2 * shape.inputs + 14) + 12;
         let meeting = if lanes == 1 { 0 } else { 4 * shape.parameters() + 60 };
-        let samples = samples.div_ceil(tiles.tile).div_ceil(lanes) * tiles.tile;
+        let samples = target.samples.div_ceil(tiles.tile).div_ceil(lanes) * tiles.tile;
         lanes * (samples * sample + 6 * shape.parameters() + meeting)
     }
 }
@@ -274,22 +342,29 @@ pub(super) struct SharedLayout {
 }
 
 impl SharedLayout {
-    /// The cheapest layout for `shape` that fits registers; if none does, the one that needs fewest.
-    pub(super) fn of(shape: OneHidden) -> Self {
+    /// The cheapest layout for the network that fits registers; if none does, the one that needs fewest.
+    pub(super) fn of(target: Target) -> Self {
+        let OneHidden { inputs, hidden } = target.network.shape;
         let layouts = (1..=MAX_WORKGROUP.ilog2()).map(|power| {
             let lanes = 1 << power;
-            let values = MOST_SAMPLE_VALUES / (shape.inputs + 1);
+            let values = MOST_SAMPLE_VALUES / (inputs + 1);
             let tile = MOST_SAMPLES.min(lanes).min(1 << values.max(1).ilog2());
-            Self { lanes, units: shape.hidden.div_ceil(lanes), tile, inputs: shape.inputs }
+            Self { lanes, units: hidden.div_ceil(lanes), tile, inputs }
         });
-        let key = |layout: &Self| if layout.fits() { (0, layout.cost()) } else { (layout.registers(), layout.cost()) };
+        let key = |layout: &Self| {
+            let fits = layout.fits(target.family);
+            if fits { (0, layout.cost()) } else { (layout.registers(), layout.cost()) }
+        };
         // There is always a layout: the range of powers is not empty.
-        layouts.min_by_key(key).unwrap_or(Self {
-            lanes: 2,
-            units: shape.hidden.div_ceil(2),
-            tile: 1,
-            inputs: shape.inputs,
-        })
+        let two = Self { lanes: 2, units: hidden.div_ceil(2), tile: 1, inputs };
+        let layout = layouts.min_by_key(key).unwrap_or(two);
+        match target.family {
+            Family::Software | Family::Common => layout,
+            Family::Nvidia => {
+                let most = NVIDIA_KEPT_VALUES / (layout.units * kept(target.network.activation));
+                Self { tile: layout.tile.min(1 << most.max(1).ilog2()), ..layout }
+            }
+        }
     }
 
     /// Invocations of a workgroup.
@@ -302,8 +377,12 @@ impl SharedLayout {
         self.group() / self.lanes
     }
 
-    const fn fits(&self) -> bool {
-        self.registers() <= SHARED_REGISTERS
+    const fn fits(&self, family: Family) -> bool {
+        self.registers()
+            <= match family {
+                Family::Software | Family::Common => SHARED_REGISTERS,
+                Family::Nvidia => NVIDIA_SHARED_REGISTERS,
+            }
     }
 
     /// Those of weights and gradient of a lane's units, their scaled biases, and r and f' of each on every sample of a
@@ -322,12 +401,17 @@ impl SharedLayout {
 
 #[cfg(test)]
 mod tests {
-    use super::{SampleLayout, SharedLayout, SplitLayout, TrainPlan};
-    use crate::model::{Activation, OneHidden};
+    use super::{Family, SampleLayout, SharedLayout, SplitLayout, Target, TrainPlan};
+    use crate::model::{Activation, Network, OneHidden};
+
+    fn target(inputs: usize, hidden: usize, activation: Activation) -> Target {
+        let network = Network { shape: OneHidden::new(inputs, hidden), activation };
+        Target { network, samples: 50, family: Family::Software }
+    }
 
     #[test]
     fn the_plan_widens_with_the_network() {
-        let plan = |inputs, hidden| TrainPlan::of(OneHidden::new(inputs, hidden));
+        let plan = |inputs, hidden| TrainPlan::of(target(inputs, hidden, Activation::Sigmoid));
         for hidden in 1..=10 {
             assert_eq!(plan(2, hidden), TrainPlan::Narrow, "N = {hidden}");
         }
@@ -342,9 +426,28 @@ mod tests {
         assert_eq!((plan(64, 1), plan(784, 32)), (TrainPlan::Streamed, TrainPlan::Streamed));
     }
 
+    /// The plans that were fastest on an H200, of those that do not spill.
+    #[test]
+    fn nvidia_takes_fewer_samples_at_a_time_and_fewer_invocations_a_network() {
+        let on = |inputs, hidden, activation| Target { family: Family::Nvidia, ..target(inputs, hidden, activation) };
+        let words = |inputs, hidden, activation| {
+            let target = on(inputs, hidden, activation);
+            TrainPlan::of(target).in_words(target)
+        };
+        assert_eq!(words(2, 3, Activation::Sigmoid), "narrow, 2 samples at a time");
+        assert_eq!(words(2, 9, Activation::Sigmoid), "narrow, 1 sample at a time");
+        assert_eq!(words(2, 9, Activation::Softplus), "shared by 2 invocations, 2 samples at a time");
+        assert_eq!(words(2, 20, Activation::Sigmoid), "shared by 2 invocations, 2 samples at a time");
+        assert_eq!(words(2, 64, Activation::Sigmoid), "shared by 16 invocations, 8 samples at a time");
+        assert_eq!(words(2, 64, Activation::Gelu), "shared by 16 invocations, 4 samples at a time");
+        assert_eq!(words(30, 1, Activation::Sigmoid), "narrow, 1 sample at a time");
+        assert_eq!(words(30, 3, Activation::Sigmoid), "shared by 2 invocations, 2 samples at a time");
+        assert_eq!(words(30, 10, Activation::Sigmoid), "shared by 8 invocations, 4 samples at a time");
+    }
+
     #[test]
     fn the_narrow_kernel_takes_as_many_samples_at_a_time_as_registers_hold() {
-        let layout = |inputs, hidden, activation| SampleLayout::of(OneHidden::new(inputs, hidden), activation);
+        let layout = |inputs, hidden, activation| SampleLayout::of(target(inputs, hidden, activation));
         let tiles = |activation| [1, 5, 7, 8, 10].map(|hidden| layout(2, hidden, activation).tile);
         assert_eq!(tiles(Activation::Sigmoid), [4, 4, 4, 2, 2]);
         assert_eq!(tiles(Activation::Softplus), [4, 4, 2, 1, 1]);
@@ -369,15 +472,21 @@ mod tests {
     /// Samples are split where that costs next to nothing: the more of them, the more invocations share a network.
     #[test]
     fn many_samples_are_split_among_invocations() {
+        let on =
+            |inputs, hidden, samples, family| Target { samples, family, ..target(inputs, hidden, Activation::Sigmoid) };
         let lanes = |inputs, hidden, samples| {
-            let layout = SplitLayout::that_pays(OneHidden::new(inputs, hidden), Activation::Sigmoid, samples)?;
+            let target = on(inputs, hidden, samples, Family::Common);
+            let layout = SplitLayout::that_pays(target)?;
             assert!(layout.group >= layout.lanes && layout.networks_per_group() * layout.lanes == layout.group);
+            assert_eq!(TrainPlan::of(target), TrainPlan::Split);
             Some(layout.lanes)
         };
         let sizes = [50, 400, 1_000, 2_000, 20_000];
         assert_eq!(sizes.map(|samples| lanes(2, 3, samples)), [None, None, Some(16), Some(32), Some(64)]);
         assert_eq!(sizes.map(|samples| lanes(2, 10, samples)), [None, Some(8), Some(16), Some(32), Some(64)]);
         assert_eq!(lanes(100, 1, 20_000), None);
+        assert_eq!(TrainPlan::of(on(2, 3, 2_000, Family::Nvidia)), TrainPlan::Split);
+        assert_eq!(TrainPlan::of(on(2, 3, 2_000, Family::Software)), TrainPlan::Narrow);
     }
 
     /// Every unit has a lane, a meeting has a lane for each of its samples, and groups stay within what adapters have.
@@ -385,14 +494,19 @@ mod tests {
     fn shared_layouts_cover_the_network() {
         for inputs in [1, 2, 5, 30, 45, 784] {
             for hidden in 1..=1100 {
-                let layout = SharedLayout::of(OneHidden::new(inputs, hidden));
+                let layout = SharedLayout::of(target(inputs, hidden, Activation::Sigmoid));
                 assert!(layout.lanes * layout.units >= hidden, "{layout:?} for N = {hidden}");
                 assert!(layout.tile >= 1 && layout.tile <= layout.lanes, "{layout:?}");
                 assert!(layout.group() <= 256 && layout.group().is_multiple_of(layout.lanes), "{layout:?}");
                 // max(tile, 3) shares and the deltas in 16 KiB.
-                assert!((layout.tile.max(3) + layout.tile) * layout.group() * 4 <= 16 << 10, "{layout:?}");
+                assert!(
+                    (layout.tile.max(3) * (layout.group() + 1) + layout.networks_per_group() * layout.tile) * 4
+                        <= 16 << 10,
+                    "{layout:?}"
+                );
             }
         }
-        assert_eq!(SharedLayout::of(OneHidden::new(2, 32)), SharedLayout { lanes: 8, units: 4, tile: 8, inputs: 2 });
+        let layout = SharedLayout::of(target(2, 32, Activation::Sigmoid));
+        assert_eq!(layout, SharedLayout { lanes: 8, units: 4, tile: 8, inputs: 2 });
     }
 }

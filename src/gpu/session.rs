@@ -1,12 +1,13 @@
 //! An open device with what was compiled for it: what training, evaluations and spectra work on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::adapter::Adapter;
-use super::compiled::CompiledPasses;
+use super::compiled::{CompiledPass, CompiledPasses};
 use super::device::Device;
 use super::pass::Pass;
-use super::plan::TrainPlan;
+use super::plan::{Target, TrainPlan};
 use super::route::exact_route;
 use crate::engine::{EngineError, ExactRoute, Route};
 use crate::model::Problem;
@@ -39,7 +40,7 @@ impl Default for Tuning {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) device: Device,
-    pub(super) compiled: CompiledPasses,
+    compiled: CompiledPasses,
     pub(super) tuning: Tuning,
     pub(super) adapter: Adapter,
 }
@@ -63,15 +64,19 @@ impl Session {
         }
     }
 
+    /// What kernels for `problem` are made for.
+    pub(super) fn target(&self, problem: &Problem) -> Target {
+        Target::of(problem, self.adapter.family())
+    }
+
     /// The training kernel for `problem`.
     pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
-        let best = if self.adapter.summary().hardware {
-            TrainPlan::on_hardware(problem.network, problem.data.samples())
-        } else {
-            // Invocations of a software adapter run in turn: there is nothing to fill.
-            TrainPlan::of(problem.network.shape)
-        };
-        self.tuning.plan.unwrap_or(best)
+        self.tuning.plan.unwrap_or_else(|| TrainPlan::of(self.target(problem)))
+    }
+
+    /// `pass` for `problem`, compiled.
+    pub(super) fn pass(&self, pass: Pass, problem: &Problem) -> Result<Arc<CompiledPass>, EngineError> {
+        self.compiled.get(&self.device, pass, self.target(problem))
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.

@@ -9,12 +9,12 @@ use std::f32::consts::LOG2_E;
 use super::eigenvalues::{HALVINGS, PIVOTS};
 use super::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS, WORKGROUP};
 use super::pass::{Pass, named};
-use super::plan::{GROUP, STREAMED_TILE, SampleLayout, SharedLayout, SplitLayout, TrainPlan};
+use super::plan::{GROUP, STREAMED_TILE, SampleLayout, SharedLayout, SplitLayout, Target, TrainPlan};
 use super::rounding::REACH_SHARE;
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::Status;
 use crate::fingerprint::Fingerprint;
-use crate::model::{Activation, Network, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden};
 
 /// What training multiplies the inputs of `activation`'s units by, so that the shader's exp2 stands for the exp that f
 /// needs.
@@ -79,20 +79,16 @@ const PARTS: &[(&str, &str)] = parts![
 #[derive(Debug, Clone, Copy)]
 struct Variant {
     pass: Pass,
-    shape: OneHidden,
-    activation: Activation,
-    /// I. It decides where training reads the samples from, a uniform buffer as long as they fit one, and how
-    /// [`Pass::TrainSplit`] splits them up.
-    samples: usize,
+    target: Target,
 }
 
 impl Variant {
     /// The file of shaders/parts/ that stands for `part` here.
     fn file(&self, part: &str) -> String {
         match part {
-            "activation" | "unit" => format!("{part}_{}", self.activation.name()),
+            "activation" | "unit" => format!("{part}_{}", self.target.network.activation.name()),
             "tile" => format!("tile_{}", self.sample_layout().map_or(1, |layout| layout.tile)),
-            "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.samples)) => {
+            "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.target.samples)) => {
                 "rows_uniform".into()
             }
             "rows" => "rows_storage".into(),
@@ -103,7 +99,7 @@ impl Variant {
     /// How the kernel takes the samples, if it is one that trains.
     fn sample_layout(&self) -> Option<SampleLayout> {
         let plan = TrainPlan::ALL.into_iter().find(|plan| plan.pass() == self.pass)?;
-        plan.sample_layout(Network { shape: self.shape, activation: self.activation })
+        plan.sample_layout(self.target)
     }
 
     /// Adds to `found` the places in [`PARTS`] of what `text` names, of what that names, and so on.
@@ -122,7 +118,7 @@ impl Variant {
     fn joined(&self, parts: &BTreeSet<usize>) -> String {
         let texts: Vec<&str> = parts.iter().map(|&place| PARTS[place].1).chain([self.pass.text()]).collect();
         let used: BTreeSet<&str> = texts.iter().flat_map(|text| words(text)).collect();
-        let OneHidden { inputs, hidden } = self.shape;
+        let OneHidden { inputs, hidden } = self.target.network.shape;
         let mut text = format!("// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n");
         for (name, value) in self.constants().into_iter().filter(|(name, _)| used.contains(name)) {
             text += &format!("const {name}: {value};\n");
@@ -135,11 +131,11 @@ impl Variant {
         let count = |value: usize| format!("u32 = {value}u");
         let status = |status: Status| count(status as usize);
         let real = |value: f32| format!("f32 = {value:?}f");
-        let shape = self.shape;
-        let shared = SharedLayout::of(shape);
+        let Network { shape, activation } = self.target.network;
+        let shared = SharedLayout::of(self.target);
         let items = Items::of(shape);
         // Invocations that share a network, invocations of a workgroup, samples that they meet over.
-        let split = SplitLayout::of(shape, self.activation, self.samples);
+        let split = SplitLayout::of(self.target);
         let [lanes, group, tile] = match self.pass {
             Pass::TrainSplit => [split.lanes, split.group, 1],
             Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
@@ -151,7 +147,7 @@ impl Variant {
             ("HIDDEN", count(shape.hidden)),
             ("PARAMETERS", count(shape.parameters())),
             ("V_BIAS", count(shape.v_bias())),
-            ("Y_SCALE", real(y_scale(self.activation))),
+            ("Y_SCALE", real(y_scale(activation))),
             ("Z_SCALE", real(Z_SCALE)),
             ("CONVERGED", status(Status::Converged)),
             ("STEP_LIMIT", status(Status::StepLimit)),
@@ -188,23 +184,17 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     code.flat_map(|code| code.split(|character: char| !character.is_alphanumeric() && character != '_'))
 }
 
-/// The complete WGSL of `pass` for networks of `shape` with `activation` on I = `samples`, as it is handed to the
-/// driver.
-pub fn wgsl(pass: Pass, shape: OneHidden, activation: Activation, samples: usize) -> String {
-    let variant = Variant { pass, shape, activation, samples };
+/// The complete WGSL of `pass` for `target`, as it is handed to the driver.
+pub fn wgsl(pass: Pass, target: Target) -> String {
+    let variant = Variant { pass, target };
     let mut parts = BTreeSet::new();
     variant.find_parts(pass.text(), &mut parts);
     variant.joined(&parts)
 }
 
-/// The complete WGSL of `pass` for `problem`.
-pub(super) fn wgsl_for(pass: Pass, problem: &Problem) -> String {
-    wgsl(pass, problem.network.shape, problem.network.activation, problem.data.samples())
-}
-
-/// A hash of the texts of `passes` for `problem`: results of the GPU engine depend on them, so a run records it.
-pub(super) fn code_hash(passes: &[Pass], problem: &Problem) -> String {
-    let texts = passes.iter().map(|&pass| wgsl_for(pass, problem));
+/// A hash of the texts of `passes` for `target`: results of the GPU engine depend on them, so a run records it.
+pub(super) fn code_hash(passes: &[Pass], target: Target) -> String {
+    let texts = passes.iter().map(|&pass| wgsl(pass, target));
     texts.fold(Fingerprint::default(), |hash, text| hash.add(text.as_bytes())).digits()
 }
 
@@ -218,7 +208,8 @@ mod tests {
 
     use super::{PARTS, Variant, wgsl};
     use crate::gpu::pass::{Pass, bindings, named};
-    use crate::model::{Activation, OneHidden};
+    use crate::gpu::plan::{Family, Target};
+    use crate::model::{Activation, Network, OneHidden};
 
     /// Every pass for every activation and these M, N and I, with the parts of each.
     fn variants(sizes: &[(usize, usize, usize)]) -> Vec<(Variant, BTreeSet<usize>)> {
@@ -226,10 +217,13 @@ mod tests {
         for pass in Pass::ALL {
             for activation in Activation::ALL {
                 for &(inputs, hidden, samples) in sizes {
-                    let variant = Variant { pass, shape: OneHidden::new(inputs, hidden), activation, samples };
-                    let mut parts = BTreeSet::new();
-                    variant.find_parts(pass.text(), &mut parts);
-                    variants.push((variant, parts));
+                    let network = Network { shape: OneHidden::new(inputs, hidden), activation };
+                    for family in [Family::Software, Family::Nvidia] {
+                        let variant = Variant { pass, target: Target { network, samples, family } };
+                        let mut parts = BTreeSet::new();
+                        variant.find_parts(pass.text(), &mut parts);
+                        variants.push((variant, parts));
+                    }
                 }
             }
         }
@@ -257,8 +251,8 @@ mod tests {
             (64, 33, 50),
             (3, 128, 50),
         ];
-        for (Variant { pass, shape, activation, samples }, _) in variants(&sizes) {
-            let text = wgsl(pass, shape, activation, samples);
+        for (Variant { pass, target }, _) in variants(&sizes) {
+            let text = wgsl(pass, target);
             let module = validated(&text).unwrap_or_else(|error| panic!("{error}"));
             let declared = module.global_variables.iter().filter_map(|(_, variable)| {
                 let ty = match variable.space {
@@ -282,8 +276,8 @@ mod tests {
     /// longer than a few, together with all loops around it, and does not come to an end.
     #[test]
     fn arrays_hold_scalars_or_vectors_and_no_struct_holds_an_array() {
-        for (Variant { pass, shape, activation, samples }, _) in variants(&[(2, 3, 50), (30, 17, 50)]) {
-            let module = validated(&wgsl(pass, shape, activation, samples)).unwrap();
+        for (Variant { pass, target }, _) in variants(&[(2, 3, 50), (30, 17, 50)]) {
+            let module = validated(&wgsl(pass, target)).unwrap();
             let inner = |handle| &module.types[handle].inner;
             for (_, ty) in module.types.iter() {
                 match &ty.inner {

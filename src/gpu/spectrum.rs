@@ -57,11 +57,10 @@ struct SpectrumPasses {
 
 impl SpectrumPasses {
     fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
-        let device = &gpu.device;
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
-            hessian: gpu.compiled.get(device, Pass::Hessian, problem)?,
-            eigenvalues: gpu.compiled.get(device, Pass::Eigenvalues, problem)?,
+            hessian: gpu.pass(Pass::Hessian, problem)?,
+            eigenvalues: gpu.pass(Pass::Eigenvalues, problem)?,
         })
     }
 

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 
 use super::compiled::Groups;
-use super::device::{Device, Reading};
+use super::device::Reading;
 use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
@@ -43,10 +43,10 @@ pub(super) fn train(
     let device = &gpu.device;
     let plan = gpu.plan(problem);
     let most_steps = steps_within_limit(gpu, problem, plan)?;
-    let networks_per_group = plan.networks_per_group(problem);
+    let networks_per_group = plan.networks_per_group(gpu.target(problem));
     let at_once = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
 
-    let samples = sample_buffer(device, problem, plan)?;
+    let samples = sample_buffer(gpu, problem, plan)?;
     let theta = device.buffer("theta", parameters * count)?;
     let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
     let steps = device.buffer_with("steps", &vec![start.taken(); count])?;
@@ -67,7 +67,7 @@ pub(super) fn train(
         Start::Seeds(seeds) => {
             params.seed_low = (seeds.start & 0xFFFF_FFFF) as u32;
             params.seed_high = (seeds.start >> 32) as u32;
-            let kernel = gpu.compiled.get(device, Pass::Seeds, problem)?;
+            let kernel = gpu.pass(Pass::Seeds, problem)?;
             let bound = kernel.bind(device, &[&theta])?;
             kernel.dispatch(device, &bound, &params, [count.div_ceil(WORKGROUP), parameters.div_ceil(4)])?;
         }
@@ -77,8 +77,8 @@ pub(super) fn train(
         }
     }
 
-    let training = gpu.compiled.get(device, plan.pass(), problem)?;
-    let sorting = gpu.compiled.get(device, Pass::Remaining, problem)?;
+    let training = gpu.pass(plan.pass(), problem)?;
+    let sorting = gpu.pass(Pass::Remaining, problem)?;
     let gradient =
         (plan == TrainPlan::Streamed).then(|| device.buffer("gradient", parameters * at_once)).transpose()?;
     // One list is read and the other one made, in turn: shaders/parts/unfinished.wgsl says what they hold.
@@ -133,7 +133,7 @@ pub(super) fn train(
 /// invocation.
 fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
-    let (step, once) = plan.loop_iterations(problem);
+    let (step, once) = plan.loop_iterations(gpu.target(problem));
     match u64::from(limit).saturating_sub(once) / step {
         0 => Err(EngineError::Limit(format!(
             "one step of training takes {step} loop iterations of an invocation (I = {}, N = {}, M = {}), but this \
@@ -148,10 +148,11 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
 }
 
 /// The samples as the kernel of `plan` reads them.
-fn sample_buffer(device: &Device, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
+fn sample_buffer(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
+    let (device, target) = (&gpu.device, gpu.target(problem));
     let width = problem.network.shape.inputs + 1;
-    let scaled = scaled_samples(problem, plan.tile(problem.network));
-    let Some(layout) = plan.sample_layout(problem.network) else { return device.buffer_with("samples", &scaled) };
+    let scaled = scaled_samples(problem, plan.tile(target));
+    let Some(layout) = plan.sample_layout(target) else { return device.buffer_with("samples", &scaled) };
     // [tile][value][sample of the tile], each tile filled up to whole rows of four.
     let mut tiled: Vec<f32> = Vec::new();
     for samples in scaled.chunks_exact(layout.tile * width) {

@@ -109,7 +109,13 @@ impl Engine for Reference {
     fn description(&self, _problem: &Problem, _tasks: Tasks) -> Description {
         // The reference has one route, the paper's forms over pairs, whatever route is asked for.
         let route = Route::Pairwise;
-        Description { machine: self.machine(), revision: REVISION, code_hash: String::new(), route }
+        Description {
+            machine: self.machine(),
+            revision: REVISION,
+            code_hash: String::new(),
+            plan: String::new(),
+            route,
+        }
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {

@@ -147,6 +147,7 @@ fn joined<'a>(engines: impl Iterator<Item = &'a Description> + Clone) -> Descrip
         },
         revision: common(engines.clone().map(|engine| engine.revision)).unwrap_or_default(),
         code_hash: field(|engine| &engine.code_hash),
+        plan: field(|engine| &engine.plan),
         route: common(engines.map(|engine| engine.route)).unwrap_or_default(),
     }
 }

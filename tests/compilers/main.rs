@@ -11,8 +11,8 @@ use std::fmt::Write as _;
 
 use directx::{Compiler, DirectX};
 use rayon::prelude::*;
-use sharpsweep::gpu::{Pass, TrainPlan, wgsl};
-use sharpsweep::model::{Activation, OneHidden, philox4x32_10};
+use sharpsweep::gpu::{Family, Pass, Target, TrainPlan, wgsl};
+use sharpsweep::model::{Activation, Network, OneHidden, philox4x32_10};
 
 /// One kernel's complete text.
 struct Text {
@@ -27,7 +27,8 @@ fn texts() -> Vec<Text> {
     let mut texts = Vec::new();
     let mut known = BTreeSet::new();
     let mut add = |pass: Pass, shape: OneHidden, activation: Activation, samples: usize| {
-        let wgsl = wgsl(pass, shape, activation, samples);
+        let network = Network { shape, activation };
+        let wgsl = wgsl(pass, Target { network, samples, family: Family::Common });
         if known.insert(wgsl.clone()) {
             let OneHidden { inputs, hidden } = shape;
             let name = format!("{} m{inputs} n{hidden} {} i{samples}", pass.name(), activation.name());
@@ -37,11 +38,11 @@ fn texts() -> Vec<Text> {
     for inputs in [2, 30] {
         for hidden in [1, 3, 10, 17, 32, 100] {
             let shape = OneHidden::new(inputs, hidden);
-            let chosen = TrainPlan::of(shape);
             for activation in Activation::ALL {
                 // From there on the samples are in storage, not in a uniform buffer.
                 for samples in [50, 100_000] {
-                    add(chosen.pass(), shape, activation, samples);
+                    let target = Target { network: Network { shape, activation }, samples, family: Family::Common };
+                    add(TrainPlan::of(target).pass(), shape, activation, samples);
                 }
                 for pass in Pass::ALL {
                     let fits = match pass {

@@ -5,8 +5,8 @@ use anyhow::anyhow;
 use crate::cli::args::NetworkArgs;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::print;
-use crate::gpu::{Pass, wgsl};
-use crate::model::OneHidden;
+use crate::gpu::{Family, Pass, Target, wgsl};
+use crate::model::{Network, OneHidden};
 use crate::spec::check_size;
 
 /// Prints the complete WGSL of one compute pass, as it is handed to the driver
@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// I, the number of samples: training reads few of them from a uniform buffer and many from storage
     #[arg(long, value_name = "I", default_value_t = 50)]
     samples: usize,
+    /// The kind of adapter: training spreads a network over its invocations in another way on each
+    #[arg(long, value_name = "FAMILY", value_enum, default_value_t = Family::Common)]
+    family: Family,
     #[command(flatten)]
     network: NetworkArgs,
 }
@@ -33,8 +36,10 @@ impl Args {
         if u32::try_from(self.samples).is_err() {
             return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));
         }
+        let network = Network { shape, activation: self.network.activation };
+        let target = Target { network, samples: self.samples, family: self.family };
         for pass in Pass::ALL.into_iter().filter(|pass| pass.name() == self.name) {
-            print(&wgsl(pass, shape, self.network.activation, self.samples))?;
+            print(&wgsl(pass, target))?;
         }
         Ok(())
     }
