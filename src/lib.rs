@@ -17,6 +17,7 @@
 //! - [`cpu`]: many networks in SIMD lanes, all cores; training in float32, closed forms in float64;
 //! - [`gpu`]: WGSL compute shaders through wgpu, float32;
 //! - [`bounds`]: closed-form bounds from the traces, for every engine;
+//! - [`polish`](mod@polish): where a descent ends: minimum, saddle or valley;
 //! - [`analysis`]: questions about trained networks: which are the same, quantiles, F1;
 //! - [`spec`]: a validated experiment, and [`records`]: the columns of its run;
 //! - `npy`: arrays in files, and [`input`]: users' files;
@@ -50,6 +51,7 @@ pub mod input;
 pub mod model;
 mod npy;
 pub mod numeric;
+pub mod polish;
 pub mod records;
 pub mod reference;
 pub mod replay;

@@ -203,6 +203,40 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         columns.extend(BRACKET_COLUMNS.map(|(name, meaning)| float(name, meaning)));
         columns.push(plain("bracket_by", Dtype::Uint8, BRACKET_BY));
     }
+    if spec.work.weight_decay() > 0.0 {
+        columns
+            .push(float("objective", "L + alpha |theta|^2 / 2, what training minimises with the weight decay alpha"));
+        columns.push(float(
+            "objective_gradient_sq",
+            "the squared norm of dL/dtheta + alpha theta; the Hessian of the objective is H + alpha I",
+        ));
+    }
+    if extra.polish.is_some() {
+        columns.push(Column {
+            name: "theta_polished".into(),
+            dtype: Dtype::Float64,
+            width: Some(shape.parameters()),
+            meaning: "the weights at the end of the objective's descent, in the order of theta".into(),
+        });
+        columns.push(plain(
+            "end",
+            Dtype::Uint8,
+            "what lies there: 0 minimum, 1 saddle, 2 valley, 3 left the radius, 4 unfinished",
+        ));
+        columns.extend([
+            float("objective_polished", "L + alpha |theta|^2 / 2 at theta_polished"),
+            float("gradient_sq_polished", "the squared norm of its gradient there"),
+            float("polish_distance", "the Euclidean distance of theta_polished from theta"),
+            plain(
+                "polish_index",
+                Dtype::Uint32,
+                "eigenvalues of H + alpha I there below -tau, tau = 1e-9 times its norm",
+            ),
+            plain("polish_nullity", Dtype::Uint32, "eigenvalues of H + alpha I there within tau of 0"),
+            float("lambda_sup_polished", "upper bound of the largest eigenvalue of H there (Theorem 1)"),
+            float("lambda_max_polished", "the largest eigenvalue of H there, computed numerically"),
+        ]);
+    }
     spec.keep.columns(columns)
 }
 
@@ -273,23 +307,26 @@ fn bound_meaning(name: &str) -> &'static str {
     }
 }
 
+/// The columns that hold a network's weights.
+const WEIGHTS: [&str; 2] = ["theta", "theta_polished"];
+
 impl Keep {
     /// The `columns` of a run that keeps these weights.
     fn columns(self, mut columns: Vec<Column>) -> Vec<Column> {
         match self {
             Self::All => {}
             Self::Converged => {
-                for theta in columns.iter_mut().filter(|column| column.name == "theta") {
+                for theta in columns.iter_mut().filter(|column| WEIGHTS.contains(&column.name.as_str())) {
                     theta.meaning.push_str("; NaN for networks that did not converge");
                 }
             }
-            Self::Summary => columns.retain(|column| column.name != "theta"),
+            Self::Summary => columns.retain(|column| !WEIGHTS.contains(&column.name.as_str())),
         }
         columns
     }
 
-    /// The `theta` column for networks that ended as `status` says; `None` for a run that keeps no weights.
-    fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
+    /// A column of the weights `theta` of networks that ended as `status` says; `None` for a run that keeps no weights.
+    pub(crate) fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
         let mut column = match self {
             Self::All | Self::Converged => Values::from(theta),
             Self::Summary => return None,

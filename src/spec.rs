@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Descent, Tasks};
+use crate::engine::{Descent, Tasks, is_zero};
 use crate::fingerprint::Fingerprint;
 use crate::model::{
     Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
     appendix_c,
 };
+use crate::polish::Polish;
 use crate::room::{NoRoom, check_memory};
 
 /// The test samples that are drawn with the paper's data (Appendix C).
@@ -49,6 +50,9 @@ pub struct ExtraColumns {
     /// Brackets of the extreme eigenvalues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brackets: Option<Brackets>,
+    /// The networks at the end of their descent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polish: Option<Polish>,
 }
 
 /// How much work goes into the brackets of the extreme eigenvalues.
@@ -233,6 +237,9 @@ pub enum Work {
         /// g.g below this counts as converged in `status`; without it no network is judged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tolerance: Option<f64>,
+        /// alpha, the weight decay of their objective.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
     },
 }
 
@@ -459,6 +466,14 @@ impl Work {
         Self::Sweep { seeds: Seeds::new(&range), shard_of: Some(whole), descent }
     }
 
+    /// alpha, the weight decay of the networks' objective.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Sweep { descent, .. } => descent.weight_decay,
+            Self::Evaluate { weight_decay, .. } => *weight_decay,
+        }
+    }
+
     /// Whether a rule decides which networks converged.
     pub fn is_judged(&self) -> bool {
         !matches!(self, Self::Evaluate { tolerance: None, .. })
@@ -491,9 +506,10 @@ impl Work {
         if rows == 0 {
             return Err(SpecError::Value { what: "the number of networks", value: "0".into(), must: "at least 1" });
         }
-        if let Some(tolerance) = tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0)) {
-            let value = tolerance.to_string();
-            return Err(SpecError::Value { what: "the tolerance", value, must: "finite and not negative" });
+        for (what, value) in [("the tolerance", tolerance), ("the weight decay", Some(self.weight_decay()))] {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+                return Err(SpecError::Value { what, value: value.to_string(), must: "finite and not negative" });
+            }
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ use crate::clock::{self, Instant};
 use crate::engine::{Engine, EngineError, Evaluation, MissingSpectrum, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
 use crate::model::Theta;
+use crate::polish::Objective;
 use crate::records::{EIGENVECTORS, Records};
 use crate::reference;
 use crate::run::{Earlier, RunError, Seconds, Sink};
@@ -60,6 +61,9 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     engine.batch_size(problem)?;
     if spec.extra.bounds {
         reference::check_terms(problem)?;
+    }
+    if spec.extra.polish.is_some() {
+        reference::check_spectra(problem.network.shape)?;
     }
     // An empty batch takes no time, and is refused where any other would be.
     let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
@@ -258,7 +262,7 @@ impl Sweep<'_> {
 
     /// The records of the networks `theta`, with seeds from `first_seed` on: their closed forms and the run's further
     /// columns. All are evaluated at the weights as they are recorded, so that they can be computed again from the run
-    /// alone. `ends` turns the networks' g.g into how they ended and after how many steps.
+    /// alone. `ends` turns the g.g of the networks' objective into how they ended and after how many steps.
     fn evaluated(
         &self,
         engine: &mut dyn Engine,
@@ -268,12 +272,25 @@ impl Sweep<'_> {
         spent: Seconds,
     ) -> Result<Computed, SweepError> {
         let start = Instant::now();
-        let forms = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
-        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &forms, self.stop)?;
+        let Experiment { spec, problem, .. } = self.experiment;
+        let forms = fallback::evaluate(engine, problem, theta, self.stop)?;
+        let mut further = Further::of(self.experiment, engine, theta, &forms, self.stop)?;
         let Completed { evaluation, .. } = forms;
+        let objective = Objective { problem, weight_decay: spec.work.weight_decay() };
+        let keep = spec.keep;
+        let (status, steps) = if objective.weight_decay > 0.0 {
+            let gradient_sq = theta.map_networks(|_, network| objective.gradient_sq(network));
+            let ended = ends(&gradient_sq);
+            further.add_objective(objective, theta, &evaluation.loss, gradient_sq);
+            ended
+        } else {
+            ends(&evaluation.gradient_sq)
+        };
+        if let Some(how) = &spec.extra.polish {
+            further.add_ends(objective, theta, how, (keep, &status), self.stop)?;
+        }
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
-        let (status, steps) = ends(&evaluation.gradient_sq);
-        let keep = self.experiment.spec.keep;
+        let Further { columns, no_spectrum } = further;
         let records = Records::new(keep, first_seed, theta, &status, steps, evaluation, columns);
         Ok(Computed { records, no_spectrum, computed: status.len(), spent })
     }
@@ -288,7 +305,8 @@ impl Sweep<'_> {
         let numbers =
             if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
         let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
-        let row = parameters * 12 + 2 * 8 * numbers + brackets + 512;
+        let polished = if self.experiment.spec.extra.polish.is_some() { 2 * 8 * parameters } else { 0 };
+        let row = parameters * 12 + 2 * 8 * numbers + brackets + polished + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

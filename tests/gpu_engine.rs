@@ -253,7 +253,7 @@ fn what_a_driver_would_cut_off_is_refused() {
 fn a_step_that_a_driver_would_cut_off_is_refused() {
     let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
     let Some(mut gpu) = gpu("a_step_that_a_driver_would_cut_off_is_refused", tuning) else { return };
-    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0 };
+    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
     for samples in [264, 3000] {
         let problem = Problem::new(70, Activation::Sigmoid, noise(samples, 30));
         match gpu.train(&problem, &descent, 0..3) {
@@ -364,7 +364,8 @@ fn every_width_trains_as_the_reference_does() {
                 continue;
             }
             let problem = Problem::new(hidden, Activation::Sigmoid, noise(samples, inputs));
-            let descent = Descent { init_range: 1.0, step_size: 0.01, max_steps: 20, tolerance: 0.0 };
+            let descent =
+                Descent { init_range: 1.0, step_size: 0.01, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
             let found = gpu.train(&problem, &descent, 5..14).unwrap();
             let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 2e-6, 2e-6) {
@@ -384,7 +385,7 @@ fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
     let Some(mut gpu) = gpu("a_step_as_long_as_a_driver_allows_is_taken_whole", tuning) else { return };
     for activation in Activation::ALL {
         let problem = Problem::new(4, activation, noise(1_650, 64));
-        let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0 };
+        let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 0..3).unwrap();
         let expected = Reference::default().train(&problem, &descent, 0..3).unwrap();
         let expected_theta = widened(&expected.theta);
@@ -414,7 +415,7 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
             wgsl(Pass::Train, Target::of(&problem, Family::Software)).contains("var<uniform> samples"),
             samples == 5_460
         );
-        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();
         let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
         let expected_theta = widened(&expected.theta);
@@ -465,7 +466,8 @@ fn every_activation_trains_as_the_reference_does() {
         let Some(mut gpu) = gpu("every_activation_trains_as_the_reference_does", tuning) else { return };
         for activation in Activation::ALL {
             let problem = Problem::new(4, activation, appendix_c(33, 1, Stream::TrainData).unwrap());
-            let descent = Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0 };
+            let descent =
+                Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0, weight_decay: 0.0 };
             let found = gpu.train(&problem, &descent, 5..42).unwrap();
             let expected = Reference::default().train(&problem, &descent, 5..42).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 1e-5, 1e-5) {

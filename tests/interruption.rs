@@ -392,7 +392,8 @@ impl<E: Engine> Engine for Failing<E> {
     }
 }
 
-const DESCENT: Descent = Descent { init_range: 10.0, step_size: 0.1, max_steps: 30, tolerance: 1e-3 };
+const DESCENT: Descent =
+    Descent { init_range: 10.0, step_size: 0.1, max_steps: 30, tolerance: 1e-3, weight_decay: 0.0 };
 
 fn experiment() -> Experiment {
     let (train, test) = appendix_c_data(20, 0).unwrap();

@@ -16,6 +16,7 @@ use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
 use crate::model::Activation;
+use crate::polish::{Polish, PolishMode};
 use crate::run::Population;
 use crate::spec::{
     Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
@@ -150,6 +151,13 @@ pub(super) struct ColumnArgs {
     #[arg(long, value_name = "four|eight|W", num_args = 0..=1, require_equals = true, default_missing_value = "four",
           value_parser = parse_brackets)]
     brackets: Option<Brackets>,
+    /// Also where the descent of each network ends, whether it converged or not: its weights are followed in f64, and
+    /// minima, saddles and valleys told apart
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "descend")]
+    polish: Option<PolishMode>,
+    /// The farthest that --polish=nearest looks: the Euclidean distance from the weights [default: 10]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, requires = "polish")]
+    polish_radius: Option<f64>,
 }
 
 /// `four`, `eight` or a width.
@@ -165,8 +173,18 @@ fn parse_brackets(text: &str) -> Result<Brackets, String> {
 }
 
 impl ColumnArgs {
-    pub(super) fn extra(&self) -> ExtraColumns {
-        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets }
+    pub(super) fn extra(&self) -> Result<ExtraColumns, Failure> {
+        let radius = self.polish_radius.unwrap_or(Polish::default().radius);
+        if !(radius.is_finite() && radius > 0.0) {
+            return Err(Failure::Usage(anyhow!("--polish-radius is {radius}: it must be finite and greater than 0")));
+        }
+        if self.polish_radius.is_some() && self.polish != Some(PolishMode::Nearest) {
+            return Err(Failure::Usage(anyhow!(
+                "--polish-radius is for --polish=nearest: a descent goes as far as it takes"
+            )));
+        }
+        let polish = self.polish.map(|mode| Polish { mode, radius, ..Polish::default() });
+        Ok(ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets, polish })
     }
 }
 
@@ -187,14 +205,26 @@ pub(super) struct DescentsArgs {
     /// Converged once the squared gradient norm g.g is below this
     #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
     tolerance: f64,
+    #[command(flatten)]
+    decay: DecayArgs,
+}
+
+/// The objective besides the loss.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub(super) struct DecayArgs {
+    /// alpha of the objective L + alpha |theta|^2 / 2, biases included. --tolerance and --polish are about its
+    /// gradient; loss, gradient_sq, traces and bounds stay those of L
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, default_value_t = 0.0)]
+    pub(super) weight_decay: f64,
 }
 
 impl DescentsArgs {
     /// One descent for each step size.
     pub(super) fn each(&self) -> Result<Vec<Descent>, Failure> {
         check_distinct("--step-size", &self.step_size)?;
-        let Self { init_range, max_steps, tolerance, .. } = *self;
-        let with = |&step_size: &f64| Descent { init_range, step_size, max_steps, tolerance };
+        let Self { init_range, max_steps, tolerance, decay: DecayArgs { weight_decay }, .. } = *self;
+        let with = |&step_size: &f64| Descent { init_range, step_size, max_steps, tolerance, weight_decay };
         Ok(self.step_size.iter().map(with).collect())
     }
 }

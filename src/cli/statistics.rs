@@ -114,6 +114,7 @@ impl Missing {
                     }
                     _ if is_bracket(name) => Some(NO_BRACKET),
                     _ if ["lambda_max", LAMBDA_MIN].contains(&name) => Some("no eigenvalues were found"),
+                    _ if name.contains("polish") => Some("the network is not finite, or its bound cannot be formed"),
                     _ => None,
                 };
                 *counts.entry((k, reason.unwrap_or("it is not finite in the engine's precision"))).or_default() += 1;

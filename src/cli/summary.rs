@@ -10,7 +10,8 @@ use super::terminal::{print, print_json};
 use super::words::{left_out, percent, short, show_with, unfinished};
 use crate::analysis::macro_f1;
 use crate::model::Dataset;
-use crate::run::{Manifest, Population, Run, RunError, State, StatusCounts};
+use crate::polish::PolishMode;
+use crate::run::{EndCounts, Manifest, Population, Run, RunError, State, StatusCounts};
 use crate::spec::{DataSource, Spec, Work};
 
 /// The quantiles of a summary, as levels and as column heads.
@@ -37,6 +38,8 @@ struct Summary<'a> {
     quantiles: Vec<Quantiles>,
     /// Of the same networks, where eigenvalues were computed.
     lambda_min_below_zero: Option<Share>,
+    /// Where the descents of the same networks end, where they were followed.
+    ends: Option<EndCounts>,
     /// The values that are NaN.
     missing: Vec<Missing>,
     /// What may be wrong with the networks or the data, a sentence each.
@@ -104,6 +107,7 @@ impl<'a> Summary<'a> {
             hints: wrong_order(run, &quantiles)?,
             quantiles,
             lambda_min_below_zero: Share::below_zero(run, over)?,
+            ends: run.ends(over)?,
             missing: Missing::of(run)?,
         })
     }
@@ -178,6 +182,7 @@ fn text(summary: &Summary<'_>) -> String {
         lines.push(what_the_bounds_bound(summary.lambda_min_below_zero));
         let bracketed = quantiles.iter().any(|of| of.column == "bracket_width");
         lines.extend(bracketed.then(|| WHAT_THE_BRACKET_HOLDS.to_owned()));
+        lines.extend(summary.ends.map(|ends| where_it_ends(spec, &ends, networks)));
     } else if written > 0 {
         let wanted = if over == Population::Converged { "converged" } else { "is finite" };
         lines.push(format!("no network {wanted}, so there is nothing to show of their columns"));
@@ -208,6 +213,32 @@ fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
          does not make\n\
          a minimum: {is_no_minimum}."
     )
+}
+
+/// Where the descents of the networks that the quantiles are over end.
+fn where_it_ends(spec: &Spec, ends: &EndCounts, networks: u64) -> String {
+    let &EndCounts { minimum, saddle, valley, left_radius, unfinished } = ends;
+    let counts = [
+        ("minimum", minimum),
+        ("saddle", saddle),
+        ("valley", valley),
+        ("left the radius", left_radius),
+        ("unfinished", unfinished),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|&(end, count)| format!("{end} {count} ({})", percent(count, networks)))
+        .collect();
+    let what = match spec.extra.polish.map(|polish| polish.mode) {
+        Some(PolishMode::Nearest) => "the nearest critical points",
+        _ => "the ends of their descents",
+    };
+    let decay = match spec.work.weight_decay() {
+        0.0 => String::new(),
+        decay => format!(" with weight decay {decay}"),
+    };
+    format!("{what}{decay}: {}", counts.join("   "))
 }
 
 /// The quantiles, with the population as their head.
@@ -263,5 +294,8 @@ fn describe(spec: &Spec) -> String {
         spec.shape().parameters(),
         spec.data.samples,
         spec.data.inputs
-    )
+    ) + &match spec.work.weight_decay() {
+        0.0 => String::new(),
+        decay => format!(", weight decay {decay}"),
+    }
 }

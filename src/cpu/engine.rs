@@ -78,11 +78,24 @@ impl Cpu {
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
+        if descent.weight_decay > 0.0 {
+            self.train_with::<A, true>(problem, descent, start)
+        } else {
+            self.train_with::<A, false>(problem, descent, start)
+        }
+    }
+
+    fn train_with<A: UnitFunction + Sync, const DECAY: bool>(
+        &self,
+        problem: &Problem,
+        descent: &Descent,
+        start: &Start<'_>,
+    ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
         let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
-            self.instruction_set.dispatch(Training::<A> {
+            self.instruction_set.dispatch(Training::<A, DECAY> {
                 shape: problem.network.shape,
                 layout: &layout,
                 samples: &samples,

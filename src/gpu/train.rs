@@ -27,6 +27,11 @@ pub(super) fn train(
     descent: &Descent,
     start: &Start<'_>,
 ) -> Result<Trained, EngineError> {
+    if descent.weight_decay > 0.0 {
+        return Err(EngineError::Limit(
+            "the GPU engine trains without weight decay: use --backend cpu with --weight-decay".into(),
+        ));
+    }
     let parameters = problem.network.parameters();
     let count = start.count();
     if count == 0 {

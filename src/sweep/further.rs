@@ -1,16 +1,17 @@
 //! The columns of a run beyond the closed forms: scores, norms and bounds, the spectrum.
 
-use ndarray::s;
+use ndarray::{Array2, s};
 
 use super::error::SweepError;
 use crate::analysis::macro_f1_of_each;
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Stop};
+use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop};
 use crate::fallback::{self, Completed, end_estimates};
 use crate::model::{Problem, Theta};
+use crate::polish::{End, Objective, Polish, Polished, polish_each};
 use crate::records::{EIGENVECTORS, Values, bracket_columns};
 use crate::reference::{self, Spectrum, SpectrumError};
-use crate::spec::{Experiment, SpectrumColumns};
+use crate::spec::{Experiment, Keep, SpectrumColumns};
 
 /// The further columns of a batch.
 #[derive(Default)]
@@ -72,6 +73,54 @@ impl Further {
             further.columns.extend(bracket_columns(&brackets));
         }
         Ok(further)
+    }
+
+    /// Adds the objective and its g.g, the column `gradient_sq`, of networks whose loss is `loss`.
+    pub(super) fn add_objective(
+        &mut self,
+        objective: Objective<'_>,
+        theta: Theta<'_>,
+        loss: &[f64],
+        gradient_sq: Vec<f64>,
+    ) {
+        let values = theta.map_networks(|row, network| objective.of_loss(loss[row], network));
+        self.columns.extend([Values::Float64(values), Values::Float64(gradient_sq)]);
+    }
+
+    /// Adds where the descents of the networks `theta`, which ended training as `status` says, end.
+    pub(super) fn add_ends(
+        &mut self,
+        objective: Objective<'_>,
+        theta: Theta<'_>,
+        how: &Polish,
+        (keep, status): (Keep, &[Status]),
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        let polished = polish_each(objective, theta, how, stop)?;
+        let mut weights = Array2::from_elem((theta.nrows(), theta.ncols()), f64::NAN);
+        for (mut row, network) in weights.outer_iter_mut().zip(&polished) {
+            row.iter_mut().zip(network.iter().flat_map(|network| &network.theta)).for_each(|(to, &from)| *to = from);
+        }
+        self.columns.extend(keep.theta(weights.view().into(), status));
+        let float = |of: fn(&Polished) -> f64| {
+            Values::Float64(polished.iter().map(|network| network.as_ref().map_or(f64::NAN, of)).collect())
+        };
+        let count = |of: fn(&Polished) -> usize| {
+            let count = |network: &Option<Polished>| network.as_ref().map_or(0, of) as u32;
+            Values::Uint32(polished.iter().map(count).collect())
+        };
+        let end = |network: &Option<Polished>| network.as_ref().map_or(End::Unfinished, |network| network.end) as u8;
+        self.columns.extend([
+            Values::Uint8(polished.iter().map(end).collect()),
+            float(|network| network.objective),
+            float(|network| network.gradient_sq),
+            float(|network| network.distance),
+            count(|network| network.index),
+            count(|network| network.nullity),
+            float(|network| network.lambda_sup),
+            float(|network| network.lambda_max),
+        ]);
+        Ok(())
     }
 
     /// Adds lambda_max and lambda_min of every network and what `columns` say beyond those, all in f64; NaN for a
