@@ -123,8 +123,8 @@ impl Check {
         self.passes.iter().chain(&self.results).filter(|comparison| !comparison.holds()).collect()
     }
 
-    /// Checks the GPU engine on `adapter`. `open` opens it: [`crate::gpu::Gpu::new`], or [`crate::gpu::Gpu::with_texts`] to see that the check
-    /// notices a wrong kernel.
+    /// Checks the GPU engine on `adapter`. `open` opens it: [`crate::gpu::Gpu::new`], or
+    /// [`crate::gpu::Gpu::with_texts`] to see that the check notices a wrong kernel.
     ///
     /// # Errors
     /// [`CheckError`] if the device cannot be opened, and once `stop` was requested. What goes wrong with a pass or a

@@ -38,9 +38,9 @@ fn allowed(pass: Pass) -> f64 {
 }
 
 /// The comparisons of all passes, in their order.
-struct Table(Vec<Comparison>);
+struct Comparisons(Vec<Comparison>);
 
-impl Table {
+impl Comparisons {
     fn of(&mut self, pass: Pass) -> &mut Comparison {
         // Every pass has its row: they are made from the same list.
         let place = Pass::ALL.iter().position(|&other| other == pass).unwrap_or_default();
@@ -72,7 +72,7 @@ pub(super) fn compare(
     let gpu = opened(None)?;
     let forced = TrainPlan::ALL.map(|plan| opened(Some(plan)).map(|gpu| (plan, gpu)));
     let mut forced = forced.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut table = Table(Pass::ALL.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
+    let mut table = Comparisons(Pass::ALL.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
 
     compare_seeds(&mut forced, table.of(Pass::Seeds));
     stop.check()?;
@@ -128,7 +128,7 @@ fn compare_seeds(engines: &mut [(TrainPlan, Gpu)], comparison: &mut Comparison) 
     }
 }
 
-fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut Table) {
+fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut Comparisons) {
     let Problem { network, .. } = case.problem;
     let networks: Vec<Given> =
         found.forward.iter().enumerate().map(|(k, output)| Given::new(case, k, output)).collect();
