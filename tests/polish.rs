@@ -123,12 +123,11 @@ fn the_objective_is_the_loss_and_the_decay() {
     let theta: Vec<f64> = (0..problem.network.parameters()).map(|_| draws.within(-1.0, 1.0)).collect();
     let size: f64 = theta.iter().map(|t| t * t).sum();
     assert!((objective.value(&theta) - loss(&problem, &theta) - 0.15 * size).abs() < 1e-12);
-    let gradient = objective.gradient(&theta);
-    for d in 0..theta.len() {
+    for (d, g) in objective.gradient(&theta).into_iter().enumerate() {
         let moved =
             |by: f64| theta.iter().enumerate().map(|(k, t)| if k == d { t + by } else { *t }).collect::<Vec<_>>();
         let difference = (objective.value(&moved(1e-5)) - objective.value(&moved(-1e-5))) / 2e-5;
-        assert!((difference - gradient[d]).abs() < 1e-6 * (1.0 + gradient[d].abs()), "{d}");
+        assert!((difference - g).abs() < 1e-6 * (1.0 + g.abs()), "{d}");
     }
     let plain = Objective { weight_decay: 0.0, ..objective };
     assert_eq!(plain.value(&theta).to_bits(), loss(&problem, &theta).to_bits());
