@@ -439,7 +439,7 @@ fn samples_split_among_many_invocations_train_as_the_reference_does() {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 2));
         let text = wgsl(Pass::TrainSplit, Target::of(&problem, Family::Software));
         assert!(text.contains(&format!("LANES: u32 = {lanes}u;")), "N = {hidden}, I = {samples}: {text}");
-        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();
         let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
         let expected_theta = widened(&expected.theta);

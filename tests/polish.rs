@@ -123,11 +123,11 @@ fn the_objective_is_the_loss_and_the_decay() {
     let theta: Vec<f64> = (0..problem.network.parameters()).map(|_| draws.within(-1.0, 1.0)).collect();
     let size: f64 = theta.iter().map(|t| t * t).sum();
     assert!((objective.value(&theta) - loss(&problem, &theta) - 0.15 * size).abs() < 1e-12);
-    for (d, slope) in objective.gradient(&theta).into_iter().enumerate() {
+    for (d, g) in objective.gradient(&theta).into_iter().enumerate() {
         let moved =
             |by: f64| theta.iter().enumerate().map(|(k, t)| if k == d { t + by } else { *t }).collect::<Vec<_>>();
         let difference = (objective.value(&moved(1e-5)) - objective.value(&moved(-1e-5))) / 2e-5;
-        assert!((difference - slope).abs() < 1e-6 * (1.0 + slope.abs()), "{d}");
+        assert!((difference - g).abs() < 1e-6 * (1.0 + g.abs()), "{d}");
     }
     let plain = Objective { weight_decay: 0.0, ..objective };
     assert_eq!(plain.value(&theta).to_bits(), loss(&problem, &theta).to_bits());
