@@ -71,8 +71,6 @@ fn trajectory() -> Trajectory {
         step_size: 0.1,
         loss: falling(300.0),
         gradient_sq: falling(1e4),
-        objective: Vec::new(),
-        objective_gradient_sq: Vec::new(),
         lambda_sup: falling(40.0),
         lambda_max: falling(30.0),
         lambda_min: falling(-1.0),
