@@ -293,6 +293,8 @@ pub struct Description {
 pub struct Tasks {
     /// Training.
     pub train: bool,
+    /// With weight decay.
+    pub weight_decay: bool,
     /// The spectrum.
     pub spectrum: bool,
 }

@@ -434,6 +434,7 @@ impl Spec {
     pub fn tasks(&self) -> Tasks {
         Tasks {
             train: matches!(self.work, Work::Sweep { .. }),
+            weight_decay: self.work.weight_decay() > 0.0,
             spectrum: self.extra.spectrum.is_some_and(|spectrum| !spectrum.is_whole()),
         }
     }

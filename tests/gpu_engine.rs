@@ -330,6 +330,34 @@ fn few_steps_end_where_the_reference_ends() {
     }
 }
 
+/// Every kernel with weight decay ends where the reference ends, and elsewhere than without.
+#[test]
+fn weight_decay_is_that_of_the_reference() {
+    for tuning in plans() {
+        let Some(mut gpu) = gpu("weight_decay_is_that_of_the_reference", tuning) else { return };
+        for hidden in [3, 12] {
+            let problem = appendix_c_problem(hidden, 0);
+            let descent = Descent { max_steps: 10, tolerance: 0.0, weight_decay: 0.3, ..Descent::default() };
+            let found = gpu.train(&problem, &descent, 0..40).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 0..40).unwrap();
+            let expected = widened(&expected.theta);
+            if let Err(misses) = close(&widened(&found.theta), &expected, 1e-4, 1e-5) {
+                panic!("{:?}, N = {hidden}: {misses}", tuning.plan);
+            }
+            let without = gpu.train(&problem, &Descent { weight_decay: 0.0, ..descent }, 0..40).unwrap();
+            assert!(close(&widened(&without.theta), &expected, 1e-4, 1e-5).is_err());
+            // What ends a descent is the gradient of the objective, and not that of the loss.
+            let strict = Descent { max_steps: 2_000, tolerance: 1e-3, weight_decay: 0.3, ..Descent::default() };
+            let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(10, 0, Stream::TrainData).unwrap());
+            let (found, expected) =
+                (gpu.train(&problem, &strict, 0..8), Reference::default().train(&problem, &strict, 0..8));
+            let (found, expected) = (found.unwrap(), expected.unwrap());
+            assert!(expected.status.contains(&Status::Converged), "{:?}", expected.status);
+            assert_eq!(found.status, expected.status, "{:?}, N = {hidden}", tuning.plan);
+        }
+    }
+}
+
 /// M, N and I: sizes on both sides of a change of plan, of a lane's number of units, of a tile of samples, and of the
 /// size at which a software driver stops unrolling loops. The last one with N = 65 is the first whose lanes exceed a
 /// workgroup of 64. The golden cases' shapes are among them.

@@ -12,6 +12,7 @@ use super::compiled::{CompileTime, TextChange};
 use super::limits::WORKGROUP;
 use super::outputs::PassOutputs;
 use super::pass::Pass;
+use super::plan::Target;
 use super::plan::TrainPlan;
 use super::session::{Session, Tuning, trace_sq_pass};
 use super::shader::code_hash;
@@ -122,7 +123,7 @@ impl Engine for Gpu {
     }
 
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
-        let target = self.0.target(problem);
+        let target = Target { decays: tasks.weight_decay, ..self.0.target(problem) };
         Description {
             machine: self.machine(),
             revision: REVISION,

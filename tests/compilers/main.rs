@@ -28,7 +28,7 @@ fn texts() -> Vec<Text> {
     let mut known = BTreeSet::new();
     let mut add = |pass: Pass, shape: OneHidden, activation: Activation, samples: usize| {
         let network = Network { shape, activation };
-        let wgsl = wgsl(pass, Target { network, samples, family: Family::Common });
+        let wgsl = wgsl(pass, Target { network, samples, family: Family::Common, decays: false });
         if known.insert(wgsl.clone()) {
             let OneHidden { inputs, hidden } = shape;
             let name = format!("{} m{inputs} n{hidden} {} i{samples}", pass.name(), activation.name());
@@ -41,7 +41,12 @@ fn texts() -> Vec<Text> {
             for activation in Activation::ALL {
                 // From there on the samples are in storage, not in a uniform buffer.
                 for samples in [50, 100_000] {
-                    let target = Target { network: Network { shape, activation }, samples, family: Family::Common };
+                    let target = Target {
+                        network: Network { shape, activation },
+                        samples,
+                        family: Family::Common,
+                        decays: false,
+                    };
                     add(TrainPlan::of(target).pass(), shape, activation, samples);
                 }
                 for pass in Pass::ALL {
