@@ -10,11 +10,11 @@
 //!   lambda_1^4 <= t_4 - lambda_D^4.
 //! - Eight moments: lambda_1^8 <= t_8 - lambda_D^8; lambda_1 >= t_7 / t_6, the mean of lambda with the weights
 //!   lambda^6; and lambda_1 >= sqrt(t_8 / t_6) where lambda_D > -sqrt(t_8 / t_6), since some |lambda| is at least that.
-//! - Rayleigh quotients: lambda_1 >= rho_1. In magnitude, all eigenvalues but lambda_1 and lambda_D are at most beta,
+//! - Rayleigh quotients: lambda_1 >= rho_1. All eigenvalues but lambda_1 and lambda_D are at most beta in magnitude,
 //!   with beta^p = t_p - rho_1^p - rho_D^p and p = 2, 4, 6 or 8 (a term counts where rho_1 > 0, or rho_D < 0). Where
-//!   beta is below rho_1, Temple's inequality gives lambda_1 <= rho_1 + r_1^2 / (rho_1 - beta): the product of lambda
-//!   minus beta and lambda minus lambda_1 is not negative at any eigenvalue, and its mean over the vector is r_1^2 +
-//!   (rho_1 - beta) (rho_1 - lambda_1) (Temple 1928; Parlett, The Symmetric Eigenvalue Problem, Section 10.6).
+//!   beta is below rho_1, Temple's inequality gives lambda_1 <= rho_1 + r_1^2 / (rho_1 - beta): the product of
+//!   (lambda - beta) and (lambda - lambda_1) is not negative at any eigenvalue, and its mean over the vector is r_1^2
+//!   plus (rho_1 - beta) (rho_1 - lambda_1) (Temple 1928; Parlett, The Symmetric Eigenvalue Problem, Section 10.6).
 //! - Entries: lambda_1 >= max_d C_dd, and lambda_1 is at most the largest end of Gershgorin's discs.
 //! - A proven eigenvalue ([`ProvenEnds`]).
 //!
