@@ -60,12 +60,17 @@ const NARROW_REGISTERS: usize = 116;
 const NARROW_TILE_REGISTERS: usize = 120;
 /// The registers of an invocation of NVIDIA's.
 const NVIDIA_REGISTERS: usize = 255;
+/// The most sample values that several samples at a time may have there.
+const NVIDIA_SAMPLE_VALUES: usize = 32;
 /// The most sample values that it takes at a time: they live in scalar registers.
 const NARROW_SAMPLE_VALUES: usize = 64;
 /// As [`NARROW_REGISTERS`] for the shared kernel, which needs more for addresses.
 const SHARED_REGISTERS: usize = 102;
 /// The same on NVIDIA, where it was fastest on an H200: beyond, too few invocations run at once.
 const NVIDIA_SHARED_REGISTERS: usize = 150;
+/// The most values that a lane may keep of its units on a tile of samples there: Mesa's compiler does not unroll longer
+/// loops, and arrays in loops that stay loops are in memory.
+const NVIDIA_KEPT_VALUES: usize = 48;
 /// The most samples that the invocations of a network meet over.
 const MOST_SAMPLES: usize = 8;
 /// The most sample values of one meeting: they live in scalar registers.
@@ -170,17 +175,25 @@ impl TrainPlan {
 
     /// The plan in words, with all that decides in which order its sums are formed.
     pub fn in_words(self, target: Target) -> String {
-        let tile = self.tile(target);
+        let tile = match self.tile(target) {
+            1 => "1 sample at a time".to_owned(),
+            tile => format!("{tile} samples at a time"),
+        };
         match self {
-            Self::Narrow => format!("narrow, {tile} samples at a time"),
-            Self::Split => {
-                format!("split over {} invocations, {tile} samples at a time", SplitLayout::of(target).lanes)
-            }
-            Self::Shared => {
-                format!("shared by {} invocations, {tile} samples at a time", SharedLayout::of(target).lanes)
-            }
-            Self::Streamed => format!("streamed, {tile} samples at a time"),
+            Self::Narrow => format!("narrow, {tile}"),
+            Self::Split => format!("split over {} invocations, {tile}", SplitLayout::of(target).lanes),
+            Self::Shared => format!("shared by {} invocations, {tile}", SharedLayout::of(target).lanes),
+            Self::Streamed => format!("streamed, {tile}"),
         }
+    }
+}
+
+/// Values that every unit keeps of each sample between the forward and the backward pass.
+const fn kept(activation: Activation) -> usize {
+    match activation {
+        Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
+        // f' does not follow from f.
+        Activation::Softplus | Activation::Gelu => 2,
     }
 }
 
@@ -225,12 +238,7 @@ impl SampleLayout {
     /// Whether registers hold what the narrow kernel needs for `tile` samples at a time.
     fn fits(target: Target, tile: usize, own: bool) -> bool {
         let OneHidden { inputs, hidden } = target.network.shape;
-        // What every unit keeps of each sample between the forward and the backward pass.
-        let kept = match target.network.activation {
-            Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
-            // f' does not follow from f.
-            Activation::Softplus | Activation::Gelu => 2,
-        };
+        let kept = kept(target.network.activation);
         let values = (inputs + 1) * tile;
         let own_values = if own { values } else { 0 };
         match target.family {
@@ -243,7 +251,8 @@ impl SampleLayout {
             // As Mesa's compiler counts them; NVIDIA's own needs fewer.
             Family::Nvidia => {
                 let unit = 7 * (inputs + 2) - 3 + kept * tile;
-                hidden * unit + 16 + (1 + 4 * kept) * tile + own_values <= NVIDIA_REGISTERS
+                let registers = hidden * unit + 16 + (1 + 4 * kept) * tile + own_values;
+                registers <= NVIDIA_REGISTERS && (tile == 1 || values <= NVIDIA_SAMPLE_VALUES)
             }
         }
     }
@@ -347,7 +356,15 @@ impl SharedLayout {
             if fits { (0, layout.cost()) } else { (layout.registers(), layout.cost()) }
         };
         // There is always a layout: the range of powers is not empty.
-        layouts.min_by_key(key).unwrap_or(Self { lanes: 2, units: hidden.div_ceil(2), tile: 1, inputs })
+        let two = Self { lanes: 2, units: hidden.div_ceil(2), tile: 1, inputs };
+        let layout = layouts.min_by_key(key).unwrap_or(two);
+        match target.family {
+            Family::Software | Family::Common => layout,
+            Family::Nvidia => {
+                let most = NVIDIA_KEPT_VALUES / (layout.units * kept(target.network.activation));
+                Self { tile: layout.tile.min(1 << most.max(1).ilog2()), ..layout }
+            }
+        }
     }
 
     /// Invocations of a workgroup.
@@ -418,9 +435,12 @@ mod tests {
             TrainPlan::of(target).in_words(target)
         };
         assert_eq!(words(2, 3, Activation::Sigmoid), "narrow, 2 samples at a time");
-        assert_eq!(words(2, 9, Activation::Sigmoid), "narrow, 1 samples at a time");
+        assert_eq!(words(2, 9, Activation::Sigmoid), "narrow, 1 sample at a time");
         assert_eq!(words(2, 9, Activation::Softplus), "shared by 2 invocations, 2 samples at a time");
         assert_eq!(words(2, 20, Activation::Sigmoid), "shared by 2 invocations, 2 samples at a time");
+        assert_eq!(words(2, 64, Activation::Sigmoid), "shared by 16 invocations, 8 samples at a time");
+        assert_eq!(words(2, 64, Activation::Gelu), "shared by 16 invocations, 4 samples at a time");
+        assert_eq!(words(30, 1, Activation::Sigmoid), "narrow, 1 sample at a time");
         assert_eq!(words(30, 3, Activation::Sigmoid), "shared by 2 invocations, 2 samples at a time");
         assert_eq!(words(30, 10, Activation::Sigmoid), "shared by 8 invocations, 4 samples at a time");
     }
