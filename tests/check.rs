@@ -114,6 +114,8 @@ fn wrong(pass: Pass, text: &str) -> String {
         Pass::Trace | Pass::TraceSqAssembled => ("params.samples", "(params.samples - 1u)"),
         Pass::Gradient | Pass::Hessian | Pass::TraceSq => ("params.end_sample", "(params.end_sample - 1u)"),
         Pass::Eigenvalues => ("HALVINGS: u32 = 28u", "HALVINGS: u32 = 13u"),
+        // The first network of a list is left out.
+        Pass::Remaining => ("slot = id.x;", "slot = id.x + 1u;"),
         // The training kernels.
         _ => ("params.step_size", "(params.step_size * 1.01)"),
     };

@@ -5,11 +5,12 @@ use ndarray::{Array2, Axis};
 
 use super::cases::{Case, gradient_size};
 use super::comparison::Comparison;
+use super::results::VERDICTS;
 use super::training;
-use crate::engine::{Descent, Engine, EngineError, Stop};
+use crate::engine::{Descent, Engine, EngineError, Status, Stop};
 use crate::gpu::{CompileTime, Family, ForwardOutput, Gpu, Pass, PassOutputs, Target, TrainPlan, Tuning};
 use crate::model::{Activation, Problem, Stream, Theta, appendix_c, initial_theta};
-use crate::reference::{Terms, gradient_of, hessian_of, spectrum, spread, terms, trace_vv, trace_ww};
+use crate::reference::{Reference, Terms, gradient_of, hessian_of, spectrum, spread, terms, trace_vv, trace_ww};
 use crate::watch::Pieces;
 
 /// Opens the engine that is checked, with a tuning.
@@ -32,15 +33,16 @@ fn allowed(pass: Pass) -> f64 {
         Pass::Terms | Pass::Gradient | Pass::Trace | Pass::Hessian => SUMS,
         Pass::TraceSq | Pass::TraceSqAssembled => SQUARES,
         Pass::Eigenvalues => EIGENVALUES,
+        Pass::Remaining => VERDICTS,
         // The training kernels.
         _ => training::IN_F32,
     }
 }
 
 /// The comparisons of all passes, in their order.
-struct Comparisons(Vec<Comparison>);
+struct PassTable(Vec<Comparison>);
 
-impl Comparisons {
+impl PassTable {
     fn of(&mut self, pass: Pass) -> &mut Comparison {
         // Every pass has its row: they are made from the same list.
         let place = Pass::ALL.iter().position(|&other| other == pass).unwrap_or_default();
@@ -72,20 +74,24 @@ pub(super) fn compare(
     let gpu = opened(None)?;
     let forced = TrainPlan::ALL.map(|plan| opened(Some(plan)).map(|gpu| (plan, gpu)));
     let mut forced = forced.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut table = Comparisons(Pass::ALL.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
+    let mut table = PassTable(Pass::ALL.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
 
     compare_seeds(&mut forced, table.of(Pass::Seeds));
+    stop.check()?;
+    let mut few_at_once = open(Tuning { lanes: 24, steps: 5, ..Tuning::default() })?;
+    few_at_once.stop_on(stop);
+    compare_remaining(&mut few_at_once, table.of(Pass::Remaining));
     stop.check()?;
     pieces.one();
     for case in cases {
         let Problem { network, ref data, .. } = case.problem;
-        // The kernel that a sweep takes here, and the one that it would take on another kind of adapter.
-        let software = Target::of(&case.problem, Family::Software);
-        let (chosen, fitting) = (gpu.plan(&case.problem), TrainPlan::of(software));
+        // The kernels that a sweep takes on the kinds of adapters.
+        let chosen = [Family::Software, Family::Common, Family::Nvidia]
+            .map(|family| TrainPlan::of(Target::of(&case.problem, family)));
         // Where networks and data are small, every kernel can train them.
         let small = network.parameters() <= 64 && data.samples() <= 100;
         let expected = training::expected(case);
-        for (plan, gpu) in forced.iter_mut().filter(|(plan, _)| small || [chosen, fitting].contains(plan)) {
+        for (plan, gpu) in forced.iter_mut().filter(|(plan, _)| small || chosen.contains(plan)) {
             let comparison = table.of(plan.pass());
             training::compare(gpu, case, &expected, comparison);
             stop.check()?;
@@ -128,7 +134,31 @@ fn compare_seeds(engines: &mut [(TrainPlan, Gpu)], comparison: &mut Comparison) 
     }
 }
 
-fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut Comparisons) {
+/// The lists of networks that go on, dispatch by dispatch: of more networks than train at once, some converge and
+/// others reach the step limit, as in float64. Rounding may decide for few of them; one that is lost never ends.
+fn compare_remaining(gpu: &mut Gpu, comparison: &mut Comparison) {
+    let Ok(data) = appendix_c(50, 0, Stream::TrainData) else { return };
+    let problem = Problem::new(3, Activation::Sigmoid, data);
+    let descent = Descent { max_steps: 60, tolerance: 1.0, ..Descent::default() };
+    let seeds = 0..150;
+    let expected = Reference::default().train(&problem, &descent, seeds.clone());
+    let at = "150 networks, 24 at once";
+    comparison.outcome(
+        at,
+        gpu.train(&problem, &descent, seeds).and_then(|found| Ok((found, expected?))),
+        |all, found| {
+            let (found, expected) = found;
+            if found.status.contains(&Status::Pending) {
+                all.fail(at, "networks were left out before their training ended");
+            }
+            let differ = found.status.iter().zip(&expected.status).filter(|(a, b)| a != b).count();
+            all.add_error(at, differ as f64 / found.status.len() as f64);
+            all.values = found.status.len();
+        },
+    );
+}
+
+fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
     let Problem { network, .. } = case.problem;
     let networks: Vec<Given> =
         found.forward.iter().enumerate().map(|(k, output)| Given::new(case, k, output)).collect();

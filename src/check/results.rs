@@ -25,7 +25,7 @@ const F32: Precision = Precision { sums: 5e-6, squares: 1e-5, eigenvalues: 1e-5 
 const F64: Precision = Precision { sums: 1e-11, squares: 1e-11, eigenvalues: 1e-11 };
 
 /// The part of all verdicts that may differ: in long runs rounding decides some of them.
-const VERDICTS: f64 = 0.02;
+pub(super) const VERDICTS: f64 = 0.02;
 
 /// Seeds whose verdicts are compared.
 pub(super) const SEEDS: u64 = 512;

@@ -72,7 +72,7 @@ impl Gpu {
 
     /// How long the driver took for every pass that was compiled so far, in order.
     pub fn compile_times(&self) -> Vec<CompileTime> {
-        self.0.compiled.times()
+        self.0.compile_times()
     }
 
     /// Runs the passes of an evaluation at each row of `theta` (S, D), both routes to tr H^2 and those of a spectrum,

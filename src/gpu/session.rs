@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::adapter::Adapter;
-use super::compiled::{CompiledPass, CompiledPasses, TextChange};
+use super::compiled::{CompileTime, CompiledPass, CompiledPasses, TextChange};
 use super::device::Device;
 use super::pass::Pass;
 use super::plan::{Target, TrainPlan};
@@ -40,7 +40,7 @@ impl Default for Tuning {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) device: Device,
-    pub(super) compiled: CompiledPasses,
+    compiled: CompiledPasses,
     pub(super) tuning: Tuning,
     pub(super) adapter: Adapter,
 }
@@ -74,6 +74,11 @@ impl Session {
     /// `pass` for `target`, compiled.
     pub(super) fn pass_for(&self, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
         self.compiled.get(&self.device, pass, target)
+    }
+
+    /// The time of every compilation so far, in order.
+    pub(super) fn compile_times(&self) -> Vec<CompileTime> {
+        self.compiled.times()
     }
 
     /// The most loop iterations of an invocation, where the driver has such a limit.
