@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, values, unit, descent
+// Parts: params, theta, finite, tile, values, unit, decay, descent
 // Gradient descent, many steps per dispatch: theta <- theta - eta dL/dtheta until g.g < tolerance (paper, Appendix C).
 // One invocation: one network, its parameters and gradient in registers.
 //
@@ -66,18 +66,18 @@ fn train(@builtin(global_invocation_id) id: vec3<u32>) {
             }
         }
 
-        gradient_v_bias = v_gradient(gradient_v_bias);
+        gradient_v_bias = objective(v_gradient(gradient_v_bias), v_bias);
         var gradient_sq = gradient_v_bias * gradient_v_bias;
         var finite = is_finite(v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            gradient_v[n] = v_gradient(gradient_v[n]);
+            gradient_v[n] = objective(v_gradient(gradient_v[n]), weights_v[n]);
             gradient_sq = fma(gradient_v[n], gradient_v[n], gradient_sq);
             finite = finite && is_finite(weights_v[n]);
-            gradient_w[0][n] = w_gradient(gradient_w[0][n], weights_v[n], BIAS_SCALE);
+            gradient_w[0][n] = objective(w_gradient(gradient_w[0][n], weights_v[n], BIAS_SCALE), weights_w[0][n]);
             gradient_sq = fma(gradient_w[0][n], gradient_w[0][n], gradient_sq);
             finite = finite && is_finite(weights_w[0][n]);
             for (var m = 1u; m <= INPUTS; m++) {
-                gradient_w[m][n] = w_gradient(gradient_w[m][n], weights_v[n], INPUT_SCALE);
+                gradient_w[m][n] = objective(w_gradient(gradient_w[m][n], weights_v[n], INPUT_SCALE), weights_w[m][n]);
                 gradient_sq = fma(gradient_w[m][n], gradient_w[m][n], gradient_sq);
                 finite = finite && is_finite(weights_w[m][n]);
             }

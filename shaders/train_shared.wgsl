@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, values, unit, descent, meeting
+// Parts: params, theta, finite, values, unit, decay, descent, meeting
 // Gradient descent as in train.wgsl, for networks that do not fit the registers of one invocation. LANES invocations
 // share a network: each owns UNITS of its hidden units, with their weights and gradient in registers, and they meet as
 // meeting.wgsl says. Exchanging the shares by subgroup shuffles instead needs no barrier, but more instructions: an
@@ -87,19 +87,20 @@ fn train_shared(
         var square_share = 0.0;
         var finite = is_finite(v_bias);
         for (var k = 0u; k < UNITS; k++) {
-            gradient_v[k] = select(0.0, v_gradient(gradient_v[k]), lane + k * LANES < HIDDEN);
+            let v_part = objective(v_gradient(gradient_v[k]), weights_v[k]);
+            gradient_v[k] = select(0.0, v_part, lane + k * LANES < HIDDEN);
             square_share = fma(gradient_v[k], gradient_v[k], square_share);
             finite = finite && is_finite(weights_v[k]);
-            gradient_w[0][k] = w_gradient(gradient_w[0][k], weights_v[k], BIAS_SCALE);
+            gradient_w[0][k] = objective(w_gradient(gradient_w[0][k], weights_v[k], BIAS_SCALE), weights_w[0][k]);
             square_share = fma(gradient_w[0][k], gradient_w[0][k], square_share);
             finite = finite && is_finite(weights_w[0][k]);
             for (var m = 1u; m <= INPUTS; m++) {
-                gradient_w[m][k] = w_gradient(gradient_w[m][k], weights_v[k], INPUT_SCALE);
+                gradient_w[m][k] = objective(w_gradient(gradient_w[m][k], weights_v[k], INPUT_SCALE), weights_w[m][k]);
                 square_share = fma(gradient_w[m][k], gradient_w[m][k], square_share);
                 finite = finite && is_finite(weights_w[m][k]);
             }
         }
-        let end = step_end(invocation, first_lane, v_bias_share, square_share, finite);
+        let end = step_end(invocation, first_lane, v_bias, v_bias_share, square_share, finite);
 
         // A network that has ended waits for the others of its group.
         if outcome == PENDING {

@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, tile, values, unit, descent
+// Parts: params, theta, finite, tile, values, unit, decay, descent
 // Gradient descent as in train.wgsl, for many samples: LANES invocations share a network. Each holds all its weights in
 // registers and adds up the gradient over every LANES-th tile of samples; at the end of a step they add up what they
 // have, in a fixed order, whatever else is in the group. So a step takes little more than one LANES-th of the time,
@@ -97,16 +97,17 @@ fn train_split(
         }
         workgroupBarrier();
 
-        gradient_v_bias = v_gradient(sums[sums_base + V_BIAS]);
+        gradient_v_bias = objective(v_gradient(sums[sums_base + V_BIAS]), v_bias);
         var gradient_sq = gradient_v_bias * gradient_v_bias;
         var finite = is_finite(v_bias);
         for (var n = 0u; n < HIDDEN; n++) {
-            gradient_v[n] = v_gradient(sums[sums_base + v(n)]);
+            gradient_v[n] = objective(v_gradient(sums[sums_base + v(n)]), weights_v[n]);
             gradient_sq = fma(gradient_v[n], gradient_v[n], gradient_sq);
             finite = finite && is_finite(weights_v[n]);
             for (var m = 0u; m <= INPUTS; m++) {
                 let scale = select(INPUT_SCALE, BIAS_SCALE, m == 0u);
-                gradient_w[m][n] = w_gradient(sums[sums_base + w(n, m)], weights_v[n], scale);
+                let loss_gradient = w_gradient(sums[sums_base + w(n, m)], weights_v[n], scale);
+                gradient_w[m][n] = objective(loss_gradient, weights_w[m][n]);
                 gradient_sq = fma(gradient_w[m][n], gradient_w[m][n], gradient_sq);
                 finite = finite && is_finite(weights_w[m][n]);
             }

@@ -1,5 +1,5 @@
 // Twin: src/reference/train.rs
-// Parts: params, theta, finite, unit, descent, meeting
+// Parts: params, theta, finite, unit, decay, descent, meeting
 // Gradient descent as in train.wgsl, for networks of any size: theta and its gradient stay in storage, where a step
 // reads each weight twice for TILE samples and reads and writes each gradient once. One workgroup: one network. Each
 // invocation owns every GROUP-th hidden unit with all its weights, and they meet as meeting.wgsl says.
@@ -77,18 +77,19 @@ fn train_streamed(
         for (var n = lane; n < HIDDEN; n += GROUP) {
             let weight = theta[base + v(n)];
             finite = finite && is_finite(weight);
-            let v_part = v_gradient(gradient[gradient_base + v(n)]);
+            let v_part = objective(v_gradient(gradient[gradient_base + v(n)]), weight);
             gradient[gradient_base + v(n)] = v_part;
             square_share = fma(v_part, v_part, square_share);
             for (var m = 0u; m <= INPUTS; m++) {
                 finite = finite && is_finite(theta[base + w(n, m)]);
                 let scale = select(INPUT_SCALE, BIAS_SCALE, m == 0u);
-                let w_part = w_gradient(gradient[gradient_base + w(n, m)], weight, scale);
+                let loss_part = w_gradient(gradient[gradient_base + w(n, m)], weight, scale);
+                let w_part = objective(loss_part, theta[base + w(n, m)]);
                 gradient[gradient_base + w(n, m)] = w_part;
                 square_share = fma(w_part, w_part, square_share);
             }
         }
-        let end = step_end(lane, 0u, v_bias_share, square_share, finite);
+        let end = step_end(lane, 0u, v_bias, v_bias_share, square_share, finite);
 
         // All invocations come to the same verdict, but a compiler cannot know that: so none leaves before the others.
         if outcome == PENDING {

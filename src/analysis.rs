@@ -3,6 +3,8 @@
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
 //! - [`same_networks`]: networks that are the same up to the order and the signs of their hidden units;
+//! - [`canonical_form`]: numbers that such networks have in common, and no others;
+//! - [`distinct_ends`]: the different ends of many descents, their basins, and how many more there are;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`rank_correlation`]: whether one value of a network rises with another;
@@ -13,6 +15,7 @@
 //! about.
 
 mod duplicates;
+mod ends;
 mod f1;
 mod mann_whitney;
 mod quantiles;
@@ -21,9 +24,10 @@ mod rise;
 mod spearman;
 
 pub use duplicates::{
-    ComparedNetworks, Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, PairStatistics, SAMPLED_PAIRS, Same,
-    VALUES_WITHIN, WITHIN, duplicates, same_networks,
+    ComparedNetworks, Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Nearness, PairStatistics,
+    SAMPLED_PAIRS, Same, VALUES_WITHIN, WITHIN, canonical_form, duplicates, same_networks, same_networks_within,
 };
+pub use ends::{Basin, DistinctEnds, END_NEARNESS, distinct_ends};
 pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};

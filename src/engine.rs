@@ -3,6 +3,7 @@
 //! An engine trains networks from seeds and evaluates the closed forms at given weights. The reference, the CPU engine
 //! and the GPU engine implement [`Engine`]; none of them knows another.
 
+mod moments;
 mod rounding;
 mod spectra;
 mod start;
@@ -17,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Problem, Theta};
 use crate::room::NoRoom;
 
+pub(crate) use moments::Proof;
+pub use moments::{EndEstimates, HessianMoments, Powers, ProvenEnds, Rayleigh};
 pub use rounding::Rounding;
 pub(crate) use rounding::{Arithmetic, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
@@ -24,7 +27,8 @@ pub use spectra::{MissingSpectrum, Spectra};
 pub(crate) use start::Start;
 pub use stop::Stop;
 
-/// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta dL/dtheta.
+/// The rule by which networks are trained: theta_0 ~ U(-a, a)^D, then theta <- theta - eta g with g = dL/dtheta + alpha
+/// theta, the gradient of the objective L + alpha |theta|^2 / 2.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Descent {
     /// a, the half-width of the interval that initial weights are drawn from.
@@ -33,14 +37,22 @@ pub struct Descent {
     pub step_size: f64,
     /// T, the most steps a network takes.
     pub max_steps: u32,
-    /// A network has converged once g.g, the squared gradient norm, falls below this.
+    /// A network has converged once g.g, the squared norm of the objective's gradient, falls below this.
     pub tolerance: f64,
+    /// alpha, the weight decay; 0 for training on the loss alone.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight_decay: f64,
+}
+
+/// Whether a number is 0, as it is where nothing was asked for: then no manifest names it.
+pub(crate) fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 impl Default for Descent {
     /// The paper's Appendix C, with the step size fitted to its published convergence counts.
     fn default() -> Self {
-        Self { init_range: 10.0, step_size: 0.1, max_steps: 10_000, tolerance: 1e-3 }
+        Self { init_range: 10.0, step_size: 0.1, max_steps: 10_000, tolerance: 1e-3, weight_decay: 0.0 }
     }
 }
 
@@ -281,6 +293,8 @@ pub struct Description {
 pub struct Tasks {
     /// Training.
     pub train: bool,
+    /// With weight decay.
+    pub weight_decay: bool,
     /// The spectrum.
     pub spectrum: bool,
 }
@@ -414,6 +428,30 @@ pub trait Engine: Send {
     /// # Errors
     /// [`EngineError`] when the device fails, or when D exceeds what the engine takes.
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError>;
+
+    /// The moments of the Hessian at each row of `theta` (S, D), which a bracket of its extreme eigenvalues is formed
+    /// from.
+    ///
+    /// # Errors
+    /// [`EngineError`] when D exceeds what the engine takes, and from an engine that does not evaluate in f64.
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError>;
+
+    /// Proves how far lambda_1 and lambda_D of the Hessian at each row of `theta` (S, D) are at most from `estimates`
+    /// of them (S,).
+    ///
+    /// # Errors
+    /// Those of [`Self::moments`].
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError>;
 }
 
 #[cfg(test)]

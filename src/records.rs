@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{NetworkBounds, WidenedBounds, widened_bounds};
+use crate::bounds::{Bracket, NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, Status};
 use crate::model::Theta;
-use crate::spec::{Keep, Spec, SpectrumColumns, Work};
+use crate::spec::{Keep, Spec, Work};
 
 /// An element type of a column, named as in NumPy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,7 +171,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
     if let Some(spectrum) = extra.spectrum {
         columns.push(float("lambda_max", "the largest eigenvalue of H, computed numerically"));
         columns.push(float("lambda_min", "the smallest eigenvalue of H, computed numerically"));
-        if spectrum == SpectrumColumns::Vectors {
+        if spectrum.vectors {
             columns.extend((1..=EIGENVECTORS).map(|k| Column {
                 name: format!("u_{k}"),
                 dtype: Dtype::Float64,
@@ -181,8 +181,100 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
                 ),
             }));
         }
+        let wide = |name: &str, width: usize, meaning: &str| Column {
+            name: name.into(),
+            dtype: Dtype::Float64,
+            width: Some(width),
+            meaning: meaning.into(),
+        };
+        if spectrum.all {
+            columns.push(wide("eigenvalues", shape.parameters(), "all eigenvalues of H, in descending order"));
+        }
+        if let Some(count) = spectrum.ends {
+            columns.push(wide("eigenvalues_largest", count, "the largest eigenvalues of H, in descending order"));
+            columns.push(wide("eigenvalues_smallest", count, "the smallest eigenvalues of H, in ascending order"));
+        }
+        if spectrum.blocks {
+            columns.push(float("lambda_max_ww", "the largest eigenvalue of H(w,w)"));
+            columns.push(float("lambda_max_vv", "the largest eigenvalue of H(v,v)"));
+        }
+    }
+    if extra.brackets.is_some() {
+        columns.extend(BRACKET_COLUMNS.map(|(name, meaning)| float(name, meaning)));
+        columns.push(plain("bracket_by", Dtype::Uint8, BRACKET_BY));
+    }
+    if spec.work.weight_decay() > 0.0 {
+        columns
+            .push(float("objective", "L + alpha |theta|^2 / 2, what training minimises with the weight decay alpha"));
+        columns.push(float(
+            "objective_gradient_sq",
+            "the squared norm of dL/dtheta + alpha theta; the Hessian of the objective is H + alpha I",
+        ));
+    }
+    if extra.polish.is_some() {
+        columns.push(Column {
+            name: "theta_polished".into(),
+            dtype: Dtype::Float64,
+            width: Some(shape.parameters()),
+            meaning: "the weights at the end of the objective's descent, in the order of theta".into(),
+        });
+        columns.push(plain(
+            "end",
+            Dtype::Uint8,
+            "what lies there: 0 minimum, 1 saddle, 2 valley, 3 left the radius, 4 unfinished",
+        ));
+        columns.extend([
+            float("objective_polished", "L + alpha |theta|^2 / 2 at theta_polished"),
+            float("gradient_sq_polished", "the squared norm of its gradient there"),
+            float("polish_distance", "the Euclidean distance of theta_polished from theta"),
+            plain(
+                "polish_index",
+                Dtype::Uint32,
+                "eigenvalues of H + alpha I there below -tau, tau = 1e-9 times its norm",
+            ),
+            plain("polish_nullity", Dtype::Uint32, "eigenvalues of H + alpha I there within tau of 0"),
+            float("lambda_sup_polished", "upper bound of the largest eigenvalue of H there (Theorem 1)"),
+            float("lambda_max_polished", "the largest eigenvalue of H there, computed numerically"),
+        ]);
     }
     spec.keep.columns(columns)
+}
+
+/// The float columns of a bracket, with their meaning.
+const BRACKET_COLUMNS: [(&str, &str); 9] = [
+    ("bracket_lower", "lower bound of the largest eigenvalue of H, the tightest that is known"),
+    ("bracket_upper", "upper bound of the largest eigenvalue of H, likewise"),
+    ("bracket_min_lower", "lower bound of the smallest eigenvalue of H, likewise"),
+    ("bracket_min_upper", "upper bound of the smallest eigenvalue of H, likewise"),
+    ("bracket_width", "(bracket_upper - bracket_lower) / |bracket_upper|"),
+    ("lambda_max_upper4", "upper bound of the largest eigenvalue of H from four moments"),
+    ("lambda_max_lower3", "lower bound of the largest eigenvalue of H from three moments"),
+    ("lambda_min_lower4", "lower bound of the smallest eigenvalue of H from four moments"),
+    ("lambda_min_upper3", "upper bound of the smallest eigenvalue of H from three moments"),
+];
+
+/// The meaning of the numbers in the `bracket_by` column.
+const BRACKET_BY: &str = "ten times what gives bracket_upper, plus what gives bracket_lower: 1 two moments, 2 four \
+                          moments, 3 eight moments, 4 a Rayleigh quotient (above with Temple's inequality), 5 a \
+                          diagonal element, 6 Gershgorin's discs, 7 two moments and the rank, 8 an eigenvalue with \
+                          proven error; 0 for no bracket";
+
+/// The columns of `brackets`, in the order of [`columns`].
+pub(crate) fn bracket_columns(brackets: &[Bracket]) -> impl Iterator<Item = Values> {
+    let float = |of: fn(&Bracket) -> f64| Values::Float64(brackets.iter().map(of).collect());
+    [
+        float(|bracket| bracket.lower.bound),
+        float(|bracket| bracket.upper.bound),
+        float(|bracket| bracket.min_lower.bound),
+        float(|bracket| bracket.min_upper.bound),
+        float(Bracket::width),
+        float(|bracket| bracket.moments.lambda_max_upper4),
+        float(|bracket| bracket.moments.lambda_max_lower3),
+        float(|bracket| bracket.moments.lambda_min_lower4),
+        float(|bracket| bracket.moments.lambda_min_upper3),
+        Values::Uint8(brackets.iter().map(Bracket::by).collect()),
+    ]
+    .into_iter()
 }
 
 /// The meaning of the numbers in the `status` column.
@@ -215,23 +307,26 @@ fn bound_meaning(name: &str) -> &'static str {
     }
 }
 
+/// The columns that hold a network's weights.
+const WEIGHTS: [&str; 2] = ["theta", "theta_polished"];
+
 impl Keep {
     /// The `columns` of a run that keeps these weights.
     fn columns(self, mut columns: Vec<Column>) -> Vec<Column> {
         match self {
             Self::All => {}
             Self::Converged => {
-                for theta in columns.iter_mut().filter(|column| column.name == "theta") {
+                for theta in columns.iter_mut().filter(|column| WEIGHTS.contains(&column.name.as_str())) {
                     theta.meaning.push_str("; NaN for networks that did not converge");
                 }
             }
-            Self::Summary => columns.retain(|column| column.name != "theta"),
+            Self::Summary => columns.retain(|column| !WEIGHTS.contains(&column.name.as_str())),
         }
         columns
     }
 
-    /// The `theta` column for networks that ended as `status` says; `None` for a run that keeps no weights.
-    fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
+    /// A column of the weights `theta` of networks that ended as `status` says; `None` for a run that keeps no weights.
+    pub(crate) fn theta(self, theta: Theta<'_>, status: &[Status]) -> Option<Values> {
         let mut column = match self {
             Self::All | Self::Converged => Values::from(theta),
             Self::Summary => return None,
@@ -256,7 +351,7 @@ fn blank<T: Copy>(theta: &mut [T], status: &[Status], nan: T) {
 }
 
 impl Records {
-    /// The status column, the only one of its type.
+    /// The status column, the first of its type.
     pub(crate) fn status(&self) -> &[u8] {
         let status = |values: &'_ Values| matches!(values, Values::Uint8(_));
         self.values.iter().find(|values| status(values)).map_or(&[], Values::bytes)

@@ -7,6 +7,7 @@ mod eigen;
 mod engine;
 mod gradient;
 mod hessian;
+mod moments;
 mod rounding;
 mod spectrum;
 mod terms;
@@ -23,6 +24,7 @@ pub use gradient::{gradient, gradient_sq};
 #[cfg(feature = "gpu")]
 pub(crate) use hessian::hessian_of;
 pub use hessian::{central_difference_hessian, hessian};
+pub use moments::{hessian_moments, proven_ends};
 #[cfg(feature = "gpu")]
 pub(crate) use rounding::spread;
 pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};

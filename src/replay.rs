@@ -5,6 +5,7 @@ use ndarray::Array2;
 use crate::bounds::widened_bounds;
 use crate::engine::{Descent, Status};
 use crate::model::{Problem, initial_theta};
+use crate::polish::Objective;
 use crate::reference::{closed_forms, hessian, spectrum, train};
 
 /// One descent, recorded at some of its steps; all arrays have the length of `steps`.
@@ -18,8 +19,12 @@ pub struct Trajectory {
     pub steps: Vec<u32>,
     /// L.
     pub loss: Vec<f64>,
-    /// g.g.
+    /// g.g of L.
     pub gradient_sq: Vec<f64>,
+    /// The objective L + alpha |theta|^2 / 2; empty without weight decay.
+    pub objective: Vec<f64>,
+    /// The squared norm of the objective's gradient, which decides when the descent has converged; likewise.
+    pub objective_gradient_sq: Vec<f64>,
     /// `lambda_sup` (Theorem 1), widened by its rounding error.
     pub lambda_sup: Vec<f64>,
     /// lambda_1, NaN where the Hessian has no spectrum.
@@ -57,14 +62,15 @@ pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: im
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
     let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };
     let (mut taken, mut along) = (0, theta.clone());
-    trajectory.record(problem, &theta, taken);
+    let objective = Objective { problem, weight_decay: descent.weight_decay };
+    trajectory.record(objective, &theta, taken);
     loop {
         let wanted = next(taken).saturating_sub(taken).max(1);
         let max_steps = wanted.min(descent.max_steps - taken);
         let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
         if outcome.steps > 0 {
             taken += outcome.steps;
-            trajectory.record(problem, &theta, taken);
+            trajectory.record(objective, &theta, taken);
             along.extend_from_slice(&theta);
         }
         if outcome.status != Status::StepLimit || taken == descent.max_steps {
@@ -76,7 +82,8 @@ pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: im
 }
 
 impl Trajectory {
-    fn record(&mut self, problem: &Problem, theta: &[f64], step: u32) {
+    fn record(&mut self, objective: Objective<'_>, theta: &[f64], step: u32) {
+        let problem = objective.problem;
         let found = closed_forms(problem, theta);
         let trace = found.trace_ww + found.trace_vv;
         let widened = widened_bounds(trace, found.trace_sq, theta.len(), &found.rounding);
@@ -87,6 +94,10 @@ impl Trajectory {
         self.steps.push(step);
         self.loss.push(found.loss);
         self.gradient_sq.push(found.gradient_sq);
+        if objective.weight_decay > 0.0 {
+            self.objective.push(objective.of_loss(found.loss, theta));
+            self.objective_gradient_sq.push(objective.gradient_sq(theta));
+        }
         self.lambda_sup.push(widened.bounds.lambda_sup);
         self.lambda_max.push(lambda_max);
         self.lambda_min.push(lambda_min);

@@ -5,10 +5,12 @@
 //! - `figures`: one file for each kind of picture, each a function of slices and small structs; the numbers of the
 //!   figures are those of the paper;
 //! - `pages`: what a report holds beside its figures, and the page around them;
-//! - `critical_points` and `measured`: the networks of a run that both are about.
+//! - `critical_points` and `measured`: the networks of a run that both are about;
+//! - `ends`: where their descents end, for a run that followed them.
 
 mod critical_points;
 mod drawing;
+mod ends;
 mod figures;
 mod measured;
 mod pages;
@@ -16,8 +18,10 @@ mod pages;
 pub use critical_points::{CriticalPoints, Selection};
 pub use drawing::{Figure, FigureError, Gap};
 pub use figures::activations::activation_functions;
+pub use figures::brackets::{bracket_against_largest_eigenvalue, spectral_density};
 pub use figures::cost::{cost_against_error, cost_against_hidden, cost_against_samples};
 pub use figures::distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
+pub use figures::ends::{EndPoints, ends_of_descents};
 pub use figures::hessian::hessian_against_numeric;
 pub use figures::landscape::{Decision, Landscape, flattest_networks, sharpest_networks};
 pub use figures::paper::every_figure;

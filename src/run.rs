@@ -38,7 +38,7 @@ pub use manifest::{Derived, Manifest, MergedPart, Seconds, State};
 pub use merge::merge;
 pub use more::More;
 pub use output::Output;
-pub use population::{Population, StatusCounts};
+pub use population::{EndCounts, Population, StatusCounts};
 pub use reader::Run;
 pub use sink::Sink;
 pub use space::{check_space, size};

@@ -4,12 +4,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-use crate::engine::{Descent, Tasks};
+use crate::engine::{Descent, Tasks, is_zero};
 use crate::fingerprint::Fingerprint;
 use crate::model::{
     Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
     appendix_c,
 };
+use crate::polish::Polish;
 use crate::room::{NoRoom, check_memory};
 
 /// The test samples that are drawn with the paper's data (Appendix C).
@@ -40,23 +41,127 @@ pub struct Spec {
 }
 
 /// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtraColumns {
     /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
     pub bounds: bool,
     /// The Hessian's eigenvalues, computed numerically.
     pub spectrum: Option<SpectrumColumns>,
+    /// Brackets of the extreme eigenvalues.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brackets: Option<Brackets>,
+    /// The networks at the end of their descent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub polish: Option<Polish>,
 }
 
-/// How much of the Hessian's spectrum becomes columns.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
+/// How much work goes into the brackets of the extreme eigenvalues.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SpectrumColumns {
-    /// lambda_max and lambda_min, by the engine and in its precision
-    Values,
-    /// Also the eigenvectors u_1 to u_4 of the four largest eigenvalues; all in f64 on the processor
-    Vectors,
+pub enum Brackets {
+    /// Moments of the Hessian up to the fourth: one product of D x D matrices.
+    Four,
+    /// Moments up to the eighth: three products.
+    Eight,
+    /// Moments up to the fourth, and where these leave a bracket wider than this, relative to |`bracket_upper`|, the
+    /// eigenvalues with a proof of their error. Finite, and not negative.
+    Width(f64),
+}
+
+/// How much of the Hessian's spectrum becomes columns, beyond lambda_max and lambda_min, which any of it has.
+///
+/// A manifest holds a list of words and numbers, or one word where that says it all, which is `values` for the default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "SpectrumWords", into = "SpectrumWords")]
+pub struct SpectrumColumns {
+    /// The eigenvectors u_1 to u_4 of the four largest eigenvalues.
+    pub vectors: bool,
+    /// All eigenvalues.
+    pub all: bool,
+    /// So many of the largest and of the smallest eigenvalues, from 1 to D.
+    pub ends: Option<usize>,
+    /// The largest eigenvalues of the two diagonal blocks, H(w,w) and H(v,v).
+    pub blocks: bool,
+}
+
+impl SpectrumColumns {
+    /// Those that `text` lists, separated by commas: `values`, `vectors`, `all`, `blocks` or a number.
+    ///
+    /// # Errors
+    /// A text about the first word that is none of them.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let word = |word: &str| match word.parse::<usize>() {
+            Ok(count) => SpectrumWord::Count(count),
+            Err(_) => SpectrumWord::Name(word.into()),
+        };
+        Self::try_from(SpectrumWords::Several(text.split(',').map(str::trim).map(word).collect()))
+    }
+
+    /// Whether all of the spectrum is computed, which is done in f64 on the processor; otherwise the engine finds
+    /// lambda_max and lambda_min alone.
+    pub fn is_whole(self) -> bool {
+        self.vectors || self.all || self.ends.is_some()
+    }
+}
+
+/// [`SpectrumColumns`] as a manifest holds them.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum SpectrumWords {
+    One(String),
+    Several(Vec<SpectrumWord>),
+}
+
+/// A word or a number of [`SpectrumWords`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(untagged)]
+enum SpectrumWord {
+    Count(usize),
+    Name(String),
+}
+
+impl TryFrom<SpectrumWords> for SpectrumColumns {
+    type Error = String;
+
+    fn try_from(words: SpectrumWords) -> Result<Self, String> {
+        let words = match words {
+            SpectrumWords::One(word) => vec![SpectrumWord::Name(word)],
+            SpectrumWords::Several(words) => words,
+        };
+        let mut columns = Self::default();
+        for word in words {
+            match word {
+                SpectrumWord::Count(0) => return Err("the number of eigenvalues must be at least 1".into()),
+                SpectrumWord::Count(count) => {
+                    if columns.ends.replace(count).is_some_and(|before| before != count) {
+                        return Err("there can be only one number of eigenvalues".into());
+                    }
+                }
+                SpectrumWord::Name(name) => match name.as_str() {
+                    "values" => {}
+                    "vectors" => columns.vectors = true,
+                    "all" => columns.all = true,
+                    "blocks" => columns.blocks = true,
+                    _ => return Err(format!("`{name}` is not values, vectors, all, blocks or a number")),
+                },
+            }
+        }
+        Ok(columns)
+    }
+}
+
+impl From<SpectrumColumns> for SpectrumWords {
+    fn from(SpectrumColumns { vectors, all, ends, blocks }: SpectrumColumns) -> Self {
+        let named = [(vectors, "vectors"), (all, "all"), (blocks, "blocks")];
+        let mut words: Vec<SpectrumWord> =
+            named.iter().filter(|(asked, _)| *asked).map(|&(_, name)| SpectrumWord::Name(name.into())).collect();
+        words.extend(ends.map(SpectrumWord::Count));
+        match &words[..] {
+            [] => Self::One("values".into()),
+            [SpectrumWord::Name(name)] => Self::One(name.clone()),
+            _ => Self::Several(words),
+        }
+    }
 }
 
 /// Which networks' weights a run keeps. The other columns hold every network either way.
@@ -132,6 +237,9 @@ pub enum Work {
         /// g.g below this counts as converged in `status`; without it no network is judged.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         tolerance: Option<f64>,
+        /// alpha, the weight decay of their objective.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        weight_decay: f64,
     },
 }
 
@@ -326,8 +434,8 @@ impl Spec {
     pub fn tasks(&self) -> Tasks {
         Tasks {
             train: matches!(self.work, Work::Sweep { .. }),
-            // With eigenvectors the processor computes the whole spectrum.
-            spectrum: self.extra.spectrum == Some(SpectrumColumns::Values),
+            weight_decay: self.work.weight_decay() > 0.0,
+            spectrum: self.extra.spectrum.is_some_and(|spectrum| !spectrum.is_whole()),
         }
     }
 
@@ -357,6 +465,14 @@ impl Work {
     /// Training of the seeds in `range`, a shard of `whole`.
     pub fn shard(range: Range<u64>, whole: Seeds, descent: Descent) -> Self {
         Self::Sweep { seeds: Seeds::new(&range), shard_of: Some(whole), descent }
+    }
+
+    /// alpha, the weight decay of the networks' objective.
+    pub fn weight_decay(&self) -> f64 {
+        match self {
+            Self::Sweep { descent, .. } => descent.weight_decay,
+            Self::Evaluate { weight_decay, .. } => *weight_decay,
+        }
     }
 
     /// Whether a rule decides which networks converged.
@@ -391,9 +507,10 @@ impl Work {
         if rows == 0 {
             return Err(SpecError::Value { what: "the number of networks", value: "0".into(), must: "at least 1" });
         }
-        if let Some(tolerance) = tolerance.filter(|tolerance| !(tolerance.is_finite() && *tolerance >= 0.0)) {
-            let value = tolerance.to_string();
-            return Err(SpecError::Value { what: "the tolerance", value, must: "finite and not negative" });
+        for (what, value) in [("the tolerance", tolerance), ("the weight decay", Some(self.weight_decay()))] {
+            if let Some(value) = value.filter(|value| !(value.is_finite() && *value >= 0.0)) {
+                return Err(SpecError::Value { what, value: value.to_string(), must: "finite and not negative" });
+            }
         }
         Ok(())
     }
@@ -409,7 +526,7 @@ impl DataSpec {
 
 #[cfg(test)]
 mod tests {
-    use super::{Experiment, SpecError, Work, appendix_c_data};
+    use super::{Experiment, SpecError, SpectrumColumns, Work, appendix_c_data};
     use crate::engine::Descent;
     use crate::model::Activation;
 
@@ -469,6 +586,24 @@ mod tests {
         }
         let few = super::Seeds { first: 0, count: 2 };
         assert_eq!((few.part(0, 2), few.part(3, 2), few.part(1, 3), few.part(3, 3)), (None, None, None, Some(1..2)));
+    }
+
+    #[test]
+    fn columns_of_the_spectrum_are_stored_as_they_always_were() {
+        let stored = |text: &str| {
+            let columns = SpectrumColumns::parse(text).unwrap();
+            let json = serde_json::to_string(&columns).unwrap();
+            assert_eq!(serde_json::from_str::<SpectrumColumns>(&json).unwrap(), columns, "{json}");
+            json
+        };
+        assert_eq!(stored("values"), "\"values\"");
+        assert_eq!(stored("vectors"), "\"vectors\"");
+        assert_eq!(stored("values,vectors"), "\"vectors\"");
+        assert_eq!(stored("blocks, 3,all"), "[\"all\",\"blocks\",3]");
+        assert_eq!(stored("2"), "[2]");
+        for wrong in ["", "vector", "0", "1,2", "values,,all", "-1"] {
+            assert!(SpectrumColumns::parse(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

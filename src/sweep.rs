@@ -15,9 +15,10 @@ use std::time::Duration;
 use ndarray::Array2;
 
 use crate::clock::{self, Instant};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Status, Stop, Trained};
+use crate::engine::{Engine, EngineError, Evaluation, MissingSpectrum, Status, Stop, Trained};
 use crate::fallback::{self, Completed};
 use crate::model::Theta;
+use crate::polish::Objective;
 use crate::records::{EIGENVECTORS, Records};
 use crate::reference;
 use crate::run::{Earlier, RunError, Seconds, Sink};
@@ -61,14 +62,34 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     if spec.extra.bounds {
         reference::check_terms(problem)?;
     }
-    match spec.extra.spectrum {
-        // An empty batch takes no time, and is refused where any other would be.
-        Some(SpectrumColumns::Values) => {
-            engine.spectrum(problem, Array2::<f64>::zeros((0, problem.network.parameters())).view().into()).map(|_| ())
-        }
-        Some(SpectrumColumns::Vectors) => reference::check_spectra(problem.network.shape),
-        None => Ok(()),
+    if spec.extra.polish.is_some() {
+        reference::check_spectra(problem.network.shape)?;
     }
+    // An empty batch takes no time, and is refused where any other would be.
+    let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
+    if let Some(asked) = spec.extra.brackets {
+        let stop = Stop::default();
+        fallback::brackets(
+            engine,
+            problem,
+            no_networks.view().into(),
+            &Evaluation::default(),
+            (asked, Some(&[])),
+            &stop,
+        )?;
+    }
+    let Some(spectrum) = spec.extra.spectrum else { return Ok(()) };
+    if spectrum.is_whole() || spectrum.blocks {
+        reference::check_spectra(problem.network.shape)?;
+    }
+    let parameters = problem.network.parameters();
+    if let Some(count) = spectrum.ends.filter(|&count| count > parameters) {
+        return Err(EngineError::Limit(format!(
+            "{count} eigenvalues from either end are asked for, but a Hessian has D = {parameters}: ask for at most as \
+             many, or for all"
+        )));
+    }
+    if spectrum.is_whole() { Ok(()) } else { engine.spectrum(problem, no_networks.view().into()).map(|_| ()) }
 }
 
 /// The engine, and how it is opened again.
@@ -241,7 +262,7 @@ impl Sweep<'_> {
 
     /// The records of the networks `theta`, with seeds from `first_seed` on: their closed forms and the run's further
     /// columns. All are evaluated at the weights as they are recorded, so that they can be computed again from the run
-    /// alone. `ends` turns the networks' g.g into how they ended and after how many steps.
+    /// alone. `ends` turns the g.g of the networks' objective into how they ended and after how many steps.
     fn evaluated(
         &self,
         engine: &mut dyn Engine,
@@ -251,11 +272,25 @@ impl Sweep<'_> {
         spent: Seconds,
     ) -> Result<Computed, SweepError> {
         let start = Instant::now();
-        let Completed { evaluation, again } = fallback::evaluate(engine, &self.experiment.problem, theta, self.stop)?;
-        let Further { columns, no_spectrum } = Further::of(self.experiment, engine, theta, &again, self.stop)?;
+        let Experiment { spec, problem, .. } = self.experiment;
+        let forms = fallback::evaluate(engine, problem, theta, self.stop)?;
+        let mut further = Further::of(self.experiment, engine, theta, &forms, self.stop)?;
+        let Completed { evaluation, .. } = forms;
+        let objective = Objective { problem, weight_decay: spec.work.weight_decay() };
+        let keep = spec.keep;
+        let (status, steps) = if objective.weight_decay > 0.0 {
+            let gradient_sq = theta.map_networks(|_, network| objective.gradient_sq(network));
+            let ended = ends(&gradient_sq);
+            further.add_objective(objective, theta, &evaluation.loss, gradient_sq);
+            ended
+        } else {
+            ends(&evaluation.gradient_sq)
+        };
+        if let Some(how) = &spec.extra.polish {
+            further.add_ends(objective, theta, how, (keep, &status), self.stop)?;
+        }
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
-        let (status, steps) = ends(&evaluation.gradient_sq);
-        let keep = self.experiment.spec.keep;
+        let Further { columns, no_spectrum } = further;
         let records = Records::new(keep, first_seed, theta, &status, steps, evaluation, columns);
         Ok(Computed { records, no_spectrum, computed: status.len(), spent })
     }
@@ -265,11 +300,13 @@ impl Sweep<'_> {
         let parameters = self.experiment.problem.network.parameters() as u64;
         // theta: three times f32 (as trained, as recorded, as an engine lays it out), or f64 instead of the first two;
         // the other columns and the engines' own copies of them are below 512 bytes per row.
-        let vectors = match self.experiment.spec.extra.spectrum {
-            Some(SpectrumColumns::Vectors) => 2 * 8 * EIGENVECTORS as u64 * parameters,
-            _ => 0,
-        };
-        let row = parameters * 12 + vectors + 512;
+        let SpectrumColumns { vectors, all, ends, .. } = self.experiment.spec.extra.spectrum.unwrap_or_default();
+        let ends = ends.map_or(0, |count| 2 * count as u64);
+        let numbers =
+            if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
+        let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
+        let polished = if self.experiment.spec.extra.polish.is_some() { 2 * 8 * parameters } else { 0 };
+        let row = parameters * 12 + 2 * 8 * numbers + brackets + polished + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }
 }

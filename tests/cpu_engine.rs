@@ -247,8 +247,9 @@ fn no_tolerance(step_size: f64, max_steps: u32) -> Descent {
 fn short_descents_end_where_the_reference_ends() {
     for hidden in [3, 10] {
         let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+        let decayed = Descent { weight_decay: 0.3, ..no_tolerance(0.1, 10) };
         for (descent, seeds, tolerance) in
-            [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4)]
+            [(no_tolerance(0.1, 10), 0..100, 1e-5), (no_tolerance(0.01, 1000), 0..19, 1e-4), (decayed, 0..100, 1e-5)]
         {
             let expected = Reference::default().train(&problem, &descent, seeds.clone()).unwrap();
             for set in InstructionSet::available() {

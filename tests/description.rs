@@ -8,7 +8,7 @@ use sharpsweep::gpu::{Family, Target, TrainPlan, Tuning};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
 use sharpsweep::reference::Reference;
 
-const SWEEP: Tasks = Tasks { train: true, spectrum: false };
+const SWEEP: Tasks = Tasks { train: true, weight_decay: false, spectrum: false };
 
 fn problem(hidden: usize, samples: usize) -> Problem {
     Problem::new(hidden, Activation::Sigmoid, appendix_c(samples, 0, Stream::TrainData).unwrap())
@@ -53,6 +53,7 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
         hash(trained(TrainPlan::Streamed), SWEEP),
         hash(Tuning::default(), with_spectrum),
         hash(Tuning::default(), evaluation),
+        hash(Tuning::default(), Tasks { weight_decay: true, ..SWEEP }),
     ];
     assert!(others.iter().all(|other| *other.as_ref().unwrap() != sweep), "{sweep}: {others:?}");
     // An evaluation does not train, so no training kernel counts.

@@ -253,7 +253,7 @@ fn what_a_driver_would_cut_off_is_refused() {
 fn a_step_that_a_driver_would_cut_off_is_refused() {
     let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
     let Some(mut gpu) = gpu("a_step_that_a_driver_would_cut_off_is_refused", tuning) else { return };
-    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0 };
+    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
     for samples in [264, 3000] {
         let problem = Problem::new(70, Activation::Sigmoid, noise(samples, 30));
         match gpu.train(&problem, &descent, 0..3) {
@@ -330,6 +330,34 @@ fn few_steps_end_where_the_reference_ends() {
     }
 }
 
+/// Every kernel with weight decay ends where the reference ends, and elsewhere than without.
+#[test]
+fn weight_decay_is_that_of_the_reference() {
+    for tuning in plans() {
+        let Some(mut gpu) = gpu("weight_decay_is_that_of_the_reference", tuning) else { return };
+        for hidden in [3, 12] {
+            let problem = appendix_c_problem(hidden, 0);
+            let descent = Descent { max_steps: 10, tolerance: 0.0, weight_decay: 0.3, ..Descent::default() };
+            let found = gpu.train(&problem, &descent, 0..40).unwrap();
+            let expected = Reference::default().train(&problem, &descent, 0..40).unwrap();
+            let expected = widened(&expected.theta);
+            if let Err(misses) = close(&widened(&found.theta), &expected, 1e-4, 1e-5) {
+                panic!("{:?}, N = {hidden}: {misses}", tuning.plan);
+            }
+            let without = gpu.train(&problem, &Descent { weight_decay: 0.0, ..descent }, 0..40).unwrap();
+            assert!(close(&widened(&without.theta), &expected, 1e-4, 1e-5).is_err());
+            // What ends a descent is the gradient of the objective, and not that of the loss.
+            let strict = Descent { max_steps: 2_000, tolerance: 1e-3, weight_decay: 0.3, ..Descent::default() };
+            let problem = Problem::new(hidden, Activation::Sigmoid, appendix_c(10, 0, Stream::TrainData).unwrap());
+            let (found, expected) =
+                (gpu.train(&problem, &strict, 0..8), Reference::default().train(&problem, &strict, 0..8));
+            let (found, expected) = (found.unwrap(), expected.unwrap());
+            assert!(expected.status.contains(&Status::Converged), "{:?}", expected.status);
+            assert_eq!(found.status, expected.status, "{:?}, N = {hidden}", tuning.plan);
+        }
+    }
+}
+
 /// M, N and I: sizes on both sides of a change of plan, of a lane's number of units, of a tile of samples, and of the
 /// size at which a software driver stops unrolling loops. The last one with N = 65 is the first whose lanes exceed a
 /// workgroup of 64. The golden cases' shapes are among them.
@@ -364,7 +392,8 @@ fn every_width_trains_as_the_reference_does() {
                 continue;
             }
             let problem = Problem::new(hidden, Activation::Sigmoid, noise(samples, inputs));
-            let descent = Descent { init_range: 1.0, step_size: 0.01, max_steps: 20, tolerance: 0.0 };
+            let descent =
+                Descent { init_range: 1.0, step_size: 0.01, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
             let found = gpu.train(&problem, &descent, 5..14).unwrap();
             let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 2e-6, 2e-6) {
@@ -384,7 +413,7 @@ fn a_step_as_long_as_a_driver_allows_is_taken_whole() {
     let Some(mut gpu) = gpu("a_step_as_long_as_a_driver_allows_is_taken_whole", tuning) else { return };
     for activation in Activation::ALL {
         let problem = Problem::new(4, activation, noise(1_650, 64));
-        let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0 };
+        let descent = Descent { init_range: 0.1, step_size: 1e-5, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 0..3).unwrap();
         let expected = Reference::default().train(&problem, &descent, 0..3).unwrap();
         let expected_theta = widened(&expected.theta);
@@ -414,7 +443,7 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
             wgsl(Pass::Train, Target::of(&problem, Family::Software)).contains("var<uniform> samples"),
             samples == 5_460
         );
-        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();
         let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
         let expected_theta = widened(&expected.theta);
@@ -438,7 +467,7 @@ fn samples_split_among_many_invocations_train_as_the_reference_does() {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 2));
         let text = wgsl(Pass::TrainSplit, Target::of(&problem, Family::Software));
         assert!(text.contains(&format!("LANES: u32 = {lanes}u;")), "N = {hidden}, I = {samples}: {text}");
-        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0 };
+        let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();
         let expected = Reference::default().train(&problem, &descent, 5..14).unwrap();
         let expected_theta = widened(&expected.theta);
@@ -465,7 +494,8 @@ fn every_activation_trains_as_the_reference_does() {
         let Some(mut gpu) = gpu("every_activation_trains_as_the_reference_does", tuning) else { return };
         for activation in Activation::ALL {
             let problem = Problem::new(4, activation, appendix_c(33, 1, Stream::TrainData).unwrap());
-            let descent = Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0 };
+            let descent =
+                Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0, weight_decay: 0.0 };
             let found = gpu.train(&problem, &descent, 5..42).unwrap();
             let expected = Reference::default().train(&problem, &descent, 5..42).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 1e-5, 1e-5) {

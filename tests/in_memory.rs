@@ -22,7 +22,7 @@ fn experiment() -> Experiment {
     let mut experiment =
         Experiment::new(Work::sweep(7..7 + ROWS, descent), 3, Activation::Tanh, train, Some(test)).unwrap();
     experiment.spec.extra.bounds = true;
-    experiment.spec.extra.spectrum = Some(SpectrumColumns::Values);
+    experiment.spec.extra.spectrum = Some(SpectrumColumns::default());
     experiment
 }
 
@@ -99,7 +99,8 @@ fn columns_in_memory_are_those_of_a_directory_on_every_engine() {
         let Some(Values::Float32(theta)) = found.get("theta") else { panic!("theta is f32") };
         let theta = Array2::from_shape_vec((ROWS as usize, 13), theta.clone()).unwrap();
         let mut evaluation = experiment.clone();
-        evaluation.spec.work = Work::Evaluate { networks: ROWS, theta_hash: String::new(), tolerance: Some(0.1) };
+        evaluation.spec.work =
+            Work::Evaluate { networks: ROWS, theta_hash: String::new(), tolerance: Some(0.1), weight_decay: 0.0 };
         let columns_of_evaluation = columns(&evaluation.spec, Dtype::Float32);
         let sweep = Sweep { given: Some(theta.view().into()), ..sweep_of(&evaluation, &stop) };
         let again = in_memory(&sweep, open, &columns_of_evaluation);
@@ -116,7 +117,8 @@ fn columns_in_memory_are_those_of_a_directory_on_every_engine() {
 #[test]
 fn an_evaluation_without_networks_is_refused() {
     let mut experiment = experiment();
-    experiment.spec.work = Work::Evaluate { networks: ROWS, theta_hash: String::new(), tolerance: None };
+    experiment.spec.work =
+        Work::Evaluate { networks: ROWS, theta_hash: String::new(), tolerance: None, weight_decay: 0.0 };
     let columns = columns(&experiment.spec, Dtype::Float32);
     let stop = Stop::default();
     let refused = run(&sweep_of(&experiment, &stop), cpu, &mut InMemory::new(columns, ROWS));

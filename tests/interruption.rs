@@ -13,7 +13,8 @@ use ndarray::ArrayView2;
 use nix::sys::signal::Signal;
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, Machine, Spectra, Stop, Tasks, Trained,
+    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments, Machine, Powers, ProvenEnds,
+    Spectra, Stop, Tasks, Trained,
 };
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Problem, Theta, philox4x32_10};
@@ -369,9 +370,30 @@ impl<E: Engine> Engine for Failing<E> {
         self.call(theta.nrows())?;
         self.inner.spectrum(problem, theta)
     }
+
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.moments(problem, theta, powers)
+    }
+
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError> {
+        self.call(theta.nrows())?;
+        self.inner.prove(problem, theta, estimates)
+    }
 }
 
-const DESCENT: Descent = Descent { init_range: 10.0, step_size: 0.1, max_steps: 30, tolerance: 1e-3 };
+const DESCENT: Descent =
+    Descent { init_range: 10.0, step_size: 0.1, max_steps: 30, tolerance: 1e-3, weight_decay: 0.0 };
 
 fn experiment() -> Experiment {
     let (train, test) = appendix_c_data(20, 0).unwrap();

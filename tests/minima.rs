@@ -7,10 +7,14 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, ArrayView1};
 use ndarray_npy::{read_npy, write_npy};
-use sharpsweep::analysis::{ComparedNetworks, Maps, Same, VALUES_WITHIN, WITHIN, same_networks};
+use sharpsweep::analysis::{
+    ComparedNetworks, Maps, Same, VALUES_WITHIN, WITHIN, canonical_form, distinct_ends, same_networks,
+};
 use sharpsweep::bounds::wolkowicz_styan;
-use sharpsweep::model::{Activation, OneHidden, Problem, Stream, appendix_c};
-use sharpsweep::reference::{hessian, loss};
+use sharpsweep::engine::Stop;
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c};
+use sharpsweep::polish::{End, Objective, Polish, polish};
+use sharpsweep::reference::{hessian, loss, spectrum};
 use support::Draws;
 use support::command::{fail, manifest, succeed};
 use tempfile::tempdir;
@@ -95,6 +99,141 @@ impl Network {
         }
         copies
     }
+
+    /// This network under one of the maps at random.
+    fn mapped(&self, activation: Activation, maps: Maps, draws: &mut Draws) -> Self {
+        let hidden = self.shape.hidden;
+        let mut order: Vec<usize> = (0..hidden).collect();
+        (1..hidden).rev().for_each(|n| order.swap(n, draws.count(n + 1) - 1));
+        let mut other = self.reordered(&order);
+        match (activation, maps) {
+            (Activation::Linear, Maps::Symmetry) => {
+                other = other.rotated(draws.within(0.0, 6.0)).reordered(&[1, 2, 0]).rotated(draws.within(0.0, 6.0));
+            }
+            (Activation::Linear, Maps::Function) => {
+                let mut factors = || [draws.within(1.0, 2.0), draws.within(-0.5, 0.5), draws.within(-0.5, 0.5), 1.0];
+                let (first, second) = (factors(), factors());
+                other = other.mixed(first).reordered(&[1, 2, 0]).mixed(second);
+            }
+            (Activation::Tanh, _) => {
+                (0..hidden).filter(|_| draws.unit() < 0.5).for_each(|n| other = other.turned(n));
+            }
+            (Activation::Sigmoid, Maps::Function) => {
+                (0..hidden).filter(|_| draws.unit() < 0.5).for_each(|n| other = other.flipped(n));
+            }
+            _ => {}
+        }
+        other
+    }
+}
+
+/// How many eigenvalues of H are below 0, and how many are 0, by the tolerance of polished networks.
+fn inertia(problem: &Problem, theta: &[f64]) -> (usize, usize) {
+    let eigenvalues = spectrum(hessian(problem, theta).view(), 0).unwrap().eigenvalues;
+    let tau = 1e-9 * eigenvalues.iter().map(|value| value * value).sum::<f64>().sqrt();
+    let count = |of: &dyn Fn(f64) -> bool| eigenvalues.iter().filter(|&&value| of(value)).count();
+    (count(&|value| value < -tau), count(&|value| value.abs() <= tau))
+}
+
+fn close(a: &[f64], b: &[f64], within: f64) -> bool {
+    let size = a.iter().fold(1.0, |size: f64, x| size.max(x.abs()));
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= within * size)
+}
+
+/// Maps keep loss and form; those of the first kind the spectrum as well.
+#[test]
+fn the_canonical_form_is_what_all_copies_of_a_network_have_in_common() {
+    let mut draws = Draws::new(41);
+    let networks = if support::is_full() { 10_000 } else { 100 };
+    for activation in Activation::ALL {
+        let problem = Problem::new(3, activation, appendix_c(10, 0, Stream::TrainData).unwrap());
+        for maps in [Maps::Symmetry, Maps::Function] {
+            let form = |network: &Network| canonical_form(problem.network, maps, &network.theta);
+            let mut before = None;
+            for _ in 0..networks {
+                let network = Network::drawn(problem.network.shape, &mut draws);
+                let copy = network.mapped(activation, maps, &mut draws);
+                let [a, b] = [&network, &copy].map(|network| loss(&problem, &network.theta));
+                assert!((a - b).abs() <= 1e-11 * a, "{activation:?} {maps:?}: {a} {b}");
+                assert!(close(&form(&network), &form(&copy), 1e-12), "{activation:?} {maps:?}");
+                if maps == Maps::Symmetry {
+                    let [a, b] = [&network, &copy]
+                        .map(|network| spectrum(hessian(&problem, &network.theta).view(), 0).unwrap().eigenvalues);
+                    assert!(close(&a, &b, 1e-12), "{activation:?}: {a:?} {b:?}");
+                }
+                let other = before.replace(form(&network));
+                assert!(other.is_none_or(|other| !close(&other, &form(&network), 1e-6)), "{activation:?} {maps:?}");
+            }
+        }
+    }
+}
+
+/// At a critical point, maps that keep the function alone keep index and nullity (Sylvester), though not lambda.
+#[test]
+fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
+    let mut draws = Draws::new(42);
+    let networks = if support::is_full() { 10_000 } else { 10 };
+    // Labels that no network explains: the minimum is finite.
+    let x = Array2::from_shape_fn((300, 2), |_| draws.within(-3.0, 3.0));
+    let logistic = |y: f64| 1.0 / (1.0 + (-y).exp());
+    // One unit that bends within the data, and labels by chance.
+    let q = x.rows().into_iter().map(|x| logistic(4.0 * logistic(1.5 * x[0] - x[1]) - 2.0));
+    let q = q.map(|p| f64::from(draws.unit() < p)).collect();
+    let data = Dataset::new(x, q).unwrap();
+    for activation in [Activation::Linear, Activation::Sigmoid, Activation::Tanh] {
+        let one = Problem::new(1, activation, data.clone());
+        let problem = Problem::new(3, activation, data.clone());
+        let minimum = (0..20).find_map(|_| {
+            let start: Vec<f64> = (0..one.network.parameters()).map(|_| draws.within(-1.0, 1.0)).collect();
+            let objective = Objective { problem: &one, weight_decay: 0.0 };
+            let found = polish(objective, &start, &Polish::default(), &Stop::default()).unwrap().unwrap();
+            (found.end == End::Minimum).then_some(found.theta)
+        });
+        let minimum = minimum.expect("some descent ends at a minimum");
+        // A unit that is cut into three of its kind: a critical point of the wider network.
+        let (narrow, shape) = (one.network.shape, problem.network.shape);
+        let mut critical = Network { shape, theta: vec![0.0; shape.parameters()] };
+        critical.theta[shape.v_bias()] = minimum[narrow.v_bias()];
+        for (n, share) in [0.6, 0.3, 0.1].into_iter().enumerate() {
+            (0..=2).for_each(|m| critical.theta[shape.w(n, m)] = minimum[narrow.w(0, m)]);
+            critical.theta[shape.v(n)] = share * minimum[narrow.v(0)];
+        }
+        let expected = inertia(&problem, &critical.theta);
+        assert!(expected.1 > 0, "{activation:?} {expected:?}");
+        let mut lambdas = Vec::new();
+        for _ in 0..networks {
+            let copy = critical.mapped(activation, Maps::Function, &mut draws);
+            assert_eq!(inertia(&problem, &copy.theta), expected, "{activation:?}");
+            lambdas.push(spectrum(hessian(&problem, &copy.theta).view(), 0).unwrap().lambda_max());
+        }
+        let apart = lambdas.iter().any(|lambda| (lambda - lambdas[0]).abs() > 1e-3 * lambdas[0]);
+        assert_eq!(apart, activation != Activation::Tanh, "{activation:?}: {lambdas:?}");
+    }
+}
+
+/// Copies of three networks, of which one was found once.
+#[test]
+fn ends_are_distinct_up_to_the_maps_of_the_function() {
+    let mut draws = Draws::new(43);
+    let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
+    let ends: Vec<Network> = (0..3).map(|_| Network::drawn(problem.network.shape, &mut draws)).collect();
+    let of = [0, 1, 0, 0, 2, 1, 0];
+    let networks: Vec<Network> =
+        of.iter().map(|&end| ends[end].mapped(Activation::Sigmoid, Maps::Function, &mut draws)).collect();
+    let Compared { theta, loss, lambda_sup, .. } = Compared::of(&problem, &networks);
+    let shape = problem.network.shape;
+    let compared = ComparedNetworks {
+        shape,
+        activation: Activation::Sigmoid,
+        theta: theta.view(),
+        loss: &loss,
+        lambda_sup: &lambda_sup,
+    };
+    let found = distinct_ends(&compared).unwrap();
+    assert_eq!(found.first_of, [0, 1, 0, 0, 4, 1, 0]);
+    let basins: Vec<(usize, usize)> = found.basins.iter().map(|basin| (basin.first, basin.networks)).collect();
+    assert_eq!(basins, [(0, 4), (1, 2), (4, 1)]);
+    assert_eq!((found.found_by(1), found.found_by(2)), (1, 1));
 }
 
 /// The columns that networks are compared by.

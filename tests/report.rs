@@ -75,6 +75,7 @@ fn trajectory() -> Trajectory {
         lambda_max: falling(30.0),
         lambda_min: falling(-1.0),
         steps,
+        ..Trajectory::default()
     }
 }
 

@@ -66,8 +66,11 @@ fn by_every_route_of_every_engine_a_run_in_pieces_has_the_bytes_of_the_whole() {
 #[test]
 fn with_every_further_column_a_run_in_pieces_has_the_bytes_of_the_whole() {
     for engine in engines("with_every_further_column_a_run_in_pieces_has_the_bytes_of_the_whole", STEPS) {
-        for [spectrum, keep] in [["--spectrum", "all"], ["--spectrum=vectors", "summary"]] {
-            let options = ["--tolerance", "0", "--memory", "1", "--bounds", spectrum, "--keep", keep];
+        for [spectrum, brackets, keep] in [
+            ["--spectrum", "--brackets=eight", "all"],
+            ["--spectrum=vectors,all,2,blocks", "--brackets=0.01", "summary"],
+        ] {
+            let options = ["--tolerance", "0", "--memory", "1", "--bounds", spectrum, brackets, "--keep", keep];
             assert_whatever_happens_the_bytes_are_the_same(&concat(&[&["sweep"], &engine, &options]));
         }
     }

@@ -104,7 +104,7 @@ fn trained_networks() -> Vec<(String, Problem, Vec<f64>)> {
         .map(|(activation, seed)| {
             let bounded = matches!(activation, Activation::Sigmoid | Activation::Tanh);
             let (init_range, step_size) = if bounded { (10.0, 0.05) } else { (1.0, 0.005) };
-            let descent = Descent { init_range, step_size, max_steps: 3000, tolerance: 1e-3 };
+            let descent = Descent { init_range, step_size, max_steps: 3000, tolerance: 1e-3, weight_decay: 0.0 };
             let problem = Problem::new(3, activation, data.clone());
             let mut theta: Vec<f64> =
                 initial_theta(problem.network.shape, seed, init_range).into_iter().map(f64::from).collect();
@@ -450,7 +450,7 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         let q = Array1::from_shape_fn(8, |i| (i % 2) as f64);
         let problem = Problem::new(3, activation, Dataset::new(x, q).unwrap());
         let mut theta: Vec<f64> = initial_theta(problem.network.shape, 5, 1.0).into_iter().map(f64::from).collect();
-        let descent = Descent { init_range: 1.0, step_size: 0.02, max_steps: 2000, tolerance: 1e-6 };
+        let descent = Descent { init_range: 1.0, step_size: 0.02, max_steps: 2000, tolerance: 1e-6, weight_decay: 0.0 };
         train(&problem, &descent, &mut theta);
         let margin = output(problem.network, &problem.data, &theta)
             .into_iter()

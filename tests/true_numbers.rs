@@ -219,7 +219,7 @@ fn trained(networks: usize) -> Vec<Networks> {
             let problem = Problem::new(3, activation, data.clone());
             // Linear networks diverge with the paper's step size.
             let step_size = if activation == Activation::Linear { step_size / 20.0 } else { step_size };
-            let descent = Descent { init_range, step_size, max_steps, tolerance: 1e-3 };
+            let descent = Descent { init_range, step_size, max_steps, tolerance: 1e-3, weight_decay: 0.0 };
             let trained = Cpu::default().train(&problem, &descent, 0..(networks / 4) as u64).unwrap();
             let kept: Vec<usize> =
                 (0..trained.status.len()).filter(|&k| trained.status[k] != Status::NonFinite).collect();

@@ -1,4 +1,4 @@
-// Parts: descent
+// Parts: decay, descent
 // What the two training kernels share whose invocations share a network: LANES of each GROUP. They meet over TILE
 // samples at a time, since a meeting costs the same for one sample as for many: every lane leaves its share of each z
 // in workgroup memory, one lane per sample adds them up and leaves delta. The host pads the samples to whole tiles with
@@ -29,12 +29,19 @@ struct StepEnd {
 
 // Meets with an invocation's shares of dL/dv_0, as a sum over samples, and of the square of the rest of the gradient,
 // and with whether its weights are finite.
-fn step_end(invocation: u32, first_lane: u32, v_bias_share: f32, square_share: f32, finite: bool) -> StepEnd {
+fn step_end(
+    invocation: u32,
+    first_lane: u32,
+    v_bias: f32,
+    v_bias_share: f32,
+    square_share: f32,
+    finite: bool,
+) -> StepEnd {
     shares[invocation] = v_bias_share;
     shares[SHARES_ROW + invocation] = square_share;
     shares[2u * SHARES_ROW + invocation] = select(1.0, 0.0, finite);
     workgroupBarrier();
-    let v_bias_gradient = v_gradient(network_sum(0u, first_lane));
+    let v_bias_gradient = objective(v_gradient(network_sum(0u, first_lane)), v_bias);
     let gradient_sq = fma(v_bias_gradient, v_bias_gradient, network_sum(1u, first_lane));
     let all_finite = network_sum(2u, first_lane) == 0.0;
     workgroupBarrier();

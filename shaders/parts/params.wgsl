@@ -30,6 +30,8 @@ struct Params {
     init_range: f32,
     // eta, the step size (train only).
     step_size: f32,
+    // alpha, the weight decay (train only).
+    weight_decay: f32,
     // g.g below this has converged (train only).
     tolerance: f32,
 }

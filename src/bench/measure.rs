@@ -14,12 +14,14 @@ use crate::bounds::wolkowicz_styan;
 use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
 use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
+use crate::fallback;
 use crate::model::{Problem, Theta};
 use crate::numeric::{
     HessianProduct, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
 };
 use crate::reference::{Reference, central_difference_hessian, spectrum};
 use crate::room::check_memory;
+use crate::spec::Brackets;
 
 /// What is measured, and how long it may take.
 #[derive(Debug, Clone)]
@@ -171,6 +173,15 @@ impl Engines {
                 }
                 .lambda_max,
             ),
+            (Method::FourMoments | Method::EightMoments, site) => {
+                let asked = if runner.method == Method::FourMoments { Brackets::Four } else { Brackets::Eight };
+                let (theta, stop) = (theta.into(), self.stop.clone());
+                let engine: &mut dyn Engine =
+                    if site == Site::Reference { &mut self.reference } else { &mut self.cpu[1] };
+                let evaluation = engine.evaluate(problem, theta)?;
+                let found = fallback::brackets(engine, problem, theta, &evaluation, (asked, None), &stop)?;
+                exactly(found.into_iter().map(|bracket| bracket.upper.bound).collect())
+            }
             (Method::Lanczos, _) => by_products(&|hessian, seed| {
                 let found = lanczos(hessian, 1e-6, parameters, seed);
                 (found.lambda_max, found.products)

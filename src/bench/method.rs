@@ -32,6 +32,10 @@ pub enum Method {
     Differences,
     /// `lambda_max` by the Hessian of three-point central differences
     DifferencesEigenvalues,
+    /// `bracket_upper` by moments up to the fourth, beside the closed forms
+    FourMoments,
+    /// `bracket_upper` by moments up to the eighth, beside the closed forms
+    EightMoments,
 }
 
 /// Where a route runs.
@@ -79,7 +83,7 @@ impl fmt::Display for Runner {
 pub enum Quantity {
     /// The upper bound of Theorem 1.
     LambdaSup,
-    /// The largest eigenvalue.
+    /// The largest eigenvalue, or an upper bound of it that is close.
     LambdaMax,
     /// tr H.
     Trace,
@@ -108,6 +112,8 @@ impl Method {
             Self::HutchinsonSq => "hutchinson-sq",
             Self::Differences => "differences",
             Self::DifferencesEigenvalues => "differences-eigenvalues",
+            Self::FourMoments => "four-moments",
+            Self::EightMoments => "eight-moments",
         }
     }
 
@@ -115,7 +121,12 @@ impl Method {
     pub const fn quantity(self) -> Quantity {
         match self {
             Self::Pairwise | Self::Assembled | Self::Differences => Quantity::LambdaSup,
-            Self::Eigenvalues | Self::Lanczos | Self::Power | Self::DifferencesEigenvalues => Quantity::LambdaMax,
+            Self::Eigenvalues
+            | Self::Lanczos
+            | Self::Power
+            | Self::DifferencesEigenvalues
+            | Self::FourMoments
+            | Self::EightMoments => Quantity::LambdaMax,
             Self::Hutchinson | Self::HutchPlusPlus => Quantity::Trace,
             Self::HutchinsonSq => Quantity::TraceSq,
         }
@@ -126,6 +137,7 @@ impl Method {
         match self {
             Self::Pairwise | Self::Eigenvalues => &[Site::Reference, Site::Cpu, Site::Gpu],
             Self::Assembled => &[Site::Cpu, Site::Gpu],
+            Self::FourMoments | Self::EightMoments => &[Site::Reference, Site::Cpu],
             _ => &[Site::Reference],
         }
     }
@@ -138,6 +150,8 @@ impl Method {
     /// - assembled: 2 I (P N (N+1)/2 + (M+1) N (N+1) + (N+1)(N+2)/2) more, P = (M+1)(M+2)/2, and D^2 for the squares;
     /// - eigenvalues: the assembled Hessian, 4 D^3 / 3 for the tridiagonal form and 168 D^2 to bisect it (28 times D
     ///   pivots of 6);
+    /// - moments: the assembled Hessian twice, D^3 for each product of two symmetric matrices, one or three of them,
+    ///   and 2 D^2 for each of about 20 other passes over a matrix;
     /// - products: [`HessianProduct::flops`] each, and 8 D k^2 for Lanczos' orthogonalisation;
     /// - differences: 2 D gradients, each a forward pass and I N (2 (M+1) + 4) more.
     pub fn flops(self, size: Size, products: f64) -> f64 {
@@ -156,6 +170,8 @@ impl Method {
             Self::Pairwise => forward + samples * (samples + 1.0) / 2.0 * (20.0 * hidden + 25.0 + 2.0 * inputs),
             Self::Assembled => assembled + d * d,
             Self::Eigenvalues => assembled + reduction,
+            Self::FourMoments => 2.0 * assembled + d.powi(3) + 40.0 * d * d,
+            Self::EightMoments => 2.0 * assembled + 3.0 * d.powi(3) + 40.0 * d * d,
             Self::Lanczos => by_products + 8.0 * d * products * products,
             Self::Power => by_products + 6.0 * d * products,
             Self::Hutchinson | Self::HutchinsonSq => by_products + 2.0 * d * products,
@@ -171,6 +187,8 @@ impl Method {
         let matrices = match self {
             // The matrix and its mirror image.
             Self::Differences => 3,
+            Self::FourMoments => 2,
+            Self::EightMoments => 4,
             // And its shifted copy and eigenvectors.
             Self::DifferencesEigenvalues => 5,
             _ => 0,

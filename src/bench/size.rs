@@ -88,7 +88,7 @@ impl Size {
     /// the samples.
     pub(super) fn networks(problem: &Problem, cpu: &mut Cpu) -> Result<Array2<f64>, EngineError> {
         let step_size = 2.0 / problem.data.samples() as f64;
-        let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0 };
+        let descent = Descent { init_range: 2.0, step_size, max_steps: 100, tolerance: 0.0, weight_decay: 0.0 };
         let trained = cpu.train(problem, &descent, 0..NETWORKS as u64)?;
         Ok(trained.theta.mapv(f64::from))
     }

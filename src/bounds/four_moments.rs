@@ -110,7 +110,7 @@ pub fn four_moment_bounds(moments: &SpectralMoments, roundoff: f64) -> FourMomen
 }
 
 /// The positive root of u^2 - gamma u - 1 = 0.
-fn orthogonal_root(gamma: f64) -> f64 {
+pub(super) fn orthogonal_root(gamma: f64) -> f64 {
     let far = f64::midpoint(gamma.abs(), (gamma * gamma + 4.0).sqrt());
     // The roots multiply to -1: for gamma < 0 the small one would cancel.
     if gamma < 0.0 { 1.0 / far } else { far }
@@ -121,7 +121,7 @@ fn orthogonal_root(gamma: f64) -> f64 {
 /// There u^2 - gamma u - 1 >= 0, so it is the root of q(u) = u^2 - gamma u - 1 - sqrt(d (D - 1 - u^2)), which grows
 /// from q <= 0 at the positive root of u^2 - gamma u - 1 to q >= 0 at sqrt(D-1). Bisection cannot miss it, not even
 /// when d is near 0, where the quartic has a double root and Newton's method slows down.
-fn largest_root(gamma: f64, excess: f64, parameters: f64) -> f64 {
+pub(super) fn largest_root(gamma: f64, excess: f64, parameters: f64) -> f64 {
     let (mut below, mut above) = (orthogonal_root(gamma), (parameters - 1.0).sqrt());
     if gamma.is_nan() || excess.is_nan() {
         return f64::NAN;

@@ -15,13 +15,13 @@ const STEPS: u32 = 7;
 pub(super) const IN_F32: f64 = 1e-5;
 
 /// Where training ends in float64.
-pub(super) struct Ends {
+pub(super) struct TrainedEnds {
     descent: Descent,
     theta: Array2<f64>,
 }
 
 /// Trains the networks of `case` in float64, with a step that is stable for the sharpest of them: 1 / ||H||_F.
-pub(super) fn expected(case: &Case) -> Ends {
+pub(super) fn expected(case: &Case) -> TrainedEnds {
     let norm_sq = |_: usize, theta: &[f64]| hessian(&case.problem, theta).iter().map(|h| h * h).sum::<f64>();
     let sharpest = Theta::from(case.theta.view()).map_networks(norm_sq).into_iter().fold(0.0, f64::max);
     // The step is a number in f32 on every engine that trains in it.
@@ -33,11 +33,11 @@ pub(super) fn expected(case: &Case) -> Ends {
         reference::train(&case.problem, &descent, &mut weights);
         row.iter_mut().zip(weights).for_each(|(to, weight)| *to = weight);
     }
-    Ends { descent, theta }
+    TrainedEnds { descent, theta }
 }
 
 /// Trains the networks of `case` on `engine`.
-pub(super) fn compare(engine: &mut dyn Engine, case: &Case, expected: &Ends, comparison: &mut Comparison) {
+pub(super) fn compare(engine: &mut dyn Engine, case: &Case, expected: &TrainedEnds, comparison: &mut Comparison) {
     let outcome = engine.train_on(&case.problem, &expected.descent, case.theta_in_f32().view(), 0);
     comparison.outcome(&case.name, outcome, |comparison, trained| {
         for (k, (found, expected)) in trained.theta.rows().into_iter().zip(expected.theta.rows()).enumerate() {

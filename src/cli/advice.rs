@@ -10,6 +10,7 @@ use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, Route, Status};
 use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
+use crate::polish::Objective;
 use crate::run::{Population, Run, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
 
@@ -126,7 +127,8 @@ fn name_step_size(
     let finite: Vec<Vec<f64>> =
         theta.outer_iter().map(|row| row.to_vec()).filter(|row| row.iter().all(|value| value.is_finite())).collect();
     let step = descent.step_size;
-    let rises: Vec<Rise> = finite.par_iter().filter_map(|theta| Rise::of(problem, theta, step)).collect();
+    let objective = Objective { problem, weight_decay: descent.weight_decay };
+    let rises: Vec<Rise> = finite.par_iter().filter_map(|theta| Rise::of(objective, theta, step)).collect();
     let diverged = if non_finite > 0 { format!("{non_finite} of {rows} networks diverged. ") } else { String::new() };
     let (risen, of) = (rises.len(), finite.len());
     if 2 * risen > of {

@@ -16,9 +16,10 @@ use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
 use crate::model::Activation;
+use crate::polish::{Polish, PolishMode};
 use crate::run::Population;
 use crate::spec::{
-    DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+    Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
 };
 pub(super) use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
@@ -139,14 +140,51 @@ pub(super) struct ColumnArgs {
     /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
     #[arg(long)]
     bounds: bool,
-    /// Also the Hessian's largest and smallest eigenvalue, and with `vectors` the eigenvectors u_1 to u_4
-    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values")]
+    /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
+    /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of
+    /// H(v,v). A list, such as vectors,all, gives several
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
+          value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,
+    /// Also a bracket of the largest and of the smallest eigenvalue: two numbers that provably hold it. By moments of H
+    /// up to the fourth, `four`, or the eighth, `eight`; or no wider than W of the largest, such as 0.001
+    #[arg(long, value_name = "four|eight|W", num_args = 0..=1, require_equals = true, default_missing_value = "four",
+          value_parser = parse_brackets)]
+    brackets: Option<Brackets>,
+    /// Also where the descent of each network ends, whether it converged or not: its weights are followed in f64, and
+    /// minima, saddles and valleys told apart
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "descend")]
+    polish: Option<PolishMode>,
+    /// The farthest that --polish=nearest looks: the Euclidean distance from the weights [default: 10]
+    #[arg(long, value_name = "R", allow_negative_numbers = true, requires = "polish")]
+    polish_radius: Option<f64>,
+}
+
+/// `four`, `eight` or a width.
+fn parse_brackets(text: &str) -> Result<Brackets, String> {
+    match text {
+        "four" => Ok(Brackets::Four),
+        "eight" => Ok(Brackets::Eight),
+        _ => match text.parse::<f64>() {
+            Ok(width) if width.is_finite() && width >= 0.0 => Ok(Brackets::Width(width)),
+            _ => Err("it must be four, eight or a width, a number that is not negative".into()),
+        },
+    }
 }
 
 impl ColumnArgs {
-    pub(super) fn extra(&self) -> ExtraColumns {
-        ExtraColumns { bounds: self.bounds, spectrum: self.spectrum }
+    pub(super) fn extra(&self) -> Result<ExtraColumns, Failure> {
+        let radius = self.polish_radius.unwrap_or(Polish::default().radius);
+        if !(radius.is_finite() && radius > 0.0) {
+            return Err(Failure::Usage(anyhow!("--polish-radius is {radius}: it must be finite and greater than 0")));
+        }
+        if self.polish_radius.is_some() && self.polish != Some(PolishMode::Nearest) {
+            return Err(Failure::Usage(anyhow!(
+                "--polish-radius is for --polish=nearest: a descent goes as far as it takes"
+            )));
+        }
+        let polish = self.polish.map(|mode| Polish { mode, radius, ..Polish::default() });
+        Ok(ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets, polish })
     }
 }
 
@@ -167,14 +205,26 @@ pub(super) struct DescentsArgs {
     /// Converged once the squared gradient norm g.g is below this
     #[arg(long, value_name = "G", allow_negative_numbers = true, default_value_t = Descent::default().tolerance)]
     tolerance: f64,
+    #[command(flatten)]
+    decay: DecayArgs,
+}
+
+/// The objective besides the loss.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Training")]
+pub(super) struct DecayArgs {
+    /// alpha of the objective L + alpha |theta|^2 / 2, biases included. --tolerance and --polish are about its
+    /// gradient; loss, gradient_sq, traces and bounds stay those of L
+    #[arg(long, value_name = "ALPHA", allow_negative_numbers = true, default_value_t = 0.0)]
+    pub(super) weight_decay: f64,
 }
 
 impl DescentsArgs {
     /// One descent for each step size.
     pub(super) fn each(&self) -> Result<Vec<Descent>, Failure> {
         check_distinct("--step-size", &self.step_size)?;
-        let Self { init_range, max_steps, tolerance, .. } = *self;
-        let with = |&step_size: &f64| Descent { init_range, step_size, max_steps, tolerance };
+        let Self { init_range, max_steps, tolerance, decay: DecayArgs { weight_decay }, .. } = *self;
+        let with = |&step_size: &f64| Descent { init_range, step_size, max_steps, tolerance, weight_decay };
         Ok(self.step_size.iter().map(with).collect())
     }
 }

@@ -77,6 +77,15 @@ impl Share {
 /// The bounds, whose NaN have reasons of their own, all four at once.
 const BOUNDS: [&str; 4] = ["lambda_sup", "lambda_max_lower", "lambda_min_upper", "lambda_min_lower"];
 
+/// Whether this is a column of a bracket; of the single bounds in it as well.
+fn is_bracket(name: &str) -> bool {
+    let single = ["lambda_max_upper4", "lambda_max_lower3", "lambda_min_lower4", "lambda_min_upper3"];
+    name.starts_with("bracket_") || single.contains(&name)
+}
+
+/// Why a network has no bracket.
+const NO_BRACKET: &str = "its Hessian is not finite in float64, or the rounding error may exceed ||H||_F";
+
 /// Networks whose value in some column is NaN for one reason.
 #[derive(Debug, Serialize)]
 pub(super) struct Missing {
@@ -103,7 +112,9 @@ impl Missing {
                     Some(((trace, trace_sq), error)) if BOUNDS.contains(&name) => {
                         no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
                     }
+                    _ if is_bracket(name) => Some(NO_BRACKET),
                     _ if ["lambda_max", LAMBDA_MIN].contains(&name) => Some("no eigenvalues were found"),
+                    _ if name.contains("polish") => Some("the network is not finite, or its bound cannot be formed"),
                     _ => None,
                 };
                 *counts.entry((k, reason.unwrap_or("it is not finite in the engine's precision"))).or_default() += 1;

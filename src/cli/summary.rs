@@ -10,7 +10,8 @@ use super::terminal::{print, print_json};
 use super::words::{left_out, percent, short, show_with, unfinished};
 use crate::analysis::macro_f1;
 use crate::model::Dataset;
-use crate::run::{Manifest, Population, Run, RunError, State, StatusCounts};
+use crate::polish::PolishMode;
+use crate::run::{EndCounts, Manifest, Population, Run, RunError, State, StatusCounts};
 use crate::spec::{DataSource, Spec, Work};
 
 /// The quantiles of a summary, as levels and as column heads.
@@ -37,6 +38,8 @@ struct Summary<'a> {
     quantiles: Vec<Quantiles>,
     /// Of the same networks, where eigenvalues were computed.
     lambda_min_below_zero: Option<Share>,
+    /// Where the descents of the same networks end, where they were followed.
+    ends: Option<EndCounts>,
     /// The values that are NaN.
     missing: Vec<Missing>,
     /// What may be wrong with the networks or the data, a sentence each.
@@ -44,8 +47,20 @@ struct Summary<'a> {
 }
 
 /// The columns of a summary, where a run has them.
-const COLUMNS: [&str; 9] =
-    ["lambda_sup", "lambda_max", "lambda_max_lower", LAMBDA_MIN, "trace", "loss", "gradient_sq", "steps", "macro_f1"];
+const COLUMNS: [&str; 12] = [
+    "lambda_sup",
+    "lambda_max",
+    "lambda_max_lower",
+    "bracket_lower",
+    "bracket_upper",
+    "bracket_width",
+    LAMBDA_MIN,
+    "trace",
+    "loss",
+    "gradient_sq",
+    "steps",
+    "macro_f1",
+];
 
 /// Prints the summary of `run`, which was just finished.
 pub(super) fn show_finished(run: &Run, args: &SummaryArgs) -> Result<(), Failure> {
@@ -92,6 +107,7 @@ impl<'a> Summary<'a> {
             hints: wrong_order(run, &quantiles)?,
             quantiles,
             lambda_min_below_zero: Share::below_zero(run, over)?,
+            ends: run.ends(over)?,
             missing: Missing::of(run)?,
         })
     }
@@ -142,7 +158,7 @@ fn macro_f1_of_a_constant(test: &Dataset) -> Option<f64> {
 }
 
 fn text(summary: &Summary<'_>) -> String {
-    let &Summary { manifest, written, over, networks, ref outcome, .. } = summary;
+    let &Summary { manifest, written, over, networks, ref outcome, ref quantiles, .. } = summary;
     let spec = &manifest.spec;
     let mut lines = vec![describe(spec), ends(&spec.work, outcome)];
     lines.extend(manifest.seconds.map(|seconds| {
@@ -164,6 +180,9 @@ fn text(summary: &Summary<'_>) -> String {
         lines.push(table(summary));
         lines.extend((over == Population::All && summary.left_out > 0).then(|| left_out(summary.left_out)));
         lines.push(what_the_bounds_bound(summary.lambda_min_below_zero));
+        let bracketed = quantiles.iter().any(|of| of.column == "bracket_width");
+        lines.extend(bracketed.then(|| WHAT_THE_BRACKET_HOLDS.to_owned()));
+        lines.extend(summary.ends.map(|ends| where_it_ends(spec, &ends, networks)));
     } else if written > 0 {
         let wanted = if over == Population::Converged { "converged" } else { "is finite" };
         lines.push(format!("no network {wanted}, so there is nothing to show of their columns"));
@@ -178,6 +197,10 @@ fn text(summary: &Summary<'_>) -> String {
     lines.join("\n")
 }
 
+/// The line below the quantiles of a run with brackets.
+const WHAT_THE_BRACKET_HOLDS: &str = "The largest eigenvalue lies between bracket_lower and bracket_upper: this is \
+                                      proven, rounding included.";
+
 fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
     let is_no_minimum = match below_zero {
         Some(Share { networks, of }) => {
@@ -190,6 +213,32 @@ fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
          does not make\n\
          a minimum: {is_no_minimum}."
     )
+}
+
+/// Where the descents of the networks that the quantiles are over end.
+fn where_it_ends(spec: &Spec, ends: &EndCounts, networks: u64) -> String {
+    let &EndCounts { minimum, saddle, valley, left_radius, unfinished } = ends;
+    let counts = [
+        ("minimum", minimum),
+        ("saddle", saddle),
+        ("valley", valley),
+        ("left the radius", left_radius),
+        ("unfinished", unfinished),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|&(end, count)| format!("{end} {count} ({})", percent(count, networks)))
+        .collect();
+    let what = match spec.extra.polish.map(|polish| polish.mode) {
+        Some(PolishMode::Nearest) => "the nearest critical points",
+        _ => "the ends of their descents",
+    };
+    let decay = match spec.work.weight_decay() {
+        0.0 => String::new(),
+        decay => format!(" with weight decay {decay}"),
+    };
+    format!("{what}{decay}: {}", counts.join("   "))
 }
 
 /// The quantiles, with the population as their head.
@@ -245,5 +294,8 @@ fn describe(spec: &Spec) -> String {
         spec.shape().parameters(),
         spec.data.samples,
         spec.data.inputs
-    )
+    ) + &match spec.work.weight_decay() {
+        0.0 => String::new(),
+        decay => format!(", weight decay {decay}"),
+    }
 }

@@ -93,7 +93,8 @@ const MEANT: &[(&[&str], &str)] = &[
     ),
     (
         &["hessian", "eigenvalues", "eigenvectors", "top-k", "k"],
-        "extreme eigenvalues are --spectrum, eigenvectors u_1 to u_4 --spectrum=vectors",
+        "extreme eigenvalues are --spectrum, the K largest and smallest --spectrum=K, all --spectrum=all, eigenvectors \
+         u_1 to u_4 --spectrum=vectors",
     ),
     (&["patience", "early-stopping", "tol"], "a network ends once its squared gradient norm is below --tolerance"),
 ];

@@ -12,14 +12,16 @@ use super::batch::Batch;
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
+use super::moments::FindingMoments;
 use super::network::Layout;
+use super::pivots::Proving;
 use super::route::exact_route;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
-    Descent, Description, Engine, EngineError, Evaluation, ExactRoute, Machine, Route, Spectra, Start, Status, Stop,
-    Tasks, Trained,
+    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
+    ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Network, Problem, Theta};
 use crate::room::check_memory;
@@ -76,11 +78,24 @@ impl Cpu {
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
+        if descent.weight_decay > 0.0 {
+            self.train_with::<A, true>(problem, descent, start)
+        } else {
+            self.train_with::<A, false>(problem, descent, start)
+        }
+    }
+
+    fn train_with<A: UnitFunction + Sync, const DECAY: bool>(
+        &self,
+        problem: &Problem,
+        descent: &Descent,
+        start: &Start<'_>,
+    ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
         let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
-            self.instruction_set.dispatch(Training::<A> {
+            self.instruction_set.dispatch(Training::<A, DECAY> {
                 shape: problem.network.shape,
                 layout: &layout,
                 samples: &samples,
@@ -123,6 +138,25 @@ impl Cpu {
             in_order[row] = Some(found);
         }
         in_order.into_iter().collect::<Option<_>>().ok_or(EngineError::Stopped)
+    }
+
+    /// Fails if a thread cannot hold so many `squares` of D x D numbers for each network of a vector.
+    fn check_hessians(&self, problem: &Problem, squares: f64) -> Result<(), EngineError> {
+        let (shape, parameters) = (problem.network.shape, problem.network.parameters());
+        let lanes = self.instruction_set.double_lanes();
+        let bytes = (8.0 * squares) as usize * parameters * parameters * lanes;
+        if bytes > MOST_HESSIAN_BYTES {
+            return Err(EngineError::Limit(format!(
+                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {lanes} Hessians of \
+                 that size side by side fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden \
+                 units, or --backend reference",
+                shape.inputs,
+                shape.hidden,
+                bytes >> 20,
+                MOST_HESSIAN_BYTES >> 20,
+            )));
+        }
+        Ok(())
     }
 
     /// One worker per thread, but no more workers than `vectors` of networks.
@@ -232,26 +266,36 @@ impl Engine for Cpu {
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-        let parameters = problem.network.parameters();
-        // Lower triangles in f64.
-        let lanes = self.instruction_set.double_lanes();
-        let bytes = 4 * parameters * parameters * lanes;
-        if bytes > MOST_HESSIAN_BYTES {
-            return Err(EngineError::Limit(format!(
-                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {} Hessians of that \
-                 size side by side fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden units, \
-                 or --backend reference",
-                problem.network.shape.inputs,
-                problem.network.shape.hidden,
-                lanes,
-                bytes >> 20,
-                MOST_HESSIAN_BYTES >> 20,
-            )));
-        }
+        // Lower triangles.
+        self.check_hessians(problem, 0.5)?;
         let batch = Batch::new(problem, theta, &self.stop);
         let mut spectra = Spectra::default();
         self.each(theta.nrows(), || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
+    }
+
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError> {
+        // The Hessian and its square, or its powers up to the fourth.
+        self.check_hessians(problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
+        let batch = Batch::new(problem, theta, &self.stop);
+        self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
+    }
+
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError> {
+        // The Hessian and two factors.
+        self.check_hessians(problem, 3.0)?;
+        let batch = Batch::new(problem, theta, &self.stop);
+        self.each(theta.nrows(), || Proving { batch: &batch, estimates })
     }
 }
 

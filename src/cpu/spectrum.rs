@@ -1,12 +1,9 @@
 //! Both ends of the spectra of many networks, one in each lane, in f64.
 
-use super::assembled::Assembled;
 use super::batch::Batch;
 use super::eigenvalues::{Eigenvalues, row_start};
+use super::hessians::Hessians;
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
-use super::network::LaneNetworks;
-use super::samples::longest_block;
-use super::terms::Terms;
 use crate::engine::{Allowed, Witnesses};
 
 /// One worker; it returns rows and their `lambda_max` and `lambda_min`, or why a row has none.
@@ -21,55 +18,19 @@ impl LaneTask for FindingSpectra<'_> {
         let parameters = batch.network.parameters();
         let mut theta = vec![V::Doubles::splat(0.0); parameters];
         let mut hessians = Hessians::new(batch);
+        // Lower triangles, row by row.
+        let mut triangles = vec![V::Doubles::splat(0.0); row_start(parameters)];
         let mut eigenvalues = Eigenvalues::<V::Doubles>::new(parameters);
         let mut found = Vec::new();
         while let Some(rows) = batch.take(V::Doubles::COUNT) {
             batch.load(&rows, &mut theta);
-            hessians.assemble(batch, &theta);
-            eigenvalues.find(&hessians.matrices);
+            hessians.assemble(batch, &theta, None, |row, column, value| {
+                triangles[row_start(row.max(column)) + row.min(column)] = value;
+            });
+            eigenvalues.find(&triangles);
             found.extend(rows.zip(0..).map(|(row, lane)| (row, checked(&eigenvalues, lane))));
         }
         found
-    }
-}
-
-/// The Hessians of the networks in lanes, and what assembles them.
-struct Hessians<F> {
-    terms: Terms<F>,
-    assembled: Assembled<F>,
-    longest_block: usize,
-    /// Lower triangles, row by row.
-    matrices: Vec<F>,
-}
-
-impl<F: Doubles> Hessians<F> {
-    fn new(batch: &Batch<'_>) -> Self {
-        let shape = batch.network.shape;
-        let longest_block = longest_block::<F>(shape.hidden, batch.samples.count());
-        Self {
-            terms: Terms::new(shape.hidden, longest_block),
-            assembled: Assembled::new(shape, longest_block),
-            longest_block,
-            matrices: vec![F::splat(0.0); row_start(shape.parameters())],
-        }
-    }
-
-    #[inline(always)]
-    fn assemble(&mut self, batch: &Batch<'_>, theta: &[F]) {
-        let Batch { network, layout, samples, inputs, .. } = batch;
-        // Magnitudes are read only for the errors, which are not computed here.
-        let networks = LaneNetworks { layout, theta, magnitudes: theta, activation: network.activation };
-        for pass in 0..self.assembled.passes() {
-            for range in samples.blocks(self.longest_block) {
-                let block = inputs.block(samples, &range);
-                self.terms.fill(&networks, block, None);
-                self.assembled.add_block(pass, &networks, &self.terms, block.x);
-            }
-            let matrices = &mut self.matrices;
-            self.assembled.take_entries(pass, network.shape, |row, column, value| {
-                matrices[row_start(row.max(column)) + row.min(column)] = value;
-            });
-        }
     }
 }
 

@@ -20,15 +20,16 @@ const BLOCK_BYTES: usize = 24 << 10;
 /// The steps of a worker between two checks for a stop, times I D: about ten milliseconds of work.
 const PATIENCE: u64 = 1 << 22;
 
-/// One worker of a training: it takes networks from `next` until none is left.
-pub(super) struct Training<'a, A> {
+/// One worker of a training: it takes networks from `next` until none is left. `DECAY` says whether the weights decay:
+/// where they do not, the kernel has no instruction for it.
+pub(super) struct Training<'a, A, const DECAY: bool> {
     /// M and N.
     pub(super) shape: OneHidden,
     /// The order of parameters.
     pub(super) layout: &'a Layout,
     /// The training samples.
     pub(super) samples: &'a Samples<f32>,
-    /// The step size, the step limit and the tolerance.
+    /// The step size, the step limit, the tolerance and the decay.
     pub(super) descent: &'a Descent,
     /// The networks to train.
     pub(super) start: Start<'a>,
@@ -52,12 +53,12 @@ pub(super) struct TrainedNetwork {
     pub(super) theta: Vec<f32>,
 }
 
-impl<A: UnitFunction> LaneTask for Training<'_, A> {
+impl<A: UnitFunction, const DECAY: bool> LaneTask for Training<'_, A, DECAY> {
     type Output = Vec<TrainedNetwork>;
 
     #[inline(always)]
     fn run<V: Vectors>(self) -> Vec<TrainedNetwork> {
-        let mut worker = TrainingWorker::<V::Singles, A>::new(self);
+        let mut worker = TrainingWorker::<V::Singles, A, DECAY>::new(self);
         worker.run();
         worker.trained
     }
@@ -71,8 +72,8 @@ struct Occupant {
     arrived: u64,
 }
 
-struct TrainingWorker<'a, F: Singles, A: UnitFunction> {
-    task: Training<'a, A>,
+struct TrainingWorker<'a, F: Singles, A: UnitFunction, const DECAY: bool> {
+    task: Training<'a, A, DECAY>,
     tolerance: f32,
     step_size: F,
     longest_block: usize,
@@ -96,9 +97,9 @@ struct TrainingWorker<'a, F: Singles, A: UnitFunction> {
     trained: Vec<TrainedNetwork>,
 }
 
-impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
+impl<'a, F: Singles, A: UnitFunction, const DECAY: bool> TrainingWorker<'a, F, A, DECAY> {
     #[inline(always)]
-    fn new(task: Training<'a, A>) -> Self {
+    fn new(task: Training<'a, A, DECAY>) -> Self {
         let zero = F::splat(0.0);
         let (hidden, parameters) = (task.shape.hidden, task.shape.parameters());
         let longest_block = (BLOCK_BYTES / (hidden * size_of::<F>())).clamp(16, 64).min(task.samples.count());
@@ -197,7 +198,7 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
         self.occupants[lane] = waiting.then_some(Occupant { index, arrived });
     }
 
-    /// Leaves dL/dtheta of every lane in `self.gradient` and returns g.g.
+    /// Leaves the objective's gradient of every lane in `self.gradient` and returns g.g.
     #[inline(always)]
     fn gradient(&mut self) -> F {
         let layout = self.task.layout;
@@ -211,7 +212,17 @@ impl<'a, F: Singles, A: UnitFunction> TrainingWorker<'a, F, A> {
                 self.add_block::<0>(&block);
             }
         }
-        layout.multiply_by_output_weights(&self.theta, &mut self.gradient)
+        let gradient_sq = layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
+        if !DECAY {
+            return gradient_sq;
+        }
+        let decay = F::splat(self.task.descent.weight_decay as f32);
+        let mut gradient_sq = F::splat(0.0);
+        for (gradient, &theta) in self.gradient.iter_mut().zip(&self.theta) {
+            *gradient = decay.mul_add(theta, *gradient);
+            gradient_sq = gradient.mul_add(*gradient, gradient_sq);
+        }
+        gradient_sq
     }
 
     /// Adds the sums over the samples of `block`. `INPUTS` is M, or 0 for any M.

@@ -55,7 +55,7 @@ pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// The most that underflow may take from tr H^2 in f64, with room for factors of 1e60. Below it the Hessian is as good
 /// as 0.
-const UNDERFLOW: f64 = 1e-240;
+pub(super) const UNDERFLOW: f64 = 1e-240;
 
 /// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times the
 /// product of their sizes: 1 for s_i s_j (A K + R)^2, 2 and 1.5 for the rests of phi and psi.

@@ -21,6 +21,7 @@ pub(super) struct Params {
     pub(super) seed_high: u32,
     pub(super) init_range: f32,
     pub(super) step_size: f32,
+    pub(super) weight_decay: f32,
     pub(super) tolerance: f32,
 }
 
@@ -58,6 +59,7 @@ mod tests {
             seed_high,
             init_range,
             step_size,
+            weight_decay,
             tolerance
         ];
         assert_eq!(found, expected);

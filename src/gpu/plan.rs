@@ -30,12 +30,14 @@ pub struct Target {
     pub samples: usize,
     /// The adapter. It decides only how training spreads a network over invocations.
     pub family: Family,
+    /// Whether training minimises the loss with weight decay.
+    pub decays: bool,
 }
 
 impl Target {
-    /// `problem` on an adapter of `family`.
+    /// `problem` on an adapter of `family`, without weight decay.
     pub fn of(problem: &Problem, family: Family) -> Self {
-        Self { network: problem.network, samples: problem.data.samples(), family }
+        Self { network: problem.network, samples: problem.data.samples(), family, decays: false }
     }
 }
 
@@ -406,7 +408,7 @@ mod tests {
 
     fn target(inputs: usize, hidden: usize, activation: Activation) -> Target {
         let network = Network { shape: OneHidden::new(inputs, hidden), activation };
-        Target { network, samples: 50, family: Family::Software }
+        Target { network, samples: 50, family: Family::Software, decays: false }
     }
 
     #[test]

@@ -68,7 +68,12 @@ impl Session {
 
     /// `pass` for `problem`, compiled.
     pub(super) fn pass(&self, pass: Pass, problem: &Problem) -> Result<Arc<CompiledPass>, EngineError> {
-        self.compiled.get(&self.device, pass, self.target(problem))
+        self.pass_for(pass, self.target(problem))
+    }
+
+    /// `pass` for `target`, compiled.
+    pub(super) fn pass_for(&self, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
+        self.compiled.get(&self.device, pass, target)
     }
 
     /// The time of every compilation so far, in order.

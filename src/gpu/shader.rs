@@ -71,6 +71,8 @@ const PARTS: &[(&str, &str)] = parts![
     "unit_tanh",
     "unit_softplus",
     "unit_gelu",
+    "decay_none",
+    "decay_some",
     "descent",
     "meeting",
 ];
@@ -88,6 +90,7 @@ impl Variant {
         match part {
             "activation" | "unit" => format!("{part}_{}", self.target.network.activation.name()),
             "tile" => format!("tile_{}", self.sample_layout().map_or(1, |layout| layout.tile)),
+            "decay" => (if self.target.decays { "decay_some" } else { "decay_none" }).into(),
             "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.target.samples)) => {
                 "rows_uniform".into()
             }
@@ -219,7 +222,8 @@ mod tests {
                 for &(inputs, hidden, samples) in sizes {
                     let network = Network { shape: OneHidden::new(inputs, hidden), activation };
                     for family in [Family::Software, Family::Nvidia] {
-                        let variant = Variant { pass, target: Target { network, samples, family } };
+                        let decays = family == Family::Nvidia;
+                        let variant = Variant { pass, target: Target { network, samples, family, decays } };
                         let mut parts = BTreeSet::new();
                         variant.find_parts(pass.text(), &mut parts);
                         variants.push((variant, parts));

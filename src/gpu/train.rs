@@ -8,7 +8,7 @@ use super::limits::{MAX_GROUPS, UNIFORM_ROWS, WORKGROUP};
 use super::pace::Pace;
 use super::params::Params;
 use super::pass::Pass;
-use super::plan::TrainPlan;
+use super::plan::{Target, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
@@ -54,6 +54,7 @@ pub(super) fn train(
         max_steps: descent.max_steps,
         init_range: descent.init_range,
         step_size: descent.step_size as f32,
+        weight_decay: descent.weight_decay as f32,
         tolerance: descent.tolerance_in_f32(),
         ..Params::default()
     };
@@ -72,7 +73,7 @@ pub(super) fn train(
         }
     }
 
-    let training = gpu.pass(plan.pass(), problem)?;
+    let training = gpu.pass_for(plan.pass(), Target { decays: descent.weight_decay > 0.0, ..gpu.target(problem) })?;
     let sorting = gpu.pass(Pass::Remaining, problem)?;
     let gradient =
         (plan == TrainPlan::Streamed).then(|| device.buffer("gradient", parameters * at_once)).transpose()?;

@@ -6,10 +6,12 @@ use ndarray::{Array2, ArrayView2, Axis, aview1};
 use rayon::prelude::*;
 
 use super::rounding::spread;
-use super::{DescentEnd, gradient_sq, spectra, terms, trace_sq, trace_vv, trace_ww, train};
+use super::{
+    DescentEnd, gradient_sq, hessian, hessian_moments, proven_ends, spectra, terms, trace_sq, trace_vv, trace_ww, train,
+};
 use crate::engine::{
-    Arithmetic, ClosedForms, Descent, Description, Engine, EngineError, Evaluation, Machine, Route, Spectra, Status,
-    Stop, Tasks, Trained,
+    Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,
+    Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
 };
 use crate::model::{OneHidden, Problem, Theta, initial_theta};
 use crate::room::check_memory;
@@ -31,6 +33,13 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
         // A term of tr H^2 goes through the sum over its row of pairs, then through that over the rows.
         rounding: arithmetic.of_pairs(problem.network.shape, spread(problem, theta, &terms), 2 * samples),
     }
+}
+
+/// A bound of how far the entries of [`hessian`] at `theta` (D,) are off, in the Frobenius norm.
+fn hessian_error(problem: &Problem, theta: &[f64]) -> f64 {
+    let samples = problem.data.samples();
+    let spread = spread(problem, theta, &terms(problem, theta));
+    Arithmetic::in_f64(samples).of_entries(problem.network.shape, spread, samples, (0.0, 0)).hessian
 }
 
 /// The f64 oracle behind the [`Engine`] interface.
@@ -187,5 +196,34 @@ impl Engine for Reference {
             }
         }
         Ok(found)
+    }
+
+    fn moments(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        powers: Powers,
+    ) -> Result<Vec<HessianMoments>, EngineError> {
+        check_spectra(problem.network.shape)?;
+        let each = theta.map_networks(|_, network| {
+            self.stop.check()?;
+            Ok(hessian_moments(hessian(problem, network).view(), powers, hessian_error(problem, network)))
+        });
+        each.into_iter().collect()
+    }
+
+    fn prove(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        estimates: &[EndEstimates],
+    ) -> Result<Vec<ProvenEnds>, EngineError> {
+        check_spectra(problem.network.shape)?;
+        let each = theta.map_networks(|row, network| {
+            self.stop.check()?;
+            let error = hessian_error(problem, network);
+            Ok(proven_ends(hessian(problem, network).view(), estimates[row], error))
+        });
+        each.into_iter().collect()
     }
 }

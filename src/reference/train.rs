@@ -13,7 +13,8 @@ pub struct DescentEnd {
     pub steps: u32,
 }
 
-/// theta <- theta - eta dL/dtheta until g.g < tolerance, g.g is not finite, or `max_steps` steps were taken.
+/// theta <- theta - eta g, g = dL/dtheta + alpha theta, until g.g < tolerance, g.g is not finite, or `max_steps` steps
+/// were taken.
 ///
 /// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more
 /// after the last step.
@@ -23,6 +24,9 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Descent
     let mut steps = 0;
     loop {
         gradient_into(problem, theta, &mut units, &mut gradient);
+        if descent.weight_decay > 0.0 {
+            gradient.iter_mut().zip(&*theta).for_each(|(g, t)| *g += descent.weight_decay * t);
+        }
         let gradient_sq: f64 = gradient.iter().map(|g| g * g).sum();
         if let Some(status) = descent.verdict(gradient_sq, steps) {
             return DescentEnd { status, steps };

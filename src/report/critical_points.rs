@@ -14,7 +14,7 @@ use crate::analysis::{
 use crate::engine::{Descent, Status};
 use crate::model::{Problem, Theta};
 use crate::reference;
-use crate::run::{Population, Run, State};
+use crate::run::{Population, Run, RunError, State};
 use crate::spec::{Experiment, Spec, Work};
 use crate::watch::Watch;
 
@@ -176,6 +176,22 @@ impl CriticalPoints {
     /// Column `lambda_sup`, or that it is missing, as a clause.
     pub(super) fn bounds(&self) -> Result<&[f64], &'static str> {
         self.lambda_sup.as_deref().ok_or("it needs the column lambda_sup")
+    }
+
+    /// Whether the run has the column `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.run.has(name)
+    }
+
+    /// The float64 column `name` of the run, one value for each of `rows`.
+    pub(super) fn column(&self, name: &str) -> Result<Vec<f64>, RunError> {
+        let values = self.run.floats(name)?;
+        Ok(at(&values, &self.rows))
+    }
+
+    /// The float64 column `name` of the run with several values in a row, for each of `rows`.
+    pub(super) fn wide_column(&self, name: &str) -> Result<Array2<f64>, RunError> {
+        Ok(self.run.wide_floats(name)?.select(Axis(0), &self.rows))
     }
 
     /// The problem and theta, or that one is missing, as a clause.

@@ -1,8 +1,10 @@
 //! The pictures, a file for each kind.
 
 pub(super) mod activations;
+pub(super) mod brackets;
 pub(super) mod cost;
 pub(super) mod distribution;
+pub(super) mod ends;
 pub(super) mod hessian;
 pub(super) mod landscape;
 pub(super) mod paper;
@@ -48,5 +50,8 @@ fn numbered(number: u32, caption: String, canvas: Canvas) -> Result<Figure, Figu
     Figure::new(&stem(number), title(number), caption, canvas)
 }
 
-/// File stem and title of the figure that the paper does not have.
+/// File stem and title of the figure of the ends of descents.
+pub(super) const ENDS: (&str, &str) = ("ends", "Where descents end");
+
+/// File stem and title of the figure of sharpness and test score, which the paper does not have.
 const SHARPNESS_AGAINST_F1: (&str, &str) = ("sharpness-against-f1", "Sharpness against generalization");

@@ -27,7 +27,7 @@ const RUN: &str = "run";
 const OLD: &str = "old";
 
 /// Columns that were computed from the rows of a run and mean nothing for other rows.
-const DERIVED: [&str; 1] = ["duplicate_of"];
+const DERIVED: [&str; 2] = ["duplicate_of", "end_of"];
 
 /// The place where a run is extended, locked for one process.
 #[derive(Debug)]

@@ -223,16 +223,20 @@ fn lists_differ<T: Serialize>(
 
 /// The command line's name for a field of a spec, if it has one.
 fn option(field: &str) -> String {
-    const OPTIONS: [(&str, &str); 15] = [
+    const OPTIONS: [(&str, &str); 19] = [
         ("hidden", "--hidden"),
         ("activation", "--activation"),
         ("keep", "--keep"),
         ("extra.bounds", "--bounds"),
         ("extra.spectrum", "--spectrum"),
+        ("extra.brackets", "--brackets"),
+        ("extra.brackets.width", "--brackets"),
+        ("extra.polish", "--polish"),
         ("work.init_range", "--init-range"),
         ("work.step_size", "--step-size"),
         ("work.max_steps", "--max-steps"),
         ("work.tolerance", "--tolerance"),
+        ("work.weight_decay", "--weight-decay"),
         ("work.first_seed", "the first of all seeds"),
         ("work.seeds", "the number of all seeds"),
         ("data.hash", "the training data's fingerprint"),

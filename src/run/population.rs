@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Status;
+use crate::polish::End;
 
 /// How many networks ended with each [`Status`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,36 @@ impl StatusCounts {
     /// All networks that are counted: those whose rows are written.
     pub fn ended(&self) -> u64 {
         self.converged + self.step_limit + self.non_finite + self.evaluated
+    }
+}
+
+/// How many networks of a population came to each [`End`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EndCounts {
+    /// At a minimum.
+    pub minimum: u64,
+    /// At a saddle.
+    pub saddle: u64,
+    /// In a valley, whose weights run to infinity.
+    pub valley: u64,
+    /// Beyond the radius in which the nearest critical point was looked for.
+    pub left_radius: u64,
+    /// Nowhere yet.
+    pub unfinished: u64,
+}
+
+impl EndCounts {
+    /// Counts networks of the population `over` by their numbers in the `end` and `status` columns.
+    pub(super) fn count(&mut self, over: Population, ends: &[u8], status: &[u8]) {
+        for (&end, _) in ends.iter().zip(status).filter(|(_, status)| over.holds(**status)) {
+            match End::from_number(end) {
+                Some(End::Minimum) => self.minimum += 1,
+                Some(End::Saddle) => self.saddle += 1,
+                Some(End::Valley) => self.valley += 1,
+                Some(End::LeftRadius) => self.left_radius += 1,
+                Some(End::Unfinished) | None => self.unfinished += 1,
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::differences::differences;
 use super::journal::{Journal, uncovered, union};
 use super::layout::{DATA, DATA_FILES, MANIFEST, blocks, check_no_link, column_path, count, is_grid};
 use super::manifest::{Manifest, State};
-use super::{RunError, StatusCounts};
+use super::{EndCounts, Population, RunError, StatusCounts};
 use crate::engine::Description;
 use crate::input::read_dataset;
 use crate::records::{Column, Dtype, columns};
@@ -196,6 +196,23 @@ impl Run {
             Ok(())
         })?;
         Ok(counts)
+    }
+
+    /// Where the descents of the networks of `over` end; `None` for a run without the column `end`.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn ends(&self, over: Population) -> Result<Option<EndCounts>, RunError> {
+        if !self.has("end") {
+            return Ok(None);
+        }
+        let (ends, status) = (self.open_column("end")?, self.open_column("status")?);
+        let mut counts = EndCounts::default();
+        self.each_block(|rows| {
+            counts.count(over, &ends.read(&rows)?, &status.read(&rows)?);
+            Ok(())
+        })?;
+        Ok(Some(counts))
     }
 
     /// A folder in the run for what is made of it, wherever the run itself stands.

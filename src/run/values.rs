@@ -11,6 +11,7 @@ use super::{Population, Run, RunError};
 use crate::engine::Status;
 use crate::input::GivenTheta;
 use crate::npy::{Element, NpyError, NpyFile, shown_shape};
+use crate::polish::End;
 use crate::records::{Column, Dtype, Values};
 use crate::room::check_memory;
 use crate::spec::Work;
@@ -33,6 +34,20 @@ impl Run {
     /// [`RunError::Column`] if the run has no such column, or its file is missing or damaged.
     pub fn floats(&self, name: &str) -> Result<Vec<f64>, RunError> {
         self.plain(name, Dtype::Float64)
+    }
+
+    /// A float64 column with several values in each row, (S, width).
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn wide_floats(&self, name: &str) -> Result<Array2<f64>, RunError> {
+        let column = self.column(name)?;
+        if column.dtype != Dtype::Float64 {
+            return Err(self.damaged(name, format!("the column holds {:?}, not {:?}", column.dtype, Dtype::Float64)));
+        }
+        let values: Array2<f64> = self.read(column)?;
+        self.check_shape(column, values.shape(), &[self.rows(), column.width.unwrap_or(1)])?;
+        Ok(values)
     }
 
     /// The `seed` column, (S,).
@@ -118,6 +133,42 @@ impl Run {
         }
         let points = Array2::from_shape_vec((rows.len(), width), points)
             .map_err(|error| self.damaged("theta", error.to_string()))?;
+        Ok((rows, points))
+    }
+
+    /// The `end` column as numbers, (S,): see [`End::from_number`].
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn end_numbers(&self) -> Result<Vec<u8>, RunError> {
+        self.plain("end", Dtype::Uint8)
+    }
+
+    /// Row numbers and polished weights of the networks whose descents end at a critical point, (S', D) in f32.
+    ///
+    /// # Errors
+    /// As [`Self::floats`].
+    pub fn polished_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
+        let column = self.column("theta_polished")?;
+        let ends = self.end_numbers()?;
+        let file = self.open_column("theta_polished")?;
+        let width = column.width.unwrap_or(1);
+        let critical = |row: &usize| matches!(End::from_number(ends[*row]), Some(End::Minimum | End::Saddle));
+        let (mut rows, mut points) = (Vec::new(), Vec::new());
+        for block in blocks(&(0..ends.len() as u64)) {
+            let start = block.start as usize;
+            let weights = widened(column.dtype, &file.read(&block)?);
+            for row in (start..block.end as usize).filter(critical) {
+                let weights = &weights[(row - start) * width..][..width];
+                // Weights that were not kept are NaN.
+                if weights.iter().all(|weight| weight.is_finite()) {
+                    rows.push(row);
+                    points.extend(weights.iter().map(|&weight| weight as f32));
+                }
+            }
+        }
+        let points = Array2::from_shape_vec((rows.len(), width), points)
+            .map_err(|error| self.damaged("theta_polished", error.to_string()))?;
         Ok((rows, points))
     }
 

@@ -1,14 +1,17 @@
 //! The columns of a run beyond the closed forms: scores, norms and bounds, the spectrum.
 
+use ndarray::{Array2, s};
+
 use super::error::SweepError;
 use crate::analysis::macro_f1_of_each;
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Stop};
-use crate::fallback;
+use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop};
+use crate::fallback::{self, Completed, end_estimates};
 use crate::model::{Problem, Theta};
-use crate::records::{EIGENVECTORS, Values};
+use crate::polish::{End, Objective, Polish, Polished, polish_each};
+use crate::records::{EIGENVECTORS, Values, bracket_columns};
 use crate::reference::{self, Spectrum, SpectrumError};
-use crate::spec::{Experiment, SpectrumColumns};
+use crate::spec::{Experiment, Keep, SpectrumColumns};
 
 /// The further columns of a batch.
 #[derive(Default)]
@@ -20,13 +23,13 @@ pub(super) struct Further {
 }
 
 impl Further {
-    /// The columns that `experiment` asks for, of the networks `theta`. Spectra come from `engine`, and for the rows
-    /// `again` from f64 on the processor.
+    /// The columns that `experiment` asks for, of the networks `theta`. Their closed forms are
+    /// at hand. Spectra come from `engine`, and for the rows that were computed again from f64 on the processor.
     pub(super) fn of(
         experiment: &Experiment,
         engine: &mut dyn Engine,
         theta: Theta<'_>,
-        again: &[usize],
+        Completed { evaluation, again }: &Completed,
         stop: &Stop,
     ) -> Result<Self, SweepError> {
         let Experiment { spec, problem, test } = experiment;
@@ -42,25 +45,98 @@ impl Further {
             further.columns.extend(NetworkBounds::COLUMNS.map(column));
         }
         stop.check()?;
-        match spec.extra.spectrum {
-            None => {}
-            Some(SpectrumColumns::Values) => {
+        let first_of_spectrum = further.columns.len();
+        if let Some(spectrum) = spec.extra.spectrum {
+            if spectrum.is_whole() {
+                further.add_spectra(problem, theta, spectrum, stop)?;
+            } else {
                 let Spectra { lambda_max, lambda_min, missing } =
                     fallback::spectra(engine, problem, theta, again, stop)?;
                 further.columns.extend([Values::Float64(lambda_max), Values::Float64(lambda_min)]);
                 further.no_spectrum = missing;
             }
-            Some(SpectrumColumns::Vectors) => further.add_vectors(problem, theta, stop)?,
+            if spectrum.blocks {
+                further.add_blocks(problem, theta, stop)?;
+            }
+        }
+        stop.check()?;
+        if let Some(asked) = spec.extra.brackets {
+            let in_f64 = engine.evaluates_in_f64() || spec.extra.spectrum.is_some_and(SpectrumColumns::is_whole);
+            let estimates = match &further.columns[first_of_spectrum..] {
+                [Values::Float64(lambda_max), Values::Float64(lambda_min), ..] => {
+                    let precise = |row: usize| in_f64 || again.binary_search(&row).is_ok();
+                    Some(end_estimates(evaluation, (lambda_max, lambda_min), theta.ncols(), precise))
+                }
+                _ => None,
+            };
+            let brackets = fallback::brackets(engine, problem, theta, evaluation, (asked, estimates.as_deref()), stop)?;
+            further.columns.extend(bracket_columns(&brackets));
         }
         Ok(further)
     }
 
-    /// Adds lambda_max, lambda_min and u_1 to u_4 of every network, all in f64; NaN for a network without a spectrum.
-    fn add_vectors(&mut self, problem: &Problem, theta: Theta<'_>, stop: &Stop) -> Result<(), EngineError> {
+    /// Adds the objective and its g.g, the column `gradient_sq`, of networks whose loss is `loss`.
+    pub(super) fn add_objective(
+        &mut self,
+        objective: Objective<'_>,
+        theta: Theta<'_>,
+        loss: &[f64],
+        gradient_sq: Vec<f64>,
+    ) {
+        let values = theta.map_networks(|row, network| objective.of_loss(loss[row], network));
+        self.columns.extend([Values::Float64(values), Values::Float64(gradient_sq)]);
+    }
+
+    /// Adds where the descents of the networks `theta`, which ended training as `status` says, end.
+    pub(super) fn add_ends(
+        &mut self,
+        objective: Objective<'_>,
+        theta: Theta<'_>,
+        how: &Polish,
+        (keep, status): (Keep, &[Status]),
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        let polished = polish_each(objective, theta, how, stop)?;
+        let mut weights = Array2::from_elem((theta.nrows(), theta.ncols()), f64::NAN);
+        for (mut row, network) in weights.outer_iter_mut().zip(&polished) {
+            row.iter_mut().zip(network.iter().flat_map(|network| &network.theta)).for_each(|(to, &from)| *to = from);
+        }
+        self.columns.extend(keep.theta(weights.view().into(), status));
+        let float = |of: fn(&Polished) -> f64| {
+            Values::Float64(polished.iter().map(|network| network.as_ref().map_or(f64::NAN, of)).collect())
+        };
+        let count = |of: fn(&Polished) -> usize| {
+            let count = |network: &Option<Polished>| network.as_ref().map_or(0, of) as u32;
+            Values::Uint32(polished.iter().map(count).collect())
+        };
+        let end = |network: &Option<Polished>| network.as_ref().map_or(End::Unfinished, |network| network.end) as u8;
+        self.columns.extend([
+            Values::Uint8(polished.iter().map(end).collect()),
+            float(|network| network.objective),
+            float(|network| network.gradient_sq),
+            float(|network| network.distance),
+            count(|network| network.index),
+            count(|network| network.nullity),
+            float(|network| network.lambda_sup),
+            float(|network| network.lambda_max),
+        ]);
+        Ok(())
+    }
+
+    /// Adds lambda_max and lambda_min of every network and what `columns` say beyond those, all in f64; NaN for a
+    /// network without a spectrum.
+    fn add_spectra(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        columns: SpectrumColumns,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        let vectors = if columns.vectors { EIGENVECTORS } else { 0 };
         let mut spectra = Vec::with_capacity(theta.nrows());
         for rows in theta.chunks(rayon::current_num_threads()) {
             stop.check()?;
-            spectra.extend(reference::spectra(problem, rows, EIGENVECTORS));
+            spectra.extend(reference::spectra(problem, rows, vectors));
         }
         let reason = |(row, spectrum): (usize, &Result<Spectrum, SpectrumError>)| {
             Some(MissingSpectrum { row, reason: spectrum.as_ref().err()?.to_string() })
@@ -71,16 +147,45 @@ impl Further {
         };
         self.columns.extend([value(Spectrum::lambda_max), value(Spectrum::lambda_min)]);
         let parameters = problem.network.parameters();
-        for k in 0..EIGENVECTORS {
-            let mut column = Vec::with_capacity(spectra.len() * parameters);
+        let rows = |width: usize, of: &dyn Fn(&Spectrum, &mut Vec<f64>)| {
+            let mut column = Vec::with_capacity(spectra.len() * width);
             for spectrum in &spectra {
                 match spectrum {
-                    Ok(spectrum) => column.extend(spectrum.eigenvectors.row(k)),
-                    Err(_) => column.extend(std::iter::repeat_n(f64::NAN, parameters)),
+                    Ok(spectrum) => of(spectrum, &mut column),
+                    Err(_) => column.extend(std::iter::repeat_n(f64::NAN, width)),
                 }
             }
-            self.columns.push(Values::Float64(column));
+            Values::Float64(column)
+        };
+        for k in 0..vectors {
+            self.columns.push(rows(parameters, &|spectrum, column| column.extend(spectrum.eigenvectors.row(k))));
         }
+        if columns.all {
+            self.columns.push(rows(parameters, &|spectrum, column| column.extend(&spectrum.eigenvalues)));
+        }
+        if let Some(count) = columns.ends {
+            let largest = |spectrum: &Spectrum, column: &mut Vec<f64>| column.extend(&spectrum.eigenvalues[..count]);
+            let smallest = |spectrum: &Spectrum, column: &mut Vec<f64>| {
+                column.extend(spectrum.eigenvalues.iter().rev().take(count));
+            };
+            self.columns.extend([rows(count, &largest), rows(count, &smallest)]);
+        }
+        Ok(())
+    }
+
+    /// Adds the largest eigenvalues of H(w,w) and H(v,v) of every network, in f64; NaN where a block has none.
+    fn add_blocks(&mut self, problem: &Problem, theta: Theta<'_>, stop: &Stop) -> Result<(), EngineError> {
+        let bias = problem.network.shape.v_bias();
+        let mut found = Vec::with_capacity(theta.nrows());
+        for rows in theta.chunks(rayon::current_num_threads()) {
+            stop.check()?;
+            found.extend(rows.map_networks(|_, network| {
+                let hessian = reference::hessian(problem, network);
+                let blocks = [hessian.slice(s![..bias, ..bias]), hessian.slice(s![bias.., bias..])];
+                blocks.map(|block| reference::spectrum(block, 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max()))
+            }));
+        }
+        self.columns.extend([0, 1].map(|block| Values::Float64(found.iter().map(|of: &[f64; 2]| of[block]).collect())));
         Ok(())
     }
 }

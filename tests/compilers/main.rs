@@ -26,12 +26,14 @@ struct Text {
 fn texts() -> Vec<Text> {
     let mut texts = Vec::new();
     let mut known = BTreeSet::new();
-    let mut add = |pass: Pass, shape: OneHidden, activation: Activation, samples: usize| {
-        let network = Network { shape, activation };
-        let wgsl = wgsl(pass, Target { network, samples, family: Family::Common });
+    let mut add = |pass: Pass, target: Target| {
+        let wgsl = wgsl(pass, target);
         if known.insert(wgsl.clone()) {
-            let OneHidden { inputs, hidden } = shape;
-            let name = format!("{} m{inputs} n{hidden} {} i{samples}", pass.name(), activation.name());
+            let Target {
+                network: Network { shape: OneHidden { inputs, hidden }, activation }, samples, family, ..
+            } = target;
+            let (pass_name, activation) = (pass.name(), activation.name());
+            let name = format!("{pass_name} m{inputs} n{hidden} {activation} i{samples} {family:?}").to_lowercase();
             texts.push(Text { pass, name, wgsl });
         }
     };
@@ -39,21 +41,24 @@ fn texts() -> Vec<Text> {
         for hidden in [1, 3, 10, 17, 32, 100] {
             let shape = OneHidden::new(inputs, hidden);
             for activation in Activation::ALL {
-                // From there on the samples are in storage, not in a uniform buffer.
-                for samples in [50, 100_000] {
-                    let target = Target { network: Network { shape, activation }, samples, family: Family::Common };
-                    add(TrainPlan::of(target).pass(), shape, activation, samples);
-                }
-                for pass in Pass::ALL {
-                    let fits = match pass {
-                        // Arrays in the registers of one invocation: only what they hold.
-                        Pass::Train => false,
-                        // The largest matrices that the pass takes.
-                        Pass::Eigenvalues => shape.parameters() <= 1000,
-                        _ => true,
-                    };
-                    if fits {
-                        add(pass, shape, activation, 50);
+                for family in [Family::Software, Family::Common, Family::Nvidia] {
+                    let target =
+                        |samples| Target { network: Network { shape, activation }, samples, family, decays: false };
+                    // Few samples, so many that lanes split them up, and so many that they are in storage.
+                    for samples in [50, 2_000, 100_000] {
+                        add(TrainPlan::of(target(samples)).pass(), target(samples));
+                    }
+                    for pass in Pass::ALL {
+                        let fits = match pass {
+                            // They are only for what the registers of one invocation hold.
+                            Pass::Train | Pass::TrainSplit => false,
+                            // The largest matrices that the pass takes.
+                            Pass::Eigenvalues => shape.parameters() <= 1000,
+                            _ => true,
+                        };
+                        if fits {
+                            add(pass, target(50));
+                        }
                     }
                 }
             }

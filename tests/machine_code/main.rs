@@ -25,7 +25,7 @@ const FEW_SAMPLES: usize = 50;
 const MANY_SAMPLES: usize = 2000;
 
 fn target(shape: OneHidden, activation: Activation, samples: usize) -> Target {
-    Target { network: Network { shape, activation }, samples, family: Family::Common }
+    Target { network: Network { shape, activation }, samples, family: Family::Common, decays: false }
 }
 
 fn plan(shape: OneHidden, activation: Activation, samples: usize) -> TrainPlan {

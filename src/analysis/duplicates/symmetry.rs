@@ -42,6 +42,33 @@ pub const WITHIN: f64 = 0.1;
 /// same may differ.
 pub const VALUES_WITHIN: f64 = 0.05;
 
+/// How near two networks have to be to be the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Nearness {
+    /// The distance of their weights, as a part of the longer of the two.
+    pub theta: f64,
+    /// The difference of their values, as a part of the larger.
+    pub values: f64,
+}
+
+impl Default for Nearness {
+    /// That of networks whose training stopped before it arrived.
+    fn default() -> Self {
+        Self { theta: WITHIN, values: VALUES_WITHIN }
+    }
+}
+
+impl Nearness {
+    /// The largest difference of the logarithms of two positive numbers that agree.
+    fn log_values(self) -> f64 {
+        -(1.0 - self.values).ln()
+    }
+
+    fn agree(self, a: f64, b: f64) -> bool {
+        (a - b).abs() <= self.values * a.abs().max(b.abs())
+    }
+}
+
 /// The most hidden units that are matched with each other: the exact assignment takes N^3 steps and N^2 memory.
 pub const MOST_MATCHED: usize = 2048;
 
@@ -81,6 +108,8 @@ pub struct Same {
     pub maps: Maps,
     /// How `lambda_sup` differs among networks that are the same; `None` where every network is kept.
     pub lambda_ratio: Option<LambdaRatio>,
+    /// How near networks that are the same lie.
+    pub within: Nearness,
     /// The maps in words.
     compared_under: &'static str,
 }
@@ -120,7 +149,7 @@ impl fmt::Display for Same {
             "{unique} of {all} networks are unique by {by}: no two are the same under {}, ",
             self.compared_under
         )?;
-        write!(f, "theta within {} % and {values} within {} %", 100.0 * WITHIN, 100.0 * VALUES_WITHIN)?;
+        write!(f, "theta within {} % and {values} within {} %", 100.0 * self.within.theta, 100.0 * self.within.values)?;
         if let (Maps::Function, Some(ratio)) = (self.maps, self.lambda_ratio) {
             let LambdaRatio { classes, median, largest, range: (low, high), .. } = ratio;
             write!(
@@ -148,6 +177,19 @@ impl fmt::Display for Same {
 /// that is not finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be
 /// matched, [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
 pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
+    same_networks_within(networks, maps, Nearness::default())
+}
+
+/// As [`same_networks`], with another nearness in place of [`WITHIN`] and [`VALUES_WITHIN`]. Candidates are looked for
+/// in f32: below 1e-4 some can be missed.
+///
+/// # Errors
+/// As [`same_networks`].
+pub fn same_networks_within(
+    networks: &ComparedNetworks<'_>,
+    maps: Maps,
+    within: Nearness,
+) -> Result<Same, AnalysisError> {
     let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
     let count = theta.nrows();
     let fits = |what, found, expected| {
@@ -169,13 +211,13 @@ pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same
         return Err(AnalysisError::NotFinite { of: "the networks' weights", index, value: f64::from(value) });
     }
     let lambda_sup = (maps == Maps::Symmetry).then_some(lambda_sup);
-    let search = Search { shape, geometry, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
+    let search = Search { shape, geometry, within, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
     let (search, index) = search.indexed(count);
     let width = index.len() / count.max(1);
     let duplicate_of = first_of_each(PointSet { values: &index, dimensions: width }, count, &search);
     let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
     let lambda_ratio = LambdaRatio::of(&duplicate_of, networks.lambda_sup)?;
-    Ok(Same { kept, duplicate_of, maps, lambda_ratio, compared_under: geometry.in_words() })
+    Ok(Same { kept, duplicate_of, maps, lambda_ratio, within, compared_under: geometry.in_words() })
 }
 
 impl LambdaRatio {
@@ -246,6 +288,7 @@ impl Geometry {
 struct Search<'a> {
     shape: OneHidden,
     geometry: Geometry,
+    within: Nearness,
     rows: PointSet<'a>,
     loss: &'a [f64],
     /// `None` where it may differ.
@@ -254,15 +297,6 @@ struct Search<'a> {
     lengths: Vec<f64>,
     /// What logarithms of loss and `lambda_sup` are multiplied by in the index.
     stretch: f64,
-}
-
-/// The largest difference of the logarithms of two positive numbers that agree: -ln(1 - [`VALUES_WITHIN`]).
-fn log_within() -> f64 {
-    -(1.0 - VALUES_WITHIN).ln()
-}
-
-fn agree(a: f64, b: f64) -> bool {
-    (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs())
 }
 
 impl<'a> Search<'a> {
@@ -290,7 +324,7 @@ impl<'a> Search<'a> {
         let mut order = self.lengths.clone();
         let middle = order.len() / 2;
         let typical = if order.is_empty() { 0.0 } else { *order.select_nth_unstable_by(middle, f64::total_cmp).1 };
-        self.stretch = typical * WITHIN / log_within();
+        self.stretch = typical * self.within.theta / self.within.log_values();
         // A value without a logarithm takes the nearest one that has: what is the same is decided by the value itself.
         let logarithm = |value: f64| rounded(self.stretch * value.max(f64::from_bits(1)).ln());
         let values = [Some(self.loss), self.lambda_sup];
@@ -365,7 +399,7 @@ impl<'a> Search<'a> {
     /// Whether the weights of two networks, with one mapped as near to the other as the maps allow, are near enough.
     fn near(&self, i: usize, j: usize) -> bool {
         let (a, b) = (self.rows.row(i), self.rows.row(j));
-        let within = WITHIN * self.lengths[i].max(self.lengths[j]);
+        let within = self.within.theta * self.lengths[i].max(self.lengths[j]);
         let limit = within * within;
         if self.geometry == Geometry::Product {
             return square(&self.product(a), &self.product(b), 1.0) <= limit;
@@ -399,17 +433,19 @@ fn square(a: &[f64], b: &[f64], sign: f64) -> f64 {
 
 impl Sameness for Search<'_> {
     fn radius(&self, i: u32) -> f64 {
-        // The longer of two that are the same is at most 1 / (1 - WITHIN) times as long as the other.
-        let weights = WITHIN / (1.0 - WITHIN) * self.lengths[i as usize];
-        let logarithms = if self.lambda_sup.is_some() { 2.0 } else { 1.0 } * (self.stretch * log_within()).powi(2);
+        // The longer of two that are the same is at most 1 / (1 - `within`) times as long as the other.
+        let within = self.within.theta;
+        let weights = within / (1.0 - within) * self.lengths[i as usize];
+        let logarithms =
+            if self.lambda_sup.is_some() { 2.0 } else { 1.0 } * (self.stretch * self.within.log_values()).powi(2);
         // The index is rounded to f32, its logarithms of up to 745 by up to a thousandth of what is allowed of them.
         1.01 * (weights * weights + logarithms).sqrt() + f64::from(f32::MIN_POSITIVE)
     }
 
     fn holds(&self, i: u32, j: u32) -> bool {
         let (i, j) = (i as usize, j as usize);
-        agree(self.loss[i], self.loss[j])
-            && self.lambda_sup.is_none_or(|lambda_sup| agree(lambda_sup[i], lambda_sup[j]))
+        self.within.agree(self.loss[i], self.loss[j])
+            && self.lambda_sup.is_none_or(|lambda_sup| self.within.agree(lambda_sup[i], lambda_sup[j]))
             && self.near(i, j)
     }
 }

@@ -8,7 +8,10 @@ use clap::ValueEnum;
 use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
-use crate::analysis::{ComparedNetworks, Maps, PairStatistics, VALUES_WITHIN, WITHIN, duplicates, same_networks};
+use crate::analysis::{
+    ComparedNetworks, END_NEARNESS, Maps, PairStatistics, VALUES_WITHIN, WITHIN, distinct_ends, duplicates,
+    same_networks,
+};
 use crate::cli::args::OutputArgs;
 use crate::cli::failure::Failure;
 use crate::cli::progress::Watched;
@@ -17,8 +20,9 @@ use crate::cli::words::go_on_with;
 use crate::room::check_memory;
 use crate::run::{Derived, Run, State};
 
-/// The column that the command leaves.
+/// The column that the command leaves, and the one that it leaves of the ends of descents.
 const COLUMN: &str = "duplicate_of";
+const END_COLUMN: &str = "end_of";
 
 /// Finds the networks of a run that are the same
 ///
@@ -35,6 +39,10 @@ const COLUMN: &str = "duplicate_of";
 /// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they
 /// stand are the same. Up to 100,000 networks, mean and std are those of all pairs; beyond that, those of 16,777,216
 /// sampled pairs, and the output says so, with the error of the threshold. The neighbours are exact either way.
+///
+/// end: for a run with --polish. Its minima and saddles are the same where theta_polished, mapped as for function, lies
+/// within 0.01 % of its length, and the objective within 0.01 %. The column is DIR/end_of.npy; the output says how
+/// many networks fall to each end, and estimates how many ends are still unseen.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run directory
@@ -48,7 +56,7 @@ pub(crate) struct Args {
 }
 
 /// When two networks are the same.
-#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum By {
     /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
     #[default]
@@ -58,6 +66,8 @@ enum By {
     Function,
     /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
     Distance,
+    /// The same end of the descent: polished weights equal up to changes that keep the function
+    End,
 }
 
 /// The networks that are the same by one rule.
@@ -78,6 +88,7 @@ impl By {
             Self::Symmetry => "symmetry",
             Self::Function => "function",
             Self::Distance => "distance",
+            Self::End => "end",
         }
     }
 
@@ -86,6 +97,7 @@ impl By {
             Self::Symmetry => same(run, rows, theta, Maps::Symmetry),
             Self::Function => same(run, rows, theta, Maps::Function),
             Self::Distance => by_distance(theta),
+            Self::End => by_end(run, rows, theta),
         }
     }
 }
@@ -99,7 +111,7 @@ impl Args {
         }
         run.check_complete()?;
         let watched = Watched::start("comparing networks");
-        let (rows, points) = run.critical_points()?;
+        let (rows, points) = if self.by == By::End { run.polished_points()? } else { run.critical_points()? };
         let found = self.by.find(&run, &rows, points.view())?;
         drop(watched);
         let networks = run.manifest().spec.rows();
@@ -109,7 +121,7 @@ impl Args {
             column[row] = i64::try_from(rows[kept])?;
         }
         let derived = Derived {
-            name: COLUMN.into(),
+            name: if self.by == By::End { END_COLUMN } else { COLUMN }.into(),
             meaning:
                 "the row of the network that is kept for each, its own for a kept one; -1 where it is no critical point"
                     .into(),
@@ -128,7 +140,11 @@ impl Args {
             }
             print_json(&results)
         } else {
-            let ended = if run.manifest().spec.work.is_judged() { "converged" } else { "are finite" };
+            let ended = match self.by {
+                By::End => "ended at a critical point",
+                _ if run.manifest().spec.work.is_judged() => "converged",
+                _ => "are finite",
+            };
             print(&format!("{} of {networks} networks {ended}", rows.len()))?;
             print(&found.summary)?;
             print(&format!("the network that each is a duplicate of: numpy.load(\"{}\")", path.display()))
@@ -152,6 +168,27 @@ fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
         numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
         details,
         duplicate_of: found.duplicate_of,
+    })
+}
+
+fn by_end(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
+    let spec = &run.manifest().spec;
+    let column = |name: &str| -> Result<Vec<f64>, Failure> {
+        let values = run.floats(name)?;
+        Ok(rows.iter().map(|&row| values[row]).collect())
+    };
+    let (objective, lambda_sup) = (column("objective_polished")?, column("lambda_sup_polished")?);
+    let (shape, activation) = (spec.shape(), spec.activation);
+    let networks = ComparedNetworks { shape, activation, theta, loss: &objective, lambda_sup: &lambda_sup };
+    let found = distinct_ends(&networks)?;
+    let basins: Vec<Value> =
+        found.basins.iter().map(|basin| json!({ "row": rows[basin.first], "networks": basin.networks })).collect();
+    let numbers = [("theta_within", END_NEARNESS.theta), ("objective_within", END_NEARNESS.values)];
+    Ok(Matches {
+        summary: found.to_string(),
+        numbers: numbers.map(|(name, number)| (name.to_owned(), number)).into(),
+        details: json!({ "basins": basins, "unseen_at_least": found.unseen(), "coverage": found.coverage() }),
+        duplicate_of: found.first_of,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{ColumnArgs, DataArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
+use crate::cli::args::{ColumnArgs, DataArgs, DecayArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
 use crate::cli::runner::RunSetup;
@@ -39,6 +39,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "G", allow_negative_numbers = true)]
     tolerance: Option<f64>,
     #[command(flatten)]
+    decay: DecayArgs,
+    #[command(flatten)]
     network: NetworkArgs,
     #[command(flatten)]
     data: DataArgs,
@@ -70,13 +72,15 @@ impl Args {
             check_free(dir)?;
         }
         // The data come first: by them it is known how many inputs the networks of theta must have.
-        let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance: self.tolerance };
+        let DecayArgs { weight_decay } = self.decay;
+        let tolerance = self.tolerance;
+        let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance, weight_decay };
         self.output.check(&unknown)?;
         let mut experiment = self.data.experiment(unknown, &self.network)?;
         let theta = read_theta(&self.theta, experiment.problem.network.shape)?;
         experiment.spec.work =
-            Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance: self.tolerance };
-        experiment.spec.extra = self.columns.extra();
+            Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance, weight_decay };
+        experiment.spec.extra = self.columns.extra()?;
         let choice = self.engine.choose()?;
         let mut engine = choice.open()?;
         admit(&experiment, engine.as_mut())?;

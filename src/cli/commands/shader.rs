@@ -37,7 +37,7 @@ impl Args {
             return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));
         }
         let network = Network { shape, activation: self.network.activation };
-        let target = Target { network, samples: self.samples, family: self.family };
+        let target = Target { network, samples: self.samples, family: self.family, decays: false };
         for pass in Pass::ALL.into_iter().filter(|pass| pass.name() == self.name) {
             print(&wgsl(pass, target))?;
         }

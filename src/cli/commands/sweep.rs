@@ -134,7 +134,7 @@ impl Args {
                 };
                 let mut experiment = self.data.experiment(work, &network)?;
                 experiment.spec.keep = self.keep;
-                experiment.spec.extra = self.columns.extra();
+                experiment.spec.extra = self.columns.extra()?;
                 let columns = columns(&experiment.spec, Dtype::Float32);
                 let NetworkArgs { hidden, activation } = network;
                 let run = GridRun::new(hidden, activation, descent.step_size);

@@ -17,6 +17,10 @@ pub(crate) const GREEN: &str = "#009e73";
 pub(crate) const PURPLE: &str = "#cc79a7";
 /// Fifth series.
 pub(crate) const ORANGE: &str = "#e69f00";
+/// Sixth series.
+pub(crate) const SKY: &str = "#56b4e9";
+/// Seventh series.
+pub(crate) const YELLOW: &str = "#f0e442";
 /// Where class 0 is predicted: blue, light enough that markers stand out.
 pub(crate) const BLUE_TINT: &str = "#d3e6f3";
 /// Where class 1 is predicted.

@@ -197,6 +197,8 @@ pub fn cost_against_error(bench: &Bench, size: Size) -> Result<Figure, FigureErr
         (Method::Power, palette::GREY),
         (Method::Differences, palette::ORANGE),
         (Method::DifferencesEigenvalues, palette::INK),
+        (Method::FourMoments, palette::SKY),
+        (Method::EightMoments, palette::YELLOW),
     ];
     let sites = [
         (Site::Cpu, MarkerShape::Circle, "f64, lanes"),

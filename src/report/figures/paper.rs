@@ -6,6 +6,7 @@ use ndarray::Array2;
 use rayon::prelude::*;
 
 use super::activations::activation_functions;
+use super::brackets::{BRACKETS, SPECTRAL_DENSITY, bracket_against_largest_eigenvalue, spectral_density};
 use super::distribution::{Distribution, bound_by_width, bound_histogram, macro_f1_by_bound};
 use super::hessian::hessian_against_numeric;
 use super::landscape::{Landscape, flattest_networks, sharpest_networks};
@@ -49,7 +50,7 @@ pub fn every_figure(
     watch: &dyn Watch,
 ) -> (Vec<Figure>, Vec<Gap>) {
     let (mut figures, mut gaps) = (Vec::new(), Vec::new());
-    let done = Pieces::new(watch, "figures", 13);
+    let done = Pieces::new(watch, "figures", 13 + FURTHER.iter().filter(|(_, column, _)| points.has(column)).count());
     let mut keep_as = |name: String, title: &str, drawn: Drawn| {
         match drawn {
             Ok(figure) => figures.push(figure),
@@ -74,7 +75,30 @@ pub fn every_figure(
     keep(13, activation_functions().map_err(Into::into));
     let (name, title) = SHARPNESS_AGAINST_F1;
     keep_as(name.into(), title, against_macro_f1(points));
+    for ((name, title), column, draw) in FURTHER {
+        if points.has(column) {
+            keep_as(name.into(), title, draw(points));
+        }
+    }
     (figures, gaps)
+}
+
+/// File stem and title of a figure, the column that it needs, and how to draw it.
+type FurtherFigure = ((&'static str, &'static str), &'static str, fn(&CriticalPoints) -> Drawn);
+
+/// The figures of columns that not every run has: name and title, the column, how to draw it.
+const FURTHER: [FurtherFigure; 2] = [(BRACKETS, "bracket_upper", brackets), (SPECTRAL_DENSITY, "eigenvalues", density)];
+
+fn brackets(points: &CriticalPoints) -> Drawn {
+    let (measured, lambda_sup) = with_bound(points, |measured| &measured.index)?;
+    let [lower, upper] = ["bracket_lower", "bracket_upper"].map(|name| points.column(name));
+    let (lower, upper) = (at(&lower?, &measured.index), at(&upper?, &measured.index));
+    Ok(bracket_against_largest_eigenvalue(&measured.lambda_max, [&lower, &upper, &lambda_sup])?)
+}
+
+fn density(points: &CriticalPoints) -> Drawn {
+    let eigenvalues = points.wide_column("eigenvalues")?;
+    Ok(spectral_density(&eigenvalues.iter().copied().collect::<Vec<f64>>(), eigenvalues.nrows())?)
 }
 
 /// What was measured of the points of `index`, and their `lambda_sup`.

@@ -11,14 +11,18 @@ use crate::report::drawing::{
 };
 
 impl Trajectory {
-    fn columns(&self) -> [(&'static str, &[f64]); 5] {
-        [
+    fn columns(&self) -> Vec<(&'static str, &[f64])> {
+        let decay: [(&str, &[f64]); 2] =
+            [("objective", &self.objective), ("objective_gradient_sq", &self.objective_gradient_sq)];
+        let columns: [(&str, &[f64]); 5] = [
             ("loss", &self.loss),
             ("gradient_sq", &self.gradient_sq),
             ("lambda_sup", &self.lambda_sup),
             ("lambda_max", &self.lambda_max),
             ("lambda_min", &self.lambda_min),
-        ]
+        ];
+        // Without weight decay there are no values of the objective's own.
+        columns.into_iter().chain(decay.into_iter().filter(|(_, values)| !values.is_empty())).collect()
     }
 
     fn check(&self, figure: &'static str) -> Result<(), FigureError> {

@@ -3,6 +3,7 @@
 use super::{Report, Table, TableRow};
 use crate::report::critical_points::{CriticalPoints, Selection};
 use crate::report::drawing::number;
+use crate::report::ends::figure_of_ends;
 use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
@@ -13,7 +14,12 @@ use crate::watch::Watch;
 pub fn report_of_run(run: &Run, over: Selection, watch: &dyn Watch) -> Report {
     let mut notices = Vec::new();
     let points = CriticalPoints::of(run, over, &mut notices, watch);
-    let (figures, gaps) = every_figure(&points, None, watch);
+    let (mut figures, mut gaps) = every_figure(&points, None, watch);
+    match figure_of_ends(run) {
+        Some(Ok(figure)) => figures.push(figure),
+        Some(Err(gap)) => gaps.push(gap),
+        None => {}
+    }
     notices.extend(saddle_note(&points));
     let table = Table {
         title: "The run".into(),
@@ -58,13 +64,15 @@ pub(super) fn saddle_note(points: &CriticalPoints) -> Option<String> {
 pub(super) fn summary(points: &CriticalPoints) -> String {
     let Spec { work, hidden, activation, data, .. } = &points.spec;
     let what = match work {
-        Work::Sweep { seeds, descent, .. } => format!(
-            "{} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
-            seeds.count,
-            descent.max_steps,
-            descent.step_size,
-            range = descent.init_range
-        ),
+        Work::Sweep { seeds, descent, .. } => {
+            format!(
+                "{} seeds trained for at most {} steps of size {} from weights uniform on (−{range}, {range})",
+                seeds.count,
+                descent.max_steps,
+                descent.step_size,
+                range = descent.init_range
+            ) + &with_decay(descent.weight_decay)
+        }
         Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
     };
     let source = match &data.source {
@@ -85,6 +93,11 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
         points.converged,
         shown(points)
     )
+}
+
+/// What a sentence adds where the weights decayed.
+fn with_decay(weight_decay: f64) -> String {
+    if weight_decay > 0.0 { format!(", with weight decay {weight_decay}") } else { String::new() }
 }
 
 /// The end of a sentence that begins with how many networks converged: how many are shown.

@@ -1,0 +1,54 @@
+//! Where the descent of a network ends: its weights are followed in f64 to the end of their objective, and what lies
+//! there is told apart.
+//!
+//! A small g.g proves no minimum. Where training stops at g.g below its tolerance, the smallest eigenvalue is often
+//! below zero, and without decay the loss of most networks goes on falling while the weights run to infinity, so that
+//! g.g becomes as small as one likes where no minimum is. [`End`] has the definitions, [`Polish`] the two ways there.
+
+mod descend;
+mod end;
+mod local;
+mod nearest;
+mod objective;
+mod settings;
+mod trust_region;
+
+use rayon::prelude::*;
+
+use crate::engine::{EngineError, Stop};
+use crate::model::Theta;
+
+pub use end::{End, Polished};
+pub use objective::Objective;
+pub use settings::{Polish, PolishMode};
+
+/// Follows the network `theta` (D,) to the end of `objective`; `None` if its weights or its Hessian are not finite.
+///
+/// # Errors
+/// [`EngineError::Stopped`] after `stop` was requested.
+pub fn polish(
+    objective: Objective<'_>,
+    theta: &[f64],
+    how: &Polish,
+    stop: &Stop,
+) -> Result<Option<Polished>, EngineError> {
+    match how.mode {
+        PolishMode::Descend => descend::descend(objective, theta, how, stop),
+        PolishMode::Nearest => nearest::nearest(objective, theta, how, stop),
+    }
+}
+
+/// [`polish`] for each row of `theta` (S, D), in order, on all cores.
+///
+/// # Errors
+/// As [`polish`].
+pub fn polish_each(
+    objective: Objective<'_>,
+    theta: Theta<'_>,
+    how: &Polish,
+    stop: &Stop,
+) -> Result<Vec<Option<Polished>>, EngineError> {
+    // One network per task: their numbers of steps differ much.
+    let rows = (0..theta.nrows()).into_par_iter().with_max_len(1);
+    rows.map(|row| polish(objective, &theta.network(row), how, stop)).collect()
+}
