@@ -18,11 +18,14 @@ mod train;
 pub(crate) use eigen::symmetric_eigen;
 pub use engine::Reference;
 pub(crate) use engine::{check_spectra, check_terms, closed_forms};
+#[cfg(feature = "gpu")]
 pub(crate) use gradient::gradient_of;
 pub use gradient::{gradient, gradient_sq};
+#[cfg(feature = "gpu")]
 pub(crate) use hessian::hessian_of;
 pub use hessian::{central_difference_hessian, hessian};
 pub use moments::{hessian_moments, proven_ends};
+#[cfg(feature = "gpu")]
 pub(crate) use rounding::spread;
 pub use spectrum::{Spectrum, SpectrumError, spectra, spectrum};
 pub use terms::{Terms, loss, output, terms};
