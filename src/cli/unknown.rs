@@ -24,10 +24,11 @@ const MEANT: &[(&[&str], &str)] = &[
         "training is plain full-batch gradient descent and nothing else. Networks that another optimizer trained are \
          taken by `sharpsweep evaluate`",
     ),
+    (&["l2", "alpha", "regularization", "decay"], "a penalty (a/2) theta.theta on the summed loss is --weight-decay a"),
     (
-        &["weight-decay", "l2", "alpha", "penalty", "regularization", "l1", "dropout"],
-        "the loss is the summed cross-entropy alone. Networks trained with a penalty (a/2) theta.theta are taken by \
-         `sharpsweep evaluate`; it adds a to every eigenvalue, so to lambda_sup as well",
+        &["penalty", "l1", "dropout"],
+        "what training minimises is the summed cross-entropy, and with --weight-decay a also (a/2) theta.theta. \
+         Networks trained otherwise are taken by `sharpsweep evaluate`",
     ),
     (
         &["layers", "depth", "num-layers", "hidden-layers", "hidden-layer-sizes"],
