@@ -218,7 +218,7 @@ fn options_of_other_programs_are_answered_with_what_there_is_instead() {
         (&["sweep", "--epochs", "5"], "--max-steps"),
         (&["sweep", "--batch-size", "32"], "full-batch gradient descent"),
         (&["sweep", "--optimizer", "adam"], "`sharpsweep evaluate`"),
-        (&["sweep", "--weight-decay", "1e-3"], "adds a to every eigenvalue"),
+        (&["sweep", "--l2", "1e-3"], "--weight-decay"),
         (&["sweep", "--layers", "2"], "one hidden layer"),
         (&["sweep", "--reduction", "mean"], "divide loss, gradient and every lambda by I"),
         (&["sweep", "--weights", "w.npy"], "repeat rows of x"),
