@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use ndarray::{Array1, Array2, Axis};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status};
-use sharpsweep::gpu::{Family, Pass, Target, TrainPlan, Tuning, wgsl};
+use sharpsweep::gpu::{Family, Gpu, Pass, Target, TextChange, TrainPlan, Tuning, choose_adapter, wgsl};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, output, terms, trace_vv, trace_ww};
 use support::gpu::gpu;
@@ -327,6 +327,26 @@ fn few_steps_end_where_the_reference_ends() {
                 assert!(close(&widened(&less.theta), &expected_theta, 10.0 * relative, relative).is_err());
             }
         }
+    }
+}
+
+/// A driver that loses track of what is finished must not keep the program for ever.
+#[test]
+fn networks_that_never_finish_end_the_training_with_an_error() {
+    let test = "networks_that_never_finish_end_the_training_with_an_error";
+    if support::gpu::skipped(test) {
+        return;
+    }
+    let endless = TextChange::new(|pass, text| {
+        (pass == Pass::Remaining).then(|| text.replace("status[network] == PENDING", "status[network] < 256u"))
+    });
+    let adapter = choose_adapter(None).unwrap();
+    for lanes in [4, 1 << 18] {
+        let tuning = Tuning { lanes, ..Tuning::default() };
+        let mut gpu = Gpu::with_texts(adapter.clone(), tuning, endless.clone()).unwrap();
+        let descent = Descent { max_steps: 30, ..Descent::default() };
+        let error = gpu.train(&appendix_c_problem(3, 0), &descent, 0..9).unwrap_err();
+        assert!(matches!(&error, EngineError::Device(text) if text.contains("9 networks go on")), "{error}");
     }
 }
 

@@ -126,7 +126,7 @@ impl<'a> Peak<'a> {
         let (pipeline, bound) = device.checked(|device| {
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some("fma_peak"),
-                source: wgpu::ShaderSource::Wgsl(include_str!("fma_peak.wgsl").into()),
+                source: wgpu::ShaderSource::Wgsl(include_str!("../../shaders/fma_peak.wgsl").into()),
             });
             let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some("fma_peak"),

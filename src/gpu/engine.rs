@@ -12,8 +12,7 @@ use super::compiled::{CompileTime, TextChange};
 use super::limits::WORKGROUP;
 use super::outputs::PassOutputs;
 use super::pass::Pass;
-use super::plan::Target;
-use super::plan::TrainPlan;
+use super::plan::{Target, TrainPlan};
 use super::session::{Session, Tuning, trace_sq_pass};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
@@ -96,7 +95,7 @@ impl Gpu {
     fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
         let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, trace_sq_pass(self.0.route(problem))];
         if tasks.train {
-            passes.extend([Pass::Seeds, self.0.plan(problem).pass()]);
+            passes.extend([Pass::Seeds, self.0.plan(problem).pass(), Pass::Remaining]);
         }
         if tasks.spectrum {
             passes.extend([Pass::Hessian, Pass::Eigenvalues]);

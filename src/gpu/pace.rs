@@ -1,4 +1,4 @@
-//! How much work to put into one dispatch, so that none runs long. The engine's only timer is here.
+//! How much work to put into one dispatch, so that none runs long.
 //!
 //! Desktop systems reset a device whose dispatch takes about two seconds, and a desktop stutters well before that.
 

@@ -92,6 +92,9 @@ pub(super) fn train(
     let bound = [bound(0)?, bound(1)?];
     let mut pace = Pace::new(8, most_steps, gpu.tuning.dispatch);
     let mut left = count;
+    // Training steps since a network finished. If none has in as many as all together can need, none will.
+    let mut in_vain = 0;
+    let all_need = (u64::from(descent.max_steps) + 2) * count.div_ceil(at_once) as u64;
     let mut running: Option<(u32, Reading<u32>)> = None;
     // The next dispatch waits behind the one that runs, so the device never waits for the host. The device itself
     // counts which networks go on.
@@ -108,10 +111,15 @@ pub(super) fn train(
         })?;
         device.read_clock()?;
         if let Some((steps, reading)) = running.replace((params.steps, next)) {
-            left = reading.finish(device)?[0] as usize;
+            let still = reading.finish(device)?[0] as usize;
             pace.done(steps);
-            if left == 0 {
+            if still == 0 {
                 break;
+            }
+            in_vain = if still < left { 0 } else { in_vain + u64::from(steps) };
+            left = still;
+            if in_vain > all_need {
+                return Err(EngineError::Device(format!("{left} networks go on beyond their last step")));
             }
         }
     }

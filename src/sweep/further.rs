@@ -23,8 +23,8 @@ pub(super) struct Further {
 }
 
 impl Further {
-    /// The columns that `experiment` asks for, of the networks `theta`. Their closed forms are
-    /// at hand. Spectra come from `engine`, and for the rows that were computed again from f64 on the processor.
+    /// The columns that `experiment` asks for, of the networks `theta`, whose closed forms are at hand. Spectra come
+    /// from `engine`, and for the rows that were computed again from f64 on the processor.
     pub(super) fn of(
         experiment: &Experiment,
         engine: &mut dyn Engine,
@@ -75,7 +75,7 @@ impl Further {
         Ok(further)
     }
 
-    /// Adds the objective and its g.g, the column `gradient_sq`, of networks whose loss is `loss`.
+    /// Adds the objective of networks whose loss is `loss`, and the squared norm of its gradient.
     pub(super) fn add_objective(
         &mut self,
         objective: Objective<'_>,
