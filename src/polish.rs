@@ -17,6 +17,10 @@ use rayon::prelude::*;
 
 use crate::engine::{EngineError, Stop};
 use crate::model::Theta;
+use descend::descend;
+use end::Judge;
+use local::{Local, length};
+use nearest::nearest;
 
 pub use end::{End, Polished};
 pub use objective::Objective;
@@ -32,9 +36,28 @@ pub fn polish(
     how: &Polish,
     stop: &Stop,
 ) -> Result<Option<Polished>, EngineError> {
-    match how.mode {
-        PolishMode::Descend => descend::descend(objective, theta, how, stop),
-        PolishMode::Nearest => nearest::nearest(objective, theta, how, stop),
+    let Some(start) = Local::at(objective, theta.to_vec()) else { return Ok(None) };
+    let judge = Judge::new(objective, how, &start);
+    let (mut local, mut end, steps) = match how.mode {
+        PolishMode::Descend => descend(&judge, start, stop)?,
+        PolishMode::Nearest => nearest(&judge, start, stop)?,
+    };
+    if matches!(end, End::Minimum | End::Saddle) {
+        local = refined(objective, local);
+        // An eigenvalue next to tau may have crossed it.
+        end = judge.end(&local).unwrap_or(end);
+    }
+    Ok(Some(judge.polished(local, end, steps)))
+}
+
+/// A critical point after more Newton steps, as long as each at least halves |g|: as near as f64 allows.
+fn refined(objective: Objective<'_>, mut local: Local) -> Local {
+    loop {
+        let theta = local.moved(&local.regular_newton());
+        let gradient = length(&objective.gradient(&theta));
+        let better = gradient <= 0.5 * local.gradient && gradient < local.gradient;
+        let Some(next) = better.then(|| Local::at(objective, theta)).flatten() else { return local };
+        local = next;
     }
 }
 

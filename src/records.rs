@@ -308,7 +308,7 @@ fn bound_meaning(name: &str) -> &'static str {
 }
 
 /// The columns that hold a network's weights.
-const WEIGHTS: [&str; 2] = ["theta", "theta_polished"];
+pub(crate) const WEIGHTS: [&str; 2] = ["theta", "theta_polished"];
 
 impl Keep {
     /// The `columns` of a run that keeps these weights.

@@ -305,7 +305,7 @@ impl Sweep<'_> {
         let numbers =
             if vectors { EIGENVECTORS as u64 * parameters } else { 0 } + if all { parameters } else { 0 } + ends;
         let brackets = if self.experiment.spec.extra.brackets.is_some() { 1024 } else { 0 };
-        let polished = if self.experiment.spec.extra.polish.is_some() { 2 * 8 * parameters } else { 0 };
+        let polished = if self.experiment.spec.extra.polish.is_some() { 3 * 8 * parameters } else { 0 };
         let row = parameters * 12 + 2 * 8 * numbers + brackets + polished + 512;
         usize::try_from((self.memory / row).max(1)).unwrap_or(usize::MAX)
     }

@@ -49,12 +49,15 @@ impl DistinctEnds {
 impl fmt::Display for DistinctEnds {
     /// One sentence that says what was found, and what may be missing.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.basins.is_empty() {
+            return f.write_str("no descent came to a critical point whose weights were kept");
+        }
         let largest: Vec<String> = self.basins.iter().take(5).map(|basin| basin.networks.to_string()).collect();
         write!(f, "{} distinct ends of {} networks; ", self.basins.len(), self.first_of.len())?;
         write!(f, "the largest basins hold {}; ", largest.join(", "))?;
-        write!(f, "{} ends were found once and {} twice: ", self.found_by(1), self.found_by(2))?;
-        write!(f, "about {:.0} more are unseen at least (Chao1), ", self.unseen())?;
-        write!(f, "and {:.1} % of all descents lead to an end found here (Good-Turing)", 100.0 * self.coverage())
+        write!(f, "ends found once: {}, twice: {}, so that ", self.found_by(1), self.found_by(2))?;
+        write!(f, "at least about {:.0} are unseen (Chao1), and of the descents that come to ", self.unseen())?;
+        write!(f, "a critical point {:.1} % come to one found here (Good-Turing)", 100.0 * self.coverage())
     }
 }
 
@@ -93,6 +96,8 @@ mod tests {
         let ends = DistinctEnds { first_of, basins };
         assert!((ends.unseen() - 3.0 * 2.0 / (2.0 * 3.0)).abs() < 1e-15);
         assert!((ends.coverage() - 8.0 / 11.0).abs() < 1e-15);
+        let none = DistinctEnds { first_of: Vec::new(), basins: Vec::new() };
+        assert_eq!(none.to_string(), "no descent came to a critical point whose weights were kept");
         let all_twice = DistinctEnds { first_of: vec![0, 0], basins: vec![basin((0, 2))] };
         assert!(all_twice.unseen().abs() < 1e-15 && (all_twice.coverage() - 1.0).abs() < 1e-15);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::terminal::notice;
-use crate::records::Column;
+use crate::records::{Column, WEIGHTS};
 use crate::room::Bytes;
 use crate::run::{RunError, size};
 
@@ -18,9 +18,11 @@ pub(super) fn announce_size<'a>(runs: impl Iterator<Item = (u64, &'a [Column])> 
         return;
     }
     let networks = runs.clone().map(|(rows, _)| rows).sum::<u64>();
-    let weights = |column: &&Column| column.name == "theta";
-    let theta = runs.map(|(rows, columns)| (rows, columns.iter().find(weights).map_or(&[][..], std::slice::from_ref)));
-    let without = bytes - size(theta);
+    let weights = |column: &&Column| WEIGHTS.contains(&column.name.as_str());
+    let weights = runs.flat_map(|(rows, columns)| {
+        columns.iter().filter(weights).map(move |column| (rows, std::slice::from_ref(column)))
+    });
+    let without = bytes - size(weights);
     let keep = keep.map_or_else(String::new, |keep| format!(", with --keep {keep} {}", Bytes(without)));
     notice(&format!("the columns of {networks} networks will take {} of the disk{keep}", Bytes(bytes)));
 }

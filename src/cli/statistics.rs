@@ -54,16 +54,17 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; `None` where none was
-    /// computed.
+    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; with weight decay alpha, that
+    /// of the objective, H + alpha I. `None` where none was computed.
     pub(super) fn below_zero(run: &Run, over: Population) -> Result<Option<Self>, Failure> {
         if !run.has(LAMBDA_MIN) {
             return Ok(None);
         }
         let mut share = Self { networks: 0, of: 0 };
+        let decay = run.manifest().spec.work.weight_decay();
         run.each_value(LAMBDA_MIN, over, &mut |value| {
             share.of += u64::from(value.is_finite());
-            share.networks += u64::from(value < 0.0 && value.is_finite());
+            share.networks += u64::from(value < -decay && value.is_finite());
         })?;
         Ok((share.of > 0).then_some(share))
     }
@@ -113,7 +114,9 @@ impl Missing {
                         no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
                     }
                     _ if is_bracket(name) => Some(NO_BRACKET),
-                    _ if ["lambda_max", LAMBDA_MIN].contains(&name) => Some("no eigenvalues were found"),
+                    _ if ["lambda_max", LAMBDA_MIN, "lambda_max_ww", "lambda_max_vv"].contains(&name) => {
+                        Some("no eigenvalues were found")
+                    }
                     _ if name.contains("polish") => Some("the network is not finite, or its bound cannot be formed"),
                     _ => None,
                 };

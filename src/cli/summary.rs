@@ -179,7 +179,7 @@ fn text(summary: &Summary<'_>) -> String {
     if networks > 0 {
         lines.push(table(summary));
         lines.extend((over == Population::All && summary.left_out > 0).then(|| left_out(summary.left_out)));
-        lines.push(what_the_bounds_bound(summary.lambda_min_below_zero));
+        lines.push(what_the_bounds_bound(summary.lambda_min_below_zero, spec.work.weight_decay()));
         let bracketed = quantiles.iter().any(|of| of.column == "bracket_width");
         lines.extend(bracketed.then(|| WHAT_THE_BRACKET_HOLDS.to_owned()));
         lines.extend(summary.ends.map(|ends| where_it_ends(spec, &ends, networks)));
@@ -201,12 +201,13 @@ fn text(summary: &Summary<'_>) -> String {
 const WHAT_THE_BRACKET_HOLDS: &str = "The largest eigenvalue lies between bracket_lower and bracket_upper: this is \
                                       proven, rounding included.";
 
-fn what_the_bounds_bound(below_zero: Option<Share>) -> String {
+fn what_the_bounds_bound(below_zero: Option<Share>, decay: f64) -> String {
+    let below = if decay > 0.0 { format!("below -{decay}, the objective's below zero,") } else { "below zero".into() };
     let is_no_minimum = match below_zero {
         Some(Share { networks, of }) => {
-            format!("lambda_min is below zero for {networks} of the {of} networks ({})", percent(networks, of))
+            format!("lambda_min is {below} for {networks} of the {of} networks ({})", percent(networks, of))
         }
-        None => "the smallest eigenvalue can be below zero (--spectrum computes it)".into(),
+        None => format!("the smallest eigenvalue can be {below} (--spectrum computes it)"),
     };
     format!(
         "\nlambda_sup bounds the largest Hessian eigenvalue from above, lambda_max_lower from below. A small gradient \

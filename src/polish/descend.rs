@@ -1,9 +1,8 @@
 //! Downhill by Newton's method in a trust region.
 
-use super::end::{End, Judge, Polished};
+use super::end::{End, Judge};
 use super::local::{Local, length};
 use super::objective::Objective;
-use super::settings::Polish;
 use super::trust_region::trust_region_step;
 use crate::engine::{EngineError, Stop};
 
@@ -19,15 +18,9 @@ const ROUNDING: f64 = 1e-13;
 /// A radius below this part of 1 + |theta| moves nothing.
 const SMALLEST: f64 = 1e-15;
 
-/// Follows `theta` downhill until it arrives; `None` if it is not finite.
-pub(super) fn descend(
-    objective: Objective<'_>,
-    theta: &[f64],
-    how: &Polish,
-    stop: &Stop,
-) -> Result<Option<Polished>, EngineError> {
-    let Some(mut local) = Local::at(objective, theta.to_vec()) else { return Ok(None) };
-    let judge = Judge::new(objective, how, &local);
+/// Follows the network at `local` downhill until it arrives: where, at what, and after how many steps.
+pub(super) fn descend(judge: &Judge<'_>, mut local: Local, stop: &Stop) -> Result<(Local, End, u32), EngineError> {
+    let objective = judge.objective;
     let mut radius = RADIUS;
     let mut steps = 0;
     let end = loop {
@@ -37,7 +30,7 @@ pub(super) fn descend(
             Some(End::Saddle) | None => {}
             Some(end) => break end,
         }
-        if steps == how.max_steps || radius < SMALLEST * (1.0 + local.length()) {
+        if steps == judge.how.max_steps || radius < SMALLEST * (1.0 + local.length()) {
             break End::Unfinished;
         }
         steps += 1;
@@ -70,10 +63,7 @@ pub(super) fn descend(
             radius = 0.25 * tried;
         }
     };
-    if end == End::Minimum {
-        local = refined(objective, local);
-    }
-    Ok(Some(judge.polished(local, end, steps)))
+    Ok((local, end, steps))
 }
 
 /// Where minima are not isolated, as with linear units, the eigenvalues along them are about |g| in size and of either
@@ -95,15 +85,4 @@ fn settled(objective: Objective<'_>, local: &Local) -> Option<Local> {
     let rises = objective.value(&theta) > local.value + ROUNDING * (1.0 + local.value.abs());
     let better = !rises && length(&objective.gradient(&theta)) <= 0.5 * local.gradient;
     better.then(|| Local::at(objective, theta)).flatten()
-}
-
-/// A critical point after more Newton steps, as long as each at least halves |g|: as near as f64 allows.
-pub(super) fn refined(objective: Objective<'_>, mut local: Local) -> Local {
-    loop {
-        let theta = local.moved(&local.regular_newton());
-        let gradient = length(&objective.gradient(&theta));
-        let better = gradient <= 0.5 * local.gradient && gradient < local.gradient;
-        let Some(next) = better.then(|| Local::at(objective, theta)).flatten() else { return local };
-        local = next;
-    }
 }

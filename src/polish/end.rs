@@ -101,7 +101,7 @@ const SATURATED: f64 = 0.9;
 /// How the end of one network is found out.
 pub(super) struct Judge<'a> {
     pub(super) objective: Objective<'a>,
-    how: Polish,
+    pub(super) how: Polish,
     start: Vec<f64>,
     lambda_max: f64,
 }
@@ -126,6 +126,10 @@ impl<'a> Judge<'a> {
             let saturated = || local.index() == 0 && self.has_saturated_unit(local);
             if grown > GROWTH || (small && grown > 1.0 && flat) || (small && arrived && saturated()) {
                 return Some(End::Valley);
+            }
+            // Next to nothing is left of the curvature, but the weights have not grown yet.
+            if flat {
+                return None;
             }
         }
         if !arrived || local.gradient > self.how.tolerance * scale {

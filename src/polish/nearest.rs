@@ -1,10 +1,7 @@
 //! To the nearest critical point of any index, by damped steps on |g|.
 
-use super::descend::refined;
-use super::end::{End, Judge, Polished};
+use super::end::{End, Judge};
 use super::local::{Local, length};
-use super::objective::Objective;
-use super::settings::Polish;
 use crate::engine::{EngineError, Stop};
 
 /// The first damping, as a part of the largest squared eigenvalue.
@@ -13,17 +10,11 @@ const DAMPING: f64 = 1e-3;
 /// Damping beyond this multiple of the largest squared eigenvalue moves nothing.
 const MOST_DAMPING: f64 = 1e20;
 
-/// Follows `theta` to where |g| is 0, within the radius; `None` if it is not finite.
+/// Follows the network at `local` to where |g| is 0, within the radius: where, at what, and after how many steps.
 ///
 /// The Levenberg-Marquardt step for |g|^2 / 2, whose Jacobian is H: p_k = -lambda_k u_k.g / (lambda_k^2 + mu).
-pub(super) fn nearest(
-    objective: Objective<'_>,
-    theta: &[f64],
-    how: &Polish,
-    stop: &Stop,
-) -> Result<Option<Polished>, EngineError> {
-    let Some(mut local) = Local::at(objective, theta.to_vec()) else { return Ok(None) };
-    let judge = Judge::new(objective, how, &local);
+pub(super) fn nearest(judge: &Judge<'_>, mut local: Local, stop: &Stop) -> Result<(Local, End, u32), EngineError> {
+    let objective = judge.objective;
     let mut damping = DAMPING;
     let mut steps = 0;
     let end = loop {
@@ -31,7 +22,7 @@ pub(super) fn nearest(
         if let Some(end) = judge.end(&local) {
             break end;
         }
-        if steps == how.max_steps || damping > MOST_DAMPING {
+        if steps == judge.how.max_steps || damping > MOST_DAMPING {
             break End::Unfinished;
         }
         steps += 1;
@@ -48,7 +39,7 @@ pub(super) fn nearest(
             damping *= 4.0;
             continue;
         };
-        if judge.distance(&next.theta) > how.radius {
+        if judge.distance(&next.theta) > judge.how.radius {
             break End::LeftRadius;
         }
         local = next;
@@ -58,8 +49,5 @@ pub(super) fn nearest(
             damping *= 2.0;
         }
     };
-    if matches!(end, End::Minimum | End::Saddle) {
-        local = refined(objective, local);
-    }
-    Ok(Some(judge.polished(local, end, steps)))
+    Ok((local, end, steps))
 }

@@ -20,7 +20,7 @@ pub(super) fn trust_region_step(eigenvalues: &DVector<f64>, along: &DVector<f64>
     let step = |sigma: f64| along.zip_map(eigenvalues, |along, value| -along / (value + sigma));
     let newton = (smallest > 0.0).then(|| step(0.0)).filter(|newton| newton.norm() <= radius);
     let found = newton.unwrap_or_else(|| {
-        let nearest = (-smallest).max(0.0) + f64::EPSILON * largest;
+        let nearest = (-smallest).max(0.0) + (f64::EPSILON * largest).max(f64::MIN_POSITIVE);
         let mut found = step(nearest);
         let length = found.norm();
         if length <= radius {

@@ -274,9 +274,10 @@ impl CriticalPoints {
     }
 
     /// How many critical points have a smallest eigenvalue below -1e-3, of how many whose smallest eigenvalue is known.
+    /// The eigenvalues are those of the objective that was trained: with weight decay alpha those of H plus alpha.
     pub fn saddles(&self) -> Option<(usize, usize)> {
         let known = finite(&self.measured.as_ref()?.lambda_min);
-        Some((known.iter().filter(|&&value| value < SADDLE).count(), known.len()))
+        Some((known.iter().filter(|&&value| value + self.spec.work.weight_decay() < SADDLE).count(), known.len()))
     }
 }
 
@@ -379,7 +380,8 @@ impl Reader<'_> {
             Work::Evaluate { tolerance: None, .. } => (f64::INFINITY, "every network with a finite g·g counts".into()),
         };
         let count = rows_of(&written).count();
-        let Some(gradient_sq) = self.value(self.run.floats("gradient_sq")) else { return (count, Vec::new()) };
+        let of_objective = if work.weight_decay() > 0.0 { "objective_gradient_sq" } else { "gradient_sq" };
+        let Some(gradient_sq) = self.value(self.run.floats(of_objective)) else { return (count, Vec::new()) };
         self.notices.push(format!("Without the status column, {rule}."));
         // Rows that were never written are all zero; in a finished run there are none.
         let is_written = |value: f64| manifest.state == State::Finished || value > 0.0;

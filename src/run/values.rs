@@ -116,59 +116,63 @@ impl Run {
     pub fn critical_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
         let column = self.theta_column()?;
         let status = self.status()?;
-        // First of all: a width that its file does not have is no width.
-        let file = self.open_column("theta")?;
-        let critical = |row: &usize| Status::from_number(status[*row]).is_some_and(Status::is_critical_point);
-        let rows: Vec<usize> = (0..status.len()).filter(critical).collect();
-        let width = column.width.unwrap_or(1);
-        let numbers = rows.len().saturating_mul(width);
-        check_memory("the weights of the critical points", (numbers as u64).saturating_mul(4))?;
-        let mut points = Vec::with_capacity(numbers);
-        for block in blocks(&(0..status.len() as u64)) {
-            let start = block.start as usize;
-            let weights = widened(column.dtype, &file.read(&block)?);
-            for row in (start..block.end as usize).filter(critical) {
-                points.extend(weights[(row - start) * width..][..width].iter().map(|&weight| weight as f32));
-            }
-        }
-        let points = Array2::from_shape_vec((rows.len(), width), points)
-            .map_err(|error| self.damaged("theta", error.to_string()))?;
-        Ok((rows, points))
+        self.points(column, &|row| Status::from_number(status[row]).is_some_and(Status::is_critical_point), false)
     }
 
-    /// The `end` column as numbers, (S,): see [`End::from_number`].
+    /// The `end` column as numbers, (S,): see [`End::from_number`]. Rows that are not written yet count as unfinished.
     ///
     /// # Errors
     /// As [`Self::floats`].
     pub fn end_numbers(&self) -> Result<Vec<u8>, RunError> {
-        self.plain("end", Dtype::Uint8)
+        let mut ends = self.plain("end", Dtype::Uint8)?;
+        for (end, status) in ends.iter_mut().zip(self.status()?) {
+            if status == Status::Pending as u8 {
+                *end = End::Unfinished as u8;
+            }
+        }
+        Ok(ends)
     }
 
-    /// Row numbers and polished weights of the networks whose descents end at a critical point, (S', D) in f32.
+    /// Row numbers and polished weights of the networks whose descents end at a critical point, (S', D) in f32. Those
+    /// whose weights were not kept are left out.
     ///
     /// # Errors
     /// As [`Self::floats`].
     pub fn polished_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
         let column = self.column("theta_polished")?;
         let ends = self.end_numbers()?;
-        let file = self.open_column("theta_polished")?;
+        let critical = |row: usize| matches!(End::from_number(ends[row]), Some(End::Minimum | End::Saddle));
+        self.points(column, &critical, true)
+    }
+
+    /// Row numbers and weights, (S', D) in f32, of the rows of `column` that are `wanted`, or if `only_finite` of those
+    /// of them that are finite.
+    fn points(
+        &self,
+        column: &Column,
+        wanted: &dyn Fn(usize) -> bool,
+        only_finite: bool,
+    ) -> Result<(Vec<usize>, Array2<f32>), RunError> {
+        // First of all: a width that its file does not have is no width.
+        let file = self.open_column(&column.name)?;
         let width = column.width.unwrap_or(1);
-        let critical = |row: &usize| matches!(End::from_number(ends[*row]), Some(End::Minimum | End::Saddle));
-        let (mut rows, mut points) = (Vec::new(), Vec::new());
-        for block in blocks(&(0..ends.len() as u64)) {
+        let count = (0..self.rows()).filter(|&row| wanted(row)).count();
+        let numbers = count.saturating_mul(width);
+        check_memory("the weights of the critical points", (numbers as u64).saturating_mul(4))?;
+        let (mut rows, mut points) = (Vec::with_capacity(count), Vec::with_capacity(numbers));
+        for block in blocks(&(0..self.rows() as u64)) {
             let start = block.start as usize;
             let weights = widened(column.dtype, &file.read(&block)?);
-            for row in (start..block.end as usize).filter(critical) {
+            for row in (start..block.end as usize).filter(|&row| wanted(row)) {
                 let weights = &weights[(row - start) * width..][..width];
-                // Weights that were not kept are NaN.
-                if weights.iter().all(|weight| weight.is_finite()) {
+                if !only_finite || weights.iter().all(|weight| weight.is_finite()) {
                     rows.push(row);
                     points.extend(weights.iter().map(|&weight| weight as f32));
                 }
             }
         }
         let points = Array2::from_shape_vec((rows.len(), width), points)
-            .map_err(|error| self.damaged("theta_polished", error.to_string()))?;
+            .map_err(|error| self.damaged(&column.name, error.to_string()))?;
         Ok((rows, points))
     }
 

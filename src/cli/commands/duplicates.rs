@@ -122,9 +122,14 @@ impl Args {
         }
         let derived = Derived {
             name: if self.by == By::End { END_COLUMN } else { COLUMN }.into(),
-            meaning:
-                "the row of the network that is kept for each, its own for a kept one; -1 where it is no critical point"
-                    .into(),
+            meaning: match self.by {
+                By::End => "the row of the network that is kept for each end; -1 where a descent came to none",
+                _ => {
+                    "the row of the network that is kept for each, its own for a kept one; -1 where it is no critical \
+                      point"
+                }
+            }
+            .into(),
             rule: self.by.name().into(),
             numbers: found.numbers,
             version: env!("CARGO_PKG_VERSION").into(),
@@ -132,8 +137,9 @@ impl Args {
         let path = run.write_derived(derived, &column)?;
         if self.output.json {
             let unique = found.duplicate_of.iter().enumerate().filter(|(i, first)| i == *first).count();
+            let compared = if self.by == By::End { "at_critical_point" } else { "converged" };
             let mut results = json!({
-                "networks": networks, "converged": rows.len(), "unique": unique, "by": self.by.name(), "column": path,
+                "networks": networks, compared: rows.len(), "unique": unique, "by": self.by.name(), "column": path,
             });
             if let (Some(results), Value::Object(details)) = (results.as_object_mut(), found.details) {
                 results.extend(details);
