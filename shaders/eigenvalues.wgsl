@@ -169,6 +169,8 @@ fn load(slot: u32, owner: u32, source: u32, target_matrix: u32, result: u32) {
         // Step 0 has no step before it.
         vectors[at(slot, column_of(1u), row)] = 0.0;
         vectors[at(slot, product_of(1u), row)] = 0.0;
+        // Its own product begins below the first row, and is kept whole from one dispatch to the next.
+        vectors[at(slot, product_of(0u), row)] = 0.0;
     }
     workgroupBarrier();
 }

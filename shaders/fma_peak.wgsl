@@ -15,9 +15,9 @@ struct Chain {
 fn fma_peak(@builtin(global_invocation_id) id: vec3<u32>) {
     let factor = vec4(chain.factor);
     let term = vec4(chain.term);
-    var a = vec4(f32(id.x));
-    var b = a + 1.0;
-    var c = a + 2.0;
+    var a = vec4(f32(id.x)) + vec4(0.0, 1.0, 2.0, 3.0);
+    var b = a + 4.0;
+    var c = a + 8.0;
     for (var trip = 0u; trip < chain.trips; trip++) {
         a = fma(a, factor, term);
         b = fma(b, factor, term);

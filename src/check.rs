@@ -36,6 +36,8 @@ pub struct Check {
     pub results: Vec<Comparison>,
     /// How fast it is.
     pub speed: Speed,
+    /// What failed while that was measured; a check with failures does not pass.
+    pub failures: Vec<String>,
 }
 
 /// How fast an engine is.
@@ -110,7 +112,7 @@ pub struct PassCompileTime {
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The engine cannot be opened, or was stopped.
-    #[error(transparent)]
+    #[error("{0}")]
     Engine(#[from] EngineError),
     /// The cases are damaged.
     #[error("the golden cases cannot be read: {0}")]
@@ -141,21 +143,31 @@ impl Check {
         let pieces = Pieces::new(watch, "steps of the check", passes::pieces(&cases) + pieces(&cases, 2));
         let (passes, mut times) = passes::compare(open, &cases, stop, &pieces)?;
         let results = results(&mut [&mut gpu], &cases, None, stop, &pieces)?;
-        let before = gpu.capacity()?;
-        let measured = rates(&mut gpu, stop, &pieces, true)?;
+        let before = gpu.capacity();
+        let (mut rates, mut failures) = rates(&mut gpu, stop, &pieces, true)?;
         // A second time, in case something else slowed the first.
-        let capacity = before.better(gpu.capacity()?);
-        let rates = measured.into_iter().map(|rates| rates.with_peak(capacity.flops)).collect();
+        let capacity = before.and_then(|before| Ok(before.better(gpu.capacity()?)));
         times.extend(gpu.compile_times());
-        let device = DeviceSpeed {
-            flops: capacity.flops,
-            upload: capacity.upload,
-            download: capacity.download,
-            round_trip: capacity.round_trip.as_secs_f64(),
-            compile: compile_times(&times),
+        let device = match capacity {
+            Ok(capacity) => {
+                rates = rates.into_iter().map(|rates| rates.with_peak(capacity.flops)).collect();
+                Some(DeviceSpeed {
+                    flops: capacity.flops,
+                    upload: capacity.upload,
+                    download: capacity.download,
+                    round_trip: capacity.round_trip.as_secs_f64(),
+                    compile: compile_times(&times),
+                })
+            }
+            Err(EngineError::Stopped) => return Err(EngineError::Stopped.into()),
+            // What was compared before is worth to be seen.
+            Err(error) => {
+                failures.push(format!("what the device can do at most: {error}"));
+                None
+            }
         };
-        let speed = Speed { rates, device: Some(device), cpu: Cpu::default().machine() };
-        Ok(Self { adapter: Some(adapter.clone()), passes, ..Self::of(gpu.machine(), results, speed) })
+        let speed = Speed { rates, device, cpu: Cpu::default().machine() };
+        Ok(Self { adapter: Some(adapter.clone()), passes, failures, ..Self::of(gpu.machine(), results, speed) })
     }
 
     /// Compares every pass with its twin, as [`Self::gpu`] does first.
@@ -176,20 +188,22 @@ impl Check {
         let cases = Case::all().map_err(CheckError::Cases)?;
         let mut routes = [Cpu::new(Route::Pairwise), Cpu::new(Route::Assembled)];
         routes.iter_mut().for_each(|cpu| cpu.stop_on(stop));
-        let pieces = Pieces::new(watch, "steps of the check", cases.len() + pieces(&cases, 1));
+        let golden = cases.iter().filter(|case| case.golden.is_some()).count();
+        // Training, and the golden cases by either route.
+        let pieces = Pieces::new(watch, "steps of the check", cases.len() + golden + pieces(&cases, 1));
         let [pairwise, assembled] = &mut routes;
-        let training = results::compare_training(pairwise, &cases, stop)?;
+        let training = results::compare_training(pairwise, &cases, stop, &pieces)?;
         let results = results(&mut [pairwise, assembled], &cases, Some(training), stop, &pieces)?;
         let mut cpu = Cpu::default();
         cpu.stop_on(stop);
-        let rates = rates(&mut cpu, stop, &pieces, false)?;
+        let (rates, failures) = rates(&mut cpu, stop, &pieces, false)?;
         let speed = Speed { rates, device: None, cpu: cpu.machine() };
-        Ok(Self::of(cpu.machine(), results, speed))
+        Ok(Self { failures, ..Self::of(cpu.machine(), results, speed) })
     }
 
     fn of(engine: Machine, results: Vec<Comparison>, speed: Speed) -> Self {
         let version = env!("CARGO_PKG_VERSION").into();
-        Self { version, engine, adapter: None, passes: Vec::new(), results, speed }
+        Self { version, engine, adapter: None, passes: Vec::new(), results, speed, failures: Vec::new() }
     }
 }
 
@@ -219,13 +233,15 @@ fn results(
     Ok(training.into_iter().chain(worst).collect())
 }
 
-/// The speed of `engine` at every task, and if asked for that of the CPU engine beside it.
+/// The speed of `engine` at every task, and if asked for that of the CPU engine beside it; and what failed on the way.
+/// A task that does not fit the engine is no failure.
 fn rates(
     engine: &mut dyn Engine,
     stop: &Stop,
     pieces: &Pieces<'_>,
     beside: bool,
-) -> Result<Vec<TaskRates>, EngineError> {
+) -> Result<(Vec<TaskRates>, Vec<String>), EngineError> {
+    let mut failures = Vec::new();
     let mut cpu = Cpu::default();
     cpu.stop_on(stop);
     let mut rates = Vec::new();
@@ -241,7 +257,12 @@ fn rates(
         }
         let (rate, failure) = match found {
             Ok(rate) => (Some(rate), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => {
+                if !matches!(error, EngineError::Limit(_)) {
+                    failures.push(format!("{task:?} at N = {hidden}: {error}"));
+                }
+                (None, Some(error.to_string()))
+            }
         };
         rates.push(TaskRates {
             task,
@@ -253,7 +274,7 @@ fn rates(
             share_of_peak: None,
         });
     }
-    Ok(rates)
+    Ok((rates, failures))
 }
 
 fn compile_times(times: &[CompileTime]) -> Vec<PassCompileTime> {

@@ -4,6 +4,8 @@
 //! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows
 //! or loses its digits, and its own rounding bound says so. Such rows are few, and they are computed again.
 
+use rayon::prelude::*;
+
 use crate::bounds::{Bracket, bracket, known_rank, widened_bounds};
 use crate::cpu::Cpu;
 use crate::engine::{
@@ -126,7 +128,7 @@ pub fn brackets(
     let form = |row: usize, moments: &HessianMoments| {
         bracket(&evaluation.network(row), rank, moments, proven.as_ref().map(|proven| &proven[row]))
     };
-    let mut found: Vec<Bracket> = moments.iter().enumerate().map(|(row, moments)| form(row, moments)).collect();
+    let mut found: Vec<Bracket> = moments.par_iter().enumerate().map(|(row, moments)| form(row, moments)).collect();
     let Brackets::Width(width) = asked else { return Ok(found) };
     let is_wide = |bracket: &Bracket| {
         let narrow = bracket.width() <= width && bracket.min_width() <= width;

@@ -22,7 +22,7 @@ use crate::polish::Objective;
 use crate::records::{EIGENVECTORS, Records};
 use crate::reference;
 use crate::run::{Earlier, RunError, Seconds, Sink};
-use crate::spec::{Experiment, SpectrumColumns, Work};
+use crate::spec::{Brackets, Experiment, SpectrumColumns, Work};
 use chunk::Chunk;
 use further::Further;
 
@@ -69,12 +69,13 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
     if let Some(asked) = spec.extra.brackets {
         let stop = Stop::default();
+        let proves = spec.extra.spectrum.is_some() || matches!(asked, Brackets::Width(_));
         fallback::brackets(
             engine,
             problem,
             no_networks.view().into(),
             &Evaluation::default(),
-            (asked, Some(&[])),
+            (asked, proves.then_some(&[])),
             &stop,
         )?;
     }

@@ -45,11 +45,14 @@ fn assert_is_whole(found: &Value) {
     assert_eq!(rates.len(), 8);
     for rate in rates {
         let speeds = ["engine", "cpu"].map(|side| rate[side]["per_second"].as_f64().unwrap());
+        // The slowest, eigenvalues at N = 10 on a software adapter under load, are some hundred per second.
         assert!(speeds.iter().all(|speed| *speed > 10.0), "{rate}");
         let trains = rate["task"].as_str().unwrap().starts_with("training");
         let share = rate["share_of_peak"].as_f64();
+        // Above 1 only if something else slowed the measurement of the peak.
         assert!(share.is_some() == trains && share.is_none_or(|share| share > 0.0 && share < 2.0), "{rate}");
     }
+    assert_eq!(found["failures"], serde_json::json!([]));
     let device = &found["speed"]["device"];
     for what in ["flops", "upload", "download", "round_trip"] {
         assert!(device[what].as_f64().unwrap() > 0.0, "{what}: {device}");

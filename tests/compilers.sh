@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Asks other vendors' compilers what they make of the kernels: some of the texts, drawn anew each time, or all with
+# Asks Microsoft's compilers what they make of the kernels: some of the texts, drawn anew each time, or all with
 # SHARPSWEEP_FULL=1. Nothing of theirs is part of this repository: what is not there is installed, from Debian's or
 # Ubuntu's packages (as root, or through sudo) and, for Microsoft's two compilers, from the npm package of Dawn.
 set -euo pipefail

@@ -12,6 +12,7 @@ use sharpsweep::engine::{Descent, Engine, EngineError, Stop, Trained};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
 use sharpsweep::polish::{End, Objective, Polish, PolishMode, Polished, polish, polish_each};
 use sharpsweep::reference::{hessian, loss, spectrum};
+use sharpsweep::run::Run;
 use support::Draws;
 use support::command::{assert_same_columns, columns, fail, manifest, succeed};
 use support::cut::cut;
@@ -206,6 +207,57 @@ fn the_ends_of_a_run_are_columns_as_all_others_are() {
         before.remove(name);
     }
     assert!(before.iter().all(|(name, bytes)| after.get(name) == Some(bytes)));
+}
+
+/// By the command line: the ends of a decayed run, of one whose descents end nowhere, of one that keeps few weights,
+/// and of one that is not finished.
+#[test]
+fn distinct_ends_are_those_of_the_rows_that_have_one() {
+    let dir = tempdir().unwrap();
+    let dir = dir.path();
+    sweep(dir, "run", &["--polish"]);
+    let json = |run: &str| -> serde_json::Value {
+        serde_json::from_slice(&succeed(dir, &["duplicates", run, "--by", "end", "--json"]).stdout).unwrap()
+    };
+    let found = json("run");
+    let end: Array1<u8> = read_npy(dir.join("run/end.npy")).unwrap();
+    let end_of: Array1<i64> = read_npy(dir.join("run/end_of.npy")).unwrap();
+    for (row, &first) in end_of.iter().enumerate() {
+        assert_eq!(first >= 0, end[row] <= End::Saddle as u8, "{row}");
+        assert!(first < 0 || end_of[first as usize] == first && first as usize <= row, "{row}");
+    }
+    let critical = end_of.iter().filter(|&&first| first >= 0).count();
+    assert_eq!(found["at_critical_point"], critical);
+    let basins: Vec<u64> =
+        found["basins"].as_array().unwrap().iter().map(|b| b["networks"].as_u64().unwrap()).collect();
+    assert_eq!(basins.iter().sum::<u64>(), critical as u64);
+    assert!(basins.len() > 1 && basins.is_sorted_by(|a, b| a >= b), "{basins:?}");
+    succeed(dir, &["report", "run"]);
+    assert!(dir.join("run/report/figures/ends.png").exists());
+
+    // The paper's activation without decay: valleys alone.
+    let plain = ["sweep", "--backend", "cpu", "--seeds", "6", "--samples", "20", "--max-steps", "300", "--polish"];
+    succeed(dir, &[&plain[..], &["--out", "valleys"]].concat());
+    let text = String::from_utf8(succeed(dir, &["duplicates", "valleys", "--by", "end"]).stdout).unwrap();
+    assert!(text.contains("no descent came to a critical point") && !text.contains("NaN"), "{text}");
+
+    sweep(dir, "few", &["--polish", "--keep", "converged", "--tolerance", "0.05"]);
+    let status: Array1<u8> = read_npy(dir.join("few/status.npy")).unwrap();
+    let polished: Array2<f64> = read_npy(dir.join("few/theta_polished.npy")).unwrap();
+    assert!(
+        status.iter().zip(polished.rows()).all(|(&status, row)| row.iter().all(|x| x.is_finite() == (status == 0)))
+    );
+    let kept = status.iter().zip(&end).filter(|&(&status, _)| status == 0).count();
+    assert!(kept > 0 && kept < 24 && json("few")["at_critical_point"].as_u64().unwrap() <= kept as u64);
+    sweep(dir, "summary", &["--polish", "--keep", "summary"]);
+    assert!(!dir.join("summary/theta_polished.npy").exists());
+
+    cut(dir, &[&SWEEP[..], &["--polish", "--out", "cut"]].concat(), "cut");
+    let run = Run::open(&dir.join("cut")).unwrap();
+    let (status, (rows, points)) = (run.status().unwrap(), run.polished_points().unwrap());
+    assert!(status.contains(&255) && !rows.is_empty(), "{status:?}");
+    assert!(rows.iter().all(|&row| status[row] != 255) && points.iter().any(|&weight| weight != 0.0));
+    assert!(run.end_numbers().unwrap().iter().zip(&status).all(|(&end, &s)| s != 255 || end == End::Unfinished as u8));
 }
 
 /// The verdict is about the objective, everything else about the loss.

@@ -19,12 +19,12 @@
 //! - A proven eigenvalue ([`ProvenEnds`]).
 //!
 //! Each bound is widened by what rounding may have done. Let u be the unit roundoff of f64 and n = ||C||_F. A product
-//! of matrices is off by D u times the product of their norms in the Frobenius norm, twice over where only one triangle
-//! is computed, and a trace by as many u as it has additions. So t_3 and t_4 are off by about (3 D / 2 + D^2 / 4) u n^3
-//! and n^4, and a Rayleigh quotient and its residual by 2 D u n. The error of the entries, [`HessianMoments::error`],
-//! is added to each bound (Weyl). All of it is about 1e-13 ||H||_F, but the four-moment upper bound loses more near
-//! spectra of two points, where d = kappa - gamma^2 - 1 is 0: u* there grows as the root of the error of d, to about
-//! 1e-6.
+//! of matrices is off by D u times the product of their norms in the Frobenius norm, sqrt(2) times that where only one
+//! triangle is computed, and a trace by as many u as it has additions. So t_3 is off by about (3 D / 2 + D^2 / 4) u
+//! n^3, t_4 by about (3 D + D^2 / 4) u n^4, and a Rayleigh quotient and its residual by 2 D u n. The error of the
+//! entries, [`HessianMoments::error`], is added to each bound (Weyl). All of it is about 1e-13 ||H||_F, but the
+//! four-moment upper bound loses more near spectra of two points, where d = kappa - gamma^2 - 1 is 0: u* there grows as
+//! the root of the error of d, to about 1e-6.
 
 use std::collections::HashSet;
 
@@ -283,10 +283,13 @@ pub fn bracket(forms: &ClosedForms, rank: usize, moments: &HessianMoments, prove
     // As in `no_bound`: below 1e-30 a Hessian is as good as 0.
     let norm = moments.hessian_norm();
     let widening = moments.widening();
-    if norm.is_finite() && (widening <= norm || widening <= 1e-30) {
+    let known = norm.is_finite() && (widening <= norm || widening <= 1e-30);
+    if known {
         found.take_moments(moments, widening);
     }
-    if let Some(&ProvenEnds { lambda_max: [lower, upper], lambda_min: [min_lower, min_upper] }) = proven {
+    if let Some(&ProvenEnds { lambda_max: [lower, upper], lambda_min: [min_lower, min_upper] }) =
+        proven.filter(|_| known)
+    {
         found.lower.at_least(lower, BracketSource::Eigenvalue);
         found.upper.at_most(upper, BracketSource::Eigenvalue);
         found.min_lower.at_least(min_lower, BracketSource::Eigenvalue);
@@ -305,10 +308,11 @@ pub fn bracket(forms: &ClosedForms, rank: usize, moments: &HessianMoments, prove
 fn with_rank(forms: &ClosedForms, rank: usize, parameters: usize) -> Option<WolkowiczStyan> {
     let ClosedForms { trace_ww, trace_vv, trace_sq, rounding, .. } = *forms;
     // It is H that has the zeros, not the nearby Hessian whose traces these are.
+    let norm = (trace_sq + rounding.trace_sq).max(0.0).sqrt();
     let rounding = Rounding {
         hessian: 0.0,
         trace: rounding.trace + (parameters as f64).sqrt() * rounding.hessian,
-        trace_sq: rounding.trace_sq + 1.01 * rounding.hessian * (2.0 * trace_sq.sqrt() + rounding.hessian),
+        trace_sq: rounding.trace_sq + 1.01 * rounding.hessian * (2.0 * norm + rounding.hessian),
     };
     let WolkowiczStyan { lambda_sup, lambda_max_lower, lambda_min_upper, lambda_min_lower } =
         widened_bounds(trace_ww + trace_vv, trace_sq, rank, &rounding).bounds;
@@ -437,10 +441,10 @@ impl<'a> Ends<'a> {
         take(diagonal, BracketSource::Diagonal);
         take(self.quotient, BracketSource::Rayleigh);
         let Some([_, seventh, _]) = self.moments.sixth_to_eighth else { return };
-        let [.., (_, [sixth, _]), (_, [_, eighth])] = self.even_powers()[..] else { return };
+        let [.., (_, [sixth, _]), (_, [most_eighth, eighth])] = self.even_powers()[..] else { return };
         let n = self.moments.norm;
         let Operations { product, trace, .. } = self.operations;
-        let (third_norm, fourth_norm) = (sixth.sqrt(), eighth.max(0.0).sqrt());
+        let (third_norm, fourth_norm) = (sixth.sqrt(), most_eighth.max(0.0).sqrt());
         let products = n.powi(4) * third_norm * 4.3 + n.powi(3) * fourth_norm * 2.7;
         let error = 1.05 * (product * products + trace * third_norm * fourth_norm);
         let mean = (self.sign * seventh - error) / sixth;

@@ -131,7 +131,7 @@ mod tests {
         for activation in Activation::ALL {
             assert!(cases.iter().filter(|case| case.problem.network.activation == activation).count() > 1);
         }
-        for plan in [TrainPlan::Narrow, TrainPlan::Shared, TrainPlan::Streamed] {
+        for plan in TrainPlan::ALL {
             let takes = |case: &Case| TrainPlan::of(Target::of(&case.problem, Family::Common)) == plan;
             assert!(cases.iter().any(takes), "{plan:?}");
         }

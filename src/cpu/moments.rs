@@ -185,7 +185,6 @@ impl<F: Doubles> Moments<F> {
             for &element in row {
                 radius += element.abs();
             }
-            // The diagonal was added to the sum first.
             let (high, low) = (diagonal + radius, diagonal - radius);
             if d == 0 {
                 (self.diagonal, self.discs) = ([diagonal; 2], [high, low]);

@@ -91,11 +91,11 @@ impl Gpu {
         Capacity::measured(&self.0.device)
     }
 
-    /// The passes that a run of `tasks` on `problem` goes through.
+    /// The passes that decide the results of a run of `tasks` on `problem`: [`Pass::Remaining`] decides none.
     fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
         let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, trace_sq_pass(self.0.route(problem))];
         if tasks.train {
-            passes.extend([Pass::Seeds, self.0.plan(problem).pass(), Pass::Remaining]);
+            passes.extend([Pass::Seeds, self.0.plan(problem).pass()]);
         }
         if tasks.spectrum {
             passes.extend([Pass::Hessian, Pass::Eigenvalues]);

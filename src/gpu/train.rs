@@ -37,6 +37,12 @@ pub(super) fn train(
     }
     let device = &gpu.device;
     let plan = gpu.plan(problem);
+    if !plan.fits(gpu.target(problem)) {
+        return Err(EngineError::Limit(format!(
+            "the split kernel keeps D = {parameters} sums of each invocation in workgroup memory, which has no room for \
+             them: use another plan"
+        )));
+    }
     let most_steps = steps_within_limit(gpu, problem, plan)?;
     let networks_per_group = plan.networks_per_group(gpu.target(problem));
     let at_once = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
@@ -110,7 +116,10 @@ pub(super) fn train(
             sorting.record(encoder, to_sort, Groups::Given([left.div_ceil(WORKGROUP), 1]), None);
         })?;
         device.read_clock()?;
-        if let Some((steps, reading)) = running.replace((params.steps, next)) {
+        // With a clock the dispatch has been waited for already.
+        let now = Some((params.steps, next));
+        let ended = if device.clock().is_some() { now } else { std::mem::replace(&mut running, now) };
+        if let Some((steps, reading)) = ended {
             let still = reading.finish(device)?[0] as usize;
             pace.done(steps);
             if still == 0 {

@@ -1,5 +1,4 @@
-//! What the compilers of other vendors make of the kernels. They are asked on any Linux machine, without their graphics
-//! cards: `tests/compilers.sh` installs them and runs this.
+//! What Microsoft's compilers make of the kernels. They are asked on any Linux machine: `tests/compilers.sh` installs them and runs this.
 //!
 //! `SHARPSWEEP_FULL=1` asks for every text; else each test draws some of them and says with which seed.
 
@@ -46,7 +45,9 @@ fn texts() -> Vec<Text> {
                         |samples| Target { network: Network { shape, activation }, samples, family, decays: false };
                     // Few samples, so many that lanes split them up, and so many that they are in storage.
                     for samples in [50, 2_000, 100_000] {
-                        add(TrainPlan::of(target(samples)).pass(), target(samples));
+                        let plan = TrainPlan::of(target(samples)).pass();
+                        add(plan, target(samples));
+                        add(plan, Target { decays: true, ..target(samples) });
                     }
                     for pass in Pass::ALL {
                         let fits = match pass {
@@ -114,7 +115,7 @@ fn directx_compiles_every_kernel_within_half_a_minute() {
 #[test]
 fn directx_refuses_what_is_wrong() {
     let directx = DirectX::from_environment();
-    // Its inner loop ends differently in each lane, around whose barriers the older compiler does not see.
+    // The inner loop ends differently in each lane; the older compiler then refuses the barriers of the loop around it.
     let varying = "
         var<workgroup> shared_values: array<f32, 64>;
         @group(0) @binding(0) var<storage, read_write> output: array<f32>;

@@ -54,9 +54,14 @@ impl Args {
             print(&text(&check))?;
         }
         let off: Vec<String> = check.off().into_iter().map(why).collect();
-        match off.len() {
-            0 => Ok(()),
-            count => Err(Failure::Failed(anyhow!("{count} of the values are off: {}", off.join("; ")))),
+        let compared = check.passes.len() + check.results.len();
+        match (off.len(), check.failures.is_empty()) {
+            (0, true) => Ok(()),
+            (0, false) => Err(Failure::Failed(anyhow!("the device failed: {}", check.failures.join("; ")))),
+            (count, _) => {
+                let off = off.iter().chain(&check.failures).map(String::as_str).collect::<Vec<_>>().join("; ");
+                Err(Failure::Failed(anyhow!("{count} of {compared} comparisons do not hold: {off}")))
+            }
         }
     }
 }
@@ -153,7 +158,12 @@ fn capacity(device: &DeviceSpeed) -> Table {
             format!("{:.0} (longest of {})", pass.longest * 1e3, pass.texts),
         )
     }));
-    Table { title: "The device".into(), header: ["what", "at most"].map(String::from).into(), rows, ..Table::default() }
+    Table {
+        title: "The device".into(),
+        header: ["what", "measured"].map(String::from).into(),
+        rows,
+        ..Table::default()
+    }
 }
 
 /// `3.1e-7`, and 0 as it is.

@@ -14,7 +14,7 @@ use crate::cli::terminal::{print, print_json};
 use crate::engine::{Descent, Status};
 use crate::model::Problem;
 use crate::reference::{check_spectra, check_terms};
-use crate::replay::{Replay, replay_with};
+use crate::replay::{Replay, Trajectory, replay_with};
 use crate::report::training_of_seed;
 use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
@@ -143,7 +143,7 @@ impl Args {
     /// The content of `replay.json`.
     fn summary(&self, replay: &Replay, spec: &Spec) -> Value {
         let trajectory = &replay.trajectory;
-        serde_json::json!({
+        let mut summary = serde_json::json!({
             "seed": trajectory.seed,
             "ended": ended(replay.status),
             "steps": trajectory.steps.last(),
@@ -155,7 +155,12 @@ impl Args {
             "lambda_max": last(&trajectory.lambda_max),
             "lambda_min": last(&trajectory.lambda_min),
             "spec": spec,
-        })
+        });
+        if let Some((objective, gradient_sq)) = objective(trajectory) {
+            summary["objective"] = objective.into();
+            summary["objective_gradient_sq"] = gradient_sq.into();
+        }
+        summary
     }
 }
 
@@ -173,6 +178,11 @@ fn last(values: &[f64]) -> f64 {
     values.last().copied().unwrap_or(f64::NAN)
 }
 
+/// The objective and the squared norm of its gradient at the end, with weight decay.
+fn objective(trajectory: &Trajectory) -> Option<(f64, f64)> {
+    trajectory.objective.last().copied().zip(trajectory.objective_gradient_sq.last().copied())
+}
+
 fn ended(status: Status) -> &'static str {
     match status {
         Status::Converged => "converged",
@@ -184,8 +194,11 @@ fn ended(status: Status) -> &'static str {
 /// One line on how a seed ended.
 fn one_line(replay: &Replay) -> String {
     let trajectory = &replay.trajectory;
+    let objective = objective(trajectory).map_or_else(String::new, |(objective, gradient_sq)| {
+        format!("; with the weight decay {objective:.6}, g.g = {gradient_sq:.3e}")
+    });
     format!(
-        "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}",
+        "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}{objective}",
         trajectory.seed,
         ended(replay.status),
         trajectory.steps.last().copied().unwrap_or(0),

@@ -18,7 +18,8 @@ pub(crate) struct Args {
     /// M, the number of inputs
     #[arg(long, value_name = "M", default_value_t = 2)]
     inputs: usize,
-    /// I, the number of samples: training reads few of them from a uniform buffer and many from storage
+    /// I, the number of samples: training reads few of them from a uniform buffer and many from storage, and splits
+    /// many up. The text is that without weight decay
     #[arg(long, value_name = "I", default_value_t = 50)]
     samples: usize,
     /// The kind of adapter: training spreads a network over its invocations in another way on each
