@@ -54,8 +54,8 @@ pub(super) struct Share {
 }
 
 impl Share {
-    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; with weight decay alpha, that
-    /// of the objective, H + alpha I. `None` where none was computed.
+    /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; with weight decay alpha,
+    /// that of the objective, H + alpha I. `None` where none was computed.
     pub(super) fn below_zero(run: &Run, over: Population) -> Result<Option<Self>, Failure> {
         if !run.has(LAMBDA_MIN) {
             return Ok(None);

@@ -148,8 +148,8 @@ impl Cpu {
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
                 "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {lanes} Hessians of \
-                 that size side by side, with what is computed from them, fill {} MiB, more than the {} MiB that a thread may take: use fewer hidden \
-                 units, or --backend reference",
+                 that size side by side, with what is computed from them, fill {} MiB, more than the {} MiB that a \
+                 thread may take: use fewer hidden units, or --backend reference",
                 shape.inputs,
                 shape.hidden,
                 bytes >> 20,

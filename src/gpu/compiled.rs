@@ -118,8 +118,8 @@ impl CompiledPass {
             // it. Each `for` in shaders/ counts a u32 up by at least one from its start to an end that does not change
             // in the loop: at most a constant, a field of `params` or the length of a list in a buffer, or less than 64
             // (or 1) beyond one of them. Counters step by at most 64 x 65,535 and ends are bounded by the size of a
-            // binding in elements, below 2^30, so none wraps before its end. There is no `loop`, no `while`, no recursion. Debug builds keep the counter, and
-            // so does a changed text, of which nothing is known.
+            // binding in elements, below 2^30, so none wraps before its end. There is no `loop`, no `while`, no
+            // recursion. Debug builds keep the counter, and so does a changed text, of which nothing is known.
             let module = unsafe {
                 device.create_shader_module_trusted(
                     descriptor,

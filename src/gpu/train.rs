@@ -39,8 +39,8 @@ pub(super) fn train(
     let plan = gpu.plan(problem);
     if !plan.fits(gpu.target(problem)) {
         return Err(EngineError::Limit(format!(
-            "the split kernel keeps D = {parameters} sums of each invocation in workgroup memory, which has no room for \
-             them: use another plan"
+            "the split kernel keeps D = {parameters} sums of each invocation in workgroup memory, which has no room \
+             for them: use another plan"
         )));
     }
     let most_steps = steps_within_limit(gpu, problem, plan)?;

@@ -1,4 +1,5 @@
-//! What Microsoft's compilers make of the kernels. They are asked on any Linux machine: `tests/compilers.sh` installs them and runs this.
+//! What Microsoft's compilers make of the kernels. They are asked on any Linux machine: `tests/compilers.sh` installs
+//! them and runs this.
 //!
 //! `SHARPSWEEP_FULL=1` asks for every text; else each test draws some of them and says with which seed.
 

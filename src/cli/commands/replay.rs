@@ -198,7 +198,8 @@ fn one_line(replay: &Replay) -> String {
         format!("; with the weight decay {objective:.6}, g.g = {gradient_sq:.3e}")
     });
     format!(
-        "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, lambda_D = {:.3e}{objective}",
+        "seed {} {} after {} steps: L = {:.6}, g.g = {:.3e}, lambda_sup = {:.6}, lambda_1 = {:.6}, \
+         lambda_D = {:.3e}{objective}",
         trajectory.seed,
         ended(replay.status),
         trajectory.steps.last().copied().unwrap_or(0),
