@@ -37,6 +37,9 @@ pub use spearman::{RankCorrelation, rank_correlation};
 /// Why values cannot be analysed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum AnalysisError {
+    /// The samples have no label each.
+    #[error("the samples have no labels of 0 and 1")]
+    NoLabels,
     /// There is too little to say anything.
     #[error("{what} needs at least {needed} {of}, but there are {found}")]
     TooFew {

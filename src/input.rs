@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
 use crate::fingerprint::Fingerprint;
-use crate::model::{DataError, Dataset, OneHidden, Theta, is_label};
+use crate::model::{DataError, Dataset, OneHidden, Shape, Theta, is_label};
 use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::Dtype;
 
@@ -115,7 +115,8 @@ impl GivenTheta {
 ///
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it, with the D that was expected.
-pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputError> {
+pub fn read_theta(path: &Path, shape: impl Into<Shape>) -> Result<GivenTheta, InputError> {
+    let shape = shape.into();
     let failed = |error: NpyError| InputError::new(path, error.to_string());
     let file = open(path, |found| advice::of_number_type(found, "theta"))?;
     let parameters = shape.parameters();
@@ -134,9 +135,13 @@ pub fn read_theta(path: &Path, shape: OneHidden) -> Result<GivenTheta, InputErro
         return Err(InputError::new(
             path,
             format!(
-                "theta has {} columns, but a network of M = {} inputs and N = {} hidden units has D = (M+1)N + N+1 = \
-                 {parameters} parameters: check --hidden and --x",
-                columns, shape.inputs, shape.hidden
+                "theta has {columns} columns, but {} = {parameters} parameters: check --hidden and --x",
+                match shape.one_hidden() {
+                    Some(OneHidden { inputs, hidden }) => format!(
+                        "a network of M = {inputs} inputs and N = {hidden} hidden units has D = (M+1)N + N+1"
+                    ),
+                    None => format!("a network of the widths {shape} has D"),
+                }
             ),
         ));
     }

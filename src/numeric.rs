@@ -23,7 +23,7 @@ mod probes;
 mod product;
 mod trace;
 
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 
 pub use lanczos::{Extremes, lanczos};
 pub use power::{PowerIteration, power_iteration};
@@ -34,7 +34,7 @@ pub use trace::{hutch_plus_plus, hutchinson, hutchinson_sq};
 /// Applies `route` to the Hessian of every row of `theta` (S, D), in order, on all cores. `route` also gets the row's
 /// number, from which it can seed its random vectors.
 pub fn for_each_network<T: Send>(
-    problem: &Problem,
+    problem: &PaperProblem<'_>,
     theta: Theta<'_>,
     route: impl Fn(usize, &HessianProduct<'_>) -> T + Sync,
 ) -> Vec<T> {

@@ -29,7 +29,7 @@ pub use settings::{Polish, PolishMode};
 /// Follows the network `theta` (D,) to the end of `objective`; `None` if its weights or its Hessian are not finite.
 ///
 /// # Errors
-/// [`EngineError::Stopped`] after `stop` was requested.
+/// [`EngineError::Stopped`] after `stop` was requested, [`EngineError::Limit`] for others than the paper's problems.
 pub fn polish(
     objective: Objective<'_>,
     theta: &[f64],
@@ -37,7 +37,7 @@ pub fn polish(
     stop: &Stop,
 ) -> Result<Option<Polished>, EngineError> {
     let Some(start) = Local::at(objective, theta.to_vec()) else { return Ok(None) };
-    let judge = Judge::new(objective, how, &start);
+    let judge = Judge::new(objective, how, &start)?;
     let (mut local, mut end, steps) = match how.mode {
         PolishMode::Descend => descend(&judge, start, stop)?,
         PolishMode::Nearest => nearest(&judge, start, stop)?,

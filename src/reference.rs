@@ -7,6 +7,7 @@ mod eigen;
 mod engine;
 mod gradient;
 mod hessian;
+pub mod layers;
 mod moments;
 mod rounding;
 mod spectrum;

@@ -519,7 +519,8 @@ impl Work {
 impl DataSpec {
     fn new(data: &Dataset, source: DataSource) -> Self {
         let sizes = Fingerprint::default().add(&(data.samples() as u64).to_le_bytes());
-        let hash = sizes.add_floats(data.x()).add_floats(data.q()).digits();
+        let labels = data.q();
+        let hash = labels.into_iter().fold(sizes.add_floats(data.x()), Fingerprint::add_floats).digits();
         Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
     }
 }

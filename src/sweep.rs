@@ -63,7 +63,7 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
         reference::check_terms(problem)?;
     }
     if spec.extra.polish.is_some() {
-        reference::check_spectra(problem.network.shape)?;
+        reference::check_spectra(problem.network.parameters())?;
     }
     // An empty batch takes no time, and is refused where any other would be.
     let no_networks = Array2::<f64>::zeros((0, problem.network.parameters()));
@@ -81,7 +81,7 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     }
     let Some(spectrum) = spec.extra.spectrum else { return Ok(()) };
     if spectrum.is_whole() || spectrum.blocks {
-        reference::check_spectra(problem.network.shape)?;
+        reference::check_spectra(problem.network.parameters())?;
     }
     let parameters = problem.network.parameters();
     if let Some(count) = spectrum.ends.filter(|&count| count > parameters) {

@@ -93,7 +93,7 @@ fn random_data(samples: usize, inputs: usize) -> Dataset {
 
 fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
     let rows: Vec<f64> =
-        (0..networks).flat_map(|seed| initial_theta(problem.network.shape, seed, range)).map(f64::from).collect();
+        (0..networks).flat_map(|seed| initial_theta(problem.network.parameters(), seed, range)).map(f64::from).collect();
     Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.network.parameters()), rows).unwrap()
 }
 
@@ -369,7 +369,7 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     let none = Descent { max_steps: 0, ..descent };
     let trained = engine.train(&problem, &none, 0..3).unwrap();
     assert_eq!((trained.status, trained.steps), (vec![Status::StepLimit; 3], vec![0; 3]));
-    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.shape, 1, 10.0));
+    assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.parameters(), 1, 10.0));
 }
 
 /// Steps far too large: linear units grow without bound, and others end in one way or another, but as with the

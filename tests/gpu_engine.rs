@@ -216,7 +216,7 @@ fn the_tolerances_see_a_wrong_term() {
 fn long_rows_of_pairs_are_cut_and_nothing_is_lost() {
     let Some(mut gpu) = gpu("long_rows_of_pairs_are_cut_and_nothing_is_lost", Tuning::default()) else { return };
     let problem = Problem::new(1000, Activation::Sigmoid, appendix_c(151, 0, Stream::TrainData).unwrap());
-    let theta = initial_theta(problem.network.shape, 0, 0.5).into_iter().map(f64::from).collect();
+    let theta = initial_theta(problem.network.parameters(), 0, 0.5).into_iter().map(f64::from).collect();
     let theta = Array2::from_shape_vec((1, problem.network.parameters()), theta).unwrap();
     let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
     let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
@@ -232,7 +232,7 @@ fn what_a_driver_would_cut_off_is_refused() {
     // those that end a loop.
     for hidden in [317, 318] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(9, 100));
-        let theta = initial_theta(problem.network.shape, 0, 0.5).into_iter().map(f64::from).collect();
+        let theta = initial_theta(problem.network.parameters(), 0, 0.5).into_iter().map(f64::from).collect();
         let theta = Array2::from_shape_vec((1, problem.network.parameters()), theta).unwrap();
         match gpu.evaluate(&problem, theta.view().into()) {
             Ok(found) => {
@@ -280,7 +280,7 @@ fn initial_theta_is_bit_equal_to_the_host() {
         let problem = appendix_c_problem(hidden, 0);
         let trained = gpu.train(&problem, &descent, seeds.clone()).unwrap();
         for (row, seed) in trained.theta.axis_iter(Axis(0)).zip(seeds) {
-            let expected = initial_theta(problem.network.shape, seed, descent.init_range);
+            let expected = initial_theta(problem.network.parameters(), seed, descent.init_range);
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
             assert_eq!(bits(&row.to_vec()), bits(&expected), "seed {seed}, N = {hidden}");
         }
@@ -629,7 +629,7 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     };
     assert!(none_yet.is_zero());
     let problem = Problem::new(30, Activation::Sigmoid, appendix_c(200, 0, Stream::TrainData).unwrap());
-    let values = (0..64).flat_map(|seed| initial_theta(problem.network.shape, seed, 1.0)).map(f64::from).collect();
+    let values = (0..64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 1.0)).map(f64::from).collect();
     let theta = Array2::from_shape_vec((64, problem.network.parameters()), values).unwrap();
     // The first run compiles.
     let found = timed.evaluate(&problem, theta.view().into()).unwrap();

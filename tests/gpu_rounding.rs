@@ -204,7 +204,7 @@ fn hostile_theta(shape: OneHidden) -> Array2<f64> {
     let scales = [0.0, 1e-30, 1e-15, 1e-4, 1.0, 30.0, 1e4, 1e8, 1e15];
     let mut rows = Vec::new();
     for (seed, (of_w, of_v)) in (0..).zip(scales.iter().flat_map(|w| scales.map(|v| (*w, v)))) {
-        let theta = initial_theta(shape, seed, 2.0).into_iter().map(f64::from).enumerate();
+        let theta = initial_theta(shape.parameters(), seed, 2.0).into_iter().map(f64::from).enumerate();
         let scaled = theta.map(|(d, theta)| theta * if d < shape.v_bias() { of_w } else { of_v });
         // Every other network is rounded to f32.
         rows.extend(scaled.map(|theta| if seed % 2 == 0 { f64::from(theta as f32) } else { theta }));

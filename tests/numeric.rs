@@ -33,7 +33,7 @@ fn with_spectrum(eigenvalues: &[f64], seed: u64) -> Array2<f64> {
 }
 
 fn theta_0(problem: &Problem, seed: u64, range: f32) -> Vec<f64> {
-    initial_theta(problem.network.shape, seed, range).into_iter().map(f64::from).collect()
+    initial_theta(problem.network.parameters(), seed, range).into_iter().map(f64::from).collect()
 }
 
 /// One random network with an indefinite Hessian, and that Hessian.

@@ -84,7 +84,7 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
     for (inputs, hidden, samples, networks) in SHAPES {
         let problem = problem(inputs, hidden, samples);
         let theta = (0..networks)
-            .flat_map(|seed| initial_theta(problem.network.shape, seed as u64, 0.5))
+            .flat_map(|seed| initial_theta(problem.network.parameters(), seed as u64, 0.5))
             .map(f64::from)
             .collect();
         let theta = Array2::from_shape_vec((networks, problem.network.parameters()), theta).unwrap();

@@ -107,7 +107,7 @@ fn trained_networks() -> Vec<(String, Problem, Vec<f64>)> {
             let descent = Descent { init_range, step_size, max_steps: 3000, tolerance: 1e-3, weight_decay: 0.0 };
             let problem = Problem::new(3, activation, data.clone());
             let mut theta: Vec<f64> =
-                initial_theta(problem.network.shape, seed, init_range).into_iter().map(f64::from).collect();
+                initial_theta(problem.network.parameters(), seed, init_range).into_iter().map(f64::from).collect();
             let outcome = train(&problem, &descent, &mut theta);
             assert_ne!(outcome.status, Status::NonFinite, "{activation:?} seed {seed}");
             (format!("trained {activation:?}, seed {seed}"), problem, theta)
@@ -449,7 +449,7 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         });
         let q = Array1::from_shape_fn(8, |i| (i % 2) as f64);
         let problem = Problem::new(3, activation, Dataset::new(x, q).unwrap());
-        let mut theta: Vec<f64> = initial_theta(problem.network.shape, 5, 1.0).into_iter().map(f64::from).collect();
+        let mut theta: Vec<f64> = initial_theta(problem.network.parameters(), 5, 1.0).into_iter().map(f64::from).collect();
         let descent = Descent { init_range: 1.0, step_size: 0.02, max_steps: 2000, tolerance: 1e-6, weight_decay: 0.0 };
         train(&problem, &descent, &mut theta);
         let margin = output(problem.network, &problem.data, &theta)

@@ -214,6 +214,6 @@ fn uniform(samples: usize, inputs: usize, hidden: usize) -> Problem {
 }
 
 fn start_thetas(shape: OneHidden, networks: usize) -> Array2<f64> {
-    let rows = (0..networks as u64).flat_map(|seed| initial_theta(shape, seed, 1.0));
+    let rows = (0..networks as u64).flat_map(|seed| initial_theta(shape.parameters(), seed, 1.0));
     Array2::from_shape_vec((networks, shape.parameters()), rows.map(f64::from).collect()).expect("D values a row")
 }

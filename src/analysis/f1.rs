@@ -1,7 +1,7 @@
 //! Macro F1 of binary predictions.
 
 use super::AnalysisError;
-use crate::model::{Dataset, Network, Theta};
+use crate::model::{Dataset, Network, OneHidden, Theta};
 use crate::reference::output;
 
 /// The mean of the F1 scores of the classes, F1 = 2 TP / (2 TP + FP + FN): scikit-learn's `f1_score(average="macro",
@@ -36,8 +36,13 @@ pub fn macro_f1(predictions: &[bool], labels: &[bool]) -> Result<f64, AnalysisEr
 /// a network whose output is NaN for any sample.
 ///
 /// # Errors
-/// [`AnalysisError::Shape`] if the networks, theta and the samples do not fit each other.
-pub fn macro_f1_of_each(network: Network, test: &Dataset, theta: Theta<'_>) -> Result<Vec<f64>, AnalysisError> {
+/// [`AnalysisError::Shape`] if the networks, theta and the samples do not fit each other, [`AnalysisError::NoLabels`]
+/// for samples without a label each.
+pub fn macro_f1_of_each(
+    network: Network<OneHidden>,
+    test: &Dataset,
+    theta: Theta<'_>,
+) -> Result<Vec<f64>, AnalysisError> {
     let inputs = network.shape.inputs;
     if inputs != test.inputs() || network.parameters() != theta.ncols() {
         return Err(AnalysisError::Shape {
@@ -47,7 +52,7 @@ pub fn macro_f1_of_each(network: Network, test: &Dataset, theta: Theta<'_>) -> R
             columns: theta.ncols(),
         });
     }
-    let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
+    let labels: Vec<bool> = test.q().ok_or(AnalysisError::NoLabels)?.iter().map(|&q| q > 0.5).collect();
     let each = theta.map_networks(|_, weights| {
         let z = output(network, test, weights);
         if z.iter().any(|z| z.is_nan()) {

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_step_that_is_too_long_is_found_and_one_that_fits_lowers_the_loss() {
         let problem = Problem::new(3, Activation::Tanh, appendix_c(20, 0, Stream::TrainData).unwrap());
-        let theta: Vec<f64> = initial_theta(problem.network.shape, 1, 1.0).into_iter().map(f64::from).collect();
+        let theta: Vec<f64> = initial_theta(problem.network.parameters(), 1, 1.0).into_iter().map(f64::from).collect();
         let objective = Objective { problem: &problem, weight_decay: 1e-3 };
         assert_eq!(Rise::of(objective, &theta, 1e-4), None);
         let Some(Rise { theta: before, fits: Some(fits) }) = Rise::of(objective, &theta, 1e3) else { panic!() };

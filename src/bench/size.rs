@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::bounds::wolkowicz_styan;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, EngineError};
+use crate::engine::{Descent, Engine, EngineError, paper_only};
 use crate::model::{Activation, DataError, Dataset, OneHidden, Problem, Stream, appendix_c};
 use crate::numeric::{for_each_network, lanczos};
 use crate::reference::{hessian, terms, trace_sq, trace_vv, trace_ww};
@@ -79,7 +79,9 @@ impl Size {
             let plane = appendix_c(self.samples, seed, Stream::TrainData)?;
             let width = 2.min(self.inputs - first);
             x.slice_mut(s![.., first..first + width]).assign(&plane.x().slice(s![.., ..width]));
-            q.assign(&plane.q());
+            if let Some(labels) = plane.q() {
+                q.assign(&labels);
+            }
         }
         Ok(Problem::new(self.hidden, Activation::Sigmoid, Dataset::new(x, q)?))
     }
@@ -109,22 +111,26 @@ pub struct Truth {
 
 impl Truth {
     /// The truth about the first [`COMPARED`] rows of `theta`.
-    pub(super) fn of(problem: &Problem, theta: &Array2<f64>) -> Self {
+    ///
+    /// # Errors
+    /// [`EngineError::Limit`] for others than the paper's problems.
+    pub(super) fn of(problem: &Problem, theta: &Array2<f64>) -> Result<Self, EngineError> {
+        let paper = paper_only(problem)?;
         let rows = theta.slice(s![..COMPARED.min(theta.nrows()), ..]);
         let parameters = problem.network.parameters();
-        let found = for_each_network(problem, rows.into(), |k, operator| {
+        let found = for_each_network(&paper, rows.into(), |k, operator| {
             let theta = rows.row(k).to_vec();
-            let terms = terms(problem, &theta);
-            let trace = trace_ww(problem, &theta, &terms) + trace_vv(&terms);
+            let terms = terms(&paper, &theta);
+            let trace = trace_ww(&paper, &theta, &terms) + trace_vv(&terms);
             let trace_sq = if parameters <= ASSEMBLED_TRUTH {
                 hessian(problem, &theta).iter().map(|h| h * h).sum()
             } else {
-                trace_sq(problem, &theta, &terms)
+                trace_sq(&paper, &theta, &terms)
             };
             let lambda_max = lanczos(operator, 1e-12, parameters, 0).lambda_max;
             [wolkowicz_styan(trace, trace_sq, parameters).lambda_sup, lambda_max, trace, trace_sq]
         });
         let column = |k: usize| found.iter().map(|values| values[k]).collect();
-        Self { lambda_sup: column(0), lambda_max: column(1), trace: column(2), trace_sq: column(3) }
+        Ok(Self { lambda_sup: column(0), lambda_max: column(1), trace: column(2), trace_sq: column(3) })
     }
 }

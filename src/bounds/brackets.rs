@@ -31,7 +31,7 @@ use std::collections::HashSet;
 use super::four_moments::{largest_root, orthogonal_root};
 use super::wolkowicz_styan::{WolkowiczStyan, widened_bounds};
 use crate::engine::{ClosedForms, HessianMoments, ProvenEnds, Rayleigh, Rounding, UNIT};
-use crate::model::Problem;
+use crate::model::{PaperProblem, Problem};
 
 /// The single bounds from three and four moments, named as their columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,12 +143,13 @@ fn relative(lower: f64, upper: f64, scale: f64) -> f64 {
 /// most N rank(h(X)) + N + 1, and rank(h(X)) is at most the number of different samples, and 1 plus the number of
 /// different inputs that are not constant.
 pub fn known_rank(problem: &Problem) -> usize {
-    let x = problem.data.x();
+    let Some(PaperProblem { network, data, .. }) = problem.paper() else { return problem.network.parameters() };
+    let x = data.x();
     let bits = |values: ndarray::ArrayView1<'_, f64>| values.iter().map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>();
     let samples: HashSet<Vec<u64>> = x.outer_iter().map(bits).collect();
     let inputs: HashSet<Vec<u64>> = x.columns().into_iter().map(bits).collect();
     let varying = inputs.iter().filter(|input| input.iter().any(|value| *value != input[0])).count();
-    let hidden = problem.network.shape.hidden;
+    let hidden = network.shape.hidden;
     hidden * samples.len().min(1 + varying) + hidden + 1
 }
 

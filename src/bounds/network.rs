@@ -3,7 +3,7 @@
 use ndarray::ArrayView2;
 
 use super::{GramNorms, gram_norms, pair_norms, trace_sq_bound, trace_vv_bound, trace_ww_bound};
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 use crate::reference::terms;
 
 /// The closed-form bounds of one network's traces and the norms they are made of.
@@ -47,17 +47,17 @@ impl NetworkBounds {
 }
 
 /// The bounds of the network `theta` (D,), in about I^2/2 (5N) multiplications.
-pub fn network_bounds(problem: &Problem, theta: &[f64]) -> NetworkBounds {
+pub fn network_bounds(problem: &PaperProblem<'_>, theta: &[f64]) -> NetworkBounds {
     with_input_gram(problem, theta, gram_norms(problem.data.x()))
 }
 
 /// The bounds of every row of `theta` (S, D), in order, on all cores.
-pub fn network_bounds_of_each(problem: &Problem, theta: Theta<'_>) -> Vec<NetworkBounds> {
+pub fn network_bounds_of_each(problem: &PaperProblem<'_>, theta: Theta<'_>) -> Vec<NetworkBounds> {
     let input_gram = gram_norms(problem.data.x());
     theta.map_networks(|_, network| with_input_gram(problem, network, input_gram))
 }
 
-fn with_input_gram(problem: &Problem, theta: &[f64], input_gram: GramNorms) -> NetworkBounds {
+fn with_input_gram(problem: &PaperProblem<'_>, theta: &[f64], input_gram: GramNorms) -> NetworkBounds {
     let terms = terms(problem, theta);
     let hidden = ArrayView2::from_shape((terms.samples, terms.hidden), &terms.r)
         .expect("terms hold I N hidden values, row by row");

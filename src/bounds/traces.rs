@@ -5,7 +5,7 @@ use std::f64::consts::{E, PI};
 
 use ndarray::ArrayView2;
 
-use crate::model::{Activation, Dataset, Problem};
+use crate::model::{Activation, Dataset, PaperProblem};
 use crate::reference::{Terms, pair_forms};
 
 /// zeta_1 = sup_y f'(y)^2 of an activation function (Theorem 4).
@@ -53,7 +53,7 @@ const fn is_bounded_by_1(activation: Activation) -> bool {
 ///
 /// `inf` for linear, softplus and GELU: their hidden values, and with them tr H(v,v), have no bound that holds for all
 /// weights.
-pub fn trace_vv_bound(problem: &Problem) -> f64 {
+pub fn trace_vv_bound(problem: &PaperProblem<'_>) -> f64 {
     if is_bounded_by_1(problem.network.activation) {
         problem.data.samples() as f64 * (problem.network.shape.hidden + 1) as f64 / 4.0
     } else {
@@ -63,7 +63,7 @@ pub fn trace_vv_bound(problem: &Problem) -> f64 {
 
 /// tr H(w,w) <= (zeta_1/4 ||Vt||_F^2 + zeta_2 ||Vt||_1) sum_i (1 + x_i.x_i) (Theorem 4), with Vt the output weights of
 /// `theta` without their bias; finite for every activation. From s_i <= 1/4 and |delta_i| <= 1.
-pub fn trace_ww_bound(problem: &Problem, theta: &[f64]) -> f64 {
+pub fn trace_ww_bound(problem: &PaperProblem<'_>, theta: &[f64]) -> f64 {
     let shape = problem.network.shape;
     let (mut square, mut absolute) = (0.0, 0.0);
     for n in 0..shape.hidden {
@@ -98,7 +98,7 @@ pub fn input_gram_bound(data: &Dataset) -> f64 {
 /// ||J + R^T R||_F^2 <= I^2 (1+N)^2 for sigmoid and tanh (Proposition 7), `inf` for unbounded activations.
 ///
 /// Equality is approached when every hidden unit saturates at the same end for all samples.
-pub fn hidden_gram_bound(problem: &Problem) -> f64 {
+pub fn hidden_gram_bound(problem: &PaperProblem<'_>) -> f64 {
     if is_bounded_by_1(problem.network.activation) {
         (problem.data.samples() as f64 * (1 + problem.network.shape.hidden) as f64).powi(2)
     } else {
@@ -147,7 +147,7 @@ pub struct PairNorms {
 }
 
 /// ||Psi||_F^2 and the largest phi_ij of the network `theta`; each unordered pair of samples once.
-pub fn pair_norms(problem: &Problem, theta: &[f64], terms: &Terms) -> PairNorms {
+pub fn pair_norms(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> PairNorms {
     let mut norms = PairNorms { psi_sq: 0.0, phi_max: f64::NEG_INFINITY };
     for i in 0..terms.samples {
         for j in i..terms.samples {
@@ -189,7 +189,7 @@ pub fn trace_sq_bound(pairs: PairNorms, input_gram: GramNorms, hidden_gram: Gram
 /// sigma^2) = ||H||_F by Cauchy-Schwarz; H = sum_i (s_i g_i g_i^T + delta_i Z_i), so ||H||_F <= sum_i (s_i g_i.g_i +
 /// |delta_i| ||Z_i||_F); and s_i = |delta_i| (1 - |delta_i|) <= |delta_i|, for either label. Weights that grow to make
 /// delta vanish enter as powers, while delta falls exponentially in z, so the product vanishes too.
-pub fn residual_bound(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+pub fn residual_bound(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> f64 {
     let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {

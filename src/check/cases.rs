@@ -4,7 +4,7 @@
 use ndarray::{Array1, Array2};
 use serde::Deserialize;
 
-use crate::model::{Activation, Dataset, OneHidden, Problem, initial_theta};
+use crate::model::{Activation, Dataset, OneHidden, PaperProblem, Problem, initial_theta};
 use crate::reference::Terms;
 
 /// A problem with S networks.
@@ -75,7 +75,7 @@ impl Case {
             let q = Array1::from_shape_fn(samples, |i| (i % 2) as f64);
             let data = Dataset::new(x, q).map_err(|error| error.to_string())?;
             let shape = OneHidden::new(inputs, hidden);
-            let weights = (0..NETWORKS).flat_map(|seed| initial_theta(shape, seed, 0.5)).map(f64::from).collect();
+            let weights = (0..NETWORKS).flat_map(|seed| initial_theta(shape.parameters(), seed, 0.5)).map(f64::from).collect();
             let theta = Array2::from_shape_vec((NETWORKS as usize, shape.parameters()), weights);
             Ok(Self::new(Problem::new(hidden, activation, data), theta.map_err(|error| error.to_string())?, None))
         });
@@ -83,9 +83,14 @@ impl Case {
     }
 
     fn new(problem: Problem, theta: Array2<f64>, golden: Option<GoldenValues>) -> Self {
-        let OneHidden { inputs, hidden } = problem.network.shape;
+        let (inputs, hidden) = (problem.data.inputs(), problem.network.shape.hidden()[0]);
         let (activation, samples) = (problem.network.activation.name(), problem.data.samples());
         Self { name: format!("{activation}, M = {inputs}, N = {hidden}, I = {samples}"), problem, theta, golden }
+    }
+
+    /// The case as a problem of the paper's, which it is.
+    pub(super) fn paper(&self) -> PaperProblem<'_> {
+        self.problem.paper().expect("every case is a problem of the paper's: `Problem::new` makes it")
     }
 
     /// Network `k` of the case, for a message.
@@ -100,7 +105,7 @@ impl Case {
 }
 
 /// sum_i |delta_i| |J_i|: no component of the gradient is added up from more, in absolute values.
-pub(super) fn gradient_size(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+pub(super) fn gradient_size(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> f64 {
     let shape = problem.network.shape;
     let sizes = (0..terms.samples).map(|i| {
         let (x, r, df) = (problem.data.sample(i), terms.row(&terms.r, i), terms.row(&terms.df, i));

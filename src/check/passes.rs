@@ -9,7 +9,7 @@ use super::results::VERDICTS;
 use super::training;
 use crate::engine::{Descent, Engine, EngineError, Status, Stop};
 use crate::gpu::{CompileTime, Family, ForwardOutput, Gpu, Pass, PassOutputs, Target, TrainPlan, Tuning};
-use crate::model::{Activation, Problem, Stream, Theta, appendix_c, initial_theta};
+use crate::model::{Activation, PaperProblem, Problem, Stream, Theta, appendix_c, initial_theta};
 use crate::reference::{Reference, Terms, gradient_of, hessian_of, spectrum, spread, terms, trace_vv, trace_ww};
 use crate::watch::Pieces;
 
@@ -84,10 +84,10 @@ pub(super) fn compare(
     stop.check()?;
     pieces.one();
     for case in cases {
-        let Problem { network, ref data, .. } = case.problem;
+        let PaperProblem { network, data, .. } = case.paper();
         // The kernels that a sweep takes on the kinds of adapters.
         let chosen = [Family::Software, Family::Common, Family::Nvidia]
-            .map(|family| TrainPlan::of(Target::of(&case.problem, family)));
+            .map(|family| TrainPlan::of(Target::of(&case.paper(), family)));
         // Where networks and data are small, every kernel can train them.
         let small = network.parameters() <= 64 && data.samples() <= 100;
         let expected = training::expected(case);
@@ -97,7 +97,7 @@ pub(super) fn compare(
             stop.check()?;
         }
         pieces.one();
-        match gpu.pass_outputs(&case.problem, case.theta.view().into()) {
+        match gpu.pass_outputs(&case.paper(), case.theta.view().into()) {
             Ok(found) => compare_evaluation(case, found, &mut table),
             Err(error) => table.of(Pass::Terms).fail(&case.name, &error.to_string()),
         }
@@ -126,7 +126,7 @@ fn compare_seeds(engines: &mut [(TrainPlan, Gpu)], comparison: &mut Comparison) 
         }
         comparison.outcome(&at, last, |comparison, theta| {
             for (row, seed) in theta.rows().into_iter().zip(seeds) {
-                let expected = initial_theta(problem.network.shape, seed, descent.init_range);
+                let expected = initial_theta(problem.network.parameters(), seed, descent.init_range);
                 let same = row.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits());
                 comparison.add_error(&format!("N = {hidden}, seed {seed}"), if same { 0.0 } else { 1.0 });
             }
@@ -159,7 +159,8 @@ fn compare_remaining(gpu: &mut Gpu, comparison: &mut Comparison) {
 }
 
 fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
-    let Problem { network, .. } = case.problem;
+    let paper = case.paper();
+    let network = paper.network;
     let networks: Vec<Given> =
         found.forward.iter().enumerate().map(|(k, output)| Given::new(case, k, output)).collect();
     for (k, given) in networks.iter().enumerate() {
@@ -168,7 +169,7 @@ fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
     let at = &case.name;
     table.of(Pass::Gradient).outcome(at, found.gradient, |comparison, gradient| {
         for (k, (row, given)) in gradient.rows().into_iter().zip(&networks).enumerate() {
-            let expected = gradient_of(&case.problem, &given.theta, &given.terms);
+            let expected = gradient_of(&paper, &given.theta, &given.terms);
             comparison.add(&case.at(k), &row.to_vec(), &expected, |_| given.gradient_size);
         }
     });
@@ -177,7 +178,7 @@ fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
             let total = |values: &[f64]| values.iter().sum::<f64>();
             let expected = [
                 total(&given.terms.loss),
-                trace_ww(&case.problem, &given.theta, &given.terms),
+                trace_ww(&paper, &given.theta, &given.terms),
                 trace_vv(&given.terms),
                 total(&given.output.size),
                 total(&given.output.perturbation),
@@ -188,7 +189,7 @@ fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
             comparison.add(&case.at(k), &found, &expected, |kind| scale[kind]);
         }
     });
-    let hessians: Vec<_> = networks.iter().map(|given| hessian_of(&case.problem, &given.theta, &given.terms)).collect();
+    let hessians: Vec<_> = networks.iter().map(|given| hessian_of(&paper, &given.theta, &given.terms)).collect();
     let squares: Vec<f64> = hessians.iter().map(|h| h.iter().map(|h| h * h).sum()).collect();
     for (pass, found) in [(Pass::TraceSq, found.trace_sq), (Pass::TraceSqAssembled, found.trace_sq_assembled)] {
         table.of(pass).outcome(at, found, |comparison, found| {
@@ -234,7 +235,7 @@ struct Given<'a> {
 
 impl<'a> Given<'a> {
     fn new(case: &Case, k: usize, output: &'a ForwardOutput) -> Self {
-        let Problem { network, ref data, .. } = case.problem;
+        let PaperProblem { network, data, .. } = case.paper();
         let theta = Theta::from(case.theta.view()).network(k).to_vec();
         let terms = Terms {
             samples: data.samples(),
@@ -247,8 +248,8 @@ impl<'a> Given<'a> {
             df: output.df.clone(),
             ddf: output.ddf.clone(),
         };
-        let gradient_size = gradient_size(&case.problem, &theta, &terms);
-        let size = spread(&case.problem, &theta, &terms).size;
+        let gradient_size = gradient_size(&case.paper(), &theta, &terms);
+        let size = spread(&case.paper(), &theta, &terms).size;
         Self { theta, output, terms, gradient_size, size }
     }
 }
@@ -256,8 +257,9 @@ impl<'a> Given<'a> {
 /// The forward pass of network `k`. An error of y moves f by f' times as much, and so on: the scale of each value is
 /// its own size and what the sizes in y, or in z, may move it by.
 fn compare_forward(case: &Case, k: usize, given: &Given<'_>, comparison: &mut Comparison) {
-    let (data, shape) = (&case.problem.data, case.problem.network.shape);
-    let expected = terms(&case.problem, &given.theta);
+    let paper = case.paper();
+    let (data, shape) = (paper.data, paper.network.shape);
+    let expected = terms(&paper, &given.theta);
     let at = case.at(k);
     for i in 0..expected.samples {
         let x = data.sample(i);

@@ -65,12 +65,12 @@ pub(super) fn compare_golden(
                 let at = case.at(k);
                 let weights = case.theta.row(k).to_vec();
                 // An error of z is an error of the same size in the loss.
-                let reach = output(case.problem.network, &case.problem.data, &weights);
+                let reach = output(case.paper().network, &case.problem.data, &weights);
                 let reach: f64 = reach.iter().map(|z| 1.0 + z.abs()).sum();
                 loss.add(&at, &[found.loss[k]], &[golden.loss[k]], |_| reach);
-                let terms = terms(&case.problem, &weights);
+                let terms = terms(&case.paper(), &weights);
                 // g.g is off by twice |g| times the error of g.
-                let size = gradient_size(&case.problem, &weights, &terms).powi(2);
+                let size = gradient_size(&case.paper(), &weights, &terms).powi(2);
                 gradient_sq.add(&at, &[found.gradient_sq[k]], &[golden.gradient_sq[k]], |_| size);
                 let found_trace = found.trace_ww[k] + found.trace_vv[k];
                 let root = (parameters as f64).sqrt();

@@ -125,7 +125,7 @@ fn run(engine: &mut dyn Engine, problem: &Problem, task: Task, amount: Amount) -
         return Ok(start.elapsed().as_secs_f64());
     }
     let shape = problem.network.shape;
-    let rows: Vec<f32> = (0..SEEDS).flat_map(|seed| initial_theta(shape, seed, 1.0)).collect();
+    let rows: Vec<f32> = (0..SEEDS).flat_map(|seed| initial_theta(shape.parameters(), seed, 1.0)).collect();
     let theta = Array2::from_shape_fn((networks, shape.parameters()), |(k, d)| {
         rows[k % SEEDS as usize * shape.parameters() + d]
     });

@@ -200,7 +200,7 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
 fn starts(problem: &Problem, descent: &Descent, first_seed: u64, seeds: usize) -> Array2<f64> {
     let mut theta = Array2::zeros((seeds, problem.network.parameters()));
     for (mut row, seed) in theta.outer_iter_mut().zip(first_seed..) {
-        let start = initial_theta(problem.network.shape, seed, descent.init_range);
+        let start = initial_theta(problem.network.parameters(), seed, descent.init_range);
         row.iter_mut().zip(start).for_each(|(to, from)| *to = f64::from(from));
     }
     theta

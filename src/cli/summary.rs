@@ -152,7 +152,7 @@ fn wrong_order(run: &Run, quantiles: &[Quantiles]) -> Result<Vec<String>, Failur
 
 /// The higher macro F1 of the two answers that are the same for every sample.
 fn macro_f1_of_a_constant(test: &Dataset) -> Option<f64> {
-    let labels: Vec<bool> = test.q().iter().map(|&q| q > 0.5).collect();
+    let labels: Vec<bool> = test.q()?.iter().map(|&q| q > 0.5).collect();
     let score = |answer: bool| macro_f1(&vec![answer; labels.len()], &labels).ok();
     Some(score(false)?.max(score(true)?))
 }

@@ -7,13 +7,13 @@ use super::lanes::Lanes;
 use super::network::{Layout, load_lane};
 use super::samples::{Inputs, Samples};
 use crate::engine::Stop;
-use crate::model::{Network, Problem, Theta};
+use crate::model::{Network, OneHidden, PaperProblem, Theta};
 
 /// What all workers of a batch share, in f64. Each worker takes networks, one vector of them at a time, until all are
 /// taken.
 pub(super) struct Batch<'a> {
     /// M, N and f.
-    pub(super) network: Network,
+    pub(super) network: Network<OneHidden>,
     /// The order of parameters in lanes.
     pub(super) layout: Layout,
     /// The training samples.
@@ -30,8 +30,8 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// The networks `theta` on the samples of `problem`.
-    pub(super) fn new(problem: &Problem, theta: Theta<'a>, stop: &'a Stop) -> Self {
-        let samples = Samples::new(&problem.data, |x| x);
+    pub(super) fn new(problem: &PaperProblem<'_>, theta: Theta<'a>, stop: &'a Stop) -> Self {
+        let samples = Samples::new(problem, |x| x);
         let (layout, inputs) = (Layout::new(problem.network.shape), Inputs::new(&samples));
         Self { network: problem.network, layout, samples, inputs, theta, next: AtomicUsize::new(0), stop }
     }

@@ -19,11 +19,8 @@ use super::route::exact_route;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
-use crate::engine::{
-    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
-    ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained,
-};
-use crate::model::{Activation, MAX_PARAMETERS, Network, Problem, Theta};
+use crate::engine::{Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers, ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained, paper_only};
+use crate::model::{Activation, MAX_PARAMETERS, Network, PaperProblem, Problem, Theta};
 use crate::room::check_memory;
 
 /// [`Description::revision`] of this engine.
@@ -58,11 +55,11 @@ impl Cpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &Problem) -> ExactRoute {
+    pub fn route(&self, problem: &PaperProblem<'_>) -> ExactRoute {
         exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
-    fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+    fn train_from(&self, problem: &PaperProblem<'_>, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
         match problem.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
@@ -74,7 +71,7 @@ impl Cpu {
 
     fn train_as<A: UnitFunction + Sync>(
         &self,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
@@ -87,11 +84,11 @@ impl Cpu {
 
     fn train_with<A: UnitFunction + Sync, const DECAY: bool>(
         &self,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         descent: &Descent,
         start: &Start<'_>,
     ) -> Result<Trained, EngineError> {
-        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(&problem.data, |x| x as f32));
+        let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(problem, |x| x as f32));
         let next = AtomicU64::new(0);
         let count = start.count();
         let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
@@ -141,7 +138,7 @@ impl Cpu {
     }
 
     /// Fails if a thread cannot hold so many `squares` of D x D numbers for each network of a vector.
-    fn check_hessians(&self, problem: &Problem, squares: f64) -> Result<(), EngineError> {
+    fn check_hessians(&self, problem: &PaperProblem<'_>, squares: f64) -> Result<(), EngineError> {
         let (shape, parameters) = (problem.network.shape, problem.network.parameters());
         let lanes = self.instruction_set.double_lanes();
         let bytes = (8.0 * squares) as usize * parameters * parameters * lanes;
@@ -183,7 +180,7 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = self.route(problem).into();
+        let route = problem.paper().map_or(Route::Pairwise, |problem| self.route(&problem).into());
         Description {
             machine: self.machine(),
             revision: REVISION,
@@ -194,6 +191,7 @@ impl Engine for Cpu {
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
+        let problem = paper_only(problem)?;
         let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
@@ -206,7 +204,7 @@ impl Engine for Cpu {
         // In f64. Per thread and lane: three copies of theta and the working memory of the routes. Per thread, on the
         // assembled route: the products of pairs of inputs, for a block of at least 16 samples. Once: the samples.
         let of_networks = 6 * parameters as u64 * lanes;
-        let of_inputs = match self.route(problem) {
+        let of_inputs = match self.route(&problem) {
             ExactRoute::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
             ExactRoute::Pairwise => 0,
         };
@@ -231,7 +229,7 @@ impl Engine for Cpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        self.train_from(problem, descent, &Start::Seeds(seeds))
+        self.train_from(&paper_only(problem)?, descent, &Start::Seeds(seeds))
     }
 
     fn train_on(
@@ -241,7 +239,8 @@ impl Engine for Cpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        self.train_from(problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
+        let problem = paper_only(problem)?;
+        self.train_from(&problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
@@ -249,9 +248,10 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let problem = paper_only(problem)?;
         let Network { shape, activation } = problem.network;
-        let (layout, samples) = (Layout::new(shape), Samples::new(&problem.data, |x| x));
-        let (route, next) = (self.route(problem), AtomicUsize::new(0));
+        let (layout, samples) = (Layout::new(shape), Samples::new(&problem, |x| x));
+        let (route, next) = (self.route(&problem), AtomicUsize::new(0));
         let found = self.each(theta.nrows(), || Evaluating {
             shape,
             activation,
@@ -266,9 +266,10 @@ impl Engine for Cpu {
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+        let problem = paper_only(problem)?;
         // Lower triangles.
-        self.check_hessians(problem, 0.5)?;
-        let batch = Batch::new(problem, theta, &self.stop);
+        self.check_hessians(&problem, 0.5)?;
+        let batch = Batch::new(&problem, theta, &self.stop);
         let mut spectra = Spectra::default();
         self.each(theta.nrows(), || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
@@ -280,9 +281,10 @@ impl Engine for Cpu {
         theta: Theta<'_>,
         powers: Powers,
     ) -> Result<Vec<HessianMoments>, EngineError> {
+        let problem = paper_only(problem)?;
         // The Hessian and its square, or its powers up to the fourth.
-        self.check_hessians(problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
-        let batch = Batch::new(problem, theta, &self.stop);
+        self.check_hessians(&problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
+        let batch = Batch::new(&problem, theta, &self.stop);
         self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
     }
 
@@ -292,9 +294,10 @@ impl Engine for Cpu {
         theta: Theta<'_>,
         estimates: &[EndEstimates],
     ) -> Result<Vec<ProvenEnds>, EngineError> {
+        let problem = paper_only(problem)?;
         // The Hessian and two factors.
-        self.check_hessians(problem, 3.0)?;
-        let batch = Batch::new(problem, theta, &self.stop);
+        self.check_hessians(&problem, 3.0)?;
+        let batch = Batch::new(&problem, theta, &self.stop);
         self.each(theta.nrows(), || Proving { batch: &batch, estimates })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::Dataset;
+use crate::model::PaperProblem;
 
 /// All samples, in f32 where networks are trained and in f64 where they are evaluated.
 pub(super) struct Samples<T> {
@@ -15,12 +15,12 @@ pub(super) struct Samples<T> {
 }
 
 impl<T> Samples<T> {
-    /// `data`, with every number converted by `number`.
-    pub(super) fn new(data: &Dataset, number: impl Fn(f64) -> T) -> Self {
+    /// Those of `problem`, with every number converted by `number`.
+    pub(super) fn new(problem: &PaperProblem<'_>, number: impl Fn(f64) -> T) -> Self {
         Self {
-            inputs: data.inputs(),
-            x: data.x().iter().map(|&x| number(x)).collect(),
-            sign: data.q().iter().map(|&q| number(1.0 - 2.0 * q)).collect(),
+            inputs: problem.data.inputs(),
+            x: problem.data.x().iter().map(|&x| number(x)).collect(),
+            sign: problem.q.iter().map(|&q| number(1.0 - 2.0 * q)).collect(),
         }
     }
 

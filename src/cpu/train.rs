@@ -181,7 +181,7 @@ impl<'a, F: Singles, A: UnitFunction, const DECAY: bool> TrainingWorker<'a, F, A
         let waiting = index < start.count();
         match start {
             Start::Seeds(seeds) if waiting => {
-                let theta = initial_theta(*shape, seeds.start + index as u64, descent.init_range);
+                let theta = initial_theta(shape.parameters(), seeds.start + index as u64, descent.init_range);
                 load_lane(layout, &mut self.theta, lane, |d| theta[d]);
             }
             Start::Theta { theta, .. } if waiting => {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use ndarray::ArrayView2;
 
 use super::{Descent, EngineError};
-use crate::model::OneHidden;
 
 /// Where the descents of a batch start.
 #[derive(Debug)]
@@ -22,17 +21,17 @@ pub(crate) enum Start<'a> {
 }
 
 impl<'a> Start<'a> {
-    /// At the rows of `theta`, networks of `shape`, after `taken` steps of `descent`.
+    /// At the rows of `theta`, networks of D = `parameters`, after `taken` steps of `descent`.
     ///
     /// # Errors
     /// [`EngineError::Limit`] if these do not fit each other.
     pub(crate) fn at(
         theta: ArrayView2<'a, f32>,
         taken: u32,
-        shape: OneHidden,
+        parameters: usize,
         descent: &Descent,
     ) -> Result<Self, EngineError> {
-        let (found, parameters) = (theta.ncols(), shape.parameters());
+        let found = theta.ncols();
         if found != parameters {
             return Err(EngineError::Limit(format!(
                 "networks of {parameters} parameters cannot start at {found} weights"

@@ -251,7 +251,8 @@ mod tests {
         let compiled = CompiledPasses::default();
         let get = |pass, hidden, activation, data_seed| {
             let data = appendix_c(10, data_seed, Stream::TrainData).unwrap();
-            compiled.get(&device, pass, Target::of(&Problem::new(hidden, activation, data), Family::Software)).unwrap()
+            let problem = Problem::new(hidden, activation, data);
+            compiled.get(&device, pass, Target::of(&problem.paper().unwrap(), Family::Software)).unwrap()
         };
         let terms = get(Pass::Terms, 3, Activation::Tanh, 0);
         let trace = get(Pass::Trace, 3, Activation::Tanh, 0);

@@ -16,11 +16,8 @@ use super::plan::{Target, TrainPlan};
 use super::session::{Session, Tuning, trace_sq_pass};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
-use crate::engine::{
-    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
-    ProvenEnds, Spectra, Start, Stop, Tasks, Trained,
-};
-use crate::model::{MAX_PARAMETERS, Problem, Theta};
+use crate::engine::{Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers, ProvenEnds, Route, Spectra, Start, Stop, Tasks, Trained, paper_only};
+use crate::model::{MAX_PARAMETERS, PaperProblem, Problem, Theta};
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than
 /// before, whether on the device, in what the host does with its results, or in what the processor computes beside the
@@ -60,12 +57,12 @@ impl Gpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &Problem) -> ExactRoute {
+    pub fn route(&self, problem: &PaperProblem<'_>) -> ExactRoute {
         self.0.route(problem)
     }
 
     /// The training kernel that a sweep of `problem` takes.
-    pub fn plan(&self, problem: &Problem) -> TrainPlan {
+    pub fn plan(&self, problem: &PaperProblem<'_>) -> TrainPlan {
         self.0.plan(problem)
     }
 
@@ -79,7 +76,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`EngineError`] if the forward pass fails, which all others stand on; each of these has its own.
-    pub fn pass_outputs(&self, problem: &Problem, theta: Theta<'_>) -> Result<PassOutputs, EngineError> {
+    pub fn pass_outputs(&self, problem: &PaperProblem<'_>, theta: Theta<'_>) -> Result<PassOutputs, EngineError> {
         PassOutputs::of(&self.0, problem, theta)
     }
 
@@ -92,7 +89,7 @@ impl Gpu {
     }
 
     /// The passes that decide the results of a run of `tasks` on `problem`: [`Pass::Remaining`] decides none.
-    fn passes(&self, problem: &Problem, tasks: Tasks) -> Vec<Pass> {
+    fn passes(&self, problem: &PaperProblem<'_>, tasks: Tasks) -> Vec<Pass> {
         let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, trace_sq_pass(self.0.route(problem))];
         if tasks.train {
             passes.extend([Pass::Seeds, self.0.plan(problem).pass()]);
@@ -122,17 +119,26 @@ impl Engine for Gpu {
     }
 
     fn description(&self, problem: &Problem, tasks: Tasks) -> Description {
-        let target = Target { decays: tasks.weight_decay, ..self.0.target(problem) };
-        Description {
+        let mut description = Description {
             machine: self.machine(),
             revision: REVISION,
-            code_hash: code_hash(&self.passes(problem, tasks), target),
-            plan: if tasks.train { self.0.plan(problem).in_words(target) } else { String::new() },
-            route: self.route(problem).into(),
+            code_hash: String::new(),
+            plan: String::new(),
+            route: Route::Pairwise,
+        };
+        if let Some(problem) = problem.paper() {
+            let target = Target { decays: tasks.weight_decay, ..self.0.target(&problem) };
+            description.code_hash = code_hash(&self.passes(&problem, tasks), target);
+            description.route = self.route(&problem).into();
+            if tasks.train {
+                description.plan = self.0.plan(&problem).in_words(target);
+            }
         }
+        description
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
+        let problem = paper_only(problem)?;
         let parameters = problem.network.parameters();
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
@@ -142,7 +148,7 @@ impl Engine for Gpu {
             )));
         }
         self.0.fitting("the sample array", problem.data.samples() * (problem.network.shape.inputs + 1), 1)?;
-        evaluate::networks_at_once(&self.0, problem)?;
+        evaluate::networks_at_once(&self.0, &problem)?;
         self.0.fitting("theta", parameters, 1 << 16)
     }
 
@@ -159,7 +165,7 @@ impl Engine for Gpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        train::train(&self.0, problem, descent, &Start::Seeds(seeds))
+        train::train(&self.0, &paper_only(problem)?, descent, &Start::Seeds(seeds))
     }
 
     fn train_on(
@@ -169,7 +175,9 @@ impl Engine for Gpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        train::train(&self.0, problem, descent, &Start::at(theta, taken, problem.network.shape, descent)?)
+        let problem = paper_only(problem)?;
+        let start = Start::at(theta, taken, problem.network.parameters(), descent)?;
+        train::train(&self.0, &problem, descent, &start)
     }
 
     fn evaluates_in_f64(&self) -> bool {
@@ -177,11 +185,11 @@ impl Engine for Gpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        evaluate::evaluate(&self.0, problem, theta)
+        evaluate::evaluate(&self.0, &paper_only(problem)?, theta)
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-        spectrum::spectrum(&self.0, problem, theta)
+        spectrum::spectrum(&self.0, &paper_only(problem)?, theta)
     }
 
     fn moments(

@@ -15,13 +15,13 @@ use super::route::{ITEM_SUMS, Items};
 use super::session::{Session, trace_sq_pass};
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
 use crate::engine::{EngineError, Evaluation, ExactRoute};
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// How many networks fit one round of passes.
-pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize, EngineError> {
+pub(super) fn networks_at_once(gpu: &Session, problem: &PaperProblem<'_>) -> Result<usize, EngineError> {
     let (samples, shape) = (problem.data.samples(), problem.network.shape);
     let (hidden, inputs) = (shape.hidden, shape.inputs);
     let blocks = samples.div_ceil(SUM_BLOCK);
@@ -56,7 +56,7 @@ pub(super) fn networks_at_once(gpu: &Session, problem: &Problem) -> Result<usize
 }
 
 /// Evaluates each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn evaluate(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+pub(super) fn evaluate(gpu: &Session, problem: &PaperProblem<'_>, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
     let round = networks_at_once(gpu, problem)?;
     let mut all = Evaluation::default();
     if theta.nrows() == 0 {
@@ -78,7 +78,7 @@ struct EvaluationPasses {
 }
 
 impl EvaluationPasses {
-    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
+    fn new(gpu: &Session, problem: &PaperProblem<'_>) -> Result<Self, EngineError> {
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
             gradient: gpu.pass(Pass::Gradient, problem)?,
@@ -91,7 +91,7 @@ impl EvaluationPasses {
     fn round(
         &self,
         gpu: &Session,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         theta: Theta<'_>,
         all: &mut Evaluation,
     ) -> Result<(), EngineError> {
@@ -120,7 +120,7 @@ impl EvaluationPasses {
 /// dL/dtheta of each network of `batch`, \[parameter\]\[network\].
 pub(super) fn gradient(
     device: &Device,
-    problem: &Problem,
+    problem: &PaperProblem<'_>,
     batch: &DeviceBatch<'_>,
     pass: &CompiledPass,
 ) -> Result<Vec<f32>, EngineError> {
@@ -157,7 +157,7 @@ pub(super) enum TraceSqPass {
 }
 
 impl TraceSqPass {
-    pub(super) fn new(gpu: &Session, problem: &Problem, route: ExactRoute) -> Result<Self, EngineError> {
+    pub(super) fn new(gpu: &Session, problem: &PaperProblem<'_>, route: ExactRoute) -> Result<Self, EngineError> {
         let pass = gpu.pass(trace_sq_pass(route), problem)?;
         match route {
             ExactRoute::Pairwise => Ok(Self::Pairwise(pass)),
@@ -179,7 +179,7 @@ impl TraceSqPass {
     pub(super) fn run(
         &self,
         gpu: &Session,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         batch: &DeviceBatch<'_>,
     ) -> Result<(Vec<f64>, Sums), EngineError> {
         let (device, budget) = (&gpu.device, gpu.tuning.dispatch);

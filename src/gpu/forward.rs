@@ -12,7 +12,7 @@ use super::rounding::{given_inputs, given_weights};
 use super::session::Session;
 use super::shader::OUTPUT_TERMS;
 use crate::engine::EngineError;
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 
 /// The compiled pass and the samples.
 pub(super) struct Forward {
@@ -44,14 +44,14 @@ pub(super) struct DeviceBatch<'a> {
 
 /// How many loop iterations an invocation of the pass makes. For each of its samples it goes through the M + 1 weights
 /// of every hidden unit twice, and then through the units and the M inputs once more.
-pub(super) fn loop_iterations(problem: &Problem) -> u64 {
+pub(super) fn loop_iterations(problem: &PaperProblem<'_>) -> u64 {
     let (inputs, hidden) = (problem.network.shape.inputs as u64, problem.network.shape.hidden as u64);
     let units = iterations(hidden, 2 * iterations(inputs + 1, 0));
     iterations(turns(problem.data.samples()), units + iterations(hidden, 0) + iterations(inputs, 0))
 }
 
 impl Forward {
-    pub(super) fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
+    pub(super) fn new(gpu: &Session, problem: &PaperProblem<'_>) -> Result<Self, EngineError> {
         Ok(Self {
             terms: gpu.pass(Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
@@ -63,7 +63,7 @@ impl Forward {
     pub(super) fn run(
         &self,
         gpu: &Session,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         theta: Theta<'_>,
     ) -> Result<DeviceBatch<'_>, EngineError> {
         let device = &gpu.device;
@@ -121,12 +121,12 @@ impl DeviceBatch<'_> {
 }
 
 /// The samples as shaders/parts/samples.wgsl has them: rows of \[x_1 .. x_M, q\], f32.
-fn packed_samples(problem: &Problem) -> Vec<f32> {
+fn packed_samples(problem: &PaperProblem<'_>) -> Vec<f32> {
     let data = &problem.data;
     data.x()
         .rows()
         .into_iter()
-        .zip(data.q())
+        .zip(problem.q)
         .flat_map(|(x, &q)| x.to_vec().into_iter().chain([q]).map(|value| value as f32))
         .collect()
 }

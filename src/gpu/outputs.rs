@@ -10,7 +10,7 @@ use super::session::Session;
 use super::shader::OUTPUT_TERMS;
 use super::spectrum::{eigenvalues, hessians, width};
 use crate::engine::{EngineError, ExactRoute};
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 
 /// What the forward pass leaves of one network. Arrays over units are (I, N), row-major: unit n of sample i at i N + n.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,7 @@ pub struct PassOutputs {
 
 impl PassOutputs {
     /// Runs the passes at each row of `theta`.
-    pub(super) fn of(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Self, EngineError> {
+    pub(super) fn of(gpu: &Session, problem: &PaperProblem<'_>, theta: Theta<'_>) -> Result<Self, EngineError> {
         let (device, parameters) = (&gpu.device, problem.network.parameters());
         let forward = Forward::new(gpu, problem)?;
         let batch = forward.run(gpu, problem, theta)?;
@@ -102,7 +102,7 @@ fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
-fn read_forward(gpu: &Session, problem: &Problem, batch: &DeviceBatch<'_>) -> Result<Vec<ForwardOutput>, EngineError> {
+fn read_forward(gpu: &Session, problem: &PaperProblem<'_>, batch: &DeviceBatch<'_>) -> Result<Vec<ForwardOutput>, EngineError> {
     let networks = batch.params.networks as usize;
     let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
     let read = |buffer: &wgpu::Buffer, rows: usize| gpu.device.read::<f32>(buffer, rows * networks);

@@ -8,7 +8,7 @@
 use super::limits::{MAX_WORKGROUP, UNIFORM_ROWS, WORKGROUP_ELEMENTS};
 use super::loops::iterations;
 use super::pass::Pass;
-use crate::model::{Activation, Network, OneHidden, Problem};
+use crate::model::{Activation, Network, OneHidden, PaperProblem};
 
 /// The kinds of adapter that plans tell apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum Family {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Target {
     /// The network that it trains or evaluates.
-    pub network: Network,
+    pub network: Network<OneHidden>,
     /// I, the number of samples. It decides where training reads them from, and whether it splits them up.
     pub samples: usize,
     /// The adapter. It decides only how training spreads a network over invocations.
@@ -37,7 +37,7 @@ pub struct Target {
 
 impl Target {
     /// `problem` on an adapter of `family`, without weight decay.
-    pub fn of(problem: &Problem, family: Family) -> Self {
+    pub fn of(problem: &PaperProblem<'_>, family: Family) -> Self {
         Self { network: problem.network, samples: problem.data.samples(), family, decays: false }
     }
 }

@@ -7,7 +7,7 @@ use super::limits::{SUM_BLOCK, SUM_PART};
 use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
 use crate::engine::{Arithmetic, Rounding, Spread};
-use crate::model::{OneHidden, Problem, Theta};
+use crate::model::{OneHidden, PaperProblem, Theta};
 
 /// u. WGSL leaves open in which direction a result is rounded, so it may be off by a whole step.
 const UNIT: f64 = 1.0 / (1 << 23) as f64;
@@ -26,7 +26,7 @@ const LARGEST: f64 = 1e37;
 pub(super) const REACH_SHARE: f32 = 1.0 / (1u64 << 60) as f32;
 
 /// The largest relative error of an input of `problem` in f32; infinite if one of them is outside its range.
-pub(super) fn given_inputs(problem: &Problem) -> f64 {
+pub(super) fn given_inputs(problem: &PaperProblem<'_>) -> f64 {
     narrowing(problem.data.x().iter().copied())
 }
 
@@ -83,7 +83,7 @@ impl Sums {
     }
 
     /// The rounding of a network with this tr H^2, `size` and `perturbation`, as the device has them.
-    pub(super) fn rounding(self, problem: &Problem, trace_sq: f64, size: f64, perturbation: f64) -> Rounding {
+    pub(super) fn rounding(self, problem: &PaperProblem<'_>, trace_sq: f64, size: f64, perturbation: f64) -> Rounding {
         let shape = problem.network.shape;
         if !(SIZES.contains(&size) && perturbation < LARGEST) {
             return Rounding { hessian: f64::INFINITY, trace: f64::INFINITY, trace_sq: f64::INFINITY };

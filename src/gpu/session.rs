@@ -10,7 +10,7 @@ use super::pass::Pass;
 use super::plan::{Target, TrainPlan};
 use super::route::exact_route;
 use crate::engine::{EngineError, ExactRoute, Route};
-use crate::model::Problem;
+use crate::model::PaperProblem;
 
 /// How work is cut into dispatches, and which of the equivalent passes do it. Only another training kernel or another
 /// route changes a result: it adds up in another order.
@@ -51,23 +51,23 @@ impl Session {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub(super) fn route(&self, problem: &Problem) -> ExactRoute {
+    pub(super) fn route(&self, problem: &PaperProblem<'_>) -> ExactRoute {
         let hardware = self.adapter.summary().hardware;
         exact_route(self.tuning.route, problem.network.shape, problem.data.samples(), hardware)
     }
 
     /// What kernels for `problem` are made for.
-    pub(super) fn target(&self, problem: &Problem) -> Target {
+    pub(super) fn target(&self, problem: &PaperProblem<'_>) -> Target {
         Target::of(problem, self.adapter.family())
     }
 
     /// The training kernel for `problem`.
-    pub(super) fn plan(&self, problem: &Problem) -> TrainPlan {
+    pub(super) fn plan(&self, problem: &PaperProblem<'_>) -> TrainPlan {
         self.tuning.plan.unwrap_or_else(|| TrainPlan::of(self.target(problem)))
     }
 
     /// `pass` for `problem`, compiled.
-    pub(super) fn pass(&self, pass: Pass, problem: &Problem) -> Result<Arc<CompiledPass>, EngineError> {
+    pub(super) fn pass(&self, pass: Pass, problem: &PaperProblem<'_>) -> Result<Arc<CompiledPass>, EngineError> {
         self.pass_for(pass, self.target(problem))
     }
 

@@ -12,13 +12,13 @@ use super::pass::Pass;
 use super::session::Session;
 use super::shader::OUTPUT_TERMS;
 use crate::engine::{Allowed, EngineError, Spectra, Witnesses};
-use crate::model::{Problem, Theta};
+use crate::model::{PaperProblem, Theta};
 
 /// The most networks per round.
 const MOST_AT_ONCE: usize = 1 << 14;
 
 /// `lambda_max` and `lambda_min` at each row of `theta`, in as many rounds as memory asks for.
-pub(super) fn spectrum(gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
+pub(super) fn spectrum(gpu: &Session, problem: &PaperProblem<'_>, theta: Theta<'_>) -> Result<Spectra, EngineError> {
     let (samples, hidden, parameters) =
         (problem.data.samples(), problem.network.shape.hidden, problem.network.parameters());
     if parameters > MOST_PARAMETERS {
@@ -56,7 +56,7 @@ struct SpectrumPasses {
 }
 
 impl SpectrumPasses {
-    fn new(gpu: &Session, problem: &Problem) -> Result<Self, EngineError> {
+    fn new(gpu: &Session, problem: &PaperProblem<'_>) -> Result<Self, EngineError> {
         Ok(Self {
             forward: Forward::new(gpu, problem)?,
             hessian: gpu.pass(Pass::Hessian, problem)?,
@@ -68,7 +68,7 @@ impl SpectrumPasses {
     fn round(
         &self,
         gpu: &Session,
-        problem: &Problem,
+        problem: &PaperProblem<'_>,
         theta: Theta<'_>,
         spectra: &mut Spectra,
     ) -> Result<(), EngineError> {
@@ -93,7 +93,7 @@ pub(super) const fn width(parameters: usize) -> usize {
 /// The Hessian of each network of `batch`, \[network\]\[column\]\[row\].
 pub(super) fn hessians(
     gpu: &Session,
-    problem: &Problem,
+    problem: &PaperProblem<'_>,
     batch: &DeviceBatch<'_>,
     pass: &CompiledPass,
 ) -> Result<wgpu::Buffer, EngineError> {

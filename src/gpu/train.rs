@@ -12,7 +12,7 @@ use super::plan::{Target, TrainPlan};
 use super::session::Session;
 use super::shader::{Z_SCALE, y_scale};
 use crate::engine::{Descent, EngineError, Start, Status, Trained};
-use crate::model::Problem;
+use crate::model::PaperProblem;
 
 /// Where a list of unfinished networks says how many workgroups train them.
 const GROUPS_OFFSET: u64 = 4;
@@ -23,7 +23,7 @@ const COUNTS_BYTES: u64 = 8;
 /// lanes. Where and beside which others a network runs changes nothing about it.
 pub(super) fn train(
     gpu: &Session,
-    problem: &Problem,
+    problem: &PaperProblem<'_>,
     descent: &Descent,
     start: &Start<'_>,
 ) -> Result<Trained, EngineError> {
@@ -144,7 +144,7 @@ pub(super) fn train(
 
 /// The most steps of one dispatch: those of the tuning, within the loop iterations that the driver allows an
 /// invocation.
-fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<u32, EngineError> {
+fn steps_within_limit(gpu: &Session, problem: &PaperProblem<'_>, plan: TrainPlan) -> Result<u32, EngineError> {
     let Some(limit) = gpu.loop_limit() else { return Ok(gpu.tuning.steps) };
     let (step, once) = plan.loop_iterations(gpu.target(problem));
     match u64::from(limit).saturating_sub(once) / step {
@@ -161,7 +161,7 @@ fn steps_within_limit(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Resu
 }
 
 /// The samples as the kernel of `plan` reads them.
-fn sample_buffer(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
+fn sample_buffer(gpu: &Session, problem: &PaperProblem<'_>, plan: TrainPlan) -> Result<wgpu::Buffer, EngineError> {
     let (device, target) = (&gpu.device, gpu.target(problem));
     let width = problem.network.shape.inputs + 1;
     let scaled = scaled_samples(problem, plan.tile(target));
@@ -184,13 +184,13 @@ fn sample_buffer(gpu: &Session, problem: &Problem, plan: TrainPlan) -> Result<wg
 ///
 /// The scale is one more rounding of each x, as large as the one that made it f32. Rows of zeros fill up the last
 /// `tile`: with a label of 0 their share in every sum is 0.
-fn scaled_samples(problem: &Problem, tile: usize) -> Vec<f32> {
+fn scaled_samples(problem: &PaperProblem<'_>, tile: usize) -> Vec<f32> {
     let (data, scale) = (&problem.data, f64::from(y_scale(problem.network.activation)));
     let mut rows: Vec<f32> = data
         .x()
         .rows()
         .into_iter()
-        .zip(data.q())
+        .zip(problem.q)
         .flat_map(|(x, &q)| {
             let label = f64::from(Z_SCALE) * (1.0 - 2.0 * q);
             x.to_vec().into_iter().map(move |x| x * scale).chain([label]).map(|value| value as f32)

@@ -3,15 +3,17 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::targets::{Targets, is_label};
+use super::Targets;
 
-/// I samples x_i in R^M (row i of `x`) with their targets.
+/// I samples x_i in R^M (row i of `x`) with their targets and, where they do not all count alike, their weights.
 ///
 /// Values are f64; engines that compute in f32 round them once, to nearest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     x: Array2<f64>,
     targets: Targets,
+    /// omega_i > 0, (I,); `None` where all are 1.
+    weights: Option<Array1<f64>>,
 }
 
 /// Why arrays do not make a data set.
@@ -53,6 +55,42 @@ pub enum DataError {
     #[error("q[{sample}] is {value}: labels must be 0 or 1")]
     Label {
         /// Position of the label.
+        sample: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A class beyond the last.
+    #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
+    Class {
+        /// Position of the class.
+        sample: usize,
+        /// The class found.
+        class: usize,
+        /// K, the number of classes.
+        count: usize,
+    },
+    /// A target value that no engine can compute with.
+    #[error("q[{sample}, {output}] is {value}: every value must be finite and within the range of f32")]
+    TargetNotFinite {
+        /// Row of the value.
+        sample: usize,
+        /// Column of the value.
+        output: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// x and the weights disagree about the number of samples.
+    #[error("x has {x} rows but there are {weights} sample weights: each sample needs exactly one")]
+    WeightLengths {
+        /// Rows of x.
+        x: usize,
+        /// How many weights there are.
+        weights: usize,
+    },
+    /// A weight that no engine can compute with.
+    #[error("the weight of sample {sample} is {value}: weights must be above 0 and within the range of f32")]
+    Weight {
+        /// Position of the weight.
         sample: usize,
         /// The value found.
         value: f64,
@@ -105,28 +143,43 @@ const NOTABLE_SCALE: f64 = 10.0;
 const NOTABLE_ROUNDING: f64 = 1e-6;
 
 impl Dataset {
-    /// Checks `x` (I, M) and `q` (I,) and joins them into a data set.
+    /// Checks `x` (I, M) and `targets`, which may be an array q of labels (I,), and joins them into a data set.
     ///
     /// # Errors
     /// [`DataError`] names the first value or size that cannot be used.
-    pub fn new(x: Array2<f64>, q: Array1<f64>) -> Result<Self, DataError> {
+    pub fn new(x: Array2<f64>, targets: impl Into<Targets>) -> Result<Self, DataError> {
         let (samples, inputs) = x.dim();
         if samples == 0 || inputs == 0 {
             return Err(DataError::Empty { samples, inputs });
         }
-        if q.len() != samples {
-            return Err(DataError::Lengths { x: samples, q: q.len() });
+        let targets = targets.into();
+        if targets.samples() != samples {
+            return Err(DataError::Lengths { x: samples, q: targets.samples() });
         }
         let unusable = |v: f64| !v.is_finite() || v.abs() > f64::from(f32::MAX);
         if let Some(((sample, input), &value)) = x.indexed_iter().find(|&(_, &v)| unusable(v)) {
             return Err(DataError::NotFinite { sample, input, value });
         }
-        if let Some((sample, &value)) = q.indexed_iter().find(|&(_, &v)| !is_label(v)) {
-            return Err(DataError::Label { sample, value });
-        }
         // Row-major whatever the file's order was: engines read rows as slices.
         let x = if x.is_standard_layout() { x } else { x.as_standard_layout().into_owned() };
-        Ok(Self { x, targets: Targets::Binary(q) })
+        Ok(Self { x, targets: targets.checked()?, weights: None })
+    }
+
+    /// The same samples, the loss of sample i counted `weights`\[i\] times, (I,). Weights that are all 1 are none.
+    ///
+    /// # Errors
+    /// [`DataError::WeightLengths`], and [`DataError::Weight`] for the first that is not above 0 in f32.
+    pub fn weighted(mut self, weights: Array1<f64>) -> Result<Self, DataError> {
+        if weights.len() != self.samples() {
+            return Err(DataError::WeightLengths { x: self.samples(), weights: weights.len() });
+        }
+        let usable = |weight: f64| weight >= f64::from(f32::MIN_POSITIVE) && weight <= f64::from(f32::MAX);
+        if let Some((sample, &value)) = weights.indexed_iter().find(|&(_, &weight)| !usable(weight)) {
+            return Err(DataError::Weight { sample, value });
+        }
+        let one = 1.0_f64.to_bits();
+        self.weights = weights.iter().any(|weight| weight.to_bits() != one).then_some(weights);
+        Ok(self)
     }
 
     /// The centres and scales that give every input mean 0 and standard deviation 1.
@@ -153,8 +206,8 @@ impl Dataset {
         for (mut column, (mean, deviation)) in x.axis_iter_mut(Axis(1)).zip(scales) {
             column.mapv_inplace(|x| (x - mean) / deviation);
         }
-        let Targets::Binary(q) = &self.targets;
-        Self::new(x, q.clone())
+        let standardized = Self::new(x, self.targets.clone())?;
+        Ok(Self { weights: self.weights.clone(), ..standardized })
     }
 
     /// The inputs where rounding to f32 moves a value by more than 1e-6 of the input's range, in order. A constant
@@ -200,10 +253,17 @@ impl Dataset {
         self.x.view()
     }
 
-    /// All labels, (I,), each exactly 0.0 or 1.0.
-    pub fn q(&self) -> ArrayView1<'_, f64> {
-        let Targets::Binary(q) = &self.targets;
-        q.view()
+    /// All labels q, (I,), each exactly 0.0 or 1.0; `None` unless there is one label per sample.
+    pub fn q(&self) -> Option<ArrayView1<'_, f64>> {
+        match &self.targets {
+            Targets::Labels(labels) if labels.ncols() == 1 => Some(labels.column(0)),
+            _ => None,
+        }
+    }
+
+    /// omega, the weights of the samples, (I,); `None` where all are 1.
+    pub fn weights(&self) -> Option<ArrayView1<'_, f64>> {
+        self.weights.as_ref().map(|weights| weights.view())
     }
 
     /// The targets of all samples.

@@ -1,24 +1,24 @@
 //! From a seed to the initial weights theta_0.
 
-use super::{OneHidden, Stream, philox::block};
+use super::{Stream, philox::block};
 
 /// The smallest range of initial weights, 2^-102. Below it, the factor range 2^-24 of [`uniform_symmetric`] is not a
 /// normal f32 number, and hardware that flushes such numbers to 0 makes every weight 0.
 pub const SMALLEST_INIT_RANGE: f32 = f32::from_bits((127 - 102) << 23);
 
-/// theta_0 of `seed`: D values uniform on (-`range`, `range`), the parameter order of [`OneHidden`].
+/// theta_0 of `seed`: D = `parameters` values uniform on (-`range`, `range`).
 ///
 /// Parameter d takes word d mod 4 of Philox block d div 4 of stream [`Stream::Theta`] under the key `seed`. The values
 /// are bit-equal on every engine: each is one exact integer times one f32 factor.
-pub fn initial_theta(shape: OneHidden, seed: u64, range: f32) -> Vec<f32> {
-    let mut theta = Vec::with_capacity(shape.parameters() + 3);
+pub fn initial_theta(parameters: usize, seed: u64, range: f32) -> Vec<f32> {
+    let mut theta = Vec::with_capacity(parameters + 3);
     let mut index = 0;
-    while theta.len() < shape.parameters() {
+    while theta.len() < parameters {
         let words = block(seed, Stream::Theta, index);
         theta.extend(words.map(|word| uniform_symmetric(word, range)));
         index += 1;
     }
-    theta.truncate(shape.parameters());
+    theta.truncate(parameters);
     theta
 }
 
@@ -34,7 +34,6 @@ pub fn uniform_symmetric(word: u32, range: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
-    use crate::model::OneHidden;
 
     #[test]
     fn uniform_values_are_symmetric_and_inside_the_range() {
@@ -56,14 +55,13 @@ mod tests {
 
     #[test]
     fn theta_is_spread_over_the_range_and_differs_by_seed() {
-        let shape = OneHidden::new(30, 30);
-        let theta = initial_theta(shape, 7, 10.0);
-        assert_eq!(theta.len(), shape.parameters());
+        let theta = initial_theta(961, 7, 10.0);
+        assert_eq!(theta.len(), 961);
         let mean = theta.iter().map(|&t| f64::from(t)).sum::<f64>() / theta.len() as f64;
         let second = theta.iter().map(|&t| f64::from(t).powi(2)).sum::<f64>() / theta.len() as f64;
         // D = 961 values: the mean's standard deviation is 0.19, that of the second moment (33.3) is 0.96.
         assert!(mean.abs() < 0.75 && (second - 100.0 / 3.0).abs() < 4.0, "{mean} {second}");
-        assert_ne!(theta, initial_theta(shape, 8, 10.0));
-        assert_ne!(theta, initial_theta(shape, 7 + (1 << 32), 10.0), "the high word of the seed counts");
+        assert_ne!(theta, initial_theta(961, 8, 10.0));
+        assert_ne!(theta, initial_theta(961, 7 + (1 << 32), 10.0), "the high word of the seed counts");
     }
 }

@@ -1,29 +1,142 @@
 //! The answers that a network should give.
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
+
+use super::{DataError, Loss};
 
 /// The targets of I samples, in the form that a loss takes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Targets {
-    /// Labels q_i, (I,), each exactly 0.0 or 1.0.
-    Binary(Array1<f64>),
+    /// Labels t_ik, (I, K), each exactly 0.0 or 1.0: what [`Loss::Logistic`] takes. With one column they are the
+    /// paper's q_i.
+    Labels(Array2<f64>),
+    /// A class number below `count` for each sample, (I,): what [`Loss::Softmax`] takes.
+    Classes {
+        /// The class of each sample.
+        of: Vec<usize>,
+        /// K, the number of classes.
+        count: usize,
+    },
+    /// Values t_ik, (I, K): what [`Loss::Squared`] takes.
+    Values(Array2<f64>),
+}
+
+/// The target of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Target<'a> {
+    /// One number per output, (K,).
+    Values(&'a [f64]),
+    /// The number of the class.
+    Class(usize),
 }
 
 impl Targets {
-    /// The label of all samples, if they share one.
-    pub fn single_class(&self) -> Option<f64> {
-        let Self::Binary(q) = self;
-        let first = *q.first()?;
-        q.iter().all(|q| q.to_bits() == first.to_bits()).then_some(first)
+    /// I, the number of samples.
+    pub fn samples(&self) -> usize {
+        match self {
+            Self::Labels(t) | Self::Values(t) => t.nrows(),
+            Self::Classes { of, .. } => of.len(),
+        }
     }
 
-    /// The lowest loss of a network that gives every sample the same output: -(I_1 ln(I_1 / I) + I_0 ln(I_0 / I)) with
-    /// I_1 samples of class 1 and I_0 of class 0.
+    /// K, the number of outputs that a network needs.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Labels(t) | Self::Values(t) => t.ncols(),
+            Self::Classes { count, .. } => *count,
+        }
+    }
+
+    /// The loss that takes targets of this form.
+    pub const fn loss(&self) -> Loss {
+        match self {
+            Self::Labels(_) => Loss::Logistic,
+            Self::Classes { .. } => Loss::Softmax,
+            Self::Values(_) => Loss::Squared,
+        }
+    }
+
+    /// The target of sample `i`.
+    pub fn sample(&self, i: usize) -> Target<'_> {
+        match self {
+            // Row-major, as `checked` has made them.
+            Self::Labels(t) | Self::Values(t) => {
+                let outputs = t.ncols();
+                let all = t.as_slice().unwrap_or_default();
+                Target::Values(all.get(i * outputs..(i + 1) * outputs).unwrap_or_default())
+            }
+            Self::Classes { of, .. } => Target::Class(of[i]),
+        }
+    }
+
+    /// The same, row-major, if every target is one that its loss takes.
+    ///
+    /// # Errors
+    /// [`DataError`] names the first that is not.
+    pub(super) fn checked(self) -> Result<Self, DataError> {
+        let row_major = |t: Array2<f64>| if t.is_standard_layout() { t } else { t.as_standard_layout().into_owned() };
+        match self {
+            Self::Labels(t) => match t.indexed_iter().find(|&(_, &t)| !is_label(t)) {
+                Some(((sample, _), &value)) => Err(DataError::Label { sample, value }),
+                None => Ok(Self::Labels(row_major(t))),
+            },
+            Self::Classes { of, count } => match of.iter().position(|&class| class >= count) {
+                Some(sample) => Err(DataError::Class { sample, class: of[sample], count }),
+                None => Ok(Self::Classes { of, count }),
+            },
+            Self::Values(t) => {
+                let unusable = |t: f64| !t.is_finite() || t.abs() > f64::from(f32::MAX);
+                match t.indexed_iter().find(|&(_, &t)| unusable(t)) {
+                    Some(((sample, output), &value)) => Err(DataError::TargetNotFinite { sample, output, value }),
+                    None => Ok(Self::Values(row_major(t))),
+                }
+            }
+        }
+    }
+
+    /// The class of all samples, if they share one; with labels, the label.
+    pub fn single_class(&self) -> Option<f64> {
+        match self {
+            Self::Labels(t) => {
+                let first = *t.first()?;
+                (t.ncols() == 1 && t.iter().all(|t| t.to_bits() == first.to_bits())).then_some(first)
+            }
+            Self::Classes { of, .. } => {
+                let first = *of.first()?;
+                of.iter().all(|&class| class == first).then_some(first as f64)
+            }
+            Self::Values(_) => None,
+        }
+    }
+
+    /// The lowest loss of a network that gives every sample the same outputs: the entropy of the classes' shares, I
+    /// times, for labels and classes; half the sum of the squared distances from the mean for values.
     pub fn loss_of_constant(&self) -> f64 {
-        let Self::Binary(q) = self;
-        let (samples, ones) = (q.len() as f64, q.sum());
+        let samples = self.samples() as f64;
         let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
-        part(ones) + part(samples - ones)
+        match self {
+            Self::Labels(t) => t.columns().into_iter().map(|t| part(t.sum()) + part(samples - t.sum())).sum(),
+            Self::Classes { of, count } => {
+                let mut members = vec![0.0; *count];
+                of.iter().for_each(|&class| members[class] += 1.0);
+                members.into_iter().map(part).sum()
+            }
+            Self::Values(t) => t
+                .columns()
+                .into_iter()
+                .map(|t| {
+                    let mean = t.sum() / samples;
+                    t.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / 2.0
+                })
+                .sum(),
+        }
+    }
+}
+
+impl From<Array1<f64>> for Targets {
+    /// One label per sample, the paper's q.
+    fn from(q: Array1<f64>) -> Self {
+        Self::Labels(q.insert_axis(ndarray::Axis(1)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use crate::model::{OneHidden, Problem};
+use crate::model::{OneHidden, PaperProblem};
 use crate::reference::{Terms, terms};
 
 /// A symmetric matrix, known only through its products with vectors.
@@ -40,7 +40,7 @@ impl Symmetric for ArrayView2<'_, f64> {
 /// network.
 #[derive(Debug, Clone)]
 pub struct HessianProduct<'a> {
-    problem: &'a Problem,
+    problem: PaperProblem<'a>,
     terms: Terms,
     /// v_n f'_in, (I, N).
     v_df: Vec<f64>,
@@ -52,7 +52,7 @@ pub struct HessianProduct<'a> {
 
 impl<'a> HessianProduct<'a> {
     /// The Hessian of `problem` at `theta` (D,).
-    pub fn new(problem: &'a Problem, theta: &[f64]) -> Self {
+    pub fn new(problem: &PaperProblem<'a>, theta: &[f64]) -> Self {
         let shape = problem.network.shape;
         let terms = terms(problem, theta);
         let weights = &theta[shape.v(0)..];
@@ -60,7 +60,7 @@ impl<'a> HessianProduct<'a> {
         let v_df = units().map(|(at, (_, n))| weights[n] * terms.df[at]).collect();
         let delta_df = units().map(|(at, (i, _))| terms.delta[i] * terms.df[at]).collect();
         let curvature = units().map(|(at, (i, n))| terms.delta[i] * weights[n] * terms.ddf[at]).collect();
-        Self { problem, terms, v_df, delta_df, curvature }
+        Self { problem: *problem, terms, v_df, delta_df, curvature }
     }
 
     /// Floating-point operations of one product with I = `samples`: I N (4 (M+1) + 13) + 3 I, a multiplication and an
@@ -77,7 +77,7 @@ impl Symmetric for HessianProduct<'_> {
     }
 
     fn apply(&self, x: &[f64], out: &mut [f64]) {
-        let (shape, data) = (self.problem.network.shape, &self.problem.data);
+        let (shape, data) = (self.problem.network.shape, self.problem.data);
         let hidden = shape.hidden;
         let (direction_w, direction_v) = x.split_at(shape.v_bias());
         out.fill(0.0);

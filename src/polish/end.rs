@@ -4,7 +4,8 @@ use super::local::{Local, length};
 use super::objective::Objective;
 use super::settings::Polish;
 use crate::bounds::widened_bounds;
-use crate::model::Activation;
+use crate::engine::{EngineError, paper_only};
+use crate::model::{Activation, PaperProblem};
 use crate::reference::closed_forms;
 
 /// What a polished network has come to. The number is what the `end` column holds.
@@ -101,14 +102,18 @@ const SATURATED: f64 = 0.9;
 /// How the end of one network is found out.
 pub(super) struct Judge<'a> {
     pub(super) objective: Objective<'a>,
+    paper: PaperProblem<'a>,
     pub(super) how: Polish,
     start: Vec<f64>,
     lambda_max: f64,
 }
 
 impl<'a> Judge<'a> {
-    pub(super) fn new(objective: Objective<'a>, how: &Polish, start: &Local) -> Self {
-        Self { objective, how: *how, start: start.theta.clone(), lambda_max: start.largest() }
+    /// # Errors
+    /// [`EngineError::Limit`] for others than the paper's problems.
+    pub(super) fn new(objective: Objective<'a>, how: &Polish, start: &Local) -> Result<Self, EngineError> {
+        let paper = paper_only(objective.problem)?;
+        Ok(Self { objective, paper, how: *how, start: start.theta.clone(), lambda_max: start.largest() })
     }
 
     /// What `local` is, if it is an end.
@@ -140,7 +145,7 @@ impl<'a> Judge<'a> {
 
     /// Whether longer input weights of some unit would change nothing: their direction lies in the null space.
     fn has_saturated_unit(&self, local: &Local) -> bool {
-        let network = self.objective.problem.network;
+        let network = self.paper.network;
         if network.activation == Activation::Linear {
             return false;
         }
@@ -167,7 +172,7 @@ impl<'a> Judge<'a> {
 
     /// The network at `local`, which came to `end` after `steps`.
     pub(super) fn polished(&self, local: Local, end: End, steps: u32) -> Polished {
-        let forms = closed_forms(self.objective.problem, &local.theta);
+        let forms = closed_forms(&self.paper, &local.theta);
         let trace = forms.trace_ww + forms.trace_vv;
         let widened = widened_bounds(trace, forms.trace_sq, local.theta.len(), &forms.rounding);
         Polished {

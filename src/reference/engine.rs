@@ -11,16 +11,16 @@ use super::{
 };
 use crate::engine::{
     Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,
-    Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
+    Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained, paper_only,
 };
-use crate::model::{OneHidden, Problem, Theta, initial_theta};
+use crate::model::{PaperProblem, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
 /// [`Description::revision`] of this engine.
 const REVISION: u32 = 2;
 
 /// The closed forms of the network `theta` (D,).
-pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
+pub(crate) fn closed_forms(problem: &PaperProblem<'_>, theta: &[f64]) -> ClosedForms {
     let samples = problem.data.samples();
     let arithmetic = Arithmetic::in_f64(samples);
     let terms = terms(problem, theta);
@@ -36,7 +36,7 @@ pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
 }
 
 /// A bound of how far the entries of [`hessian`] at `theta` (D,) are off, in the Frobenius norm.
-fn hessian_error(problem: &Problem, theta: &[f64]) -> f64 {
+fn hessian_error(problem: &PaperProblem<'_>, theta: &[f64]) -> f64 {
     let samples = problem.data.samples();
     let spread = spread(problem, theta, &terms(problem, theta));
     Arithmetic::in_f64(samples).of_entries(problem.network.shape, spread, samples, (0.0, 0)).hessian
@@ -61,7 +61,7 @@ impl Reference {
         descent: &Descent,
         seed: u64,
     ) -> Result<(Vec<f32>, DescentEnd), EngineError> {
-        let start = initial_theta(problem.network.shape, seed, descent.init_range);
+        let start = initial_theta(problem.network.parameters(), seed, descent.init_range);
         let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
         let part = (PATIENCE / (problem.data.samples() * theta.len())).clamp(1, 1 << 16) as u32;
         let mut steps = 0;
@@ -87,18 +87,19 @@ impl Reference {
 /// # Errors
 /// [`EngineError::Room`].
 pub(crate) fn check_terms(problem: &Problem) -> Result<(), EngineError> {
-    let (samples, hidden) = (problem.data.samples() as u64, problem.network.shape.hidden as u64);
+    let hidden = problem.network.shape.hidden().iter().sum::<usize>() as u64;
+    let samples = problem.data.samples() as u64;
     // y, r, f' and f'' of every unit and sample, in f64.
     let bytes = samples.saturating_mul(hidden).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
     Ok(check_memory(&format!("{hidden} hidden units on {samples} samples"), bytes)?)
 }
 
-/// Fails unless memory holds what the spectrum of one network of `shape` takes on every core.
+/// Fails unless memory holds what the spectrum of one network of D = `parameters` takes on every core.
 ///
 /// # Errors
 /// [`EngineError::Room`].
-pub(crate) fn check_spectra(shape: OneHidden) -> Result<(), EngineError> {
-    let parameters = shape.parameters() as u64;
+pub(crate) fn check_spectra(parameters: usize) -> Result<(), EngineError> {
+    let parameters = parameters as u64;
     // The Hessian, its shifted copy, and the eigenvectors twice, in f64.
     let bytes = parameters.saturating_pow(2).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
     Ok(check_memory(&format!("the Hessians of D = {parameters} parameters"), bytes)?)
@@ -175,15 +176,16 @@ impl Engine for Reference {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let problem = paper_only(problem)?;
         let each = theta.map_networks(|_, network| {
             self.stop.check()?;
-            Ok(closed_forms(problem, network))
+            Ok(closed_forms(&problem, network))
         });
         each.into_iter().collect()
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-        check_spectra(problem.network.shape)?;
+        check_spectra(problem.network.parameters())?;
         let mut found = Spectra::default();
         // One network per core at a time: the time of one spectrum grows with the cube of D.
         for rows in theta.chunks(self.smallest_batch()) {
@@ -204,10 +206,11 @@ impl Engine for Reference {
         theta: Theta<'_>,
         powers: Powers,
     ) -> Result<Vec<HessianMoments>, EngineError> {
-        check_spectra(problem.network.shape)?;
+        check_spectra(problem.network.parameters())?;
+        let paper = paper_only(problem)?;
         let each = theta.map_networks(|_, network| {
             self.stop.check()?;
-            Ok(hessian_moments(hessian(problem, network).view(), powers, hessian_error(problem, network)))
+            Ok(hessian_moments(hessian(problem, network).view(), powers, hessian_error(&paper, network)))
         });
         each.into_iter().collect()
     }
@@ -218,10 +221,11 @@ impl Engine for Reference {
         theta: Theta<'_>,
         estimates: &[EndEstimates],
     ) -> Result<Vec<ProvenEnds>, EngineError> {
-        check_spectra(problem.network.shape)?;
+        check_spectra(problem.network.parameters())?;
+        let paper = paper_only(problem)?;
         let each = theta.map_networks(|row, network| {
             self.stop.check()?;
-            let error = hessian_error(problem, network);
+            let error = hessian_error(&paper, network);
             Ok(proven_ends(hessian(problem, network).view(), estimates[row], error))
         });
         each.into_iter().collect()

@@ -3,19 +3,25 @@
 
 use ndarray::Array2;
 
-use super::{Terms, gradient, terms};
-use crate::model::Problem;
+use super::{Terms, gradient, layers, terms};
+use crate::model::{PaperProblem, Problem};
 
 /// The Hessian of the loss at `theta`, (D, D), symmetric.
 ///
-/// Per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) = h(x) h(x)^T (x) (s F' Vt^T
-/// Vt F' + delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T h(r)^T + delta \[0_N F'\]).
+/// For the paper's networks, per sample, with F' = diag(f'), F'' = diag(f'') and (x) the Kronecker product: H(w,w) =
+/// h(x) h(x)^T (x) (s F' Vt^T Vt F' + delta diag(Vt^T) F''), H(v,v) = s h(r) h(r)^T, H(w,v) = h(x) (x) (s F' Vt^T
+/// h(r)^T + delta \[0_N F'\]).
+///
+/// For others see [`layers::hessian`].
 pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
-    hessian_of(problem, theta, &terms(problem, theta))
+    match problem.paper() {
+        Some(problem) => hessian_of(&problem, theta, &terms(&problem, theta)),
+        None => layers::hessian(problem, theta),
+    }
 }
 
 /// The Hessian from the terms of `theta`.
-pub(crate) fn hessian_of(problem: &Problem, theta: &[f64], terms: &Terms) -> Array2<f64> {
+pub(crate) fn hessian_of(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> Array2<f64> {
     let (shape, data) = (problem.network.shape, &problem.data);
     let mut hessian = Array2::zeros((shape.parameters(), shape.parameters()));
     for i in 0..terms.samples {

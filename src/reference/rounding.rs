@@ -3,7 +3,7 @@
 
 use super::Terms;
 use crate::engine::{Spread, UNIT};
-use crate::model::{Activation, Network, Problem};
+use crate::model::{Activation, Network, PaperProblem};
 
 /// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings,
 /// and one of the math library's exponential.
@@ -17,8 +17,8 @@ const SMALL: f64 = 0.5;
 const LOGISTIC_LIMIT: f64 = 750.0;
 
 /// Sizes and errors, summed over the samples.
-pub(crate) fn spread(problem: &Problem, theta: &[f64], terms: &Terms) -> Spread {
-    let Problem { network: Network { shape, activation }, data, .. } = problem;
+pub(crate) fn spread(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> Spread {
+    let PaperProblem { network: Network { shape, activation }, data, .. } = problem;
     let mut total = Spread::default();
     for i in 0..terms.samples {
         let x = data.sample(i);

@@ -1,6 +1,9 @@
 //! The results of one forward pass, sample by sample, from which the closed forms are computed.
 
-use crate::model::{Dataset, Network, OneHidden, Problem};
+use super::layers;
+use crate::model::{
+    Dataset, Network, OneHidden, PaperProblem, Problem, cross_entropy, cross_entropy_curvature, cross_entropy_residual,
+};
 
 /// Per-sample quantities of one network. Arrays over units are (I, N), row-major: unit n of sample i at i N + n.
 #[derive(Debug, Clone)]
@@ -33,8 +36,8 @@ impl Terms {
 }
 
 /// Runs the network `theta` (D,) on every sample of `problem`.
-pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
-    let Problem { network: Network { shape, activation }, loss, data } = problem;
+pub fn terms(problem: &PaperProblem<'_>, theta: &[f64]) -> Terms {
+    let PaperProblem { network: Network { shape, activation }, data, q } = problem;
     let (samples, hidden) = (data.samples(), shape.hidden);
     let mut terms = Terms {
         samples,
@@ -47,7 +50,7 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
         df: Vec::with_capacity(samples * hidden),
         ddf: Vec::with_capacity(samples * hidden),
     };
-    for (i, &q) in data.q().iter().enumerate() {
+    for (i, &q) in q.iter().enumerate() {
         let mut z = theta[shape.v_bias()];
         for n in 0..hidden {
             let f = activation.derivatives(pre_activation(*shape, theta, data, i, n));
@@ -57,16 +60,16 @@ pub fn terms(problem: &Problem, theta: &[f64]) -> Terms {
             terms.ddf.push(f.ddf);
         }
         terms.z.push(z);
-        terms.loss.push(loss.value(z, q));
-        terms.s.push(loss.curvature(z));
-        terms.delta.push(loss.residual(z, q));
+        terms.loss.push(cross_entropy(z, q));
+        terms.s.push(cross_entropy_curvature(z));
+        terms.delta.push(cross_entropy_residual(z, q));
     }
     terms
 }
 
 /// z_i, the network's output before the logistic function, for every sample of `data`: class 1 is predicted where z_i >
 /// 0.
-pub fn output(network: Network, data: &Dataset, theta: &[f64]) -> Vec<f64> {
+pub fn output(network: Network<OneHidden>, data: &Dataset, theta: &[f64]) -> Vec<f64> {
     let Network { shape, activation } = network;
     (0..data.samples())
         .map(|i| {
@@ -79,9 +82,15 @@ pub fn output(network: Network, data: &Dataset, theta: &[f64]) -> Vec<f64> {
 }
 
 /// L = sum_i l_i, the loss of the network `theta` on all samples: a sum, not a mean (paper, Section 2).
+///
+/// For others than the paper's networks see [`layers::loss`].
 pub fn loss(problem: &Problem, theta: &[f64]) -> f64 {
-    let Problem { network, loss, data } = problem;
-    output(*network, data, theta).into_iter().zip(data.q()).map(|(z, &q)| loss.value(z, q)).sum()
+    match problem.paper() {
+        Some(PaperProblem { network, data, q }) => {
+            output(network, data, theta).into_iter().zip(q).map(|(z, &q)| cross_entropy(z, q)).sum()
+        }
+        None => layers::loss(problem, theta),
+    }
 }
 
 /// y_in = W\[n, 0\] + sum_m W\[n, m\] x_im.

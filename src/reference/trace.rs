@@ -1,10 +1,10 @@
 //! The trace of the Hessian in its two blocks (paper, Theorem 2).
 
 use super::Terms;
-use crate::model::Problem;
+use crate::model::PaperProblem;
 
 /// tr H(w,w) = sum_i (1 + x_i.x_i) (s_i sum_n (v_n f'_in)^2 + delta_i sum_n v_n f''_in).
-pub fn trace_ww(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+pub fn trace_ww(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> f64 {
     let (shape, data) = (problem.network.shape, &problem.data);
     (0..terms.samples)
         .map(|i| {

@@ -1,7 +1,7 @@
 //! tr H^2 from three bilinear forms per pair of samples (paper, Theorem 5 and Eq. 25): no Hessian is formed.
 
 use super::Terms;
-use crate::model::Problem;
+use crate::model::PaperProblem;
 
 /// Phi, Psi and Omega of one pair of samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,7 +20,7 @@ pub struct PairForms {
 ///
 /// In B_ij and E_ij the index that goes with s carries f'^2, or r and f': exchanging i and j there gives a plausible,
 /// slightly wrong number.
-pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: usize) -> PairForms {
+pub fn pair_forms(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms, i: usize, j: usize) -> PairForms {
     let shape = problem.network.shape;
     let (mut a, mut b_ij, mut b_ji, mut c) = (0.0, 0.0, 0.0, 0.0);
     let (mut e_ij, mut e_ji, mut g, mut hidden_gram) = (0.0, 0.0, 0.0, 1.0);
@@ -50,7 +50,7 @@ pub fn pair_forms(problem: &Problem, theta: &[f64], terms: &Terms, i: usize, j: 
 
 /// tr H^2 = sum_ij \[phi_ij K_ij^2 + 2 psi_ij K_ij + omega_ij R_ij^2\] with K_ij = 1 + x_i.x_j; each unordered pair
 /// once, row by row, so that no term goes through more than 2 I additions.
-pub fn trace_sq(problem: &Problem, theta: &[f64], terms: &Terms) -> f64 {
+pub fn trace_sq(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) -> f64 {
     let row = |i: usize| -> f64 {
         (i..terms.samples)
             .map(|j| {

@@ -1,8 +1,9 @@
 //! Gradient descent of one network (paper, Appendix C).
 
+use super::layers;
 use super::terms::pre_activation;
 use crate::engine::{Descent, Status};
-use crate::model::{Network, Problem};
+use crate::model::{Network, PaperProblem, Problem, cross_entropy_residual};
 
 /// How one network's descent ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +20,21 @@ pub struct DescentEnd {
 /// The test comes before the step, so a network that starts at a critical point takes none, and it comes once more
 /// after the last step.
 pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> DescentEnd {
+    match problem.paper() {
+        Some(problem) => {
+            let mut units = vec![(0.0, 0.0); problem.network.shape.hidden];
+            descend(descent, theta, |theta, gradient| gradient_into(&problem, theta, &mut units, gradient))
+        }
+        None => descend(descent, theta, |theta, gradient| gradient.copy_from_slice(&layers::gradient(problem, theta))),
+    }
+}
+
+/// Gradient descent by the gradient that `gradient_into` writes, which gets theta (D,).
+fn descend(descent: &Descent, theta: &mut [f64], mut gradient_into: impl FnMut(&[f64], &mut [f64])) -> DescentEnd {
     let mut gradient = vec![0.0; theta.len()];
-    let mut units = vec![(0.0, 0.0); problem.network.shape.hidden];
     let mut steps = 0;
     loop {
-        gradient_into(problem, theta, &mut units, &mut gradient);
+        gradient_into(theta, &mut gradient);
         if descent.weight_decay > 0.0 {
             gradient.iter_mut().zip(&*theta).for_each(|(g, t)| *g += descent.weight_decay * t);
         }
@@ -40,10 +51,10 @@ pub fn train(problem: &Problem, descent: &Descent, theta: &mut [f64]) -> Descent
 
 /// dL/dtheta as in [`super::gradient()`], but in one pass over the samples and without allocating: this runs once per
 /// step. `units` has room for N pairs (r_n, v_n f'_n).
-fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gradient: &mut [f64]) {
-    let Problem { network: Network { shape, activation }, loss, data } = problem;
+fn gradient_into(problem: &PaperProblem<'_>, theta: &[f64], units: &mut [(f64, f64)], gradient: &mut [f64]) {
+    let PaperProblem { network: Network { shape, activation }, data, q } = problem;
     gradient.fill(0.0);
-    for (i, &q) in data.q().iter().enumerate() {
+    for (i, &q) in q.iter().enumerate() {
         let mut z = theta[shape.v_bias()];
         for (n, unit) in units.iter_mut().enumerate() {
             let f = activation.derivatives(pre_activation(*shape, theta, data, i, n));
@@ -51,7 +62,7 @@ fn gradient_into(problem: &Problem, theta: &[f64], units: &mut [(f64, f64)], gra
             z += v * f.value;
             *unit = (f.value, v * f.df);
         }
-        let delta = loss.residual(z, q);
+        let delta = cross_entropy_residual(z, q);
         gradient[shape.v_bias()] += delta;
         for (n, &(r, v_df)) in units.iter().enumerate() {
             gradient[shape.v(n)] += delta * r;

@@ -12,11 +12,14 @@ use crate::analysis::{
     AnalysisError, ComparedNetworks, MannWhitney, Maps, duplicates, mann_whitney, median, quantiles, same_networks,
 };
 use crate::engine::{Descent, Status};
-use crate::model::{Problem, Theta};
+use crate::model::{Network, Problem, Theta};
 use crate::reference;
 use crate::run::{Population, Run, RunError, State};
 use crate::spec::{Experiment, Spec, Work};
 use crate::watch::Watch;
+
+/// What a figure of the paper's networks says about others.
+pub(super) const NO_PAPER: &str = "it needs networks with one hidden layer and one output";
 
 /// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
 const SADDLE: f64 = -1e-3;
@@ -228,6 +231,7 @@ impl CriticalPoints {
     /// What is missing, as a clause.
     pub(super) fn two_by_function(&self, order: &[usize]) -> Result<(Vec<usize>, Vec<usize>), &'static str> {
         let (problem, theta) = self.weights()?;
+        let Network { shape, activation } = problem.network.one_hidden().ok_or(NO_PAPER)?;
         let Some((&first, others)) = order.split_first() else { return Ok((Vec::new(), Vec::new())) };
         let mut passed_over = Vec::new();
         for &other in others {
@@ -235,8 +239,8 @@ impl CriticalPoints {
             let rounded = pair.mapv(|value| value as f32);
             let loss = Theta::from(pair.view()).map_networks(|_, weights| reference::loss(problem, weights));
             let networks = ComparedNetworks {
-                shape: problem.network.shape,
-                activation: problem.network.activation,
+                shape,
+                activation,
                 theta: rounded.view(),
                 loss: &loss,
                 // By function it may differ.

@@ -60,11 +60,9 @@ pub(super) fn measure(
     watch: &dyn Watch,
 ) -> Measured {
     let (samples, parameters) = (problem.data.samples() as f64, problem.network.parameters() as f64);
-    let hidden = problem.network.shape.hidden as f64;
     let closed = samples * parameters.powi(2);
     let eigenvalues = closed + 10.0 * parameters.powi(3);
     let differences = 5.0 * closed;
-    let norms = samples * (2.0 * parameters + hidden.powi(2));
 
     let mut measured = Measured { recorded: recorded.is_some(), ..Measured::default() };
     (measured.index, [measured.lambda_max, measured.lambda_min]) = match recorded {
@@ -81,14 +79,18 @@ pub(super) fn measure(
             let norm_sq = |matrix: &Array2<f64>| matrix.iter().map(|value| value * value).sum::<f64>();
             [difference.diag().sum(), norm_sq(&difference), norm_sq(&(&closed - &difference)).sqrt()]
         });
-    (measured.norm_index, [measured.v_norm_sq, measured.w_norm_sq, measured.hidden_gram_sq]) =
-        each(theta, norms, "norms", watch, |theta| {
-            let (w, v) = theta.split_at(problem.network.shape.hidden_weights());
-            let norm_sq = |weights: &[f64]| weights.iter().map(|weight| weight * weight).sum();
-            let terms = terms(problem, theta);
-            let hidden = ArrayView2::from_shape((terms.samples, terms.hidden), &terms.r);
-            [norm_sq(v), norm_sq(w), hidden.map_or(f64::NAN, |hidden| gram_norms(hidden).plain)]
-        });
+    if let Some(problem) = problem.paper() {
+        let shape = problem.network.shape;
+        let norms = samples * (2.0 * parameters + (shape.hidden as f64).powi(2));
+        (measured.norm_index, [measured.v_norm_sq, measured.w_norm_sq, measured.hidden_gram_sq]) =
+            each(theta, norms, "norms", watch, |theta| {
+                let (w, v) = theta.split_at(shape.hidden_weights());
+                let norm_sq = |weights: &[f64]| weights.iter().map(|weight| weight * weight).sum();
+                let terms = terms(&problem, theta);
+                let hidden = ArrayView2::from_shape((terms.samples, terms.hidden), &terms.r);
+                [norm_sq(v), norm_sq(w), hidden.map_or(f64::NAN, |hidden| gram_norms(hidden).plain)]
+            });
+    }
     measured
 }
 
@@ -145,7 +147,7 @@ mod tests {
     fn eigenvalues_are_the_runs_own_where_it_has_them() {
         let problem = Problem::new(3, Activation::Tanh, appendix_c(20, 0, Stream::TrainData).unwrap());
         let rows: Vec<f64> =
-            (0..4).flat_map(|seed| initial_theta(problem.network.shape, seed, 3.0)).map(f64::from).collect();
+            (0..4).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 3.0)).map(f64::from).collect();
         let theta = Array2::from_shape_vec((4, 13), rows).unwrap();
         let computed = measure(&problem, theta.view(), None, &Unwatched);
         for (k, spectrum) in spectra(&problem, theta.view().into(), 0).into_iter().enumerate() {

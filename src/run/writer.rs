@@ -337,7 +337,8 @@ fn mark_pending(files: &[ColumnFile], columns: &[Column], rows: u64) -> Result<(
 }
 
 fn write_data(dir: &Path, [x, q]: [&str; 2], data: &Dataset) -> Result<(), RunError> {
-    let result = write_npy(dir.join(x), &data.x()).and_then(|()| write_npy(dir.join(q), &data.q()));
+    let labels = |()| data.q().map_or(Ok(()), |labels| write_npy(dir.join(q), &labels));
+    let result = write_npy(dir.join(x), &data.x()).and_then(labels);
     result.map_err(|error| match error {
         WriteNpyError::Io(error) => RunError::io(dir, error),
         error => RunError::Column { path: dir.to_owned(), problem: error.to_string() },

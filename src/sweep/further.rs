@@ -5,7 +5,7 @@ use ndarray::{Array2, s};
 use super::error::SweepError;
 use crate::analysis::macro_f1_of_each;
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop};
+use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop, paper_only};
 use crate::fallback::{self, Completed, end_estimates};
 use crate::model::{Problem, Theta};
 use crate::polish::{End, Objective, Polish, Polished, polish_each};
@@ -36,11 +36,11 @@ impl Further {
         let mut further = Self::default();
         stop.check()?;
         if let Some(test) = test {
-            further.columns.push(Values::Float64(macro_f1_of_each(problem.network, test, theta)?));
+            further.columns.push(Values::Float64(macro_f1_of_each(paper_only(problem)?.network, test, theta)?));
         }
         stop.check()?;
         if spec.extra.bounds {
-            let bounds = network_bounds_of_each(problem, theta);
+            let bounds = network_bounds_of_each(&paper_only(problem)?, theta);
             let column = |(_, value)| Values::Float64(bounds.iter().map(value).collect());
             further.columns.extend(NetworkBounds::COLUMNS.map(column));
         }
@@ -175,7 +175,7 @@ impl Further {
 
     /// Adds the largest eigenvalues of H(w,w) and H(v,v) of every network, in f64; NaN where a block has none.
     fn add_blocks(&mut self, problem: &Problem, theta: Theta<'_>, stop: &Stop) -> Result<(), EngineError> {
-        let bias = problem.network.shape.v_bias();
+        let bias = paper_only(problem)?.network.shape.v_bias();
         let mut found = Vec::with_capacity(theta.nrows());
         for rows in theta.chunks(rayon::current_num_threads()) {
             stop.check()?;

@@ -1,7 +1,7 @@
 //! Numbers that tell a network from all others but those that maps make of it.
 
 use super::symmetry::Maps;
-use crate::model::{Activation, Network};
+use crate::model::{Activation, Network, OneHidden};
 
 /// The canonical form of the network `theta` (D,) under `maps`: two networks have the same form, but for rounding, if
 /// and only if a map takes one to the other.
@@ -19,7 +19,7 @@ use crate::model::{Activation, Network};
 ///
 /// # Panics
 /// If `theta` is not as long as the network has weights.
-pub fn canonical_form(network: Network, maps: Maps, theta: &[f64]) -> Vec<f64> {
+pub fn canonical_form(network: Network<OneHidden>, maps: Maps, theta: &[f64]) -> Vec<f64> {
     let Network { shape, activation } = network;
     let mut units: Vec<Vec<f64>> = (0..shape.hidden)
         .map(|n| std::iter::once(shape.v(n)).chain((0..=shape.inputs).map(move |m| shape.w(n, m))))

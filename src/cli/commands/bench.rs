@@ -14,7 +14,7 @@ use crate::cli::interruption;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::{notice, print};
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, ExactRoute, Route};
+use crate::engine::{Engine, EngineError, ExactRoute, Route, paper_only};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
@@ -182,9 +182,9 @@ impl Args {
             ExactRoute::Pairwise => Method::Pairwise,
             ExactRoute::Assembled => Method::Assembled,
         };
-        let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
+        let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&paper_only(&problem)?)))];
         if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
-            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&problem))));
+            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper_only(&problem)?))));
         }
         let choices = chosen.into_iter();
         bench.auto.extend(choices.filter_map(|(site, method)| AutoRoute::new(&bench.measurements, size, site, method)));

@@ -6,7 +6,7 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
 use super::{name, numbered};
-use crate::model::{Dataset, Problem};
+use crate::model::{Dataset, PaperProblem, Problem};
 use crate::reference::{Spectrum, loss, output};
 use crate::report::drawing::{
     Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
@@ -65,14 +65,17 @@ impl Landscape {
                 theta.iter().zip(directions.row(k)).map(|(theta, u)| theta + offsets[column] * u).collect();
             loss(problem, &moved)
         });
-        let decision = (problem.network.shape.inputs == 2).then(|| decision(problem, theta)).flatten();
+        let decision = problem.paper().and_then(|problem| decision(&problem, theta));
         let eigenvalues = spectrum.eigenvalues[..directions.nrows()].to_vec();
         Self { label, lambda_sup, eigenvalues, decision, offsets, losses }
     }
 }
 
-fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
+fn decision(problem: &PaperProblem<'_>, theta: &[f64]) -> Option<Decision> {
     let x = problem.data.x();
+    if x.ncols() != 2 {
+        return None;
+    }
     let side = |column: usize| {
         let axis = Axis::linear_around("", x.column(column).iter());
         let (low, high) = axis.range;
@@ -177,9 +180,11 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
         );
     }
     caption += " All axes are linear.";
-    let mut drawn = numbered(number_of_figure, caption, canvas)?
-        .with_array("samples_x", samples.x().to_owned().into_dyn())
-        .with_array("samples_q", samples.q().to_owned().into_dyn());
+    let mut drawn =
+        numbered(number_of_figure, caption, canvas)?.with_array("samples_x", samples.x().to_owned().into_dyn());
+    if let Some(q) = samples.q() {
+        drawn = drawn.with_array("samples_q", q.to_owned().into_dyn());
+    }
     for (network, part) in networks.iter().zip(["a", "b"]) {
         drawn = drawn
             .with_column(&format!("offsets_{part}"), &network.offsets)
@@ -223,7 +228,7 @@ fn decision_panel(mut panel: Panel, decision: &Decision, samples: &Dataset) -> P
     let boundary = ContourPlot::new().with_grid(rows, x1.clone(), x2.clone()).with_levels(&[0.5]);
     panel.plot(boundary.with_line_color(INK).with_line_width(1.6));
     for (class, color, shape) in [(0.0, BLUE, MarkerShape::Circle), (1.0, VERMILLION, MarkerShape::Triangle)] {
-        let of_class = |i: &usize| (samples.q()[*i] - class).abs() < 0.5;
+        let of_class = |i: &usize| samples.q().is_some_and(|q| (q[*i] - class).abs() < 0.5);
         let points: Vec<(f64, f64)> =
             (0..samples.samples()).filter(of_class).map(|i| (samples.x()[[i, 0]], samples.x()[[i, 1]])).collect();
         panel.markers(&points, color, shape, 3.2, 0.9);

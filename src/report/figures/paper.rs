@@ -22,7 +22,7 @@ use crate::numeric::{HessianProduct, Symmetric};
 use crate::records::EIGENVECTORS;
 use crate::reference::{Spectrum, central_difference_hessian, hessian, spectrum};
 use crate::replay::{Replay, replay_with};
-use crate::report::critical_points::CriticalPoints;
+use crate::report::critical_points::{CriticalPoints, NO_PAPER};
 use crate::report::drawing::{Figure, FigureError, Gap, number};
 use crate::report::measured::{DIFFERENCE_STEP, MOST_WORK, Measured, at};
 use crate::spec::Work;
@@ -181,7 +181,7 @@ fn leading(points: &CriticalPoints, k: usize, problem: &Problem, theta: &[f64]) 
     if let Ok(vectors) = recorded
         && vectors.iter().all(|u| u.len() == parameters && u.iter().all(|value| value.is_finite()))
     {
-        let hessian = HessianProduct::new(problem, theta);
+        let hessian = HessianProduct::new(&problem.paper().ok_or(NO_PAPER)?, theta);
         let mut product = vec![0.0; parameters];
         let mut curvature = |u: &Vec<f64>| -> f64 {
             hessian.apply(u, &mut product);
@@ -245,7 +245,8 @@ fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
         if all { taken.saturating_add(1) } else { (grown as u32).max(taken.saturating_add(1)) }
     };
     let seeds: Vec<u64> = [sharpest, flattest].iter().filter_map(|&k| points.seed(k)).collect();
-    let replays: Vec<Replay> = seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next)).collect();
+    let replays = seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next));
+    let replays: Vec<Replay> = replays.collect::<Result<_, _>>()?;
     let [sharp, flat] = replays.as_slice() else { return Err("the networks were not trained here".into()) };
     let mut figure = training_of_sharpest_and_flattest(&sharp.trajectory, &flat.trajectory)?;
     figure.caption += &chosen_from(points);
@@ -283,7 +284,8 @@ fn middle_hessian(points: &CriticalPoints, order: &[usize]) -> Drawn {
     let &k = order.get(order.len() / 2).ok_or("there is no critical point")?;
     let theta = theta.row(k).to_vec();
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
-    let mut figure = hessian_against_numeric(closed.view(), difference.view(), problem.network.shape.hidden_weights())?;
+    let hidden_weights = problem.network.one_hidden().ok_or(NO_PAPER)?.shape.hidden_weights();
+    let mut figure = hessian_against_numeric(closed.view(), difference.view(), hidden_weights)?;
     figure.caption += &format!(
         " Shown is {}, the middle one of {} critical points in the order of λ_{{sup}}.",
         points.label(k),

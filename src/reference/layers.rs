@@ -1,0 +1,17 @@
+//! Networks of any depth with K outputs and any loss: one recursion over the layers, from which the gradient, the
+//! Hessian, its traces and its Gauss-Newton part follow.
+//!
+//! Layer l = 1 .. P maps h_{l-1} to y_l = W_l h_{l-1}, h_0 = \[1; x\], h_l = \[1; f(y_l)\], and the output is z = y_P
+//! ([`Shape`](crate::model::Shape)). V_l is W_l without its column of biases, F'_l and F''_l are the diagonal matrices
+//! of f'(y_l) and f''(y_l). The paper's networks are P = 2 with one output; beyond them the formulas are this
+//! project's own, by the chain rule, and `tests/family.rs` compares them with automatic differentiation.
+//!
+//! [`backward`] has the quantities of one sample, [`forms`] what is summed over samples and pairs of them.
+
+mod backward;
+mod forms;
+mod forward;
+
+pub use backward::{Backward, backward};
+pub use forms::{GaussNewton, gauss_newton, gradient, hessian, layer_traces, loss, trace_sq};
+pub use forward::{Forward, forward, outputs};
