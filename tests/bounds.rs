@@ -124,18 +124,18 @@ fn moment_bounds_match_the_oracle() {
 #[test]
 fn columns_of_a_network_match_their_definitions() {
     for case in golden_cases() {
-        let all = network_bounds_of_each(&case.problem, case.theta.view().into());
+        let all = network_bounds_of_each(&case.problem.paper().unwrap(), case.theta.view().into());
         assert_eq!(all.len(), case.seeds());
-        let (shape, data) = (case.problem.network.shape, &case.problem.data);
+        let (shape, data) = (case.problem.paper().unwrap().network.shape, &case.problem.data);
         for (k, bounds) in all.iter().enumerate() {
             let theta = case.network(k);
-            assert_eq!(*bounds, network_bounds(&case.problem, &theta));
-            let terms = terms(&case.problem, &theta);
+            assert_eq!(*bounds, network_bounds(&case.problem.paper().unwrap(), &theta));
+            let terms = terms(&case.problem.paper().unwrap(), &theta);
             let (mut psi_sq, mut phi_max, mut hidden, mut input) = (0.0, f64::NEG_INFINITY, 0.0, 0.0);
             let (mut input_bias, mut hidden_bias) = (0.0, 0.0);
             for i in 0..terms.samples {
                 for j in 0..terms.samples {
-                    let forms = pair_forms(&case.problem, &theta, &terms, i, j);
+                    let forms = pair_forms(&case.problem.paper().unwrap(), &theta, &terms, i, j);
                     let x = data.sample(i).dot(&data.sample(j));
                     psi_sq += forms.psi.powi(2);
                     phi_max = f64::max(phi_max, forms.phi);
@@ -168,10 +168,10 @@ fn columns_of_a_network_match_their_definitions() {
 fn nan_in_theta_shows_in_every_column_that_depends_on_it() {
     let cases = golden_cases();
     let case = cases.iter().find(|case| case.problem.network.activation == Activation::Sigmoid).unwrap();
-    let shape = case.problem.network.shape;
+    let shape = case.problem.paper().unwrap().network.shape;
     let mut theta = case.network(0);
     theta[shape.v(0)] = f64::NAN;
-    let bounds = network_bounds(&case.problem, &theta);
+    let bounds = network_bounds(&case.problem.paper().unwrap(), &theta);
     assert!(bounds.phi_max.is_nan() && bounds.trace_sq_bound.is_nan() && bounds.trace_ww_bound.is_nan());
     assert!(bounds.v_norm_sq.is_nan() && !bounds.w_norm_sq.is_nan() && !bounds.trace_vv_bound.is_nan());
 }

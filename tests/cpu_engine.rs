@@ -85,7 +85,7 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
 /// `samples` rows of `inputs` values uniform on (-1, 1), with labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
     let values = (0..samples as u64)
-        .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+        .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
     let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
     Dataset::new(x, q).unwrap()
@@ -153,10 +153,10 @@ fn assembled_reference(problem: &Problem, theta: &Array2<f64>) -> Evaluation {
     let mut all = Evaluation::default();
     for row in theta.rows() {
         let theta = row.to_vec();
-        let terms = terms(problem, &theta);
+        let terms = terms(&problem.paper().unwrap(), &theta);
         all.loss.push(terms.loss.iter().sum());
-        all.gradient_sq.push(gradient_sq(problem, &theta, &terms));
-        all.trace_ww.push(trace_ww(problem, &theta, &terms));
+        all.gradient_sq.push(gradient_sq(&problem.paper().unwrap(), &theta, &terms));
+        all.trace_ww.push(trace_ww(&problem.paper().unwrap(), &theta, &terms));
         all.trace_vv.push(trace_vv(&terms));
         all.trace_sq.push(hessian(problem, &theta).iter().map(|entry| entry * entry).sum());
     }
@@ -209,7 +209,7 @@ fn comparisons_see_a_wrong_parameter_a_wrong_label_and_nan() {
         !evaluation_misses(&problem, &engine.evaluate(&problem, wrong.view().into()).unwrap(), &expected).is_empty()
     );
 
-    let mut q = problem.data.q().to_owned();
+    let mut q = problem.data.q().unwrap().to_owned();
     q[0] = 1.0 - q[0];
     let relabelled = Problem { data: Dataset::new(problem.data.x().to_owned(), q).unwrap(), ..problem.clone() };
     assert!(
@@ -379,7 +379,7 @@ fn diverging_networks_end_non_finite_as_in_the_reference() {
     for activation in Activation::ALL {
         // Half of the samples contradict the labels of the others, so no loss of 0 stops the growth.
         let data = random_data(20, 2);
-        let mut q = data.q().to_owned();
+        let mut q = data.q().unwrap().to_owned();
         q.slice_mut(s![..10]).mapv_inplace(|q| 1.0 - q);
         let problem = Problem::new(3, activation, Dataset::new(data.x().to_owned(), q).unwrap());
         let descent = Descent { step_size: 1e6, max_steps: 2000, ..Descent::default() };

@@ -28,7 +28,7 @@ fn the_route_is_the_one_that_was_taken() {
         };
         for problem in [&narrow, &wide] {
             let taken = gpu.description(problem, SWEEP).route;
-            assert_eq!(taken, gpu.route(problem).into());
+            assert_eq!(taken, gpu.route(&problem.paper().unwrap()).into());
             assert!(taken != Route::Auto && (route == Route::Auto || route == taken), "{route:?}: {taken:?}");
         }
     }
@@ -46,7 +46,7 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
     let evaluation = Tasks { train: false, ..SWEEP };
     // Asking for the route that auto takes gives the same.
     assert_eq!(hash(routed(Route::Assembled), SWEEP).unwrap(), sweep);
-    assert_eq!(hash(trained(TrainPlan::of(Target::of(&problem, Family::Software))), SWEEP).unwrap(), sweep);
+    assert_eq!(hash(trained(TrainPlan::of(Target::of(&problem.paper().unwrap(), Family::Software))), SWEEP).unwrap(), sweep);
     // Another route, another training kernel, and more or fewer passes are other code.
     let others = [
         hash(routed(Route::Pairwise), SWEEP),

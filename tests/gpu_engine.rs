@@ -47,7 +47,7 @@ fn loss_scale(case: &GoldenCase) -> Vec<f64> {
         .map(|k| {
             let Problem { network, ref data, .. } = case.problem;
             // An error in z of one ulp of its terms is an error of the same size in the loss.
-            output(network, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum()
+            output(network.one_hidden().unwrap(), data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum()
         })
         .collect()
 }
@@ -65,7 +65,7 @@ fn closed_forms_match_the_golden_cases() {
         check(
             &case,
             "lambda_sup",
-            close(&lambda_sup(&found, case.problem.network.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
+            close(&lambda_sup(&found, case.problem.paper().unwrap().network.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
         );
         check(&case, "trace_ww", close_scaled(&found.trace_ww, &case.column("trace_ww"), &scale, SUM_RELATIVE));
         check(&case, "trace_vv", close_scaled(&found.trace_vv, &case.column("trace_vv"), &scale, SUM_RELATIVE));
@@ -97,10 +97,10 @@ fn many_samples_give_the_reference_values_by_both_routes() {
             let [mut loss, mut gradients, mut trace] = [const { Vec::new() }; 3];
             for row in theta.rows() {
                 let theta = row.to_vec();
-                let terms = terms(problem, &theta);
+                let terms = terms(&problem.paper().unwrap(), &theta);
                 loss.push(terms.loss.iter().sum());
-                gradients.push(gradient_sq(problem, &theta, &terms));
-                trace.push(trace_ww(problem, &theta, &terms) + trace_vv(&terms));
+                gradients.push(gradient_sq(&problem.paper().unwrap(), &theta, &terms));
+                trace.push(trace_ww(&problem.paper().unwrap(), &theta, &terms) + trace_vv(&terms));
             }
             [loss, gradients, trace]
         };
@@ -146,8 +146,8 @@ fn gradient_scale(case: &GoldenCase) -> Vec<f64> {
     (0..case.seeds())
         .map(|k| {
             let theta = case.network(k);
-            let terms = terms(&case.problem, &theta);
-            let shape = case.problem.network.shape;
+            let terms = terms(&case.problem.paper().unwrap(), &theta);
+            let shape = case.problem.paper().unwrap().network.shape;
             let size: f64 = (0..terms.samples)
                 .map(|i| {
                     let x = case.problem.data.sample(i);
@@ -173,8 +173,8 @@ fn the_tolerances_see_a_wrong_term() {
             (0..case.seeds())
                 .map(|k| {
                     let theta = case.network(k);
-                    let terms = terms(&case.problem, &theta);
-                    let shape = case.problem.network.shape;
+                    let terms = terms(&case.problem.paper().unwrap(), &theta);
+                    let shape = case.problem.paper().unwrap().network.shape;
                     // sum_ij 2 K s_i delta_j (E_ij with r_i and r_j exchanged - E_ij), and a missing mirror pair.
                     let mut exchanged = 0.0;
                     let mut mirror = 0.0;
@@ -190,7 +190,7 @@ fn the_tolerances_see_a_wrong_term() {
                         }
                     }
                     let (a, b) = (0, terms.samples - 1);
-                    let forms = sharpsweep::reference::pair_forms(&case.problem, &theta, &terms, a, b);
+                    let forms = sharpsweep::reference::pair_forms(&case.problem.paper().unwrap(), &theta, &terms, a, b);
                     let k_ab = 1.0 + case.problem.data.sample(a).dot(&case.problem.data.sample(b));
                     mirror -=
                         forms.phi * k_ab * k_ab + 2.0 * forms.psi * k_ab + forms.omega * forms.hidden_gram.powi(2);
@@ -199,7 +199,7 @@ fn the_tolerances_see_a_wrong_term() {
                 .collect()
         };
         let moment2 = case.column("moment2");
-        if case.problem.network.activation != Activation::Linear || case.problem.network.shape.hidden > 1 {
+        if case.problem.network.activation != Activation::Linear || case.problem.paper().unwrap().network.shape.hidden > 1 {
             let exchanged = wrong(|right, exchanged, _| right + exchanged);
             assert!(close(&exchanged, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: E exchanged", case.name);
         }
@@ -460,7 +460,7 @@ fn more_samples_than_a_uniform_buffer_holds_train_as_the_reference_does() {
     for samples in [5_460, 5_461] {
         let problem = Problem::new(3, Activation::Sigmoid, noise(samples, 2));
         assert_eq!(
-            wgsl(Pass::Train, Target::of(&problem, Family::Software)).contains("var<uniform> samples"),
+            wgsl(Pass::Train, Target::of(&problem.paper().unwrap(), Family::Software)).contains("var<uniform> samples"),
             samples == 5_460
         );
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
@@ -485,7 +485,7 @@ fn samples_split_among_many_invocations_train_as_the_reference_does() {
     let Some(mut gpu) = gpu(test, tuning) else { return };
     for (hidden, samples, lanes) in [(3, 1_003, 16), (10, 2_000, 32), (3, 9_000, 64)] {
         let problem = Problem::new(hidden, Activation::Tanh, noise(samples, 2));
-        let text = wgsl(Pass::TrainSplit, Target::of(&problem, Family::Software));
+        let text = wgsl(Pass::TrainSplit, Target::of(&problem.paper().unwrap(), Family::Software));
         assert!(text.contains(&format!("LANES: u32 = {lanes}u;")), "N = {hidden}, I = {samples}: {text}");
         let descent = Descent { init_range: 1.0, step_size: 1e-4, max_steps: 20, tolerance: 0.0, weight_decay: 0.0 };
         let found = gpu.train(&problem, &descent, 5..14).unwrap();

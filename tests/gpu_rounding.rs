@@ -3,7 +3,7 @@
 
 mod support;
 
-use ndarray::{Array2, Axis, array};
+use ndarray::{Array1, Array2, Axis, array};
 use sharpsweep::bounds::{WidenedBounds, widened_bounds};
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
@@ -189,12 +189,12 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
 fn hostile_data() -> Vec<Dataset> {
     let data = appendix_c(20, 0, Stream::TrainData).unwrap();
     let scaled =
-        |scale: f64| Dataset::new(data.x().mapv(|x| f64::from((scale * x) as f32)), data.q().to_owned()).unwrap();
+        |scale: f64| Dataset::new(data.x().mapv(|x| f64::from((scale * x) as f32)), data.q().unwrap().to_owned()).unwrap();
     let mut all: Vec<_> = [1e-30, 1e-15, 1e-6, 1.0, 1e4, 1e8, 1e15].map(scaled).into();
     let mut outlier = data.x().to_owned();
     outlier.row_mut(7).assign(&array![1e8, -3e7]);
-    all.push(Dataset::new(outlier, data.q().to_owned()).unwrap());
-    all.push(Dataset::new(data.x().mapv(|x| 1.0 + x / 3e4), data.q().to_owned()).unwrap());
+    all.push(Dataset::new(outlier, data.q().unwrap().to_owned()).unwrap());
+    all.push(Dataset::new(data.x().mapv(|x| 1.0 + x / 3e4), data.q().unwrap().to_owned()).unwrap());
     all
 }
 
@@ -223,7 +223,7 @@ fn rounding_covers_hostile_networks_or_is_infinite() {
                 [1, 3].into_iter().flat_map(|hidden| hostile_data().into_iter().map(move |data| (hidden, data)))
             {
                 let problem = Problem::new(hidden, activation, data);
-                let theta = hostile_theta(problem.network.shape);
+                let theta = hostile_theta(problem.paper().unwrap().network.shape);
                 let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
@@ -271,7 +271,7 @@ fn what_f32_does_not_hold_has_no_bounds() {
 fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
     let x = |narrow: fn(f64) -> f64| {
         let x = Array2::from_shape_fn((20, 1), |(i, _)| narrow(1.0 + (21.0 * i as f64 + 0.45) / (1 << 23) as f64));
-        let q = (0..20).map(|i| f64::from(i % 2)).collect();
+        let q: Array1<f64> = (0..20).map(|i| f64::from(i % 2)).collect();
         Problem::new(1, Activation::Sigmoid, Dataset::new(x, q).unwrap())
     };
     let narrow = |value: f64| f64::from(value as f32);

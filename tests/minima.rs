@@ -148,10 +148,10 @@ fn the_canonical_form_is_what_all_copies_of_a_network_have_in_common() {
     for activation in Activation::ALL {
         let problem = Problem::new(3, activation, appendix_c(10, 0, Stream::TrainData).unwrap());
         for maps in [Maps::Symmetry, Maps::Function] {
-            let form = |network: &Network| canonical_form(problem.network, maps, &network.theta);
+            let form = |network: &Network| canonical_form(problem.network.one_hidden().unwrap(), maps, &network.theta);
             let mut before = None;
             for _ in 0..networks {
-                let network = Network::drawn(problem.network.shape, &mut draws);
+                let network = Network::drawn(problem.paper().unwrap().network.shape, &mut draws);
                 let copy = network.mapped(activation, maps, &mut draws);
                 let [a, b] = [&network, &copy].map(|network| loss(&problem, &network.theta));
                 assert!((a - b).abs() <= 1e-11 * a, "{activation:?} {maps:?}: {a} {b}");
@@ -178,7 +178,7 @@ fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
     let logistic = |y: f64| 1.0 / (1.0 + (-y).exp());
     // One unit that bends within the data, and labels by chance.
     let q = x.rows().into_iter().map(|x| logistic(4.0 * logistic(1.5 * x[0] - x[1]) - 2.0));
-    let q = q.map(|p| f64::from(draws.unit() < p)).collect();
+    let q: ndarray::Array1<f64> = q.map(|p| f64::from(draws.unit() < p)).collect();
     let data = Dataset::new(x, q).unwrap();
     for activation in [Activation::Linear, Activation::Sigmoid, Activation::Tanh] {
         let one = Problem::new(1, activation, data.clone());
@@ -191,7 +191,7 @@ fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
         });
         let minimum = minimum.expect("some descent ends at a minimum");
         // A unit that is cut into three of its kind: a critical point of the wider network.
-        let (narrow, shape) = (one.network.shape, problem.network.shape);
+        let (narrow, shape) = (one.paper().unwrap().network.shape, problem.paper().unwrap().network.shape);
         let mut critical = Network { shape, theta: vec![0.0; shape.parameters()] };
         critical.theta[shape.v_bias()] = minimum[narrow.v_bias()];
         for (n, share) in [0.6, 0.3, 0.1].into_iter().enumerate() {
@@ -216,12 +216,12 @@ fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
 fn ends_are_distinct_up_to_the_maps_of_the_function() {
     let mut draws = Draws::new(43);
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let ends: Vec<Network> = (0..3).map(|_| Network::drawn(problem.network.shape, &mut draws)).collect();
+    let ends: Vec<Network> = (0..3).map(|_| Network::drawn(problem.paper().unwrap().network.shape, &mut draws)).collect();
     let of = [0, 1, 0, 0, 2, 1, 0];
     let networks: Vec<Network> =
         of.iter().map(|&end| ends[end].mapped(Activation::Sigmoid, Maps::Function, &mut draws)).collect();
     let Compared { theta, loss, lambda_sup, .. } = Compared::of(&problem, &networks);
-    let shape = problem.network.shape;
+    let shape = problem.paper().unwrap().network.shape;
     let compared = ComparedNetworks {
         shape,
         activation: Activation::Sigmoid,
@@ -264,6 +264,7 @@ impl Compared {
     fn same(&self, maps: Maps) -> Same {
         let sharpsweep::model::Network { shape, activation } = self.problem.network;
         let (loss, lambda_sup) = (&self.loss, &self.lambda_sup);
+        let shape = shape.one_hidden().unwrap();
         same_networks(&ComparedNetworks { shape, activation, theta: self.theta.view(), loss, lambda_sup }, maps)
             .unwrap()
     }
@@ -279,7 +280,7 @@ fn copies_of_a_network_count_once_for_every_activation() {
         let problem = problem(activation);
         for key in 0..10 {
             let mut draws = Draws::new(key);
-            let [network, other] = [0, 1].map(|_| Network::drawn(problem.network.shape, &mut draws));
+            let [network, other] = [0, 1].map(|_| Network::drawn(problem.paper().unwrap().network.shape, &mut draws));
             let mut copies = network.same_by_symmetry(activation);
             copies.push(other.clone());
             let compared = Compared::of(&problem, &copies);
@@ -316,7 +317,7 @@ fn copies_of_a_network_count_once_for_every_activation() {
 fn what_changes_the_function_is_no_copy() {
     for activation in [Activation::Softplus, Activation::Gelu, Activation::Sigmoid] {
         let problem = problem(activation);
-        let network = Network::drawn(problem.network.shape, &mut Draws::new(3));
+        let network = Network::drawn(problem.paper().unwrap().network.shape, &mut Draws::new(3));
         let others = [network.clone(), network.turned(0), network.turned(0).turned(1).turned(2)];
         for maps in [Maps::Symmetry, Maps::Function] {
             // Even where loss and bound do not tell them apart.
@@ -333,14 +334,14 @@ fn units_that_are_nearly_equal_are_matched_by_the_best_assignment() {
     let problem = problem(Activation::Tanh);
     let mut draws = Draws::new(11);
     for case in 0..50 {
-        let mut network = Network::drawn(problem.network.shape, &mut draws);
+        let mut network = Network::drawn(problem.paper().unwrap().network.shape, &mut draws);
         // Units 0 and 1 agree to 1e-6 in all weights but one, which differs by 1; unit 2 is the first with its signs
         // turned.
-        for place in (0..3).map(|m| problem.network.shape.w(0, m)).chain([problem.network.shape.v(0)]) {
+        for place in (0..3).map(|m| problem.paper().unwrap().network.shape.w(0, m)).chain([problem.paper().unwrap().network.shape.v(0)]) {
             network.theta[place + 1] = network.theta[place] * (1.0 + 1e-6 * draws.unit());
             network.theta[place + 2] = -network.theta[place] * (1.0 + 1e-6 * draws.unit());
         }
-        network.theta[problem.network.shape.w(1, case % 3)] += 1.0;
+        network.theta[problem.paper().unwrap().network.shape.w(1, case % 3)] += 1.0;
         let mut copies = network.same_by_symmetry(Activation::Tanh);
         for copy in &mut copies {
             // As far apart as training leaves them.
@@ -366,7 +367,7 @@ fn length(theta: ArrayView1<'_, f64>) -> f64 {
 
 /// The rule as stated, by trying every order and, for tanh, every sign.
 fn by_definition(compared: &Compared) -> Vec<usize> {
-    let shape = compared.problem.network.shape;
+    let shape = compared.problem.paper().unwrap().network.shape;
     let agree = |a: f64, b: f64| (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs());
     let theta = compared.theta.mapv(f64::from);
     let signs = if compared.problem.network.activation == Activation::Tanh { 1 << shape.hidden } else { 1 };
@@ -402,7 +403,7 @@ fn the_search_finds_what_trying_every_map_finds() {
         let problem = problem(activation);
         let mut draws = Draws::new(5);
         // Some networks, and copies of them at distances all around the tolerance, over two batches of the search.
-        let originals: Vec<Network> = (0..60).map(|_| Network::drawn(problem.network.shape, &mut draws)).collect();
+        let originals: Vec<Network> = (0..60).map(|_| Network::drawn(problem.paper().unwrap().network.shape, &mut draws)).collect();
         let networks: Vec<Network> = (0..1300)
             .map(|k| {
                 let copies = originals[k % 60].same_by_symmetry(activation);
@@ -595,12 +596,12 @@ fn an_unfinished_run_is_refused_by_every_rule() {
 fn copies_in_a_file_count_once_and_lambda_differs_by_function_alone() {
     let dir = tempdir().unwrap();
     let problem = Problem::new(3, Activation::Sigmoid, appendix_c(50, 0, Stream::TrainData).unwrap());
-    let network = Network::drawn(problem.network.shape, &mut Draws::new(2));
+    let network = Network::drawn(problem.paper().unwrap().network.shape, &mut Draws::new(2));
     let copies = network.same_by_function(Activation::Sigmoid);
     let theta = Array2::from_shape_fn((copies.len(), problem.network.parameters()), |(k, d)| copies[k].theta[d]);
     write_npy(dir.path().join("theta.npy"), &theta).unwrap();
     write_npy(dir.path().join("x.npy"), &problem.data.x().to_owned()).unwrap();
-    write_npy(dir.path().join("q.npy"), &problem.data.q().to_owned()).unwrap();
+    write_npy(dir.path().join("q.npy"), &problem.data.q().unwrap().to_owned()).unwrap();
     let evaluate = "evaluate --backend cpu --theta theta.npy --x x.npy --q q.npy --out run";
     succeed(dir.path(), &evaluate.split(' ').collect::<Vec<_>>());
     let json = |by| -> serde_json::Value {

@@ -67,7 +67,7 @@ fn products_are_those_of_the_assembled_hessian() {
         for k in 0..case.seeds().min(4) {
             let theta = case.network(k);
             let hessian = hessian(&case.problem, &theta);
-            let operator = HessianProduct::new(&case.problem, &theta);
+            let operator = HessianProduct::new(&case.problem.paper().unwrap(), &theta);
             assert_eq!(operator.size(), size);
             let scale = hessian.iter().map(|h| h * h).sum::<f64>().sqrt();
             let x = start_vector(size, k as u64);
@@ -93,14 +93,14 @@ fn lanczos_reaches_rounding_within_d_steps() {
         let size = problem.network.parameters();
         let exact = eigenvalues(matrix.view());
         let norm = exact.iter().map(|x| x * x).sum::<f64>().sqrt();
-        let found = lanczos(&HessianProduct::new(&problem, &theta), 0.0, size, 5);
+        let found = lanczos(&HessianProduct::new(&problem.paper().unwrap(), &theta), 0.0, size, 5);
         assert!(found.products <= size);
         let both = [found.lambda_min, found.lambda_max];
         if let Err(misses) = close(&both, &[exact[0], exact[size - 1]], 1e-14 * norm * size as f64, 0.0) {
             panic!("N = {hidden}: {misses}");
         }
         // One step is the Rayleigh quotient of the start vector, which is far off.
-        let one = lanczos(&HessianProduct::new(&problem, &theta), 0.0, 1, 5);
+        let one = lanczos(&HessianProduct::new(&problem.paper().unwrap(), &theta), 0.0, 1, 5);
         assert!((one.lambda_max - exact[size - 1]).abs() > 1e-3 * norm, "N = {hidden}");
     }
 }
@@ -143,7 +143,7 @@ fn lanczos_errors_stay_below_the_chebyshev_bound() {
 fn lanczos_stops_by_its_residual_and_on_invariant_spaces() {
     let (problem, theta, matrix) = random_network(10);
     let exact = eigenvalues(matrix.view());
-    let operator = HessianProduct::new(&problem, &theta);
+    let operator = HessianProduct::new(&problem.paper().unwrap(), &theta);
     let loose = lanczos(&operator, 1e-3, 41, 0);
     let tight = lanczos(&operator, 1e-10, 41, 0);
     assert!(loose.products < tight.products, "{} {}", loose.products, tight.products);
@@ -192,7 +192,7 @@ fn power_iteration_shifts_where_the_smallest_eigenvalue_dominates() {
 fn hutchinson_errors_are_those_of_theory_and_fall_with_the_root_of_the_probes() {
     let (problem, theta, matrix) = random_network(4);
     let size = matrix.nrows();
-    let operator = HessianProduct::new(&problem, &theta);
+    let operator = HessianProduct::new(&problem.paper().unwrap(), &theta);
     let square = matrix.dot(&matrix);
     let exact = [matrix.diag().sum(), square.diag().sum()];
     let deviation = |matrix: &Array2<f64>| {
@@ -247,9 +247,9 @@ fn hutch_plus_plus_beats_hutchinson_on_decaying_spectra() {
 fn a_batch_is_its_networks_one_by_one() {
     let problem = Problem::new(3, Activation::Gelu, appendix_c(20, 2, Stream::TrainData).unwrap());
     let theta = Array2::from_shape_vec((9, 13), (0..9).flat_map(|k| theta_0(&problem, k, 3.0)).collect()).unwrap();
-    let batch = for_each_network(&problem, theta.view().into(), |k, operator| hutchinson(operator, 5, k as u64));
+    let batch = for_each_network(&problem.paper().unwrap(), theta.view().into(), |k, operator| hutchinson(operator, 5, k as u64));
     for (k, found) in batch.into_iter().enumerate() {
-        let one = hutchinson(&HessianProduct::new(&problem, &theta_0(&problem, k as u64, 3.0)), 5, k as u64);
+        let one = hutchinson(&HessianProduct::new(&problem.paper().unwrap(), &theta_0(&problem, k as u64, 3.0)), 5, k as u64);
         assert_eq!(found.to_bits(), one.to_bits());
     }
 }

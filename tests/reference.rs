@@ -19,7 +19,7 @@ const RELATIVE: f64 = 1e-10;
 fn each(case: &GoldenCase, quantity: impl Fn(&[f64], &Terms) -> f64) -> Vec<f64> {
     let value = |k| {
         let theta = case.network(k);
-        quantity(&theta, &terms(&case.problem, &theta))
+        quantity(&theta, &terms(&case.problem.paper().unwrap(), &theta))
     };
     (0..case.seeds()).map(value).collect()
 }
@@ -45,7 +45,7 @@ fn loss_matches_automatic_differentiation() {
         let actual: Vec<f64> = (0..case.seeds()).map(|k| loss(&case.problem, &case.network(k))).collect();
         // The oracle forms softplus(z) - q z, whose terms are as large as |z|.
         let scale: Vec<f64> = (0..case.seeds())
-            .map(|k| output(network, data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum())
+            .map(|k| output(network.one_hidden().unwrap(), data, &case.network(k)).iter().map(|z| 1.0 + z.abs()).sum())
             .collect();
         assert_close(&case, "loss", close_scaled(&actual, &expected, &scale, RELATIVE));
         let mean: Vec<f64> = actual.iter().map(|sum| sum / data.samples() as f64).collect();
@@ -80,7 +80,7 @@ fn gradient_matches_automatic_differentiation() {
 fn traces_match_automatic_differentiation() {
     for case in golden_cases() {
         let scale = trace_scale(&case);
-        let ww = each(&case, |theta, terms| trace_ww(&case.problem, theta, terms));
+        let ww = each(&case, |theta, terms| trace_ww(&case.problem.paper().unwrap(), theta, terms));
         let vv = each(&case, |_, terms| trace_vv(terms));
         let sum: Vec<f64> = ww.iter().zip(&vv).map(|(ww, vv)| ww + vv).collect();
         for (quantity, actual) in [("trace_ww", &ww), ("trace_vv", &vv), ("trace", &sum)] {
@@ -98,7 +98,7 @@ fn traces_match_automatic_differentiation() {
 fn pairwise_trace_sq_matches_automatic_differentiation() {
     for case in golden_cases() {
         let expected = case.column("moment2");
-        let actual = each(&case, |theta, terms| trace_sq(&case.problem, theta, terms));
+        let actual = each(&case, |theta, terms| trace_sq(&case.problem.paper().unwrap(), theta, terms));
         assert_close(&case, "trace_sq", close(&actual, &expected, 0.0, RELATIVE));
     }
 }
@@ -123,9 +123,9 @@ fn wolkowicz_styan_bounds_match_the_oracle() {
         let scale: Vec<f64> = trace_sq.iter().map(|t| t.sqrt()).collect();
         let ours = |k: &usize| {
             let theta = case.network(*k);
-            let terms = terms(&case.problem, &theta);
-            let trace = trace_ww(&case.problem, &theta, &terms) + trace_vv(&terms);
-            wolkowicz_styan(trace, self::trace_sq(&case.problem, &theta, &terms), d)
+            let terms = terms(&case.problem.paper().unwrap(), &theta);
+            let trace = trace_ww(&case.problem.paper().unwrap(), &theta, &terms) + trace_vv(&terms);
+            wolkowicz_styan(trace, self::trace_sq(&case.problem.paper().unwrap(), &theta, &terms), d)
         };
         let bounds: Vec<_> = (0..case.seeds()).collect::<Vec<_>>().iter().map(ours).collect();
         let upper: Vec<f64> = bounds.iter().map(|b| b.lambda_sup).collect();
@@ -200,12 +200,12 @@ fn trace_vv_without_bias(terms: &Terms) -> f64 {
 fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64) -> f64 {
     let e = |i: usize, j: usize| -> f64 {
         let (r, f_i, f_j) = (terms.row(&terms.r, i), terms.row(&terms.df, i), terms.row(&terms.df, j));
-        (0..terms.hidden).map(|n| theta[problem.network.shape.v(n)] * r[n] * f_i[n] * f_j[n]).sum()
+        (0..terms.hidden).map(|n| theta[problem.paper().unwrap().network.shape.v(n)] * r[n] * f_i[n] * f_j[n]).sum()
     };
     let mut sum = 0.0;
     for i in 0..terms.samples {
         for j in 0..terms.samples {
-            let forms = pair_forms(problem, theta, terms, i, j);
+            let forms = pair_forms(&problem.paper().unwrap(), theta, terms, i, j);
             let shift = (terms.s[i] * terms.delta[j] - terms.s[j] * terms.delta[i]) * (e(j, i) - e(i, j));
             let k = 1.0 + problem.data.sample(i).dot(&problem.data.sample(j));
             let psi = forms.psi + exchange * shift;
@@ -217,7 +217,7 @@ fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64)
 
 /// `hessian` minus its direct part, delta \[0_N F'\] in H(w,v).
 fn without_direct_part(problem: &Problem, theta: &[f64], mut hessian: Array2<f64>) -> Array2<f64> {
-    let (shape, terms): (OneHidden, Terms) = (problem.network.shape, terms(problem, theta));
+    let (shape, terms): (OneHidden, Terms) = (problem.paper().unwrap().network.shape, terms(&problem.paper().unwrap(), theta));
     for i in 0..terms.samples {
         for n in 0..shape.hidden {
             hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.df, i)[n];

@@ -42,9 +42,9 @@ static NETWORKS: LazyLock<Networks> = LazyLock::new(|| {
     for (seed, row) in (0..).zip(trained.theta.rows()).filter(|(k, _)| trained.status[*k as usize] == Status::Converged)
     {
         let theta: Vec<f64> = row.iter().copied().map(f64::from).collect();
-        let terms = reference::terms(&problem, &theta);
-        let trace = reference::trace_ww(&problem, &theta, &terms) + reference::trace_vv(&terms);
-        let trace_sq = reference::trace_sq(&problem, &theta, &terms);
+        let terms = reference::terms(&problem.paper().unwrap(), &theta);
+        let trace = reference::trace_ww(&problem.paper().unwrap(), &theta, &terms) + reference::trace_vv(&terms);
+        let trace_sq = reference::trace_sq(&problem.paper().unwrap(), &theta, &terms);
         networks.seed.push(seed);
         networks.trace.push(trace);
         networks.trace_sq.push(trace_sq);
@@ -279,7 +279,7 @@ fn the_landscape_is_lowest_where_the_network_is_and_curves_as_its_eigenvalue_say
     // The rows of the grid are x_2: the probability at a grid point is the network's there.
     let (row, column) = (30, 90);
     let at = sharpsweep::model::Dataset::new(array![[decision.x1[column], decision.x2[row]]], array![0.0]).unwrap();
-    let z = reference::output(NETWORKS.problem.network, &at, &NETWORKS.theta[0])[0];
+    let z = reference::output(NETWORKS.problem.paper().unwrap().network, &at, &NETWORKS.theta[0])[0];
     assert!((decision.probability[[row, column]] - 1.0 / (1.0 + (-z).exp())).abs() <= 1e-12);
 }
 

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use sharpsweep::engine::{Engine, Route};
 use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, initial_theta};
@@ -59,9 +59,9 @@ fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
 
 fn problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
     let rows =
-        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1), i, 1.0).into_iter().take(inputs));
+        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), rows.map(f64::from).collect()).unwrap();
-    let q = (0..samples).map(|i| (i % 2) as f64).collect();
+    let q: Array1<f64> = (0..samples).map(|i| (i % 2) as f64).collect();
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).unwrap())
 }
 
@@ -88,7 +88,7 @@ fn auto_takes_a_route_that_is_hardly_slower_than_the_other() {
             .map(f64::from)
             .collect();
         let theta = Array2::from_shape_vec((networks, problem.network.parameters()), theta).unwrap();
-        let chosen = auto.route(&problem).into();
+        let chosen = auto.route(&problem.paper().unwrap()).into();
         let mut times = Times { pairwise: Duration::MAX, assembled: Duration::MAX };
         // In turn; a time that another process disturbed is measured again.
         for repeat in 0..15 {

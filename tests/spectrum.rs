@@ -63,7 +63,7 @@ fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
 /// Networks of M inputs and N units on samples that a few numbers determine.
 fn grid_problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
     let x = Array2::from_shape_fn((samples, inputs), |(i, m)| ((i * 37 + m * 61 + i * m) % 41) as f64 / 20.0 - 1.0);
-    let q = (0..samples).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
+    let q: ndarray::Array1<f64> = (0..samples).map(|i| f64::from(u8::from(i % 3 == 0))).collect();
     Problem::new(hidden, Activation::Tanh, Dataset::new(x, q).unwrap())
 }
 

@@ -42,7 +42,7 @@ fn a_list_gives_every_column_that_it_names() {
         .map(|name| read_npy::<_, Array2<f64>>(list.join(format!("{name}.npy"))).unwrap());
     assert_eq!((all.dim(), largest.dim(), smallest.dim()), ((20, 13), (20, 2), (20, 2)));
     let [ww, vv] = ["lambda_max_ww", "lambda_max_vv"].map(|name| column(&list, name));
-    let bias = network.shape.v_bias();
+    let bias = network.one_hidden().unwrap().shape.v_bias();
     for (k, truth) in spectra(&problem, theta.view().into(), 0).into_iter().enumerate() {
         let truth = truth.unwrap().eigenvalues;
         assert_eq!(all.row(k).to_vec(), truth);

@@ -47,16 +47,16 @@ struct Measured {
 
 impl Measured {
     fn new(name: String, problem: Problem, theta: Vec<f64>) -> Self {
-        let terms = terms(&problem, &theta);
-        let (trace_ww, trace_vv) = (trace_ww(&problem, &theta, &terms), trace_vv(&terms));
-        let trace_sq = trace_sq(&problem, &theta, &terms);
+        let terms = terms(&problem.paper().unwrap(), &theta);
+        let (trace_ww, trace_vv) = (trace_ww(&problem.paper().unwrap(), &theta, &terms), trace_vv(&terms));
+        let trace_sq = trace_sq(&problem.paper().unwrap(), &theta, &terms);
         let hessian = hessian(&problem, &theta);
         Self {
             trace_ww,
             trace_vv,
             trace_sq,
             spectrum: spectrum(hessian.view(), 0).unwrap(),
-            bounds: network_bounds(&problem, &theta),
+            bounds: network_bounds(&problem.paper().unwrap(), &theta),
             wolkowicz_styan: wolkowicz_styan(trace_ww + trace_vv, trace_sq, problem.network.parameters()),
             four_moments: four_moment_bounds(&SpectralMoments::of(hessian.view()), f64::EPSILON / 2.0),
             name,
@@ -144,7 +144,7 @@ fn violations(rounding: f64, sides: impl Fn(&Measured) -> Option<Sides>) -> (Vec
         tried += 1;
         let holds = small - large <= rounding * scale;
         if !holds {
-            let (activation, shape) = (network.problem.network.activation, network.problem.network.shape);
+            let (activation, shape) = (network.problem.network.activation, network.problem.paper().unwrap().network.shape);
             misses.push(format!("{} ({activation:?}, {shape:?}): {small:e} <= {large:e}", network.name));
         }
     }
@@ -251,7 +251,7 @@ fn theorem_6_bounds_the_squared_trace() {
     for n in POOL.iter() {
         assert!(n.bounds.phi_max >= 0.0, "{}: {}", n.name, n.bounds.phi_max);
         let last = n.terms.samples - 1;
-        let forms = pair_forms(&n.problem, &n.theta, &n.terms, 0, last);
+        let forms = pair_forms(&n.problem.paper().unwrap(), &n.theta, &n.terms, 0, last);
         negative_phi += usize::from(forms.phi < 0.0);
         negative_psi += usize::from(forms.psi < 0.0);
     }
@@ -263,7 +263,7 @@ fn proposition_7_bounds_the_hidden_gram_matrix_of_bounded_activations() {
     assert_inequality(ALL, 0.9, |n| {
         let hidden = Array2::from_shape_vec((n.terms.samples, n.terms.hidden), n.terms.r.clone()).unwrap();
         let small = gram_norms(hidden.view()).with_bias;
-        let large = hidden_gram_bound(&n.problem);
+        let large = hidden_gram_bound(&n.problem.paper().unwrap());
         large.is_finite().then_some(Sides { small, large, scale: large })
     });
 }
@@ -271,7 +271,7 @@ fn proposition_7_bounds_the_hidden_gram_matrix_of_bounded_activations() {
 #[test]
 fn theorem_7_in_its_form_with_a_rate_bounds_lambda_sup_by_the_residuals() {
     assert_inequality(ALL, 0.7, |n| {
-        let large = residual_bound(&n.problem, &n.theta, &n.terms);
+        let large = residual_bound(&n.problem.paper().unwrap(), &n.theta, &n.terms);
         Some(Sides { small: n.wolkowicz_styan.lambda_sup, large, scale: n.norm() })
     });
 }
@@ -319,9 +319,9 @@ fn semidefinite_network(index: u32) -> (Problem, Vec<f64>) {
     let x = Array2::from_shape_fn((2 * distinct, inputs), |(i, m)| points[[i / 2, m]]);
     let q = Array1::from_shape_fn(2 * distinct, |i| (i % 2) as f64);
     let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
-    let shape = problem.network.shape;
+    let shape = problem.paper().unwrap().network.shape;
     let mut theta: Vec<f64> = (0..shape.parameters()).map(|_| draws.within(-2.0, 2.0)).collect();
-    let terms = terms(&problem, &theta);
+    let terms = terms(&problem.paper().unwrap(), &theta);
     let r = |i: usize| Array1::from(terms.row(&terms.r, 2 * i).to_vec());
     // Vt, made orthogonal to r_i - r_0 for all i, by Gram-Schmidt; then v_0 = -Vt r_0.
     let mut vt = Array1::from(theta[shape.v(0)..].to_vec());
@@ -427,13 +427,13 @@ fn propositions_5_6_and_7_and_theorem_3_reach_equality() {
             close(input_gram, input_gram_bound(&problem.data), (i * (1.0 + m)).powi(2));
             let mut theta = vec![0.0; problem.network.parameters()];
             for unit in 0..hidden {
-                theta[problem.network.shape.w(unit, 0)] = 50.0;
+                theta[problem.paper().unwrap().network.shape.w(unit, 0)] = 50.0;
             }
-            let terms = terms(&problem, &theta);
+            let terms = terms(&problem.paper().unwrap(), &theta);
             let hidden_values = Array2::from_shape_vec((samples, hidden), terms.r.clone()).unwrap();
             let hidden_gram = gram_norms(hidden_values.view()).with_bias;
-            close(hidden_gram, hidden_gram_bound(&problem), (i * (1.0 + n)).powi(2));
-            close(trace_vv(&terms), trace_vv_bound(&problem), i * (n + 1.0) / 4.0);
+            close(hidden_gram, hidden_gram_bound(&problem.paper().unwrap()), (i * (1.0 + n)).powi(2));
+            close(trace_vv(&terms), trace_vv_bound(&problem.paper().unwrap()), i * (n + 1.0) / 4.0);
         }
     }
 }
@@ -452,9 +452,9 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         let mut theta: Vec<f64> = initial_theta(problem.network.parameters(), 5, 1.0).into_iter().map(f64::from).collect();
         let descent = Descent { init_range: 1.0, step_size: 0.02, max_steps: 2000, tolerance: 1e-6, weight_decay: 0.0 };
         train(&problem, &descent, &mut theta);
-        let margin = output(problem.network, &problem.data, &theta)
+        let margin = output(problem.paper().unwrap().network, &problem.data, &theta)
             .into_iter()
-            .zip(problem.data.q())
+            .zip(problem.data.q().unwrap())
             .map(|(z, &q)| if q > 0.5 { z } else { -z })
             .fold(f64::INFINITY, f64::min);
         assert!(margin > 0.5, "{activation:?}: the premise, separated samples, does not hold: margin {margin}");
@@ -462,10 +462,10 @@ fn theorem_7_limit_is_approached_when_the_output_grows() {
         for power in 3..9 {
             let scale = f64::from(1 << power) / margin;
             let mut scaled = theta.clone();
-            scaled[problem.network.shape.v_bias()..].iter_mut().for_each(|v| *v *= scale);
+            scaled[problem.paper().unwrap().network.shape.v_bias()..].iter_mut().for_each(|v| *v *= scale);
             let n = Measured::new(format!("{activation:?} times {scale}"), problem.clone(), scaled);
             let largest = n.terms.delta.iter().fold(0.0_f64, |largest, delta| largest.max(delta.abs()));
-            let (sup, bound) = (n.wolkowicz_styan.lambda_sup, residual_bound(&n.problem, &n.theta, &n.terms));
+            let (sup, bound) = (n.wolkowicz_styan.lambda_sup, residual_bound(&n.problem.paper().unwrap(), &n.theta, &n.terms));
             assert!(sup >= 0.0 && sup <= bound, "{}: {sup} <= {bound}", n.name);
             assert!(bound < previous, "{}: the bound grew from {previous} to {bound}", n.name);
             assert!(largest <= 1.001 * (-f64::from(1 << power)).exp(), "{}: delta {largest}", n.name);

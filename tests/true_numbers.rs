@@ -304,7 +304,7 @@ fn hostile(networks: usize) -> Vec<Networks> {
                     _ => draws.unit().round(),
                 });
                 let problem = Problem::new(hidden, activation, Dataset::new(x, q).unwrap());
-                let shape = problem.network.shape;
+                let shape = problem.paper().unwrap().network.shape;
                 let mut theta = Array2::zeros((ROWS, shape.parameters()));
                 for mut row in theta.rows_mut() {
                     // Weights of W against the inputs, and v by itself.

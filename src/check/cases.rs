@@ -137,7 +137,7 @@ mod tests {
             assert!(cases.iter().filter(|case| case.problem.network.activation == activation).count() > 1);
         }
         for plan in TrainPlan::ALL {
-            let takes = |case: &Case| TrainPlan::of(Target::of(&case.problem, Family::Common)) == plan;
+            let takes = |case: &Case| TrainPlan::of(Target::of(&case.paper(), Family::Common)) == plan;
             assert!(cases.iter().any(takes), "{plan:?}");
         }
     }

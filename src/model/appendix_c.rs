@@ -59,7 +59,7 @@ mod tests {
         for (class, mean) in [(0.0, 1.0), (1.0, -1.0)] {
             for m in 0..2 {
                 let column: Vec<f64> = (0..data.samples())
-                    .filter(|&i| (data.q()[i] - class).abs() < 0.5)
+                    .filter(|&i| (data.q().unwrap()[i] - class).abs() < 0.5)
                     .map(|i| data.x()[[i, m]])
                     .collect();
                 let count = column.len() as f64;

@@ -155,7 +155,7 @@ mod tests {
             assert!((computed.lambda_max[k] - spectrum.lambda_max()).abs() <= 0.0);
             assert!((computed.lambda_min[k] - spectrum.lambda_min()).abs() <= 0.0);
         }
-        let bounds = network_bounds_of_each(&problem, theta.view().into());
+        let bounds = network_bounds_of_each(&problem.paper().unwrap(), theta.view().into());
         assert!(
             bounds
                 .iter()

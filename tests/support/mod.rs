@@ -195,7 +195,7 @@ pub(crate) fn notice(text: &str) {
 /// The first of `data`'s samples, without the last `count`.
 pub(crate) fn without_the_last(data: &Dataset, count: usize) -> Dataset {
     let kept = data.samples() - count;
-    Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().slice(s![..kept]).to_owned()).unwrap()
+    Dataset::new(data.x().slice(s![..kept, ..]).to_owned(), data.q().unwrap().slice(s![..kept]).to_owned()).unwrap()
 }
 
 /// Uniform numbers on (0, 1), reproducible by a key.
