@@ -365,7 +365,7 @@ pub enum EngineError {
 /// [`EngineError::Limit`] for any other problem.
 pub(crate) fn paper_only(problem: &Problem) -> Result<PaperProblem<'_>, EngineError> {
     problem.paper().ok_or_else(|| {
-        let (shape, loss) = (problem.network.shape, problem.loss.name());
+        let (shape, loss) = (problem.network.shape, problem.loss().name());
         EngineError::Limit(format!(
             "a network of the widths {shape} with the {loss} loss: this engine takes one hidden layer, one output, the \
              logistic loss and samples that all weigh the same"

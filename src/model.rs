@@ -68,9 +68,7 @@ impl From<Network<OneHidden>> for Network {
 pub struct Problem {
     /// The widths of the layers, and f.
     pub network: Network,
-    /// What is minimised.
-    pub loss: Loss,
-    /// The training samples x_i, their targets and their weights.
+    /// The training samples x_i, their targets, which say what is minimised, and their weights.
     pub data: Dataset,
 }
 
@@ -90,13 +88,28 @@ impl Problem {
     /// The paper's problem: one hidden layer of `hidden` units over the inputs of `data`, one output, cross-entropy.
     pub fn new(hidden: usize, activation: Activation, data: Dataset) -> Self {
         let shape = OneHidden::new(data.inputs(), hidden).into();
-        Self { network: Network { shape, activation }, loss: Loss::Logistic, data }
+        Self { network: Network { shape, activation }, data }
+    }
+
+    /// Networks with hidden layers of the widths `hidden` (none for a linear model) between the inputs of `data` and as
+    /// many outputs as its targets ask for.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for widths that no engine takes.
+    pub fn with_layers(hidden: &[usize], activation: Activation, data: Dataset) -> Result<Self, ShapeError> {
+        let shape = Shape::new(data.inputs(), hidden, data.targets().outputs())?;
+        Ok(Self { network: Network { shape, activation }, data })
+    }
+
+    /// What is minimised.
+    pub const fn loss(&self) -> Loss {
+        self.data.targets().loss()
     }
 
     /// This problem as one of the paper's, if it is one.
     pub fn paper(&self) -> Option<PaperProblem<'_>> {
         let network = self.network.one_hidden()?;
-        let q = self.data.q().filter(|_| self.loss == Loss::Logistic && self.data.weights().is_none())?;
+        let q = self.data.q().filter(|_| self.data.weights().is_none())?;
         Some(PaperProblem { network, data: &self.data, q })
     }
 }

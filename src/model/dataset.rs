@@ -267,7 +267,7 @@ impl Dataset {
     }
 
     /// The targets of all samples.
-    pub fn targets(&self) -> &Targets {
+    pub const fn targets(&self) -> &Targets {
         &self.targets
     }
 

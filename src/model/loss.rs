@@ -56,40 +56,6 @@ impl Loss {
         }
     }
 
-    /// l(z, t). NaN for a `target` of another loss.
-    pub fn value(self, z: &[f64], target: Target<'_>) -> f64 {
-        match (self, target) {
-            (Self::Logistic, Target::Values(t)) => z.iter().zip(t).map(|(&z, &t)| cross_entropy(z, t)).sum(),
-            (Self::Softmax, Target::Class(t)) => {
-                // ln(1 + sum_{k != t} exp(z_k - z_t)), with the largest term as the 1: nothing cancels, nothing
-                // overflows.
-                let largest = (0..z.len()).fold(t, |largest, k| if z[k] > z[largest] { k } else { largest });
-                let others = (0..z.len()).filter(|&k| k != largest).map(|k| libm::exp(z[k] - z[largest])).sum();
-                (z[largest] - z[t]) + libm::log1p(others)
-            }
-            (Self::Squared, Target::Values(t)) => z.iter().zip(t).map(|(z, t)| (z - t).powi(2)).sum::<f64>() / 2.0,
-            _ => f64::NAN,
-        }
-    }
-
-    /// delta = dl/dz, (K,): p - t for the logistic loss, p - e_t for softmax, z - t for the squared loss. NaN for a
-    /// `target` of another loss.
-    pub fn residual(self, z: &[f64], target: Target<'_>) -> Vec<f64> {
-        match (self, target) {
-            (Self::Logistic, Target::Values(t)) => {
-                z.iter().zip(t).map(|(&z, &t)| cross_entropy_residual(z, t)).collect()
-            }
-            (Self::Softmax, Target::Class(t)) => {
-                let mut delta = softmax(z);
-                // p_t - 1 without cancellation.
-                delta[t] = -delta.iter().enumerate().filter(|&(k, _)| k != t).map(|(_, p)| p).sum::<f64>();
-                delta
-            }
-            (Self::Squared, Target::Values(t)) => z.iter().zip(t).map(|(z, t)| z - t).collect(),
-            _ => vec![f64::NAN; z.len()],
-        }
-    }
-
     /// S = d^2l/dz^2, which no target changes.
     pub fn curvature(self, z: &[f64]) -> Curvature {
         match self {
@@ -102,6 +68,37 @@ impl Loss {
                 Curvature { diagonal: p.clone(), rank_one: p }
             }
             Self::Squared => Curvature { diagonal: vec![1.0; z.len()], rank_one: Vec::new() },
+        }
+    }
+}
+
+impl Target<'_> {
+    /// l(z, t), the loss of a sample with this target whose outputs are `z` (K,).
+    pub fn loss(self, z: &[f64]) -> f64 {
+        match self {
+            Self::Labels(t) => z.iter().zip(t).map(|(&z, &t)| cross_entropy(z, t)).sum(),
+            Self::Class(t) => {
+                // ln(1 + sum_{k != t} exp(z_k - z_t)), with the largest term as the 1: nothing cancels, nothing
+                // overflows.
+                let largest = (0..z.len()).fold(t, |largest, k| if z[k] > z[largest] { k } else { largest });
+                let others = (0..z.len()).filter(|&k| k != largest).map(|k| libm::exp(z[k] - z[largest])).sum();
+                (z[largest] - z[t]) + libm::log1p(others)
+            }
+            Self::Values(t) => z.iter().zip(t).map(|(z, t)| (z - t).powi(2)).sum::<f64>() / 2.0,
+        }
+    }
+
+    /// delta = dl/dz, (K,): p - t for the logistic loss, p - e_t for softmax, z - t for the squared loss.
+    pub fn residual(self, z: &[f64]) -> Vec<f64> {
+        match self {
+            Self::Labels(t) => z.iter().zip(t).map(|(&z, &t)| cross_entropy_residual(z, t)).collect(),
+            Self::Class(t) => {
+                let mut delta = softmax(z);
+                // p_t - 1 without cancellation.
+                delta[t] = -delta.iter().enumerate().filter(|&(k, _)| k != t).map(|(_, p)| p).sum::<f64>();
+                delta
+            }
+            Self::Values(t) => z.iter().zip(t).map(|(z, t)| z - t).collect(),
         }
     }
 }
@@ -142,18 +139,18 @@ mod tests {
     fn derivatives_match_central_differences() {
         let h = 1e-5;
         for (loss, target) in [
-            (Loss::Logistic, Target::Values(&[0.0, 1.0, 1.0])),
+            (Loss::Logistic, Target::Labels(&[0.0, 1.0, 1.0])),
             (Loss::Softmax, Target::Class(1)),
             (Loss::Squared, Target::Values(&[0.5, -1.0, 2.0])),
         ] {
             for z in [[0.3, -0.8, 1.9], [12.0, -3.0, 4.0], [-7.0, 8.0, 0.1]] {
-                let (delta, curvature) = (loss.residual(&z, target), loss.curvature(&z));
+                let (delta, curvature) = (target.residual(&z), loss.curvature(&z));
                 for k in 0..3 {
                     let (mut minus, mut plus) = (z, z);
                     (minus[k], plus[k]) = (z[k] - h, z[k] + h);
-                    let slope = (loss.value(&plus, target) - loss.value(&minus, target)) / (2.0 * h);
+                    let slope = (target.loss(&plus) - target.loss(&minus)) / (2.0 * h);
                     assert!((slope - delta[k]).abs() < 5e-9, "{loss:?} {z:?} {k}: {slope} {}", delta[k]);
-                    let (up, down) = (loss.residual(&plus, target), loss.residual(&minus, target));
+                    let (up, down) = (target.residual(&plus), target.residual(&minus));
                     for j in 0..3 {
                         let bend = (up[j] - down[j]) / (2.0 * h);
                         assert!((bend - curvature.at(k, j)).abs() < 5e-10, "{loss:?} {z:?} {k} {j}");
@@ -170,15 +167,13 @@ mod tests {
         let relative = |found: f64| (found / expected - 1.0).abs();
         let curvature = Loss::Softmax.curvature(&fitted);
         for found in [
-            Loss::Softmax.value(&fitted, Target::Class(0)),
-            -Loss::Softmax.residual(&fitted, Target::Class(0))[0],
+            Target::Class(0).loss(&fitted),
+            -Target::Class(0).residual(&fitted)[0],
             curvature.at(0, 0),
         ] {
             assert!(relative(found) < 1e-14, "{found}");
         }
         let huge = [1e300, -1e300];
-        assert_eq!(Loss::Softmax.value(&huge, Target::Class(0)), 0.0);
-        assert_eq!(Loss::Softmax.value(&huge, Target::Class(1)), 2e300);
-        assert!(Loss::Logistic.value(&huge, Target::Class(0)).is_nan(), "a target of another loss");
+        assert_eq!([0, 1].map(|class| Target::Class(class).loss(&huge).to_bits()), [0.0_f64, 2e300].map(f64::to_bits));
     }
 }

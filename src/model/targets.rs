@@ -24,10 +24,12 @@ pub enum Targets {
 /// The target of one sample.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target<'a> {
-    /// One number per output, (K,).
-    Values(&'a [f64]),
+    /// A label per output, (K,).
+    Labels(&'a [f64]),
     /// The number of the class.
     Class(usize),
+    /// A value per output, (K,).
+    Values(&'a [f64]),
 }
 
 impl Targets {
@@ -58,14 +60,15 @@ impl Targets {
 
     /// The target of sample `i`.
     pub fn sample(&self, i: usize) -> Target<'_> {
+        // Row-major, as `checked` has made them.
+        fn row(t: &Array2<f64>, i: usize) -> &[f64] {
+            let all = t.as_slice().unwrap_or_default();
+            &all[i * t.ncols()..(i + 1) * t.ncols()]
+        }
         match self {
-            // Row-major, as `checked` has made them.
-            Self::Labels(t) | Self::Values(t) => {
-                let outputs = t.ncols();
-                let all = t.as_slice().unwrap_or_default();
-                Target::Values(all.get(i * outputs..(i + 1) * outputs).unwrap_or_default())
-            }
+            Self::Labels(t) => Target::Labels(row(t, i)),
             Self::Classes { of, .. } => Target::Class(of[i]),
+            Self::Values(t) => Target::Values(row(t, i)),
         }
     }
 

@@ -59,8 +59,8 @@ pub fn backward(problem: &Problem, theta: &[f64], i: usize, forward: &Forward) -
     let last = layers.len();
     let weight = problem.data.weights().map_or(1.0, |weights| weights[i]);
     let z = forward.z.as_slice();
-    let delta = problem.loss.residual(z, problem.data.targets().sample(i));
-    let curvature = problem.loss.curvature(z);
+    let delta = problem.data.targets().sample(i).residual(z);
+    let curvature = problem.loss().curvature(z);
     let s = DMatrix::from_fn(z.len(), z.len(), |a, b| weight * curvature.at(a, b));
     // V_{l+1} F'_l for l = 1 .. P-1: how y_{l+1} moves with y_l.
     let steps: Vec<DMatrix<f64>> = layers[1..]

@@ -26,7 +26,7 @@ fn samples<'a>(problem: &'a Problem, theta: &'a [f64]) -> impl Iterator<Item = S
 /// L = sum_i omega_i l(z_i, t_i).
 pub fn loss(problem: &Problem, theta: &[f64]) -> f64 {
     let z = outputs(problem.network, &problem.data, theta).into_iter().enumerate();
-    let each = z.map(|(i, z)| problem.loss.value(&z, problem.data.targets().sample(i)));
+    let each = z.map(|(i, z)| problem.data.targets().sample(i).loss(&z));
     match problem.data.weights() {
         Some(weights) => each.zip(weights).map(|(loss, weight)| weight * loss).sum(),
         None => each.sum(),
