@@ -183,14 +183,7 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = self.route(problem).into();
-        Description {
-            machine: self.machine(),
-            revision: REVISION,
-            code_hash: String::new(),
-            plan: String::new(),
-            route,
-        }
+        Description::of_processor(self.machine(), REVISION, self.route(problem).into())
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
