@@ -27,7 +27,7 @@ ARRIVED, SMALL, FALL, FAR = (gmpy2.mpfr(part) for part in ("1e-30", "1e-20", "1e
 NAMES = ("minimum", "saddle", "valley")
 VALLEY = NAMES.index("valley")
 # The most steps down a valley, and those over which theta has to grow and |g| has to fall.
-STEPS, MORE = 5000, 20
+STEPS, MORE = 10000, 20
 
 
 def counted(hessian):

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2, Axis};
 use ndarray_npy::read_npy;
+use sharpsweep::analysis::{ComparedNetworks, distinct_ends, macro_f1_of_each, mann_whitney, median, quantiles};
 use sharpsweep::cpu::Cpu;
 use sharpsweep::engine::{Descent, Engine, EngineError, Stop, Trained};
-use sharpsweep::model::{Activation, Problem, Stream, appendix_c};
+use sharpsweep::model::{Activation, Network, Problem, Stream, appendix_c};
 use sharpsweep::polish::{End, Objective, Polish, PolishMode, Polished, polish, polish_each};
 use sharpsweep::reference::{hessian, loss, spectrum};
 use sharpsweep::run::Run;
@@ -63,7 +64,7 @@ fn with_decay_every_descent_ends_at_a_minimum() {
 #[test]
 fn without_decay_descents_end_in_valleys_however_strictly_one_looks() {
     let strict = Polish { max_steps: 100_000, tolerance: 1e-14, ..Polish::default() };
-    for (hidden, seeds) in if support::is_full() { [(3, 500), (10, 100)] } else { [(3, 6), (10, 1)] } {
+    for (hidden, seeds) in if support::is_full() { [(3, 500), (10, 500)] } else { [(3, 6), (10, 1)] } {
         let problem = paper(hidden, Activation::Sigmoid);
         let start = trained(&problem, 0.0, seeds);
         let found = ends(&problem, 0.0, &start, &Polish::default());
@@ -73,7 +74,7 @@ fn without_decay_descents_end_in_valleys_however_strictly_one_looks() {
         let length = |theta: &[f64]| theta.iter().map(|t| t * t).sum::<f64>().sqrt();
         assert!(again.iter().all(|end| length(&end.theta) > 12.0) && stricter > 0, "{stricter}");
         support::notice(&format!("N = {hidden}: {same} of {seeds} ends are the same, {stricter} have a smaller g.g"));
-        assert!(100 * same >= 95 * seeds, "{same} of {seeds} at N = {hidden}");
+        assert!(100 * same >= 98 * seeds, "{same} of {seeds} at N = {hidden}");
         let valleys = found.iter().filter(|end| end.end == End::Valley).count() as u64;
         assert!(100 * valleys >= 95 * seeds, "{valleys} of {seeds} at N = {hidden}");
         // They are on their way to infinity, and a small g.g is no minimum.
@@ -82,6 +83,103 @@ fn without_decay_descents_end_in_valleys_however_strictly_one_looks() {
             assert!(length(&end.theta) > length(&from) && end.objective < loss(&problem, &from));
         }
     }
+}
+
+/// What README.md says of 16,000 descents, and of the paper's pictures at their ends: (bound, lambda_1, macro F1) there,
+/// in eight draws of the data.
+#[test]
+fn the_ends_of_eight_draws_are_as_the_readme_says() {
+    struct Ends {
+        lambda_sup: Vec<f64>,
+        lambda_max: Vec<f64>,
+        macro_f1: Vec<f64>,
+    }
+    let (draws, seeds, widths) = if support::is_full() { (8, 500, &[3, 10][..]) } else { (1, 8, &[3][..]) };
+    let mut counts = [[Vec::new(), Vec::new()], [Vec::new(), Vec::new()]];
+    let mut at_ends: [Vec<Vec<Ends>>; 2] = [Vec::new(), Vec::new()];
+    for draw in 0..draws {
+        for (of_decay, decay) in [1e-3, 0.0].into_iter().enumerate() {
+            let mut by_width = Vec::new();
+            for (of_width, &hidden) in widths.iter().enumerate() {
+                let problem =
+                    Problem::new(hidden, Activation::Sigmoid, appendix_c(50, draw, Stream::TrainData).unwrap());
+                let mut found = ends(&problem, decay, &trained(&problem, decay, seeds), &Polish::default());
+                let wanted = if decay > 0.0 { End::Minimum } else { End::Valley };
+                found.retain(|end| end.end == wanted);
+                counts[of_decay][of_width].push(found.len());
+                if decay > 0.0 {
+                    assert!(found.iter().all(|end| end.gradient_sq <= 1e-24), "draw {draw}, N = {hidden}");
+                    let theta = Array2::from_shape_fn((found.len(), problem.network.parameters()), |(row, d)| {
+                        found[row].theta[d] as f32
+                    });
+                    let column = |of: fn(&Polished) -> f64| found.iter().map(of).collect::<Vec<f64>>();
+                    let (loss, lambda_sup) = (column(|end| end.objective), column(|end| end.lambda_sup));
+                    let Network { shape, activation } = problem.network;
+                    let (loss, lambda_sup) = (&loss[..], &lambda_sup[..]);
+                    let networks = ComparedNetworks { shape, activation, theta: theta.view(), loss, lambda_sup };
+                    let mut row = 0..;
+                    let first_of = distinct_ends(&networks).unwrap().first_of;
+                    found.retain(|_| row.next().is_some_and(|row| first_of[row] == row));
+                }
+                let test = appendix_c(10, draw, Stream::TestData).unwrap();
+                let theta =
+                    Array2::from_shape_fn((found.len(), problem.network.parameters()), |(row, d)| found[row].theta[d]);
+                by_width.push(Ends {
+                    lambda_sup: found.iter().map(|end| end.lambda_sup).collect(),
+                    lambda_max: found.iter().map(|end| end.lambda_max).collect(),
+                    macro_f1: macro_f1_of_each(problem.network, &test, theta.view().into()).unwrap(),
+                });
+            }
+            at_ends[of_decay].push(by_width);
+        }
+    }
+    let [[minima, minima_10], [valleys, valleys_10]] = counts;
+    let all = seeds as usize;
+    assert!(minima.iter().chain(&minima_10).all(|&count| count == all), "{minima:?} {minima_10:?}");
+    if !support::is_full() {
+        assert!(10 * valleys[0] >= 9 * all - 10, "{valleys:?}");
+        return;
+    }
+    let range = |counts: &[usize]| (*counts.iter().min().unwrap(), *counts.iter().max().unwrap());
+    assert_eq!((range(&valleys), range(&valleys_10)), ((445, 494), (496, 500)), "{valleys:?} {valleys_10:?}");
+    let spread =
+        |values: Vec<f64>| values.iter().fold((f64::MAX, 0.0_f64), |(a, b), &value| (a.min(value), b.max(value)));
+    let near = |(low, high): (f64, f64), [from, to]: [f64; 2], within: f64| {
+        (low - from).abs() <= within && (high - to).abs() <= within
+    };
+    let [decayed, plain] = at_ends;
+    // Figures 2 and 6, N = 3.
+    let ratio = |ends: &Ends| {
+        median(&ends.lambda_sup.iter().zip(&ends.lambda_max).map(|(sup, max)| sup / max).collect::<Vec<f64>>()).unwrap()
+    };
+    let line = |ends: &Ends| quantiles(&ends.lambda_sup, &[0.9]).unwrap()[0];
+    let ratios = spread(decayed.iter().map(|ends| ratio(&ends[0])).collect());
+    assert!(near(ratios, [1.04, 1.09], 0.005), "{ratios:?}");
+    let lines = spread(decayed.iter().map(|ends| line(&ends[0]) / median(&ends[0].lambda_sup).unwrap()).collect());
+    assert!(near(lines, [2.7, 9.1], 0.05), "{lines:?}");
+    // Figure 7, N = 3.
+    let prefers_low = |ends: &Ends| {
+        let line = line(ends);
+        let side = |low: bool| -> Vec<f64> {
+            let both = ends.macro_f1.iter().zip(&ends.lambda_sup);
+            both.filter(|(_, sup)| (**sup <= line) == low).map(|(f1, _)| *f1).collect()
+        };
+        let (low, high) = (side(true), side(false));
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        mann_whitney(&low, &high).unwrap().p_value < 0.01 && mean(&low) > mean(&high)
+    };
+    assert_eq!(decayed.iter().filter(|ends| prefers_low(&ends[0])).count(), 3);
+    // Figure 11.
+    let sharper = |ends: &[Vec<Ends>], wide: bool| {
+        let is_sharper = |ends: &&Vec<Ends>| {
+            let [narrow, ten] = [0, 1].map(|k| &ends[k].lambda_sup);
+            let higher = median(ten).unwrap() > median(narrow).unwrap();
+            mann_whitney(narrow, ten).unwrap().p_value < 0.01 && higher == wide
+        };
+        ends.iter().filter(is_sharper).count()
+    };
+    assert_eq!((sharper(&decayed, true), sharper(&decayed, false)), (2, 5));
+    assert_eq!((sharper(&plain, true), sharper(&plain, false)), (0, 8));
 }
 
 /// A linear network is a logistic regression in more weights than it needs: one minimum, and null directions.
