@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let problem = Problem::new(hidden, Activation::Tanh, Dataset::new(x, Array1::from(vec![0.0, 1.0]))?);
         let parameters = problem.network.parameters();
         let theta = |networks: u64| -> Result<Array2<f64>, ndarray::ShapeError> {
-            let values = (0..networks).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 1.0)).map(f64::from);
+            let values =
+                (0..networks).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 1.0)).map(f64::from);
             Array2::from_shape_vec((networks as usize, parameters), values.collect())
         };
         // About as much work at every size.

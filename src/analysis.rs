@@ -3,7 +3,6 @@
 //!
 //! - [`duplicates`]: critical points that stand for the same minimum, by the paper's rule (Appendix C);
 //! - [`same_networks`]: networks that are the same up to the order and the signs of their hidden units;
-//! - [`canonical_form`]: numbers that such networks have in common, and no others;
 //! - [`distinct_ends`]: the different ends of many descents, their basins, and how many more there are;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
@@ -25,7 +24,7 @@ mod spearman;
 
 pub use duplicates::{
     ComparedNetworks, Duplicates, EXACT_POINTS, LambdaRatio, MOST_MATCHED, Maps, Nearness, PairStatistics,
-    SAMPLED_PAIRS, Same, VALUES_WITHIN, WITHIN, canonical_form, duplicates, same_networks, same_networks_within,
+    SAMPLED_PAIRS, Same, VALUES_WITHIN, WITHIN, duplicates, same_networks, same_networks_within,
 };
 pub use ends::{Basin, DistinctEnds, END_NEARNESS, distinct_ends};
 pub use f1::{macro_f1, macro_f1_of_each};

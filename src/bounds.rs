@@ -7,7 +7,7 @@
 //!   [`crate::reference`];
 //! - [`residual_bound`]: lambda_sup from the residuals delta, which shows that it vanishes with them (Theorem 7);
 //! - [`NetworkBounds`]: the bounds and norms of one network, as columns of a run;
-//! - [`four_moment_bounds`]: tighter bounds of lambda_1 from tr H^3 and tr H^4 (not in the paper);
+//! - [`moment_bounds`]: tighter bounds of lambda_1 and lambda_D from tr H^3 and tr H^4 (not in the paper);
 //! - [`bracket`]: two numbers around lambda_1, and two around lambda_D, from all of these and more, rounding included.
 //!
 //! But for brackets, every bound holds in exact arithmetic; in f64, allow for a relative rounding error of about 1e-12.
@@ -20,7 +20,6 @@ mod traces;
 mod wolkowicz_styan;
 
 pub use brackets::{Bracket, BracketEnd, BracketSource, MomentBounds, bracket, known_rank, moment_bounds};
-pub use four_moments::{FourMomentBounds, SpectralMoments, four_moment_bounds};
 pub use network::{NetworkBounds, network_bounds, network_bounds_of_each};
 pub use traces::{
     GramNorms, PairNorms, gram_norms, hidden_gram_bound, input_gram_bound, input_trace, input_trace_bound, pair_norms,

@@ -300,6 +300,11 @@ pub struct Tasks {
 }
 
 impl Description {
+    /// That of an engine on the processor, which has neither shaders nor plans.
+    pub(crate) fn of_processor(machine: Machine, revision: u32, route: Route) -> Self {
+        Self { machine, revision, code_hash: String::new(), plan: String::new(), route }
+    }
+
     /// How the engine `now` differs from this one where that may change a bit of a result: one text per difference,
     /// with both sides. The number of threads does not count, since no result depends on it.
     pub fn differences(&self, now: &Self) -> Vec<String> {

@@ -137,9 +137,8 @@ pub fn read_theta(path: &Path, shape: impl Into<Shape>) -> Result<GivenTheta, In
             format!(
                 "theta has {columns} columns, but {} = {parameters} parameters: check --hidden and --x",
                 match shape.one_hidden() {
-                    Some(OneHidden { inputs, hidden }) => format!(
-                        "a network of M = {inputs} inputs and N = {hidden} hidden units has D = (M+1)N + N+1"
-                    ),
+                    Some(OneHidden { inputs, hidden }) =>
+                        format!("a network of M = {inputs} inputs and N = {hidden} hidden units has D = (M+1)N + N+1"),
                     None => format!("a network of the widths {shape} has D"),
                 }
             ),

@@ -25,8 +25,8 @@ pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
 pub use seeds::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
 pub use shape::{Layer, MAX_LAYERS, Shape, ShapeError};
-pub use targets::{Target, Targets};
 pub(crate) use targets::is_label;
+pub use targets::{Target, Targets};
 pub use theta::Theta;
 
 /// A network without its weights: its sizes and its activation function.

@@ -40,7 +40,7 @@ pub fn polish(
     let judge = Judge::new(objective, how, &start)?;
     let (mut local, mut end, steps) = match how.mode {
         PolishMode::Descend => descend(&judge, start, stop)?,
-        PolishMode::Nearest => nearest(&judge, start, stop)?,
+        PolishMode::Nearest { radius } => nearest(&judge, start, radius, stop)?,
     };
     if matches!(end, End::Minimum | End::Saddle) {
         local = refined(objective, local);

@@ -43,4 +43,5 @@ pub use reader::Run;
 pub use sink::Sink;
 pub use space::{check_space, size};
 pub use staging::{Staging, check_free};
+pub use values::PolishedPoints;
 pub use writer::RunWriter;

@@ -84,16 +84,19 @@ fn golden_networks_evaluate_as_in_the_reference_on_both_routes() {
 
 /// `samples` rows of `inputs` values uniform on (-1, 1), with labels by the sign of the sum.
 fn random_data(samples: usize, inputs: usize) -> Dataset {
-    let values = (0..samples as u64)
-        .flat_map(|i| initial_theta(sharpsweep::model::OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
+    let values = (0..samples as u64).flat_map(|i| {
+        initial_theta(sharpsweep::model::OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs)
+    });
     let x = Array2::from_shape_vec((samples, inputs), values.map(f64::from).collect()).unwrap();
     let q = x.sum_axis(Axis(1)).mapv(|sum| f64::from(u8::from(sum > 0.0)));
     Dataset::new(x, q).unwrap()
 }
 
 fn start_thetas(problem: &Problem, networks: u64, range: f32) -> Array2<f64> {
-    let rows: Vec<f64> =
-        (0..networks).flat_map(|seed| initial_theta(problem.network.parameters(), seed, range)).map(f64::from).collect();
+    let rows: Vec<f64> = (0..networks)
+        .flat_map(|seed| initial_theta(problem.network.parameters(), seed, range))
+        .map(f64::from)
+        .collect();
     Array2::from_shape_vec((usize::try_from(networks).unwrap(), problem.network.parameters()), rows).unwrap()
 }
 

@@ -46,7 +46,10 @@ fn the_code_is_that_of_the_passes_that_a_run_goes_through() {
     let evaluation = Tasks { train: false, ..SWEEP };
     // Asking for the route that auto takes gives the same.
     assert_eq!(hash(routed(Route::Assembled), SWEEP).unwrap(), sweep);
-    assert_eq!(hash(trained(TrainPlan::of(Target::of(&problem.paper().unwrap(), Family::Software))), SWEEP).unwrap(), sweep);
+    assert_eq!(
+        hash(trained(TrainPlan::of(Target::of(&problem.paper().unwrap(), Family::Software))), SWEEP).unwrap(),
+        sweep
+    );
     // Another route, another training kernel, and more or fewer passes are other code.
     let others = [
         hash(routed(Route::Pairwise), SWEEP),

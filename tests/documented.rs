@@ -135,6 +135,19 @@ fn every_command_of_the_readme_runs() {
     commands.iter().for_each(|command| run(dir.path(), command));
 }
 
+/// README.md shows every picture that is kept for it, and no other.
+#[test]
+fn the_pictures_of_the_readme_are_there() {
+    let (root, readme) = (Path::new(env!("CARGO_MANIFEST_DIR")), readme());
+    let shown: BTreeSet<&str> =
+        readme.split(r#"<img src=""#).skip(1).filter_map(|rest| rest.split_once('"')).map(|(path, _)| path).collect();
+    let kept: Vec<String> = fs::read_dir(root.join("src/report/gallery"))
+        .unwrap()
+        .map(|entry| format!("src/report/gallery/{}", entry.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    assert_eq!(shown, kept.iter().map(String::as_str).collect());
+}
+
 /// What the first command prints, word for word. Instruction sets differ by up to 5 %, and times differ between
 /// machines.
 #[test]

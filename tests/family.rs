@@ -38,8 +38,7 @@ struct CaseFile {
 impl Case {
     /// The case in `folder`; `None` for an activation function that is not there.
     fn load(folder: PathBuf) -> Option<Self> {
-        let case: CaseFile =
-            serde_json::from_str(&std::fs::read_to_string(folder.join("case.json")).unwrap()).unwrap();
+        let case: CaseFile = serde_json::from_str(&std::fs::read_to_string(folder.join("case.json")).unwrap()).unwrap();
         let activation = Activation::ALL.into_iter().find(|activation| activation.name() == case.activation)?;
         let read = |stem: &str| folder.join(format!("{stem}.npy"));
         let outputs = *case.widths.last().unwrap();
@@ -135,14 +134,14 @@ fn the_reference_agrees_with_automatic_differentiation_at_any_depth() {
 
         let layer_trace: Array2<f64> = read_npy(case.file("layer_trace")).unwrap();
         let expected_gradient: Array2<f64> = read_npy(case.file("grad")).unwrap();
-        for k in 0..networks {
+        for (k, &trace_scale) in trace_scale.iter().enumerate() {
             let theta = case.network(k);
             let at = |message: String| panic!("{} network {k}: {message}", case.name);
             let layers = layer_trace.ncols();
             close_scaled(
                 &layer_traces(problem, &theta),
                 &layer_trace.row(k).to_vec(),
-                &vec![trace_scale[k]; layers],
+                &vec![trace_scale; layers],
                 RELATIVE,
             )
             .unwrap_or_else(at);
@@ -220,8 +219,8 @@ fn the_paper_is_the_case_of_one_hidden_layer_and_one_output() {
             let found = backward(problem, &theta, 0, &one);
             let df = terms.row(&terms.df, 0);
             let v = |n: usize| theta[paper.network.shape.v(n)];
-            for n in 0..paper.network.shape.hidden {
-                close(&[found.r(1, 2)[(n, n)], found.g(1)[n]], &[df[n], terms.delta[0] * v(n) * df[n]], 1e-300, 1e-13)
+            for (n, df) in df.iter().enumerate() {
+                close(&[found.r(1, 2)[(n, n)], found.g(1)[n]], &[*df, terms.delta[0] * v(n) * df], 1e-300, 1e-13)
                     .unwrap_or_else(at);
             }
         }
@@ -298,7 +297,8 @@ fn gradient_descent_goes_down_at_any_depth_and_ends_by_its_rule() {
     let classes = Targets::Classes { of: (0..12).map(|i| i % 3).collect(), count: 3 };
     let problem = Problem::with_layers(&[4, 4], Activation::Tanh, Dataset::new(x, classes).unwrap()).unwrap();
     let start: Vec<f64> = initial_theta(problem.network.parameters(), 0, 1.0).into_iter().map(f64::from).collect();
-    let descent = sharpsweep::engine::Descent { step_size: 0.02, max_steps: 200, tolerance: 1e-12, ..Default::default() };
+    let descent =
+        sharpsweep::engine::Descent { step_size: 0.02, max_steps: 200, tolerance: 1e-12, ..Default::default() };
     let mut theta = start.clone();
     let end = reference::train(&problem, &descent, &mut theta);
     assert_eq!((end.status, end.steps), (sharpsweep::engine::Status::StepLimit, 200));

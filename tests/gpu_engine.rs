@@ -65,7 +65,12 @@ fn closed_forms_match_the_golden_cases() {
         check(
             &case,
             "lambda_sup",
-            close(&lambda_sup(&found, case.problem.paper().unwrap().network.shape), &case.column("ws_upper"), 0.0, LAMBDA_SUP_RELATIVE),
+            close(
+                &lambda_sup(&found, case.problem.paper().unwrap().network.shape),
+                &case.column("ws_upper"),
+                0.0,
+                LAMBDA_SUP_RELATIVE,
+            ),
         );
         check(&case, "trace_ww", close_scaled(&found.trace_ww, &case.column("trace_ww"), &scale, SUM_RELATIVE));
         check(&case, "trace_vv", close_scaled(&found.trace_vv, &case.column("trace_vv"), &scale, SUM_RELATIVE));
@@ -199,7 +204,9 @@ fn the_tolerances_see_a_wrong_term() {
                 .collect()
         };
         let moment2 = case.column("moment2");
-        if case.problem.network.activation != Activation::Linear || case.problem.paper().unwrap().network.shape.hidden > 1 {
+        if case.problem.network.activation != Activation::Linear
+            || case.problem.paper().unwrap().network.shape.hidden > 1
+        {
             let exchanged = wrong(|right, exchanged, _| right + exchanged);
             assert!(close(&exchanged, &moment2, 0.0, TRACE_SQ_RELATIVE).is_err(), "{}: E exchanged", case.name);
         }
@@ -632,7 +639,8 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     };
     assert!(none_yet.is_zero());
     let problem = Problem::new(30, Activation::Sigmoid, appendix_c(200, 0, Stream::TrainData).unwrap());
-    let values = (0..64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 1.0)).map(f64::from).collect();
+    let values =
+        (0..64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 1.0)).map(f64::from).collect();
     let theta = Array2::from_shape_vec((64, problem.network.parameters()), values).unwrap();
     // The first run compiles.
     let found = timed.evaluate(&problem, theta.view().into()).unwrap();

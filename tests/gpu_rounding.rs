@@ -188,8 +188,9 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
 /// Data of every scale, one sample far from the others, and inputs that f32 does not hold exactly.
 fn hostile_data() -> Vec<Dataset> {
     let data = appendix_c(20, 0, Stream::TrainData).unwrap();
-    let scaled =
-        |scale: f64| Dataset::new(data.x().mapv(|x| f64::from((scale * x) as f32)), data.q().unwrap().to_owned()).unwrap();
+    let scaled = |scale: f64| {
+        Dataset::new(data.x().mapv(|x| f64::from((scale * x) as f32)), data.q().unwrap().to_owned()).unwrap()
+    };
     let mut all: Vec<_> = [1e-30, 1e-15, 1e-6, 1.0, 1e4, 1e8, 1e15].map(scaled).into();
     let mut outlier = data.x().to_owned();
     outlier.row_mut(7).assign(&array![1e8, -3e7]);

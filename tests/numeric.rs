@@ -247,9 +247,12 @@ fn hutch_plus_plus_beats_hutchinson_on_decaying_spectra() {
 fn a_batch_is_its_networks_one_by_one() {
     let problem = Problem::new(3, Activation::Gelu, appendix_c(20, 2, Stream::TrainData).unwrap());
     let theta = Array2::from_shape_vec((9, 13), (0..9).flat_map(|k| theta_0(&problem, k, 3.0)).collect()).unwrap();
-    let batch = for_each_network(&problem.paper().unwrap(), theta.view().into(), |k, operator| hutchinson(operator, 5, k as u64));
+    let batch = for_each_network(&problem.paper().unwrap(), theta.view().into(), |k, operator| {
+        hutchinson(operator, 5, k as u64)
+    });
     for (k, found) in batch.into_iter().enumerate() {
-        let one = hutchinson(&HessianProduct::new(&problem.paper().unwrap(), &theta_0(&problem, k as u64, 3.0)), 5, k as u64);
+        let one =
+            hutchinson(&HessianProduct::new(&problem.paper().unwrap(), &theta_0(&problem, k as u64, 3.0)), 5, k as u64);
         assert_eq!(found.to_bits(), one.to_bits());
     }
 }

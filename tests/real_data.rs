@@ -83,8 +83,11 @@ fn every_engine_trains_and_evaluates_real_data_alike() {
         };
         let expected = theta(&reference);
         // Sixty steps of a sum over hundreds of samples must have moved the weights, or nothing would be compared.
-        let first =
-            sharpsweep::model::initial_theta(sharpsweep::model::OneHidden::new(case.inputs, case.hidden).parameters(), 0, 0.5);
+        let first = sharpsweep::model::initial_theta(
+            sharpsweep::model::OneHidden::new(case.inputs, case.hidden).parameters(),
+            0,
+            0.5,
+        );
         assert!(first.iter().zip(&expected).any(|(before, after)| (f64::from(*before) - after).abs() > 0.05));
         for engine in engines {
             let run = dir.path().join(engine);

@@ -217,7 +217,8 @@ fn full_pair_sum(problem: &Problem, theta: &[f64], terms: &Terms, exchange: f64)
 
 /// `hessian` minus its direct part, delta \[0_N F'\] in H(w,v).
 fn without_direct_part(problem: &Problem, theta: &[f64], mut hessian: Array2<f64>) -> Array2<f64> {
-    let (shape, terms): (OneHidden, Terms) = (problem.paper().unwrap().network.shape, terms(&problem.paper().unwrap(), theta));
+    let (shape, terms): (OneHidden, Terms) =
+        (problem.paper().unwrap().network.shape, terms(&problem.paper().unwrap(), theta));
     for i in 0..terms.samples {
         for n in 0..shape.hidden {
             hessian[[shape.w(n, 0), shape.v(n)]] -= terms.delta[i] * terms.row(&terms.df, i)[n];

@@ -58,8 +58,8 @@ fn time(gpu: &mut Gpu, problem: &Problem, theta: &Array2<f64>) -> Duration {
 }
 
 fn problem(inputs: usize, hidden: usize, samples: usize) -> Problem {
-    let rows =
-        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
+    let rows = (0..samples as u64)
+        .flat_map(|i| initial_theta(OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), rows.map(f64::from).collect()).unwrap();
     let q: Array1<f64> = (0..samples).map(|i| (i % 2) as f64).collect();
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).unwrap())

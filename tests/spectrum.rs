@@ -56,7 +56,8 @@ fn assert_accurate(what: &str, engine: &dyn Engine, mut errors: Vec<f64>) {
 
 fn random_theta(problem: &Problem, networks: usize, range: f32) -> Array2<f64> {
     let parameters = problem.network.parameters();
-    let values = (0..networks as u64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, range)).map(f64::from);
+    let values =
+        (0..networks as u64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, range)).map(f64::from);
     Array2::from_shape_vec((networks, parameters), values.collect()).unwrap()
 }
 

@@ -143,7 +143,9 @@ impl Case {
         match &self.work {
             Work::Train { problem, gradients, .. } => {
                 let sample_steps = gradients * problem.data.samples() as f64;
-                let share = training_flops(problem.paper().unwrap().network.shape) * sample_steps / self.timings.processor() / peak;
+                let share = training_flops(problem.paper().unwrap().network.shape) * sample_steps
+                    / self.timings.processor()
+                    / peak;
                 println!(
                     "{name:36} {:8.0} seeds/s {:8.1} M sample steps/s {:4.0} % of FMA peak",
                     SEEDS as f64 / self.timings.wall(),
@@ -206,8 +208,8 @@ fn appendix(hidden: usize, activation: Activation) -> Problem {
 
 /// Inputs uniform on (-1, 1), labels by the sign of the first.
 fn uniform(samples: usize, inputs: usize, hidden: usize) -> Problem {
-    let rows =
-        (0..samples as u64).flat_map(|i| initial_theta(OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
+    let rows = (0..samples as u64)
+        .flat_map(|i| initial_theta(OneHidden::new(inputs, 1).parameters(), i, 1.0).into_iter().take(inputs));
     let x = Array2::from_shape_vec((samples, inputs), rows.map(f64::from).collect()).expect("M values a row");
     let q = x.column(0).mapv(|x| f64::from(u8::from(x > 0.0)));
     Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, q).expect("finite values"))

@@ -6,7 +6,6 @@
 //! than that, only the first is kept. Exactly: in order, a point is dropped if an earlier kept point is nearer than the
 //! threshold, and kept otherwise.
 
-mod canonical;
 mod distances;
 mod first;
 mod forest;
@@ -23,7 +22,6 @@ use distances::{all_pairs, sampled_pairs};
 use first::{Sameness, first_of_each};
 use rows::PointSet;
 
-pub use canonical::canonical_form;
 pub use symmetry::{
     ComparedNetworks, LambdaRatio, MOST_MATCHED, Maps, Nearness, Same, VALUES_WITHIN, WITHIN, same_networks,
     same_networks_within,

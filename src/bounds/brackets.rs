@@ -6,8 +6,12 @@
 //!
 //! - Two moments: Theorem 1. With a Hessian of rank at most k < D, which [`known_rank`] finds in the data, D - k
 //!   eigenvalues are 0, and Theorem 1 holds for the other k.
-//! - Four moments ([`super::four_moment_bounds`]): upper with t_2, t_3 and t_4, lower with t_2 and t_3. With t_4 alone,
-//!   lambda_1^4 <= t_4 - lambda_D^4.
+//! - Four moments. With mu and sigma the mean and the standard deviation of the D eigenvalues, gamma = m_3 / sigma^3
+//!   and kappa = m_4 / sigma^4: lambda_1 <= mu + sigma u*, where u* is the largest root of (u^2 - gamma u - 1)^2 + d
+//!   (u^2 + 1 - D) = 0 and d = kappa - gamma^2 - 1 >= 0. The spectral measure has mass at least 1/D at lambda_1, so the
+//!   squares of its orthonormal polynomials there sum to at most D: 1 + u^2 <= D is Theorem 1, and 1 + u^2 + (u^2 -
+//!   gamma u - 1)^2 / d <= D is this bound. So u* <= sqrt(D-1). With three moments, lambda_1 >= mu + sigma (gamma +
+//!   sqrt(gamma^2 + 4)) / 2. With t_4 alone, lambda_1^4 <= t_4 - lambda_D^4.
 //! - Eight moments: lambda_1^8 <= t_8 - lambda_D^8; lambda_1 >= t_7 / t_6, the mean of lambda with the weights
 //!   lambda^6; and lambda_1 >= sqrt(t_8 / t_6) where lambda_D > -sqrt(t_8 / t_6), since some |lambda| is at least that.
 //! - Rayleigh quotients: lambda_1 >= rho_1. All eigenvalues but lambda_1 and lambda_D are at most beta in magnitude,

@@ -72,7 +72,7 @@ pub fn trace_ww_bound(problem: &PaperProblem<'_>, theta: &[f64]) -> f64 {
         absolute += v.abs();
     }
     (zeta1(problem.network.activation) / 4.0 * square + zeta2(problem.network.activation) * absolute)
-        * input_trace(&problem.data)
+        * input_trace(problem.data)
 }
 
 /// sum_i (1 + x_i.x_i), the trace of J + X^T X: the factor of the data in Theorem 4.

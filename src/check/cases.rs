@@ -75,7 +75,8 @@ impl Case {
             let q = Array1::from_shape_fn(samples, |i| (i % 2) as f64);
             let data = Dataset::new(x, q).map_err(|error| error.to_string())?;
             let shape = OneHidden::new(inputs, hidden);
-            let weights = (0..NETWORKS).flat_map(|seed| initial_theta(shape.parameters(), seed, 0.5)).map(f64::from).collect();
+            let weights =
+                (0..NETWORKS).flat_map(|seed| initial_theta(shape.parameters(), seed, 0.5)).map(f64::from).collect();
             let theta = Array2::from_shape_vec((NETWORKS as usize, shape.parameters()), weights);
             Ok(Self::new(Problem::new(hidden, activation, data), theta.map_err(|error| error.to_string())?, None))
         });

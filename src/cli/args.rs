@@ -154,11 +154,23 @@ pub(super) struct ColumnArgs {
     /// Also where the descent of each network ends, whether it converged or not: its weights are followed in f64, and
     /// minima, saddles and valleys told apart
     #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "descend")]
-    polish: Option<PolishMode>,
+    polish: Option<PolishWay>,
     /// The farthest that --polish=nearest looks: the Euclidean distance from the weights [default: 10]
     #[arg(long, value_name = "R", allow_negative_numbers = true, requires = "polish")]
     polish_radius: Option<f64>,
 }
+
+/// How --polish looks for the end of a descent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum PolishWay {
+    /// Downhill, past every saddle, by Newton steps in a trust region
+    Descend,
+    /// To the nearest critical point of any index, by damped steps on the norm of the gradient
+    Nearest,
+}
+
+/// How far --polish=nearest looks unless --polish-radius says otherwise.
+const POLISH_RADIUS: f64 = 10.0;
 
 /// `four`, `eight` or a width.
 fn parse_brackets(text: &str) -> Result<Brackets, String> {
@@ -174,16 +186,22 @@ fn parse_brackets(text: &str) -> Result<Brackets, String> {
 
 impl ColumnArgs {
     pub(super) fn extra(&self) -> Result<ExtraColumns, Failure> {
-        let radius = self.polish_radius.unwrap_or(Polish::default().radius);
+        let radius = self.polish_radius.unwrap_or(POLISH_RADIUS);
         if !(radius.is_finite() && radius > 0.0) {
             return Err(Failure::Usage(anyhow!("--polish-radius is {radius}: it must be finite and greater than 0")));
         }
-        if self.polish_radius.is_some() && self.polish != Some(PolishMode::Nearest) {
+        if self.polish_radius.is_some() && self.polish != Some(PolishWay::Nearest) {
             return Err(Failure::Usage(anyhow!(
                 "--polish-radius is for --polish=nearest: a descent goes as far as it takes"
             )));
         }
-        let polish = self.polish.map(|mode| Polish { mode, radius, ..Polish::default() });
+        let polish = self.polish.map(|way| Polish {
+            mode: match way {
+                PolishWay::Descend => PolishMode::Descend,
+                PolishWay::Nearest => PolishMode::Nearest { radius },
+            },
+            ..Polish::default()
+        });
         Ok(ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets, polish })
     }
 }

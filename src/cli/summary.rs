@@ -232,7 +232,7 @@ fn where_it_ends(spec: &Spec, ends: &EndCounts, networks: u64) -> String {
         .map(|&(end, count)| format!("{end} {count} ({})", percent(count, networks)))
         .collect();
     let what = match spec.extra.polish.map(|polish| polish.mode) {
-        Some(PolishMode::Nearest) => "the nearest critical points",
+        Some(PolishMode::Nearest { .. }) => "the nearest critical points",
         _ => "the ends of their descents",
     };
     let decay = match spec.work.weight_decay() {

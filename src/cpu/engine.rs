@@ -19,7 +19,10 @@ use super::route::exact_route;
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
-use crate::engine::{Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers, ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained, paper_only};
+use crate::engine::{
+    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
+    ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained, paper_only,
+};
 use crate::model::{Activation, MAX_PARAMETERS, Network, PaperProblem, Problem, Theta};
 use crate::room::check_memory;
 
@@ -59,7 +62,12 @@ impl Cpu {
         exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
-    fn train_from(&self, problem: &PaperProblem<'_>, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+    fn train_from(
+        &self,
+        problem: &PaperProblem<'_>,
+        descent: &Descent,
+        start: &Start<'_>,
+    ) -> Result<Trained, EngineError> {
         match problem.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
@@ -181,13 +189,7 @@ impl Engine for Cpu {
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
         let route = problem.paper().map_or(Route::Pairwise, |problem| self.route(&problem).into());
-        Description {
-            machine: self.machine(),
-            revision: REVISION,
-            code_hash: String::new(),
-            plan: String::new(),
-            route,
-        }
+        Description::of_processor(self.machine(), REVISION, route)
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {

@@ -16,7 +16,10 @@ use super::plan::{Target, TrainPlan};
 use super::session::{Session, Tuning, trace_sq_pass};
 use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
-use crate::engine::{Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers, ProvenEnds, Route, Spectra, Start, Stop, Tasks, Trained, paper_only};
+use crate::engine::{
+    Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
+    ProvenEnds, Route, Spectra, Start, Stop, Tasks, Trained, paper_only,
+};
 use crate::model::{MAX_PARAMETERS, PaperProblem, Problem, Theta};
 
 /// The revision of this engine's numerics. Raise it with every change after which a column may hold other bits than

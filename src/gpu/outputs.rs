@@ -102,7 +102,11 @@ fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
-fn read_forward(gpu: &Session, problem: &PaperProblem<'_>, batch: &DeviceBatch<'_>) -> Result<Vec<ForwardOutput>, EngineError> {
+fn read_forward(
+    gpu: &Session,
+    problem: &PaperProblem<'_>,
+    batch: &DeviceBatch<'_>,
+) -> Result<Vec<ForwardOutput>, EngineError> {
     let networks = batch.params.networks as usize;
     let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
     let read = |buffer: &wgpu::Buffer, rows: usize| gpu.device.read::<f32>(buffer, rows * networks);

@@ -59,10 +59,9 @@ impl Loss {
     /// S = d^2l/dz^2, which no target changes.
     pub fn curvature(self, z: &[f64]) -> Curvature {
         match self {
-            Self::Logistic => Curvature {
-                diagonal: z.iter().map(|&z| cross_entropy_curvature(z)).collect(),
-                rank_one: Vec::new(),
-            },
+            Self::Logistic => {
+                Curvature { diagonal: z.iter().map(|&z| cross_entropy_curvature(z)).collect(), rank_one: Vec::new() }
+            }
             Self::Softmax => {
                 let p = softmax(z);
                 Curvature { diagonal: p.clone(), rank_one: p }
@@ -166,11 +165,7 @@ mod tests {
         let expected = 2.0 * (-60.0_f64).exp();
         let relative = |found: f64| (found / expected - 1.0).abs();
         let curvature = Loss::Softmax.curvature(&fitted);
-        for found in [
-            Target::Class(0).loss(&fitted),
-            -Target::Class(0).residual(&fitted)[0],
-            curvature.at(0, 0),
-        ] {
+        for found in [Target::Class(0).loss(&fitted), -Target::Class(0).residual(&fitted)[0], curvature.at(0, 0)] {
             assert!(relative(found) < 1e-14, "{found}");
         }
         let huge = [1e300, -1e300];

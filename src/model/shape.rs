@@ -70,9 +70,9 @@ impl Shape {
         if let Some(layer) = widths[..=layers].iter().position(|&width| width == 0) {
             return Err(ShapeError::NoUnits { layer });
         }
-        let parameters = widths[..=layers].windows(2).fold(0_usize, |sum, pair| {
-            sum.saturating_add(pair[0].saturating_add(1).saturating_mul(pair[1]))
-        });
+        let parameters = widths[..=layers]
+            .windows(2)
+            .fold(0_usize, |sum, pair| sum.saturating_add(pair[0].saturating_add(1).saturating_mul(pair[1])));
         if parameters > MAX_PARAMETERS {
             return Err(ShapeError::TooManyParameters { parameters });
         }

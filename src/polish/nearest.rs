@@ -10,10 +10,15 @@ const DAMPING: f64 = 1e-3;
 /// Damping beyond this multiple of the largest squared eigenvalue moves nothing.
 const MOST_DAMPING: f64 = 1e20;
 
-/// Follows the network at `local` to where |g| is 0, within the radius: where, at what, and after how many steps.
+/// Follows the network at `local` to where |g| is 0, within `radius`: where, at what, and after how many steps.
 ///
 /// The Levenberg-Marquardt step for |g|^2 / 2, whose Jacobian is H: p_k = -lambda_k u_k.g / (lambda_k^2 + mu).
-pub(super) fn nearest(judge: &Judge<'_>, mut local: Local, stop: &Stop) -> Result<(Local, End, u32), EngineError> {
+pub(super) fn nearest(
+    judge: &Judge<'_>,
+    mut local: Local,
+    radius: f64,
+    stop: &Stop,
+) -> Result<(Local, End, u32), EngineError> {
     let objective = judge.objective;
     let mut damping = DAMPING;
     let mut steps = 0;
@@ -39,7 +44,7 @@ pub(super) fn nearest(judge: &Judge<'_>, mut local: Local, stop: &Stop) -> Resul
             damping *= 4.0;
             continue;
         };
-        if judge.distance(&next.theta) > judge.how.radius {
+        if judge.distance(&next.theta) > radius {
             break End::LeftRadius;
         }
         local = next;

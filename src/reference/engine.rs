@@ -118,14 +118,7 @@ impl Engine for Reference {
 
     fn description(&self, _problem: &Problem, _tasks: Tasks) -> Description {
         // The reference has one route, the paper's forms over pairs, whatever route is asked for.
-        let route = Route::Pairwise;
-        Description {
-            machine: self.machine(),
-            revision: REVISION,
-            code_hash: String::new(),
-            plan: String::new(),
-            route,
-        }
+        Description::of_processor(self.machine(), REVISION, Route::Pairwise)
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {

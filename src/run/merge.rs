@@ -221,16 +221,15 @@ fn lists_differ<T: Serialize>(
     if only.is_empty() { named(&fields(&a, &b), first, other) } else { only.join("; ") }
 }
 
-/// The command line's name for a field of a spec, if it has one.
+/// The command line's name for a field of a spec or for what the field is a part of, if there is one.
 fn option(field: &str) -> String {
-    const OPTIONS: [(&str, &str); 19] = [
+    const OPTIONS: [(&str, &str); 18] = [
         ("hidden", "--hidden"),
         ("activation", "--activation"),
         ("keep", "--keep"),
         ("extra.bounds", "--bounds"),
         ("extra.spectrum", "--spectrum"),
         ("extra.brackets", "--brackets"),
-        ("extra.brackets.width", "--brackets"),
         ("extra.polish", "--polish"),
         ("work.init_range", "--init-range"),
         ("work.step_size", "--step-size"),
@@ -244,7 +243,8 @@ fn option(field: &str) -> String {
         ("data.source.data_seed", "--data-seed"),
         ("test", "the test data"),
     ];
-    OPTIONS.iter().find(|(name, _)| *name == field).map_or_else(|| field.to_owned(), |(_, option)| (*option).to_owned())
+    let holds = |name: &str| field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    OPTIONS.iter().find(|(name, _)| holds(name)).map_or_else(|| field.to_owned(), |(_, option)| (*option).to_owned())
 }
 
 /// A spec without what may differ between parts: which seeds of the whole they have, and where their data lay.

@@ -8,8 +8,10 @@ use ndarray::{Array, Array1, Array2, Dimension, Ix2};
 use super::column::ColumnFile;
 use super::layout::{blocks, column_path};
 use super::{Population, Run, RunError};
+use crate::analysis::ComparedNetworks;
 use crate::engine::Status;
 use crate::input::GivenTheta;
+use crate::model::{Network, OneHidden};
 use crate::npy::{Element, NpyError, NpyFile, shown_shape};
 use crate::polish::End;
 use crate::records::{Column, Dtype, Values};
@@ -24,6 +26,30 @@ fn widened(dtype: Dtype, bytes: &[u8]) -> Vec<f64> {
         Values::Uint64(values) => values.into_iter().map(|value| value as f64).collect(),
         Values::Float32(values) => values.into_iter().map(f64::from).collect(),
         Values::Float64(values) => values,
+    }
+}
+
+/// The networks of a run whose descents end at a critical point, as they are there.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolishedPoints {
+    /// Their rows, (S',), ascending.
+    pub rows: Vec<usize>,
+    /// Their shape and activation.
+    pub network: Network<OneHidden>,
+    /// Their weights, (S', D).
+    pub theta: Array2<f32>,
+    /// The objective, (S',).
+    pub objective: Vec<f64>,
+    /// The upper bound of lambda_1, (S',).
+    pub lambda_sup: Vec<f64>,
+}
+
+impl PolishedPoints {
+    /// The same, for [`crate::analysis::distinct_ends`].
+    pub fn compared(&self) -> ComparedNetworks<'_> {
+        let Self { network: Network { shape, activation }, theta, objective, lambda_sup, .. } = self;
+        let (shape, activation) = (*shape, *activation);
+        ComparedNetworks { shape, activation, theta: theta.view(), loss: objective, lambda_sup }
     }
 }
 
@@ -133,16 +159,22 @@ impl Run {
         Ok(ends)
     }
 
-    /// Row numbers and polished weights of the networks whose descents end at a critical point, (S', D) in f32. Those
-    /// whose weights were not kept are left out.
+    /// The networks whose descents end at a critical point. Those whose weights were not kept are left out.
     ///
     /// # Errors
     /// As [`Self::floats`].
-    pub fn polished_points(&self) -> Result<(Vec<usize>, Array2<f32>), RunError> {
+    pub fn polished_points(&self) -> Result<PolishedPoints, RunError> {
         let column = self.column("theta_polished")?;
         let ends = self.end_numbers()?;
         let critical = |row: usize| matches!(End::from_number(ends[row]), Some(End::Minimum | End::Saddle));
-        self.points(column, &critical, true)
+        let (rows, theta) = self.points(column, &critical, true)?;
+        let values = |name: &str| -> Result<Vec<f64>, RunError> {
+            let all = self.floats(name)?;
+            Ok(rows.iter().map(|&row| all[row]).collect())
+        };
+        let (objective, lambda_sup) = (values("objective_polished")?, values("lambda_sup_polished")?);
+        let network = Network { shape: self.manifest().spec.shape(), activation: self.manifest().spec.activation };
+        Ok(PolishedPoints { rows, network, theta, objective, lambda_sup })
     }
 
     /// Row numbers and weights, (S', D) in f32, of the rows of `column` that are `wanted`, or if `only_finite` of those

@@ -184,7 +184,10 @@ impl Args {
         };
         let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&paper_only(&problem)?)))];
         if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
-            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper_only(&problem)?))));
+            chosen.push((
+                Site::Gpu,
+                of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper_only(&problem)?)),
+            ));
         }
         let choices = chosen.into_iter();
         bench.auto.extend(choices.filter_map(|(site, method)| AutoRoute::new(&bench.measurements, size, site, method)));

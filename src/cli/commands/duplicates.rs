@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 use serde_json::{Value, json};
 
 use crate::analysis::{
-    ComparedNetworks, END_NEARNESS, Maps, PairStatistics, VALUES_WITHIN, WITHIN, distinct_ends, duplicates,
+    Basin, ComparedNetworks, END_NEARNESS, Maps, PairStatistics, VALUES_WITHIN, WITHIN, distinct_ends, duplicates,
     same_networks,
 };
 use crate::cli::args::OutputArgs;
@@ -18,7 +18,7 @@ use crate::cli::progress::Watched;
 use crate::cli::terminal::{print, print_json};
 use crate::cli::words::go_on_with;
 use crate::room::check_memory;
-use crate::run::{Derived, Run, State};
+use crate::run::{Derived, PolishedPoints, Run, State};
 
 /// The column that the command leaves, and the one that it leaves of the ends of descents.
 const COLUMN: &str = "duplicate_of";
@@ -92,13 +92,20 @@ impl By {
         }
     }
 
-    fn find(self, run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
-        match self {
-            Self::Symmetry => same(run, rows, theta, Maps::Symmetry),
-            Self::Function => same(run, rows, theta, Maps::Function),
-            Self::Distance => by_distance(theta),
-            Self::End => by_end(run, rows, theta),
+    /// The rows of the networks that are compared, and which of them are the same.
+    fn find(self, run: &Run) -> Result<(Vec<usize>, Matches), Failure> {
+        if self == Self::End {
+            let points = run.polished_points()?;
+            let found = by_end(&points)?;
+            return Ok((points.rows, found));
         }
+        let (rows, theta) = run.critical_points()?;
+        let found = match self {
+            Self::Symmetry => same(run, &rows, theta.view(), Maps::Symmetry)?,
+            Self::Function => same(run, &rows, theta.view(), Maps::Function)?,
+            Self::Distance | Self::End => by_distance(theta.view())?,
+        };
+        Ok((rows, found))
     }
 }
 
@@ -111,8 +118,7 @@ impl Args {
         }
         run.check_complete()?;
         let watched = Watched::start("comparing networks");
-        let (rows, points) = if self.by == By::End { run.polished_points()? } else { run.critical_points()? };
-        let found = self.by.find(&run, &rows, points.view())?;
+        let (rows, found) = self.by.find(&run)?;
         drop(watched);
         let networks = run.manifest().spec.rows();
         check_memory("the column", networks.saturating_mul(8))?;
@@ -177,18 +183,10 @@ fn by_distance(theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
     })
 }
 
-fn by_end(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>) -> Result<Matches, Failure> {
-    let spec = &run.manifest().spec;
-    let column = |name: &str| -> Result<Vec<f64>, Failure> {
-        let values = run.floats(name)?;
-        Ok(rows.iter().map(|&row| values[row]).collect())
-    };
-    let (objective, lambda_sup) = (column("objective_polished")?, column("lambda_sup_polished")?);
-    let (shape, activation) = (spec.shape(), spec.activation);
-    let networks = ComparedNetworks { shape, activation, theta, loss: &objective, lambda_sup: &lambda_sup };
-    let found = distinct_ends(&networks)?;
-    let basins: Vec<Value> =
-        found.basins.iter().map(|basin| json!({ "row": rows[basin.first], "networks": basin.networks })).collect();
+fn by_end(points: &PolishedPoints) -> Result<Matches, Failure> {
+    let found = distinct_ends(&points.compared())?;
+    let basin = |basin: &Basin| json!({ "row": points.rows[basin.first], "networks": basin.networks });
+    let basins: Vec<Value> = found.basins.iter().map(basin).collect();
     let numbers = [("theta_within", END_NEARNESS.theta), ("objective_within", END_NEARNESS.values)];
     Ok(Matches {
         summary: found.to_string(),

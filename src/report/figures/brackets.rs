@@ -23,8 +23,8 @@ pub fn bracket_against_largest_eigenvalue(
     lambda_max: &[f64],
     [lower, upper, lambda_sup]: [&[f64]; 3],
 ) -> Result<Figure, FigureError> {
-    /// The axis ends here: distances below it are rounding.
-    const LEAST: f64 = 1e-15;
+    /// The axis ends here, as any of kuva's.
+    const LEAST: f64 = 1e-10;
     let (name, title) = BRACKETS;
     let series = [
         (lambda_sup, "λ_{sup}", GREY, MarkerShape::Square),
@@ -63,8 +63,7 @@ pub fn bracket_against_largest_eigenvalue(
     let caption = format!(
         "How far the ends of the bracket, and the bound λ_{{sup}} of Theorem 1, are from the largest eigenvalue of {} \
          networks. The bracket holds it whatever rounding did; its width is {} of its upper end in the median, {} at \
-         most. Distances below {LEAST:e} are drawn there, since the numeric eigenvalue is no more exact. Both axes are \
-         logarithmic.{}",
+         most. Distances below 10^{{−10}} are drawn on the lower edge. Both axes are logarithmic.{}",
         found,
         number(middle),
         number(widest),

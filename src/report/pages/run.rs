@@ -3,7 +3,7 @@
 use super::{Report, Table, TableRow};
 use crate::report::critical_points::{CriticalPoints, Selection};
 use crate::report::drawing::number;
-use crate::report::ends::figure_of_ends;
+use crate::report::ends::{figure_of_ends, row_of_ends};
 use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
@@ -137,6 +137,7 @@ fn facts(points: &CriticalPoints) -> Vec<(String, String)> {
     if let Some((saddles, known)) = points.saddles() {
         facts.push(("no minimum: λ_{D} < −10^{−3}".into(), share(saddles, known)));
     }
+    facts.extend(row_of_ends(&points.run));
     if let Some(measured) = &points.measured {
         let whence = if measured.recorded { "as the run recorded them" } else { "computed from theta in float64" };
         let of = |index: &[usize]| share(index.len(), points.rows.len());
