@@ -33,4 +33,4 @@ x86_64-w64-mingw32-gcc -O1 -Wall -Wextra -Werror -o "$SHARPSWEEP_DIRECTX/hlsl.ex
 export WINEDEBUG=-all
 WINEPREFIX=$SHARPSWEEP_DIRECTX/wine WINEDLLOVERRIDES='mscoree,mshtml=' wineboot --init >&2
 
-cargo test --release --test compilers "$@" -- --nocapture
+cargo test --release --test compilers "$@" -- --nocapture --skip chromium

@@ -8,3 +8,5 @@ export SHARPSWEEP_FULL=1 SHARPSWEEP_NETWORKS=100 SHARPSWEEP_KILLS=60
 bash tests/run.sh
 cargo test --release --test machine_code
 bash tests/compilers.sh
+bash tests/swiftshader.sh
+bash tests/webgpu.sh

@@ -1,8 +1,9 @@
-//! What Microsoft's compilers make of the kernels. They are asked on any Linux machine: `tests/compilers.sh` installs
-//! them and runs this.
+//! What other compilers make of the kernels, on any Linux machine: `tests/compilers.sh` installs Microsoft's and asks
+//! them, `tests/webgpu.sh` does so with Chromium's, and runs the kernels there.
 //!
 //! `SHARPSWEEP_FULL=1` asks for every text; else each test draws some of them and says with which seed.
 
+mod chromium;
 mod directx;
 mod hlsl;
 
@@ -22,8 +23,13 @@ struct Text {
     wgsl: String,
 }
 
-/// Every text that a spread of problems asks for, and the wider training kernels by force; each once.
+/// As [`texts_of`], at the sizes that slow compilers are asked about.
 fn texts() -> Vec<Text> {
+    texts_of(&[2, 30], &[1, 3, 10, 17, 32, 100])
+}
+
+/// Every text that problems with these M and N ask for, and the wider training kernels by force; each once.
+fn texts_of(inputs: &[usize], hidden: &[usize]) -> Vec<Text> {
     let mut texts = Vec::new();
     let mut known = BTreeSet::new();
     let mut add = |pass: Pass, target: Target| {
@@ -37,8 +43,8 @@ fn texts() -> Vec<Text> {
             texts.push(Text { pass, name, wgsl });
         }
     };
-    for inputs in [2, 30] {
-        for hidden in [1, 3, 10, 17, 32, 100] {
+    for &inputs in inputs {
+        for &hidden in hidden {
             let shape = OneHidden::new(inputs, hidden);
             for activation in Activation::ALL {
                 for family in [Family::Software, Family::Common, Family::Nvidia] {
@@ -79,7 +85,7 @@ const DIRECTX: [(Compiler, naga::back::hlsl::ShaderModel); 3] = [
 /// The most seconds of processor time for one kernel.
 const SECONDS: u32 = 30;
 
-/// How many texts each compiler gets where not all are asked for.
+/// How many texts each of these compilers gets where not all are asked for.
 const DRAWN: usize = 40;
 
 #[test]
@@ -89,7 +95,7 @@ fn directx_compiles_every_kernel_within_half_a_minute() {
     let mut report = String::new();
     let mut misses = String::new();
     for (compiler, model) in DIRECTX {
-        let drawn = drawn(&texts);
+        let drawn = drawn(&texts, DRAWN);
         let answers: Vec<_> = drawn
             .par_iter()
             .map(|text| directx.ask(compiler, model, text.pass, &hlsl::written(&text.wgsl, text.pass, model), SECONDS))
@@ -140,15 +146,15 @@ fn directx_refuses_what_is_wrong() {
     }
 }
 
-/// All texts, or some of them that a seed draws.
-fn drawn(texts: &[Text]) -> Vec<&Text> {
+/// All texts, or `count` of them that a seed draws.
+fn drawn(texts: &[Text], count: usize) -> Vec<&Text> {
     if std::env::var_os("SHARPSWEEP_FULL").is_some_and(|value| value == "1") {
         return texts.iter().collect();
     }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let seed = std::env::var("SHARPSWEEP_DRAW").map_or(now.as_secs() as u32, |seed| seed.parse().unwrap());
-    println!("{DRAWN} of {} texts drawn with SHARPSWEEP_DRAW={seed}", texts.len());
+    println!("{count} of {} texts drawn with SHARPSWEEP_DRAW={seed}", texts.len());
     let mut order: Vec<_> = (0..).zip(texts).collect();
     order.sort_by_key(|(k, _)| philox4x32_10([*k, 0, 0, 0], [seed, 0]));
-    order.into_iter().map(|(_, text)| text).take(DRAWN).collect()
+    order.into_iter().map(|(_, text)| text).take(count).collect()
 }
