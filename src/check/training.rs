@@ -20,8 +20,8 @@ pub(super) struct TrainedEnds {
     theta: Array2<f64>,
 }
 
-/// Where the networks of `case` end, known from elsewhere or else trained in float64, with a step that is stable for the
-/// sharpest of them: 1 / ||H||_F.
+/// Where the networks of `case` end: known from elsewhere, or else trained in float64, with a step that is stable for
+/// the sharpest of them, 1 / ||H||_F.
 pub(super) fn expected(case: &Case) -> TrainedEnds {
     if let Some(GoldenTraining { step_size, weight_decay, steps, theta }) = &case.training {
         let (step_size, weight_decay, max_steps) = (*step_size, *weight_decay, *steps);
