@@ -74,6 +74,30 @@ fn the_adapter_computes_what_it_should_and_its_speed_is_told() {
     assert_is_whole(&found);
 }
 
+/// Every pass and result has a row that holds, every task a row with both speeds, and the last line says so.
+#[test]
+fn the_table_has_a_row_for_everything() {
+    if skipped("the_table_has_a_row_for_everything") {
+        return;
+    }
+    let (table, stderr) = texts(&check(&[], &[]));
+    let rows: Vec<&str> = table.lines().map(str::trim).collect();
+    let has = |name: &str, says: &str| {
+        let row = rows.iter().find(|row| row.strip_prefix(name).is_some_and(|rest| rest.starts_with("  ")));
+        assert!(row.is_some_and(|row| row.contains(says)), "{name}, {says}: {table}{stderr}");
+    };
+    Pass::ALL.iter().for_each(|pass| has(pass.name(), " holds"));
+    RESULTS.iter().for_each(|result| has(result, " holds"));
+    for task in ["training, seed-steps", "training 512 networks, seed-steps"] {
+        has(task, " %");
+    }
+    ["closed forms, networks", "extreme eigenvalues, networks"].iter().for_each(|task| has(task, " "));
+    has("multiply-adds (FMA), TFLOP/s", " ");
+    Pass::ALL.iter().for_each(|pass| has(&format!("compiling {}, milliseconds", pass.name()), "longest of"));
+    let all = Pass::ALL.len() + RESULTS.len();
+    assert_eq!(rows.last(), Some(&&*format!("all {all} comparisons hold")), "{table}{stderr}");
+}
+
 /// A Vulkan driver file that is not there leaves no adapter.
 fn no_driver() -> PathBuf {
     PathBuf::from("/nowhere/driver.json")
@@ -153,6 +177,36 @@ fn a_wrong_pass_is_off_and_no_other() {
         let expected: Vec<&str> = set.iter().map(|pass| pass.name()).collect();
         let found = with_texts(move |pass, text| set.contains(&pass).then(|| wrong(pass, text)));
         assert_eq!(off(&found), expected, "{found:#?}");
+    }
+}
+
+/// Every kernel that trains is compared under weight decay too.
+#[test]
+fn weight_decay_that_is_left_out_is_noticed() {
+    if skipped("weight_decay_that_is_left_out_is_noticed") {
+        return;
+    }
+    let found =
+        with_texts(|_, text| text.contains("params.weight_decay").then(|| text.replace("params.weight_decay", "0.0")));
+    let expected = [Pass::Train, Pass::TrainSplit, Pass::TrainShared, Pass::TrainStreamed].map(Pass::name);
+    assert_eq!(off(&found), expected, "{found:#?}");
+}
+
+/// The bound of what the rounding of the terms does: one that is far too small, or far too large.
+#[test]
+fn a_perturbation_of_the_wrong_size_is_noticed() {
+    if skipped("a_perturbation_of_the_wrong_size_is_noticed") {
+        return;
+    }
+    for factor in ["1e-3", "30.0"] {
+        let found = with_texts(move |pass, text| {
+            let from = "select(UNBOUNDED, perturbation, bounded)";
+            assert!(pass != Pass::Terms || text.contains(from));
+            (pass == Pass::Terms).then(|| text.replace(from, &format!("{factor} * {from}")))
+        });
+        assert_eq!(off(&found), ["terms"], "{factor}: {found:#?}");
+        let failure = found.iter().find_map(|comparison| comparison.failure.as_deref()).unwrap();
+        assert!(failure.contains("their perturbation is"), "{failure}");
     }
 }
 

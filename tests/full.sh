@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs what the suite samples in full: 10,000 networks of each kind against their spectra, 60 kills of each kind of run,
-# every shape by every kernel, the machine code, and every text by Microsoft's compilers. It takes hours on two cores.
+# every shape by every kernel, the machine code, every text by Microsoft's and Chromium's compilers, and the GPU engine
+# on a second driver. It takes hours on two cores.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -122,6 +122,36 @@ fn every_command_that_computes_stops_and_says_how_to_go_on() {
 }
 
 #[test]
+fn a_check_stops_with_and_without_an_adapter() {
+    let dir = tempdir().unwrap();
+    let check = |nowhere: Option<&str>| {
+        let mut command = sharpsweep(dir.path(), &["check"]);
+        command.envs(nowhere.into_iter().flat_map(|file| [("VK_DRIVER_FILES", file), ("VK_ICD_FILENAMES", file)]));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        // It says what it checks, and then computes.
+        stderr.read_line(&mut line).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        send(&child, Signal::SIGINT);
+        let start = Instant::now();
+        let mut rest = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut rest).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(start.elapsed() < LIMIT, "{:?}", start.elapsed());
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(130), 0), "{line}{rest}");
+        assert!(rest.contains("stopped; nothing was written: start again"), "{line}{rest}");
+        line
+    };
+    if cfg!(target_os = "linux") {
+        assert!(check(Some("/nowhere/driver.json")).contains("checking the CPU engine"));
+    }
+    if !support::gpu::skipped("a_check_stops_with_and_without_an_adapter") {
+        assert!(check(None).starts_with("checking "));
+    }
+}
+
+#[test]
 fn the_graphics_engine_stops_inside_a_long_chunk() {
     let name = "the_graphics_engine_stops_inside_a_long_chunk";
     if support::gpu::gpu(name, Tuning::default()).is_none() {

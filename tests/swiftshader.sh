@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs the engine on SwiftShader, the software Vulkan driver that comes with Chromium: a second driver beside Mesa's
 # lavapipe. Some problems are drawn anew each time; with SHARPSWEEP_FULL=1 they are more, and the tests of the GPU
-# engine run on it as well. What is not there is installed from Debian's or Ubuntu's packages (as root, or through sudo).
+# engine run on it as well. What is not there is installed from Debian's or Ubuntu's packages (as root, or through
+# sudo).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -17,6 +17,8 @@ pub(super) struct Case {
     pub(super) theta: Array2<f64>,
     /// The values that are known from elsewhere.
     pub(super) golden: Option<GoldenValues>,
+    /// Where training with weight decay ends, known from elsewhere.
+    pub(super) training: Option<GoldenTraining>,
 }
 
 /// Values of S networks, each (S,), by automatic differentiation in f64: no closed form was used.
@@ -31,7 +33,19 @@ pub(super) struct GoldenValues {
     pub(super) lambda_min: Vec<f64>,
 }
 
-/// A case of golden.json.
+/// Gradient descent with weight decay in f64, its gradients by automatic differentiation.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct GoldenTraining {
+    /// eta, a number in f32.
+    pub(super) step_size: f64,
+    /// alpha.
+    pub(super) weight_decay: f64,
+    pub(super) steps: u32,
+    /// Where the networks of the case are after them, (S, D).
+    pub(super) theta: Vec<Vec<f64>>,
+}
+
+/// A case of golden.json, which golden.py makes.
 #[derive(Deserialize)]
 struct GoldenCase {
     activation: Activation,
@@ -39,6 +53,7 @@ struct GoldenCase {
     x: Vec<Vec<f32>>,
     q: Vec<u8>,
     theta: Vec<Vec<f32>>,
+    training: Option<GoldenTraining>,
     #[serde(flatten)]
     values: GoldenValues,
 }
@@ -67,7 +82,9 @@ impl Case {
             };
             let q: Array1<f64> = case.q.iter().map(|&q| q.into()).collect();
             let data = Dataset::new(rows(&case.x)?, q).map_err(|error| error.to_string())?;
-            Ok(Self::new(Problem::new(case.hidden, case.activation, data), rows(&case.theta)?, Some(case.values)))
+            let problem = Problem::new(case.hidden, case.activation, data);
+            let plain = Self::new(problem, rows(&case.theta)?);
+            Ok(Self { golden: Some(case.values), training: case.training, ..plain })
         });
         let others = SIZES.into_iter().map(|(inputs, hidden, samples, activation)| {
             let value = |(i, m): (usize, usize)| ((i * 37 + m * 101 + 13) % 211) as f32 / 100.0 - 1.0;
@@ -78,15 +95,16 @@ impl Case {
             let weights =
                 (0..NETWORKS).flat_map(|seed| initial_theta(shape.parameters(), seed, 0.5)).map(f64::from).collect();
             let theta = Array2::from_shape_vec((NETWORKS as usize, shape.parameters()), weights);
-            Ok(Self::new(Problem::new(hidden, activation, data), theta.map_err(|error| error.to_string())?, None))
+            Ok(Self::new(Problem::new(hidden, activation, data), theta.map_err(|error| error.to_string())?))
         });
         golden.chain(others).collect()
     }
 
-    fn new(problem: Problem, theta: Array2<f64>, golden: Option<GoldenValues>) -> Self {
+    fn new(problem: Problem, theta: Array2<f64>) -> Self {
         let (inputs, hidden) = (problem.data.inputs(), problem.network.shape.hidden()[0]);
         let (activation, samples) = (problem.network.activation.name(), problem.data.samples());
-        Self { name: format!("{activation}, M = {inputs}, N = {hidden}, I = {samples}"), problem, theta, golden }
+        let name = format!("{activation}, M = {inputs}, N = {hidden}, I = {samples}");
+        Self { name, problem, theta, golden: None, training: None }
     }
 
     /// The case as a problem of the paper's, which it is.
@@ -137,6 +155,7 @@ mod tests {
         for activation in Activation::ALL {
             assert!(cases.iter().filter(|case| case.problem.network.activation == activation).count() > 1);
         }
+        assert!(cases.iter().any(|case| case.training.is_some()));
         for plan in TrainPlan::ALL {
             let takes = |case: &Case| TrainPlan::of(Target::of(&case.paper(), Family::Common)) == plan;
             assert!(cases.iter().any(takes), "{plan:?}");

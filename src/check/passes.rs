@@ -1,6 +1,8 @@
 //! Every pass of the GPU engine beside its twin in float64, which gets what the pass got from those before it: so an
 //! error is that of the pass itself.
 
+use std::ops::RangeInclusive;
+
 use ndarray::{Array2, Axis};
 
 use super::cases::{Case, gradient_size};
@@ -10,7 +12,9 @@ use super::training;
 use crate::engine::{Descent, Engine, EngineError, Status, Stop};
 use crate::gpu::{CompileTime, Family, ForwardOutput, Gpu, Pass, PassOutputs, Target, TrainPlan, Tuning};
 use crate::model::{Activation, PaperProblem, Problem, Stream, Theta, appendix_c, initial_theta};
-use crate::reference::{Reference, Terms, gradient_of, hessian_of, spectrum, spread, terms, trace_vv, trace_ww};
+use crate::reference::{
+    Reference, Terms, gradient_of, hessian, hessian_of, spectrum, spread, terms, trace_vv, trace_ww,
+};
 use crate::watch::Pieces;
 
 /// Opens the engine that is checked, with a tuning.
@@ -25,6 +29,12 @@ const EIGENVALUES: f64 = 1e-5;
 
 /// Below this, next to numbers of size 1, values may count as 0.
 const TINY: f64 = 1e-30;
+
+/// The rounding step of f32, 2^-23, in those of f64 that [`spread`] counts with, 2^-53.
+const F32_STEP: f64 = (1_u64 << 30) as f64;
+/// The perturbation that the forward pass finds, over that of the reference, which bounds plain sums and knows the
+/// device's exponential less well: they are 0.04 to 1.3.
+const PERTURBATIONS: RangeInclusive<f64> = 0.01..=5.0;
 
 /// How far off `pass` may be.
 fn allowed(pass: Pass) -> f64 {
@@ -163,8 +173,11 @@ fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
     let network = paper.network;
     let networks: Vec<Given> =
         found.forward.iter().enumerate().map(|(k, output)| Given::new(case, k, output)).collect();
-    for (k, given) in networks.iter().enumerate() {
-        compare_forward(case, k, given, table.of(Pass::Terms));
+    let hessians: Vec<_> = networks.iter().map(|given| hessian_of(&paper, &given.theta, &given.terms)).collect();
+    for (k, (given, from_terms)) in networks.iter().zip(&hessians).enumerate() {
+        let expected = terms(&paper, &given.theta);
+        compare_forward(case, k, given, &expected, table.of(Pass::Terms));
+        compare_perturbation(case, k, given, &expected, from_terms, table.of(Pass::Terms));
     }
     let at = &case.name;
     table.of(Pass::Gradient).outcome(at, found.gradient, |comparison, gradient| {
@@ -189,7 +202,6 @@ fn compare_evaluation(case: &Case, found: PassOutputs, table: &mut PassTable) {
             comparison.add(&case.at(k), &found, &expected, |kind| scale[kind]);
         }
     });
-    let hessians: Vec<_> = networks.iter().map(|given| hessian_of(&paper, &given.theta, &given.terms)).collect();
     let squares: Vec<f64> = hessians.iter().map(|h| h.iter().map(|h| h * h).sum()).collect();
     for (pass, found) in [(Pass::TraceSq, found.trace_sq), (Pass::TraceSqAssembled, found.trace_sq_assembled)] {
         table.of(pass).outcome(at, found, |comparison, found| {
@@ -256,10 +268,9 @@ impl<'a> Given<'a> {
 
 /// The forward pass of network `k`. An error of y moves f by f' times as much, and so on: the scale of each value is
 /// its own size and what the sizes in y, or in z, may move it by.
-fn compare_forward(case: &Case, k: usize, given: &Given<'_>, comparison: &mut Comparison) {
+fn compare_forward(case: &Case, k: usize, given: &Given<'_>, expected: &Terms, comparison: &mut Comparison) {
     let paper = case.paper();
     let (data, shape) = (paper.data, paper.network.shape);
-    let expected = terms(&paper, &given.theta);
     let at = case.at(k);
     for i in 0..expected.samples {
         let x = data.sample(i);
@@ -285,4 +296,31 @@ fn compare_forward(case: &Case, k: usize, given: &Given<'_>, comparison: &mut Co
     }
     let found = given.output.size.iter().sum();
     comparison.add(&at, &[found], &[given.size], |_| given.size);
+}
+
+/// The perturbation of network `k`, a bound of what the errors of its terms do to its Hessian. Nothing in float64 is
+/// equal to it. But it must cover the difference between the Hessian of the device's terms, `from_terms`, and the true
+/// one, and be about as large as the reference's bound for the `expected` terms.
+fn compare_perturbation(
+    case: &Case,
+    k: usize,
+    given: &Given<'_>,
+    expected: &Terms,
+    from_terms: &Array2<f64>,
+    comparison: &mut Comparison,
+) {
+    let found: f64 = given.output.perturbation.iter().sum();
+    let difference = from_terms - &hessian(&case.problem, &given.theta);
+    let moved = difference.iter().map(|h| h * h).sum::<f64>().sqrt();
+    let plain = F32_STEP * spread(&case.problem, &given.theta, expected).perturbation;
+    // A NaN is a miss.
+    let holds = moved <= found && PERTURBATIONS.contains(&(found / plain));
+    if !holds {
+        let why = format!(
+            "its terms are off by {moved:e} in the Hessian, and their perturbation is {found:e}; the reference's bound \
+             is {plain:e}"
+        );
+        comparison.fail(&case.at(k), &why);
+    }
+    comparison.values += 1;
 }

@@ -1,9 +1,12 @@
 //! An engine's results beside golden values, and its verdicts beside those of the reference.
 
+use std::time::Duration;
+
 use super::cases::{Case, gradient_size};
 use super::comparison::Comparison;
 use super::training;
 use crate::bounds::{widened_bounds, wolkowicz_styan};
+use crate::clock::Instant;
 use crate::engine::{Descent, Engine, EngineError, Stop};
 use crate::model::{Activation, DataError, Problem, Stream, Theta, appendix_c};
 use crate::reference::{Reference, output, terms};
@@ -29,6 +32,13 @@ pub(super) const VERDICTS: f64 = 0.02;
 
 /// Seeds whose verdicts are compared.
 pub(super) const SEEDS: u64 = 512;
+
+/// As many on an engine so slow that those would take minutes, such as some software adapters.
+const FEWER_SEEDS: u64 = 64;
+
+/// Steps of [`SEEDS`] seeds by which that is seen, and the time for them beyond which an engine is that slow.
+const TRIAL_STEPS: u32 = 50;
+const SLOW_TRIAL: Duration = Duration::from_millis(500);
 
 /// I of the default experiment.
 pub(super) const SAMPLES: usize = 50;
@@ -140,8 +150,21 @@ pub(super) fn default_problem(hidden: usize) -> Result<Problem, DataError> {
     Ok(Problem::new(hidden, Activation::Sigmoid, appendix_c(SAMPLES, 0, Stream::TrainData)?))
 }
 
-/// Compares the verdicts of [`SEEDS`] seeds of `problem` with those of the reference: the error is the part that
-/// differs.
+/// How many seeds of `problem` `engine` can train to their verdicts within a minute or so: [`SEEDS`], or else
+/// [`FEWER_SEEDS`].
+fn affordable_seeds(engine: &mut dyn Engine, problem: &Problem) -> Result<u64, EngineError> {
+    let mut trial = |max_steps| -> Result<Duration, EngineError> {
+        let start = Instant::now();
+        engine.train(problem, &Descent { max_steps, tolerance: 0.0, ..Descent::default() }, 0..SEEDS)?;
+        Ok(start.elapsed())
+    };
+    // Compiles.
+    trial(1)?;
+    Ok(if trial(TRIAL_STEPS)? < SLOW_TRIAL { SEEDS } else { FEWER_SEEDS })
+}
+
+/// Compares the verdicts of [`SEEDS`] seeds of `problem`, or of fewer on a slow engine, with those of the reference:
+/// the error is the part that differs.
 ///
 /// # Errors
 /// [`EngineError::Stopped`] once `stop` was requested.
@@ -153,14 +176,16 @@ pub(super) fn compare_verdicts(
     let mut comparison = Comparison::new("verdicts", VERDICTS);
     let mut reference = Reference::default();
     reference.stop_on(stop);
-    let expected = reference.train(problem, &Descent::default(), 0..SEEDS)?;
-    let found = engine.train(problem, &Descent::default(), 0..SEEDS);
+    let found =
+        affordable_seeds(engine, problem).and_then(|seeds| engine.train(problem, &Descent::default(), 0..seeds));
     stop.check()?;
+    let seeds = found.as_ref().map_or(0, |found| found.status.len());
+    let expected = reference.train(problem, &Descent::default(), 0..seeds as u64)?;
     comparison.outcome("the default experiment", found, |comparison, found| {
         let differ = found.status.iter().zip(&expected.status).filter(|(a, b)| a != b).count();
-        comparison.worst = differ as f64 / SEEDS as f64;
-        comparison.values = found.status.len();
-        comparison.at = format!("{differ} of {SEEDS} seeds end otherwise than in float64");
+        comparison.worst = differ as f64 / seeds as f64;
+        comparison.values = seeds;
+        comparison.at = format!("{differ} of {seeds} seeds end otherwise than in float64");
     });
     Ok(comparison)
 }

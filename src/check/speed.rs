@@ -36,7 +36,7 @@ impl Task {
 pub struct Rate {
     /// Networks of the timed batch.
     pub networks: usize,
-    /// Seed-steps or networks per second, with transfers: the median of three runs.
+    /// Seed-steps or networks per second, with transfers: the median of three runs, or one where it takes a second.
     pub per_second: f64,
 }
 
@@ -54,6 +54,9 @@ pub(super) const TASKS: [(Task, usize); 8] = [
 
 /// How long a timed run should take: long against the clock, the start of threads and the first, short dispatches.
 const RUN: Duration = Duration::from_millis(200);
+
+/// A run this long says enough by itself: repeats would take minutes on slow software adapters.
+const LONG_RUN: Duration = Duration::from_secs(1);
 
 /// The most networks of a batch.
 const MOST_TRAINED: usize = 1 << 18;
@@ -89,11 +92,11 @@ pub(super) fn measure(engine: &mut dyn Engine, task: Task, hidden: usize) -> Res
     let first = if task == Task::TrainingFew { most } else { engine.smallest_batch().min(most) };
     let mut amount = Amount { networks: first, steps: 64 };
     // The first run compiles shaders and wakes threads.
-    run(engine, &problem, task, amount)?;
-    loop {
+    run(engine, &problem, task, Amount { steps: 1, ..amount })?;
+    let last = loop {
         let seconds = run(engine, &problem, task, amount)?;
         if seconds >= 0.5 * RUN.as_secs_f64() {
-            break;
+            break seconds;
         }
         // Not many more at once, since one measured time says little.
         let growth = (RUN.as_secs_f64() / seconds.max(1e-6)).clamp(2.0, 8.0);
@@ -102,12 +105,14 @@ pub(super) fn measure(engine: &mut dyn Engine, task: Task, hidden: usize) -> Res
         } else if task.trains() && amount.steps < MOST_STEPS {
             amount.steps = ((f64::from(amount.steps) * growth) as u32).min(MOST_STEPS);
         } else {
-            break;
+            break seconds;
         }
-    }
-    let mut seconds = [0.0; 3];
-    for seconds in &mut seconds {
-        *seconds = run(engine, &problem, task, amount)?;
+    };
+    let mut seconds = [last; 3];
+    if last < LONG_RUN.as_secs_f64() {
+        for seconds in &mut seconds {
+            *seconds = run(engine, &problem, task, amount)?;
+        }
     }
     seconds.sort_by(f64::total_cmp);
     let work = amount.networks as f64 * if task.trains() { f64::from(amount.steps) } else { 1.0 };

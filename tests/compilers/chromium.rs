@@ -106,8 +106,8 @@ impl Answers {
 }
 
 /// `text` with the zero written out wherever a function declares a variable without a value. In WGSL both mean the
-/// same, each time that the declaration is reached; but Chromium 156 on SwiftShader zeroes the variable only once, and in
-/// the next trip of a loop it still holds what the last one left.
+/// same, each time that the declaration is reached; but Chromium 156 on SwiftShader zeroes the variable only once, and
+/// in the next trip of a loop it still holds what the last one left.
 fn with_zeros(text: &str) -> String {
     let line = |line: &str| {
         let declared = line.trim_start().strip_prefix("var ").filter(|_| line.starts_with(' '));

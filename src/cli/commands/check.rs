@@ -15,8 +15,8 @@ use crate::report::{Table, TableRow};
 ///
 /// Every compute pass, with each training kernel and both routes to tr H^2, is compared with the same in float64 on the
 /// processor; results are compared with golden values from automatic differentiation, and the verdicts of 512 seeds
-/// with those of the reference. Then training, closed forms and eigenvalues are timed, beside the CPU engine. It takes
-/// seconds on a card, and about a minute on a software adapter.
+/// (of 64 on slow adapters) with those of the reference. Then training, closed forms and eigenvalues are timed, beside
+/// the CPU engine. It takes seconds on a card, and a minute or two on a software adapter.
 ///
 /// Without --adapter it takes the first adapter that `sharpsweep adapters` lists: a software adapter if there is no
 /// other. Without any adapter it checks the CPU engine. The exit code is 1 if a value is off, with the name of the pass
@@ -53,15 +53,20 @@ impl Args {
         } else {
             print(&text(&check))?;
         }
-        let off: Vec<String> = check.off().into_iter().map(why).collect();
-        let compared = check.passes.len() + check.results.len();
-        match (off.len(), check.failures.is_empty()) {
-            (0, true) => Ok(()),
-            (0, false) => Err(Failure::Failed(anyhow!("the device failed: {}", check.failures.join("; ")))),
-            (count, _) => {
-                let off = off.iter().chain(&check.failures).map(String::as_str).collect::<Vec<_>>().join("; ");
-                Err(Failure::Failed(anyhow!("{count} of {compared} comparisons do not hold: {off}")))
-            }
+        judged(&check)
+    }
+}
+
+/// The failure of a check that does not pass: it names every pass and result that is off.
+fn judged(check: &Check) -> Result<(), Failure> {
+    let off: Vec<String> = check.off().into_iter().map(why).collect();
+    let compared = check.passes.len() + check.results.len();
+    match (off.len(), check.failures.is_empty()) {
+        (0, true) => Ok(()),
+        (0, false) => Err(Failure::Failed(anyhow!("the device failed: {}", check.failures.join("; ")))),
+        (count, _) => {
+            let off = off.iter().chain(&check.failures).map(String::as_str).collect::<Vec<_>>().join("; ");
+            Err(Failure::Failed(anyhow!("{count} of {compared} comparisons do not hold: {off}")))
         }
     }
 }
@@ -182,4 +187,41 @@ fn short(value: f64) -> String {
     let scaled = value / factor;
     let digits = if scaled < 10.0 { 2 } else { usize::from(scaled < 100.0) };
     format!("{scaled:.digits$}{unit}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Check, Comparison, Speed, judged, text};
+    use crate::cpu::Cpu;
+    use crate::engine::Engine;
+
+    fn comparison(name: &str, worst: f64, failure: Option<&str>) -> Comparison {
+        let (name, at, failure) = (name.into(), "N = 3".into(), failure.map(str::to_owned));
+        Comparison { name, worst, allowed: 1e-5, values: 8, at, failure }
+    }
+
+    fn check(passes: Vec<Comparison>, failures: &[&str]) -> Check {
+        let engine = Cpu::default().machine();
+        let speed = Speed { rates: Vec::new(), device: None, cpu: engine.clone() };
+        let failures = failures.iter().map(|&failure| failure.to_owned()).collect();
+        let results = vec![comparison("loss", 0.0, None)];
+        Check { version: "0.0.0".into(), engine, adapter: None, passes, results, speed, failures }
+    }
+
+    /// The table marks what is off, and the message names it, with its error or the reason why it has none.
+    #[test]
+    fn what_is_off_is_named() {
+        let good = check(vec![comparison("terms", 1e-6, None)], &[]);
+        assert!(judged(&good).is_ok() && text(&good).ends_with("all 2 comparisons hold"));
+        let wrong = vec![comparison("terms", 1e-6, None), comparison("trace", 2e-3, None)];
+        let wrong = check([wrong, vec![comparison("hessian", 0.0, Some("no shader"))]].concat(), &["lost"]);
+        let message = judged(&wrong).unwrap_err().message();
+        let named =
+            "2 of 4 comparisons do not hold: trace by 2.0e-3, where 1e-5 is allowed (N = 3); hessian: no shader";
+        assert_eq!(message, format!("error: {named}; lost"));
+        let table = text(&wrong);
+        assert!(table.ends_with("2 of 4 comparisons DO NOT HOLD") && table.matches(" OFF").count() == 2, "{table}");
+        let lost = check(vec![comparison("terms", 1e-6, None)], &["lost"]);
+        assert_eq!(judged(&lost).unwrap_err().message(), "error: the device failed: lost");
+    }
 }
