@@ -34,7 +34,7 @@ pub struct Choice {
 
 #[derive(Debug, Clone)]
 enum EngineKind {
-    Gpu { adapter: Adapter, tuning: Tuning },
+    Gpu { adapter: Box<Adapter>, tuning: Tuning },
     Cpu,
     Reference,
 }
@@ -85,7 +85,7 @@ pub fn choose_begun(begun: &Machine, route: Route, tuning: Tuning) -> Result<Cho
 impl Choice {
     fn gpu(adapter: Adapter, route: Route, tuning: Tuning, why: &str) -> Self {
         let reason = format!("engine: gpu, {}, f32: {why}", adapter.summary().label());
-        Self { kind: EngineKind::Gpu { adapter, tuning }, route, reason }
+        Self { kind: EngineKind::Gpu { adapter: Box::new(adapter), tuning }, route, reason }
     }
 
     /// The same engine with the route of the run that `begun` describes, unless a route was asked for.
@@ -102,7 +102,7 @@ impl Choice {
     pub fn open(&self) -> Result<Box<dyn Engine>, EngineError> {
         Ok(match &self.kind {
             EngineKind::Gpu { adapter, tuning } => {
-                Box::new(Gpu::new(adapter.clone(), Tuning { route: self.route, ..*tuning })?)
+                Box::new(Gpu::new(Adapter::clone(adapter), Tuning { route: self.route, ..*tuning })?)
             }
             EngineKind::Cpu => Box::new(Cpu::new(self.route)),
             EngineKind::Reference => Box::new(Reference::default()),

@@ -1,7 +1,7 @@
 //! Which adapter `--adapter` means, and with which one an interrupted run goes on, on made-up machines.
 
 use sharpsweep::engine::Machine;
-use sharpsweep::gpu::{AdapterSummary, begun_among, wanted_among};
+use sharpsweep::gpu::{AdapterSummary, DirectXCompiler, begun_among, wanted_among};
 
 fn adapters(found: &[(&str, &str, &str)]) -> Vec<AdapterSummary> {
     let summary = |(index, &(name, backend, id)): (usize, &(&str, &str, &str))| AdapterSummary {
@@ -11,6 +11,7 @@ fn adapters(found: &[(&str, &str, &str)]) -> Vec<AdapterSummary> {
         backend: backend.into(),
         kind: "discrete GPU".into(),
         driver: "driver 1.0".into(),
+        compiler: None,
         hardware: true,
         max_storage_buffer_binding_size: 1 << 30,
         max_buffer_size: 1 << 30,
@@ -89,4 +90,22 @@ fn a_run_goes_on_with_its_own_adapter_or_else_an_equal_one() {
     let machine: Machine = serde_json::from_str(old).unwrap();
     assert_eq!(machine.id, "");
     assert!(!serde_json::to_string(&machine).unwrap().contains("\"id\""));
+}
+
+/// Under DX12 one sees which compiler is taken: the newer one and where it was found, or how to get it.
+#[test]
+fn an_adapter_of_dx12_names_its_compiler() {
+    let path = r"C:\tools\dxcompiler.dll";
+    let found = DirectXCompiler::with(Some(path.into()));
+    assert_eq!(found.in_words(), r"DXC, C:\tools\dxcompiler.dll");
+    let missing = DirectXCompiler::with(None);
+    let words = missing.in_words();
+    assert!(words.starts_with("FXC, ") && words.contains("put dxcompiler.dll beside sharpsweep.exe"), "{words}");
+    let compiler = |compiler: Option<DirectXCompiler>| {
+        let summary = AdapterSummary { compiler, ..adapters(&[("A card", "dx12", "10de:2684")]).remove(0) };
+        serde_json::to_value(summary).unwrap().get("compiler").cloned()
+    };
+    assert_eq!(compiler(Some(found)), Some(serde_json::json!({ "name": "dxc", "path": path })));
+    assert_eq!(compiler(Some(missing)), Some(serde_json::json!({ "name": "fxc" })));
+    assert_eq!(compiler(None), None);
 }

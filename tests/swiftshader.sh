@@ -5,24 +5,15 @@
 # sudo).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/support/packages.sh
 
 lavapipe=$(compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' | head -n 1 || true)
 folder=/usr/lib/chromium
 packages=()
 [ -n "$lavapipe" ] || packages+=(mesa-vulkan-drivers libvulkan1)
 [ -e "$folder/libvk_swiftshader.so" ] || packages+=(chromium)
-if [ "${#packages[@]}" -gt 0 ]; then
-    if ! command -v apt-get >/dev/null; then
-        echo "please install Mesa's Vulkan drivers and, for SwiftShader, Chromium" >&2
-        exit 1
-    fi
-    as_root=()
-    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
-    echo "installing ${packages[*]}" >&2
-    "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
-    lavapipe=$(compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' | head -n 1)
-fi
+install_packages "${packages[@]}"
+lavapipe=$(compgen -G '/usr/share/vulkan/icd.d/lvp_icd*.json' | head -n 1)
 swiftshader=$folder/vk_swiftshader_icd.json
 ls "$lavapipe" "$swiftshader" "$folder/libvk_swiftshader.so" >&2
 

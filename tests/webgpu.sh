@@ -4,22 +4,13 @@
 # engine then runs too. What is not there is installed from Debian's or Ubuntu's packages (as root, or through sudo).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/support/packages.sh
 
 packages=()
 if ! command -v chromium >/dev/null || [ ! -e /usr/lib/chromium/vk_swiftshader_icd.json ]; then packages+=(chromium); fi
 ldconfig -p | grep 'libvulkan\.so\.1' >/dev/null || packages+=(libvulkan1)
 command -v node >/dev/null || packages+=(nodejs)
-if [ "${#packages[@]}" -gt 0 ]; then
-    if ! command -v apt-get >/dev/null; then
-        echo "please install Chromium, a Vulkan loader and node" >&2
-        exit 1
-    fi
-    as_root=()
-    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
-    echo "installing ${packages[*]}" >&2
-    "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
-fi
+install_packages "${packages[@]}"
 
 # The engine's own driver is the same.
 export VK_DRIVER_FILES=/usr/lib/chromium/vk_swiftshader_icd.json

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::directx::DirectXCompiler;
 use super::plan::Family;
 use super::wait::block_on;
 use crate::engine::{EngineError, Machine};
@@ -22,6 +23,9 @@ pub struct AdapterSummary {
     pub kind: String,
     /// Name and version of the driver.
     pub driver: String,
+    /// With `dx12`, the compiler of the shaders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compiler: Option<DirectXCompiler>,
     /// Whether it computes on graphics hardware. Only such an adapter is taken without being asked for.
     pub hardware: bool,
     /// The largest storage buffer that one pass can bind, bytes.
@@ -208,6 +212,7 @@ fn summary(adapter: &wgpu::Adapter) -> AdapterSummary {
         backend: info.backend.to_string(),
         kind: kind.into(),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+        compiler: (info.backend == wgpu::Backend::Dx12).then(DirectXCompiler::taken),
         hardware: !matches!(info.device_type, wgpu::DeviceType::Cpu | wgpu::DeviceType::Other),
         max_storage_buffer_binding_size: limits.max_storage_buffer_binding_size,
         max_buffer_size: limits.max_buffer_size,

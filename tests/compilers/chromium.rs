@@ -11,7 +11,7 @@ use sharpsweep::engine::{Descent, Engine, Status};
 use sharpsweep::gpu::{Gpu, Pass, PassOutputs, Target, TrainPlan, Tuning, choose_adapter, wgsl};
 use sharpsweep::model::{Activation, Dataset, Network, Problem, Stream, appendix_c, initial_theta};
 
-use super::{drawn, texts_of};
+use crate::texts::{drawn, texts_of};
 
 /// What chromium.mjs gets.
 #[derive(Default, Serialize)]

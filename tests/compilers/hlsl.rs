@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use naga::back::hlsl::{BindTarget, Options, PipelineOptions, ShaderModel, Writer};
-use naga::valid::{Capabilities, ValidationFlags, Validator};
 use naga::{AddressSpace, ShaderStage, StorageAccess};
 use sharpsweep::gpu::Pass;
 
+use crate::spirv::validated;
+
 /// The HLSL of the entry point of `pass` in `wgsl`, with the checks that the engine leaves on in a release build.
 pub(crate) fn written(wgsl: &str, pass: Pass, shader_model: ShaderModel) -> String {
-    let module = naga::front::wgsl::parse_str(wgsl).unwrap_or_else(|error| panic!("{}", error.emit_to_string(wgsl)));
-    let info = Validator::new(ValidationFlags::all(), Capabilities::default()).validate(&module).unwrap();
+    let (module, info) = validated(wgsl);
     // wgpu numbers uniform buffers, read-only and writable storage buffers apart, each in the order of their bindings,
     // and the constants that tell the number of workgroups after the uniform buffers.
     let bound: BTreeMap<_, _> =

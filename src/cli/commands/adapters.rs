@@ -31,6 +31,9 @@ impl Args {
             print(&format!("{}: {}", adapter.index, adapter.label()))?;
             print(&format!("  id                    {}", adapter.id))?;
             print(&format!("  driver                {}", adapter.driver))?;
+            if let Some(compiler) = &adapter.compiler {
+                print(&format!("  shader compiler       {}", compiler.in_words()))?;
+            }
             print(&format!("  largest binding       {} MiB", adapter.max_storage_buffer_binding_size >> 20))?;
             print(&format!("  largest buffer        {} MiB", adapter.max_buffer_size >> 20))?;
             print(&format!(
