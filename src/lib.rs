@@ -22,6 +22,7 @@
 //! - [`spec`]: a validated experiment, and [`records`]: the columns of its run;
 //! - `npy`: arrays in files, and [`input`]: users' files;
 //! - [`run`](mod@run): the directory that holds a run;
+//! - [`summary`]: what a person wants to know of a run first;
 //! - [`backend`]: which engine to take;
 //! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
@@ -60,5 +61,6 @@ pub mod report;
 pub mod room;
 pub mod run;
 pub mod spec;
+pub mod summary;
 pub mod sweep;
 pub mod watch;
