@@ -24,7 +24,8 @@
 //! - [`run`](mod@run): the directory that holds a run;
 //! - [`summary`]: what a person wants to know of a run first;
 //! - [`backend`]: which engine to take;
-//! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough;
+//! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough,
+//!   and brackets of a matrix;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;

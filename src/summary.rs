@@ -293,10 +293,7 @@ fn ends(work: &Work, outcome: &StatusCounts) -> String {
 fn describe(spec: &Spec) -> String {
     let what = match &spec.work {
         Work::Sweep { seeds, .. } => format!("{} seeds from {}", seeds.count, seeds.first),
-        Work::Evaluate { networks, .. } => match spec.data.source {
-            DataSource::Arrays => format!("{networks} networks"),
-            _ => format!("{networks} networks from a file"),
-        },
+        Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let data = match &spec.data.source {
         DataSource::AppendixC { data_seed } => format!("appendix-c, data seed {data_seed}"),

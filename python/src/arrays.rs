@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array1, Array2};
-use numpy::{IntoPyArray, PyReadonlyArray2, PyReadonlyArrayDyn};
+use numpy::{Element, IntoPyArray, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use sharpsweep::input::{self, GivenTheta, InputError, read_dataset, read_theta};
@@ -25,8 +25,8 @@ pub(crate) enum Numbers<'py> {
 #[derive(FromPyObject)]
 pub(crate) enum Networks<'py> {
     File(PathBuf),
-    Float32(PyReadonlyArray2<'py, f32>),
-    Float64(PyReadonlyArray2<'py, f64>),
+    Float32(PyReadonlyArrayDyn<'py, f32>),
+    Float64(PyReadonlyArrayDyn<'py, f64>),
 }
 
 /// The data set of samples and labels that are called `names` in errors.
@@ -50,21 +50,24 @@ pub(crate) fn dataset((x, q): (&Numbers<'_>, &Numbers<'_>), names: [&str; 2]) ->
 
 /// The networks of `shape` in `theta`.
 pub(crate) fn networks(theta: &Networks<'_>, shape: OneHidden) -> PyResult<GivenTheta> {
+    fn copied<T: Element + Copy>(theta: &PyReadonlyArrayDyn<'_, T>, shape: OneHidden) -> Result<Array2<T>, InputError> {
+        let name = Path::new("theta");
+        input::check_theta_shape(name, theta.shape(), shape)?;
+        let dim = (theta.shape()[0], theta.shape()[1]);
+        Array2::from_shape_vec(dim, theta.as_array().iter().copied().collect())
+            .map_err(|shape| InputError { path: name.into(), problem: shape.to_string() })
+    }
     let given = match theta {
         Networks::File(path) => return read_theta(path, shape).map_err(|error| error.raised()),
-        Networks::Float32(theta) => GivenTheta::Float32(theta.as_array().to_owned()),
-        Networks::Float64(theta) => GivenTheta::Float64(theta.as_array().to_owned()),
+        Networks::Float32(theta) => copied(theta, shape).map(GivenTheta::Float32),
+        Networks::Float64(theta) => copied(theta, shape).map(GivenTheta::Float64),
     };
-    input::checked_theta(Path::new("theta"), given, shape).map_err(|error| error.raised())
+    given.and_then(|given| input::checked_theta(Path::new("theta"), given, shape)).map_err(|error| error.raised())
 }
 
 /// The columns as NumPy arrays that own them.
 pub(crate) fn to_numpy<'py>(py: Python<'py>, columns: Columns) -> PyResult<Bound<'py, PyDict>> {
-    fn array<'py, T: numpy::Element>(
-        py: Python<'py>,
-        values: Vec<T>,
-        width: Option<usize>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    fn array<'py, T: Element>(py: Python<'py>, values: Vec<T>, width: Option<usize>) -> PyResult<Bound<'py, PyAny>> {
         let Some(width) = width else { return Ok(Array1::from_vec(values).into_pyarray(py).into_any()) };
         let rows = values.len() / width.max(1);
         let values = Array2::from_shape_vec((rows, width), values).map_err(|shape| error(&shape.to_string()))?;

@@ -6,7 +6,9 @@
 mod arrays;
 mod errors;
 mod options;
+mod others;
 mod process;
+mod resume;
 mod run;
 mod sweep;
 mod work;
@@ -17,6 +19,10 @@ mod _native {
     use crate::arrays::check_type;
     #[pymodule_export]
     use crate::errors::Error;
+    #[pymodule_export]
+    use crate::others::{adapters, appendix_c, bracket, check, merge};
+    #[pymodule_export]
+    use crate::resume::resume;
     #[pymodule_export]
     use crate::run::{Directory, Memory};
     #[pymodule_export]

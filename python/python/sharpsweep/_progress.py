@@ -22,6 +22,7 @@ class Watch:
         self._bar_class = None if callable(asked) or asked is False else _bar_class()
         if asked is True and self._bar_class is None:
             raise ValueError("progress=True needs tqdm: pip install tqdm, or pass a callable of done and total")
+        self._always = asked is True
         self._bar: Any = None
         self._what = ""
 
@@ -45,8 +46,8 @@ class Watch:
             if self._bar is not None:
                 self._bar.close()
             self._what = what
-            # On a file instead of a terminal there is no bar; in a notebook there is.
-            hidden = False if _is_notebook(self._bar_class) else None
+            # On a file instead of a terminal there is no bar, unless it is asked for; in a notebook there is.
+            hidden = False if self._always or _is_notebook(self._bar_class) else None
             self._bar = self._bar_class(total=total or None, unit=f" {what}", disable=hidden, leave=False)
         self._bar.n = done
         self._bar.refresh()

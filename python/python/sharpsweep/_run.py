@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _native
+from . import _models, _native
 
 if TYPE_CHECKING:
     import pandas
@@ -174,6 +174,28 @@ class Run(Mapping[str, np.ndarray]):
         theta = self.theta(seed)
         split = hidden * (inputs + 1)
         return {"W": theta[:split].reshape(inputs + 1, hidden).T.copy(), "V": theta[split:].reshape(1, -1).copy()}
+
+    def sklearn(self, seed: int) -> Any:
+        """The network of `seed` as a fitted `sklearn.neural_network.MLPClassifier` for the classes 0 and 1.
+
+        Of a run with `standardize` it takes standardized inputs, as `run.data` has them.
+
+        Raises
+        ------
+        ValueError
+            For an activation that scikit-learn does not have.
+        """
+        row = self.row(seed)
+        loss = float(self["loss"][row]) / self._manifest["spec"]["data"]["samples"]
+        activation = self._manifest["spec"]["activation"]
+        return _models.to_sklearn(self.params(seed), activation, loss, int(self["steps"][row]))
+
+    def torch(self, seed: int) -> Any:
+        """The network of `seed` as a `torch.nn.Sequential` of Linear, activation and Linear, whose output is z.
+
+        Its weights are those of the run, in their precision. Of a run with `standardize` it takes standardized inputs.
+        """
+        return _models.to_torch(self.params(seed), self._manifest["spec"]["activation"])
 
     # What a person sees.
 

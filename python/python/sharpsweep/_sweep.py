@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any, Literal
 
-from . import _native, _options
+from . import _models, _native, _options
 from ._progress import Progress, Watch, notice
 from ._run import Run
 
@@ -262,11 +262,17 @@ def evaluate(
         unit n (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output's bias), v_1 .. v_N.
         Weights in another order have the right D as well, so compare `loss` with yours first. Or the path of a `.npy`
         file.
+
+        Or models, one or a list of them: fitted `MLPClassifier`s of scikit-learn, `torch.nn.Sequential`s of Linear,
+        activation and Linear (and Sigmoid), Equinox MLPs. Their outputs on `x` are compared with those of the network
+        here before anything is computed. Or bare weights, with `activation`: trees of Flax parameters, state
+        dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases. Weights alone have no
+        outputs to compare, so compare `loss` with yours.
 {data}
     hidden
         N, the number of hidden units; by default what D and M make it.
     activation
-        The hidden units' activation, by default `"sigmoid"`.
+        The hidden units' activation; by default that of the models, or `"sigmoid"` for arrays.
     tolerance
         Judge the networks: `status` is 0, converged, where g.g is below this, else 1. By default there is no verdict.
     weight_decay
@@ -285,8 +291,7 @@ def evaluate(
     options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
     options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
-    path = _options.path(theta)
-    networks = path if path is not None else _options.networks(theta)
+    networks, activation = _networks(theta, options, activation)
     if hidden is None:
         hidden = _hidden(networks, options["x"])
     options |= {
@@ -298,6 +303,32 @@ def evaluate(
     with Watch(progress) as watch:
         place = _out(out)
         return Run._of(_native.evaluate(networks, options, place, watch.callback, notice), place)
+
+
+def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any, Any]:
+    """Rows of theta, or the path of a file with them, and the activation."""
+    if activation is not None:
+        _options.word("activation", activation)
+    if _models.may_be(theta):
+        rows, activation = _models.networks(theta, _samples(options), activation)
+        return _options.networks(rows), activation
+    path = _options.path(theta)
+    return (path if path is not None else _options.networks(theta)), activation
+
+
+def _samples(options: dict[str, Any]) -> Any:
+    """The samples that networks see."""
+    import numpy as np
+
+    x = options["x"]
+    if x is None:
+        x = _native.appendix_c(options["samples"], options["data_seed"])["x"]
+    elif isinstance(x, str):
+        x = np.load(x, allow_pickle=False).astype(np.float64)
+    if options["standardize"] and x.ndim == 2:
+        deviation = x.std(axis=0)
+        x = (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    return x
 
 
 def _hidden(theta: Any, x: Any) -> int:

@@ -73,7 +73,7 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
                 range = descent.init_range
             ) + &with_decay(descent.weight_decay)
         }
-        Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
+        Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let source = match &data.source {
         DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
