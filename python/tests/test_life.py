@@ -13,7 +13,6 @@ import time
 
 import numpy as np
 import pytest
-
 import sharpsweep as ss
 
 LONG = {"seeds": 5_000_000, "hidden": 10, "backend": "cpu", "progress": False}
@@ -152,7 +151,7 @@ def test_spawned_processes_work(backends):
 def _in_a_fork(backend: str, queue) -> None:
     try:
         queue.put(_sweep(backend))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         queue.put(f"{type(error).__name__}: {error}")
 
 

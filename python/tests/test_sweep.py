@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 import sharpsweep as ss
 from conftest import PROJECT
 
@@ -32,26 +31,26 @@ def assert_same(run: ss.Run, path: Path) -> None:
 
 # Arguments of a call, and the command line that asks for the same.
 CASES = [
-    ({"seeds": 60, "max_steps": 300}, ["--seeds", 60, "--max-steps", 300]),
+    ({"seeds": 60, "max_steps": 300}, "--seeds 60 --max-steps 300"),
     (
         {"seeds": (5, 45), "hidden": 4, "activation": "tanh", "max_steps": 200, "step_size": 0.05, "bounds": True},
-        "--seeds 5..45 --hidden 4 --activation tanh --max-steps 200 --step-size 0.05 --bounds".split(),
+        "--seeds 5..45 --hidden 4 --activation tanh --max-steps 200 --step-size 0.05 --bounds",
     ),
     (
         {"seeds": range(0, 30), "shard": (2, 3), "samples": 30, "data_seed": 4, "max_steps": 100, "spectrum": True},
-        "--seeds 30 --shard 2/3 --samples 30 --data-seed 4 --max-steps 100 --spectrum".split(),
+        "--seeds 30 --shard 2/3 --samples 30 --data-seed 4 --max-steps 100 --spectrum",
     ),
     (
         {"seeds": 20, "spectrum": ["vectors", "blocks", 3], "brackets": True, "max_steps": 200, "init_range": 2},
-        "--seeds 20 --spectrum=vectors,blocks,3 --brackets --max-steps 200 --init-range 2".split(),
+        "--seeds 20 --spectrum=vectors,blocks,3 --brackets --max-steps 200 --init-range 2",
     ),
     (
         {"seeds": 8, "weight_decay": 1e-3, "polish": True, "tolerance": 0.1, "max_steps": 200, "brackets": 0.01},
-        "--seeds 8 --weight-decay 1e-3 --polish --tolerance 0.1 --max-steps 200 --brackets=0.01".split(),
+        "--seeds 8 --weight-decay 1e-3 --polish --tolerance 0.1 --max-steps 200 --brackets=0.01",
     ),
     (
         {"seeds": 20, "keep": "summary", "route": "pairwise", "activation": "gelu", "max_steps": 50, "memory": 1},
-        "--seeds 20 --keep summary --route pairwise --activation gelu --max-steps 50 --memory 1".split(),
+        "--seeds 20 --keep summary --route pairwise --activation gelu --max-steps 50 --memory 1",
     ),
 ]
 
@@ -60,7 +59,7 @@ CASES = [
 def test_a_sweep_has_the_bytes_of_the_command_line(tmp_path, run_program, backends, arguments, line):
     for backend in backends:
         theirs = tmp_path / f"theirs-{backend}"
-        done = run_program("sweep", *line, "--backend", backend, "--out", theirs)
+        done = run_program("sweep", *line.split(), "--backend", backend, "--out", theirs)
         assert done.returncode == 0, done.stderr
         run = ss.sweep(**arguments, backend=backend, progress=False)
         assert_same(run, theirs)

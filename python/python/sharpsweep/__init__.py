@@ -21,9 +21,22 @@ if "XDG_RUNTIME_DIR" not in _os.environ:
     _os.environ.setdefault("NODEVICE_SELECT", "1")
 
 from ._native import Error, __version__
+from ._others import Bracket, adapters, bracket, check, merge, resume
 from ._run import Run
 from ._sweep import evaluate, sweep
 
-__all__ = ["Error", "Run", "__version__", "evaluate", "sweep"]
+__all__ = [
+    "Bracket",
+    "Error",
+    "Run",
+    "__version__",
+    "adapters",
+    "bracket",
+    "check",
+    "evaluate",
+    "merge",
+    "resume",
+    "sweep",
+]
 
 Error.__module__ = "sharpsweep"

@@ -94,7 +94,8 @@ def networks(models: Any, x: np.ndarray, activation: str | None) -> tuple[np.nda
 
 
 _TAKEN = (
-    "it must be a scikit-learn MLPClassifier, a torch.nn.Sequential, an Equinox MLP, a tree of Flax parameters, a state "
+    "it must be a scikit-learn MLPClassifier, a torch.nn.Sequential, an Equinox MLP, a tree of Flax parameters, a "
+    "state "
     "dictionary, or the path of a .safetensors file"
 )
 
@@ -137,7 +138,9 @@ def _of_sklearn(model: Any) -> Network:
         raise Refused("it is a regressor, which minimises the squared error; here there is cross-entropy alone")
     hidden = len(model.coefs_) - 1
     if hidden != 1:
-        raise Refused(f"it has {hidden} hidden layers, {tuple(np.shape(w)[1] for w in model.coefs_[:-1])}; one is taken")
+        raise Refused(
+            f"it has {hidden} hidden layers, {tuple(np.shape(w)[1] for w in model.coefs_[:-1])}; one is taken"
+        )
     if model.out_activation_ != "logistic" or np.shape(model.coefs_[1])[1] != 1:
         outputs = np.shape(model.coefs_[1])[1]
         raise Refused(
@@ -146,7 +149,9 @@ def _of_sklearn(model: Any) -> Network:
         )
     if model.activation not in _SKLEARN:
         why = _NO_RELU if model.activation == "relu" else "is unknown here"
-        raise Refused(f"layer 1, the hidden one, has the activation {model.activation}, which {why}; taken are {_KNOWN}")
+        raise Refused(
+            f"layer 1, the hidden one, has the activation {model.activation}, which {why}; taken are {_KNOWN}"
+        )
     (first, second), (biases, bias) = model.coefs_, model.intercepts_
     if kind == "MLPClassifier" and np.shape(first)[0] != getattr(model, "n_features_in_", np.shape(first)[0]):
         raise Refused("its weights do not fit its inputs")
@@ -155,9 +160,13 @@ def _of_sklearn(model: Any) -> Network:
         return np.asarray(model.predict_proba(x))[:, 1], True
 
     return Network(
-        np.asarray(first).T, np.asarray(biases), np.asarray(second)[:, 0], np.asarray(bias), _SKLEARN[model.activation],
+        np.asarray(first).T,
+        np.asarray(biases),
+        np.asarray(second)[:, 0],
+        np.asarray(bias),
+        _SKLEARN[model.activation],
         outputs_of,
-    )  # fmt: skip
+    )
 
 
 def _of_torch(model: Any) -> Network:
@@ -198,7 +207,8 @@ def _of_torch(model: Any) -> Network:
     (_, first), (name, second) = linear
     if second.out_features != 1:
         raise Refused(
-            f"{name} has {second.out_features} outputs; one logit is taken. Two logits with softmax have the loss of the "
+            f"{name} has {second.out_features} outputs; one logit is taken. Two logits with softmax have the loss of "
+            f"the "
             f"one that is their difference, but another Hessian"
         )
 
@@ -210,9 +220,13 @@ def _of_torch(model: Any) -> Network:
         return _numbers(z)[:, 0], ends_in_sigmoid
 
     return Network(
-        _numbers(first.weight), _numbers(first.bias), _numbers(second.weight)[0], _numbers(second.bias),
-        activations[0] if activations else "linear", outputs_of,
-    )  # fmt: skip
+        _numbers(first.weight),
+        _numbers(first.bias),
+        _numbers(second.weight)[0],
+        _numbers(second.bias),
+        activations[0] if activations else "linear",
+        outputs_of,
+    )
 
 
 def _of_equinox(model: Any) -> Network:
@@ -235,7 +249,12 @@ def _of_equinox(model: Any) -> Network:
         return np.asarray(z).reshape(len(x)), False
 
     return Network(
-        weights, np.asarray(first.bias), output[0], np.atleast_1d(np.asarray(second.bias)).ravel(), activation, outputs_of
+        weights,
+        np.asarray(first.bias),
+        output[0],
+        np.atleast_1d(np.asarray(second.bias)).ravel(),
+        activation,
+        outputs_of,
     )
 
 
@@ -315,7 +334,7 @@ def _numbers(value: Any) -> np.ndarray:
         narrow = str(value.dtype) != "torch.float64"
         return np.array(value.detach().cpu().tolist(), dtype=np.float32 if narrow else np.float64)
     array = np.asarray(value)
-    narrow = array.dtype.kind == "f" and array.dtype.itemsize <= 4 or array.dtype.kind == "V"
+    narrow = (array.dtype.kind == "f" and array.dtype.itemsize <= 4) or array.dtype.kind == "V"
     return array.astype(np.float32 if narrow else np.float64)
 
 
@@ -357,7 +376,8 @@ def _check(network: Network, x: np.ndarray) -> None:
     if not (off <= _TOLERANCE[dtype]).all():
         k = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
         raise Refused(
-            f"its output for x[{k}] is {theirs[k]:.6g}, and a network of its weights with one {network.activation} layer "
+            f"its output for x[{k}] is {theirs[k]:.6g}, and a network of its weights with one {network.activation} "
+            f"layer "
             f"gives {ours[k]:.6g}: it does something else besides, or approximates its activation"
         )
 
@@ -393,7 +413,10 @@ def to_torch(params: dict[str, np.ndarray], activation: str) -> Any:
     model = torch.nn.Sequential(first, getattr(torch.nn, kind)(), second).to(dtype)
     with torch.no_grad():
         for parameter, values in [
-            (first.weight, w[:, 1:]), (first.bias, w[:, 0]), (second.weight, v[:, 1:]), (second.bias, v[:, 0])
-        ]:  # fmt: skip
+            (first.weight, w[:, 1:]),
+            (first.bias, w[:, 0]),
+            (second.weight, v[:, 1:]),
+            (second.bias, v[:, 0]),
+        ]:
             parameter.copy_(torch.tensor(values.tolist(), dtype=dtype))
     return model

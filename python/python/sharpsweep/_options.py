@@ -33,7 +33,9 @@ def shard(value: Any) -> str | None:
         return value
     if isinstance(value, tuple) and len(value) == 2:
         return f"{_integer('shard', value[0])}/{_integer('shard', value[1])}"
-    raise ValueError(f"shard is {value!r}: give (K, N) with K from 1 to N, such as (2, 8) for the second of eight parts")
+    raise ValueError(
+        f"shard is {value!r}: give (K, N) with K from 1 to N, such as (2, 8) for the second of eight parts"
+    )
 
 
 def spectrum(value: Any) -> str | None:

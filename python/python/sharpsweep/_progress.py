@@ -19,7 +19,7 @@ class Watch:
         if asked is not None and not isinstance(asked, bool) and not callable(asked):
             raise ValueError(f"progress is {asked!r}: it must be True, False, or a callable of done and total")
         self._call: Progress | None = asked if callable(asked) else None
-        self._bar_class = None if callable(asked) or asked is False else _bar_class()
+        self._bar_class: Any = None if callable(asked) or asked is False else _bar_class()
         if asked is True and self._bar_class is None:
             raise ValueError("progress=True needs tqdm: pip install tqdm, or pass a callable of done and total")
         self._always = asked is True

@@ -19,12 +19,13 @@ _COLUMNS = """\
     bounds
         Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6).
     spectrum
-        Also the Hessian's eigenvalues `lambda_max` and `lambda_min` (`True`); with `"vectors"` the eigenvectors `u_1` to
-        `u_4`, with `"all"` all `eigenvalues`, with a number K the K largest and the K smallest, with `"blocks"` the
+        Also the Hessian's eigenvalues `lambda_max` and `lambda_min` (`True`); with `"vectors"` the eigenvectors `u_1`
+        to `u_4`, with `"all"` all `eigenvalues`, with a number K the K largest and the K smallest, with `"blocks"` the
         largest of H(w,w) and of H(v,v). A list gives several.
     brackets
         Also a bracket of the largest and of the smallest eigenvalue, two numbers that provably hold it: by moments of H
-        up to the fourth (`True`, `"four"`) or the eighth (`"eight"`), or no wider than a number, relative to the largest.
+        up to the fourth (`True`, `"four"`) or the eighth (`"eight"`), or no wider than a number, relative to the
+        largest.
     polish
         Also where the descent of each network ends (`True`, `"descend"`), in float64; with `"nearest"` the nearest
         critical point.
@@ -33,8 +34,8 @@ _COLUMNS = """\
 
 _DATA = """\
     x, q
-        The samples (I, M) and their labels 0 or 1, (I,): arrays of any number type, frames, tensors on the processor, or
-        paths of `.npy` files. Without them the built-in data of the paper's Appendix C.
+        The samples (I, M) and their labels 0 or 1, (I,): arrays of any number type, frames, tensors on the processor,
+        or paths of `.npy` files. Without them the built-in data of the paper's Appendix C.
     test_x, test_q
         Test data, for the column `macro_f1`.
     standardize
@@ -77,7 +78,7 @@ _ENGINE = """\
 
 
 def _documented(function: Any) -> Any:
-    function.__doc__ = function.__doc__.format(columns=_COLUMNS, data=_DATA, engine=_ENGINE)
+    function.__doc__ = function.__doc__.format(columns=_COLUMNS.strip(), data=_DATA.strip(), engine=_ENGINE.strip())
     return function
 
 
@@ -173,7 +174,7 @@ def sweep(
 
     Parameters
     ----------
-{data}
+    {data}
     seeds
         How many seeds, from 0, or a range `(first, end)` without the end.
     shard
@@ -192,11 +193,11 @@ def sweep(
         A network has converged once g.g, the squared norm of the objective's gradient, is below this.
     weight_decay
         alpha of the objective L + alpha |theta|^2 / 2, biases included.
-{columns}
+    {columns}
     keep
         Which weights to keep: those of every network, of the converged ones, or none. The other columns hold every
         network.
-{engine}
+    {engine}
 
     Examples
     --------
@@ -268,7 +269,7 @@ def evaluate(
         here before anything is computed. Or bare weights, with `activation`: trees of Flax parameters, state
         dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases. Weights alone have no
         outputs to compare, so compare `loss` with yours.
-{data}
+    {data}
     hidden
         N, the number of hidden units; by default what D and M make it.
     activation
@@ -277,8 +278,8 @@ def evaluate(
         Judge the networks: `status` is 0, converged, where g.g is below this, else 1. By default there is no verdict.
     weight_decay
         alpha of the objective L + alpha |theta|^2 / 2, biases included.
-{columns}
-{engine}
+    {columns}
+    {engine}
 
     Examples
     --------
