@@ -42,6 +42,11 @@ echo "$(basename "$wheel"): $size bytes"
 "$work/venv/bin/python" -m auditwheel show "$wheel"
 "${pip[@]}" "$wheel"
 
+# The same from a clone, as README.md has it, where nothing but NumPy is.
+"$python" -m venv "$work/fresh"
+"$work/fresh/bin/python" -m pip install --quiet --disable-pip-version-check ./python
+"$work/fresh/bin/python" -I -c "import sharpsweep as ss; print(ss.sweep(seeds=64))"
+
 export SHARPSWEEP_PROGRAM="$target/release/sharpsweep"
 cd python
 "$work/venv/bin/python" -m ruff format --check .

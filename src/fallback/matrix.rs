@@ -1,5 +1,7 @@
 //! Brackets of the extreme eigenvalues of a symmetric matrix that is given.
 
+use std::cmp::Ordering;
+
 use ndarray::ArrayView2;
 
 use super::in_f64;
@@ -67,7 +69,9 @@ pub fn bracket_of_matrix(matrix: ArrayView2<'_, f64>, asked: Brackets) -> Result
     if let Some(((row, column), &value)) = matrix.indexed_iter().find(|(_, value)| !value.is_finite()) {
         return Err(MatrixError::NotFinite { row, column, value });
     }
-    let differs = |&((row, column), value): &((usize, usize), &f64)| column < row && *value != matrix[[column, row]];
+    let differs = |&((row, column), value): &((usize, usize), &f64)| {
+        column < row && value.partial_cmp(&matrix[[column, row]]).is_none_or(Ordering::is_ne)
+    };
     if let Some(((row, column), &value)) = matrix.indexed_iter().find(differs) {
         return Err(MatrixError::NotSymmetric { row, column, value, opposite: matrix[[column, row]] });
     }
