@@ -253,8 +253,10 @@ fn what_a_driver_would_cut_off_is_refused() {
 fn a_step_that_a_driver_would_cut_off_is_refused() {
     let tuning = Tuning { plan: Some(TrainPlan::Streamed), ..Tuning::default() };
     let Some(mut gpu) = gpu("a_step_that_a_driver_would_cut_off_is_refused", tuning) else { return };
-    let descent = Descent { init_range: 1.0, step_size: 0.001, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
     for samples in [264, 3000] {
+        // The loss is a sum: as many samples need as much shorter a step, or it magnifies the rounding of the first.
+        let step_size = 0.25 / samples as f64;
+        let descent = Descent { init_range: 1.0, step_size, max_steps: 2, tolerance: 0.0, weight_decay: 0.0 };
         let problem = Problem::new(70, Activation::Sigmoid, noise(samples, 30));
         match gpu.train(&problem, &descent, 0..3) {
             Ok(found) => {
@@ -614,7 +616,8 @@ fn an_engine_that_changes_problems_gives_what_a_fresh_one_gives() {
     }
 }
 
-/// On a pass so long that transfers and waits are small beside it, the device's clock agrees closely with the wall's.
+/// A software adapter takes so long for the passes that transfers and waits are small beside them: there, the device's
+/// clock agrees with the wall's.
 #[test]
 fn the_device_clock_times_the_passes_and_changes_no_result() {
     let test = "the_device_clock_times_the_passes_and_changes_no_result";
@@ -639,7 +642,10 @@ fn the_device_clock_times_the_passes_and_changes_no_result() {
     timed.evaluate(&problem, theta.view().into()).unwrap();
     let wall = start.elapsed();
     let device = timed.device_time().unwrap() - before;
-    assert!(device <= wall && 5 * device >= wall, "{device:?} on the device, {wall:?} in all");
+    assert!(!device.is_zero() && device <= wall, "{device:?} on the device, {wall:?} in all");
+    if !choose_adapter(None).unwrap().summary().hardware {
+        assert!(5 * device >= wall, "{device:?} on the device, {wall:?} in all");
+    }
 }
 
 /// Long runs diverge seed by seed (they start above the stable step size), so verdicts are compared.

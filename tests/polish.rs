@@ -241,7 +241,7 @@ fn distinct_ends_are_those_of_the_rows_that_have_one() {
     let text = String::from_utf8(succeed(dir, &["duplicates", "valleys", "--by", "end"]).stdout).unwrap();
     assert!(text.contains("no descent came to a critical point") && !text.contains("NaN"), "{text}");
 
-    sweep(dir, "few", &["--polish", "--keep", "converged", "--tolerance", "0.05"]);
+    sweep(dir, "few", &["--polish", "--keep", "converged", "--tolerance", "0.003"]);
     let status: Array1<u8> = read_npy(dir.join("few/status.npy")).unwrap();
     let polished: Array2<f64> = read_npy(dir.join("few/theta_polished.npy")).unwrap();
     assert!(
