@@ -173,11 +173,12 @@ def test_a_model_that_does_something_else_besides_is_found_out(data):
 
     class Shifted(torch.nn.Sequential):
         def forward(self, samples):
-            return super().forward(samples) + 0.01
+            return super().forward(samples) + 1e-4
 
-    model = Shifted(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
-    with pytest.raises(ValueError, match=r"its output for x\[\d+\] is .*: it does something else besides"):
-        ss.evaluate(model, x, q, **QUIET)
+    for dtype in (torch.float32, torch.float64):
+        model = Shifted(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).to(dtype)
+        with pytest.raises(ValueError, match=r"its output for x\[\d+\] is .*: it does something else besides"):
+            ss.evaluate(model, x, q, **QUIET)
     turned = classifiers(x, q, 1)[0]
     turned.coefs_[0] = turned.coefs_[0] * 1.01
     original = turned.predict_proba
