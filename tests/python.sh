@@ -53,3 +53,9 @@ cd python
 "$work/venv/bin/python" -m ruff check .
 "$work/venv/bin/python" -m mypy --config-file pyproject.toml
 "$work/venv/bin/python" -m pytest -p no:cacheprovider "$@"
+
+# The libraries that need NumPy 2, which Debian's PyTorch does not speak.
+"$python" -m venv "$work/modern"
+"$work/modern/bin/python" -m pip install --quiet --disable-pip-version-check "$wheel" equinox flax "jax[cpu]" pandas \
+    polars pytest safetensors scikit-learn xarray
+"$work/modern/bin/python" -m pytest -p no:cacheprovider tests/test_inputs.py tests/test_models.py tests/test_run.py

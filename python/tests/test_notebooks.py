@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from conftest import PROJECT
 
 NOTEBOOKS = sorted((PROJECT / "docs/notebooks").glob("*.ipynb"))
