@@ -1,5 +1,6 @@
 //! The summary of a run, in a directory or in memory: for a person by `Display`, or as JSON.
 
+mod error;
 mod numbers;
 mod source;
 mod statistics;
@@ -8,7 +9,7 @@ use std::fmt::{self, Display};
 
 use serde::Serialize;
 
-use crate::analysis::{AnalysisError, macro_f1};
+use crate::analysis::macro_f1;
 use crate::model::Dataset;
 use crate::polish::PolishMode;
 use crate::run::{EndCounts, Manifest, Population, RunError, StatusCounts};
@@ -16,20 +17,10 @@ use crate::spec::{DataSource, Spec, Work};
 use source::has;
 use statistics::Missing;
 
+pub use error::SummaryError;
 pub(crate) use numbers::{left_out, percent, short};
 pub use source::{InMemoryRun, SummarySource, ValuesView};
 pub(crate) use statistics::{LAMBDA_MIN, Quantiles, Share};
-
-/// Why there is no summary.
-#[derive(Debug, thiserror::Error)]
-pub enum SummaryError {
-    /// A column or the data cannot be read.
-    #[error(transparent)]
-    Run(#[from] RunError),
-    /// A column does not hold what it should.
-    #[error(transparent)]
-    Analysis(#[from] AnalysisError),
-}
 
 /// The quantiles of a summary, as levels and as column heads.
 const LEVELS: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];

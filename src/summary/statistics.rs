@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::SummaryError;
+use super::error::SummaryError;
 use super::source::{SummarySource, has};
 use crate::analysis::streamed_quantiles;
 use crate::bounds::no_bound;
