@@ -1,8 +1,8 @@
 //! The command line: what was typed, and what a person gets to read.
 //!
 //! Each command is a file in `commands`. The other files serve several of them: what they take (`args`), how they carry
-//! out runs (`runner`, `extend`), what they show of them (`statistics`, `summary`, `grid_table`, `report_files`) and
-//! how they speak (`terminal`, `progress`, `words`, `advice`).
+//! out runs (`runner`, `extend`), what they show of them (`summary`, `grid_table`, `report_files`) and how they speak
+//! (`terminal`, `progress`, `words`, `advice`).
 
 mod advice;
 mod args;
@@ -15,7 +15,6 @@ mod place;
 mod progress;
 mod report_files;
 mod runner;
-mod statistics;
 mod summary;
 mod terminal;
 mod threads;

@@ -4,6 +4,8 @@
 //! Networks can be as flat as ||H||_F = 1e-30 or as sharp as 1e30, and sums can cancel: f32 then underflows, overflows
 //! or loses its digits, and its own rounding bound says so. Such rows are few, and they are computed again.
 
+mod matrix;
+
 use rayon::prelude::*;
 
 use crate::bounds::{Bracket, bracket, known_rank, widened_bounds};
@@ -13,6 +15,7 @@ use crate::engine::{
 };
 use crate::model::{Problem, Theta};
 use crate::spec::Brackets;
+pub use matrix::{MatrixError, bracket_of_matrix};
 
 /// A row is computed again where rounding may have moved its bounds by more than this share of ||H||_F.
 const TOLERATED: f64 = 1e-3;

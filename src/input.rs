@@ -1,4 +1,4 @@
-//! Arrays from users' `.npy` files, in any of the types that NumPy is likely to have written.
+//! Arrays from users: from `.npy` files, in any of the types that NumPy is likely to have written, or from memory.
 
 mod advice;
 
@@ -9,7 +9,7 @@ use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
 
 use crate::fingerprint::Fingerprint;
 use crate::model::{DataError, Dataset, OneHidden, Shape, Theta, is_label};
-use crate::npy::{ForeignType, NpyError, NpyFile, shown_shape};
+use crate::npy::{ElementType, ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::Dtype;
 
 /// A file that cannot be used, and why.
@@ -33,9 +33,19 @@ impl InputError {
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it.
 pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
+    let samples = read(x, open(x, false, "x")?)?;
+    let labels = read(q, open(q, true, "q")?)?;
+    dataset((x, samples), (q, labels))
+}
+
+/// The data set of samples (I, M) and labels (I,) or (I, 1), each with the name that errors give it.
+///
+/// # Errors
+/// [`InputError`] names the array and the first thing wrong with it.
+pub fn dataset((x, samples): (&Path, ArrayD<f64>), (q, labels): (&Path, ArrayD<f64>)) -> Result<Dataset, InputError> {
     let samples =
-        read_matrix(x, "x", "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
-    let labels = read_labels(q)?;
+        matrix(x, samples, "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
+    let labels = column(q, labels)?;
     let (rows, columns) = samples.dim();
     let advice = match labels.as_slice() {
         // Needed only where a label cannot be used.
@@ -53,10 +63,8 @@ pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
     })
 }
 
-/// Labels from `path`, (I,) or (I, 1).
-fn read_labels(path: &Path) -> Result<Array1<f64>, InputError> {
-    let file = open(path, |found| advice::of_label_type(found).into())?;
-    let labels = read(path, file)?;
+/// The labels in the array called `path`, (I,) or (I, 1).
+fn column(path: &Path, labels: ArrayD<f64>) -> Result<Array1<f64>, InputError> {
     let labels = match labels.shape() {
         [_] => labels.into_dimensionality::<Ix1>(),
         [_, 1] => labels.into_dimensionality::<Ix2>().map(|column| column.column(0).to_owned()),
@@ -71,6 +79,14 @@ fn read_labels(path: &Path) -> Result<Array1<f64>, InputError> {
         }
     };
     labels.map_err(|error| InputError::new(path, error.to_string()))
+}
+
+/// Fails where NumPy's type `descr`, such as `<U3`, is not one that arrays are read from; `labels` for those.
+///
+/// # Errors
+/// [`InputError`] with `path` as the name of the array, the type and the NumPy expression that mends it.
+pub fn check_type(path: &Path, name: &str, labels: bool, descr: &str) -> Result<(), InputError> {
+    ElementType::parse(descr).map(|_| ()).ok_or_else(|| of_type(path, name, labels, &ForeignType::named(descr)))
 }
 
 /// Networks from a file, in the file's own precision.
@@ -118,36 +134,22 @@ impl GivenTheta {
 pub fn read_theta(path: &Path, shape: impl Into<Shape>) -> Result<GivenTheta, InputError> {
     let shape = shape.into();
     let failed = |error: NpyError| InputError::new(path, error.to_string());
-    let file = open(path, |found| advice::of_number_type(found, "theta"))?;
-    let parameters = shape.parameters();
+    let file = open(path, false, "theta")?;
     // Checked before the data are read: a file with other columns may be any file.
-    let columns = match file.shape() {
-        [0, _] => return Err(InputError::new(path, "theta holds no networks")),
-        [_, columns] => *columns,
-        other => {
-            return Err(InputError::new(
-                path,
-                format!("the array has the shape {}, but {THETA_SHAPE}", shown_shape(other)),
-            ));
-        }
-    };
-    if columns != parameters {
-        return Err(InputError::new(
-            path,
-            format!(
-                "theta has {columns} columns, but {} = {parameters} parameters: check --hidden and --x",
-                match shape.one_hidden() {
-                    Some(OneHidden { inputs, hidden }) =>
-                        format!("a network of M = {inputs} inputs and N = {hidden} hidden units has D = (M+1)N + N+1"),
-                    None => format!("a network of the widths {shape} has D"),
-                }
-            ),
-        ));
-    }
+    check_theta_shape(path, file.shape(), shape)?;
     let theta = match file.read::<f32>().map_err(failed)? {
         Some(theta) => GivenTheta::Float32(matrix(path, theta, THETA_SHAPE)?),
-        None => GivenTheta::Float64(read_matrix(path, "theta", THETA_SHAPE)?),
+        None => GivenTheta::Float64(matrix(path, read(path, open(path, false, "theta")?)?, THETA_SHAPE)?),
     };
+    checked_theta(path, theta, shape)
+}
+
+/// The networks `theta`, called `path` in errors, once they are known to be networks of `shape`.
+///
+/// # Errors
+/// As [`read_theta`].
+pub fn checked_theta(path: &Path, theta: GivenTheta, shape: Shape) -> Result<GivenTheta, InputError> {
+    check_theta_shape(path, &[theta.rows(), theta.view().ncols()], shape)?;
     let unusable = |weight: &f64| !weight.is_finite() || weight.abs() > f64::from(f32::MAX);
     for row in 0..theta.rows() {
         let network = theta.view().network(row);
@@ -162,12 +164,30 @@ pub fn read_theta(path: &Path, shape: impl Into<Shape>) -> Result<GivenTheta, In
     Ok(theta)
 }
 
-const THETA_SHAPE: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
-
-fn read_matrix(path: &Path, name: &str, expected: &str) -> Result<Array2<f64>, InputError> {
-    let file = open(path, |found| advice::of_number_type(found, name))?;
-    matrix(path, read(path, file)?, expected)
+/// Fails unless an array of shape `found`, called `path` in errors, holds networks of `shape`.
+///
+/// # Errors
+/// As [`read_theta`].
+pub fn check_theta_shape(path: &Path, found: &[usize], shape: Shape) -> Result<(), InputError> {
+    let parameters = shape.parameters();
+    let problem = match found {
+        [0, _] => "theta holds no networks".into(),
+        [_, columns] if *columns == parameters => return Ok(()),
+        [_, columns] => {
+            let network = match shape.one_hidden() {
+                Some(OneHidden { inputs, hidden }) => {
+                    format!("a network of M = {inputs} inputs and N = {hidden} hidden units has D = (M+1)N + N+1")
+                }
+                None => format!("a network of the widths {shape} has D"),
+            };
+            format!("theta has {columns} columns, but {network} = {parameters} parameters: check --hidden and --x")
+        }
+        other => format!("the array has the shape {}, but {THETA_SHAPE}", shown_shape(other)),
+    };
+    Err(InputError::new(path, problem))
 }
+
+const THETA_SHAPE: &str = "theta must be two-dimensional, (networks, parameters); for one network use theta[None]";
 
 fn matrix<T>(path: &Path, array: ArrayD<T>, expected: &str) -> Result<Array2<T>, InputError> {
     let shape = array.shape().to_vec();
@@ -182,13 +202,19 @@ fn read(path: &Path, file: NpyFile) -> Result<ArrayD<f64>, InputError> {
     array.ok_or_else(|| InputError::new(path, "the array holds no numbers"))
 }
 
-/// Opens the array in `path`; `advice` says what to do with a type that is not read.
-fn open(path: &Path, advice: impl Fn(&ForeignType) -> String) -> Result<NpyFile, InputError> {
+/// Opens the array in `path`, which is called `name` in advice on types that are not read.
+fn open(path: &Path, labels: bool, name: &str) -> Result<NpyFile, InputError> {
     NpyFile::open(path).map_err(|error| match error {
-        NpyError::Type(ref found) => InputError::new(path, format!("{error}: {}", advice(found))),
+        NpyError::Type(ref found) => of_type(path, name, labels, found),
         NpyError::Io(error) if error.kind() == ErrorKind::NotFound => InputError::new(path, "there is no such file"),
         error => InputError::new(path, error.to_string()),
     })
+}
+
+/// The error about an array called `name` whose elements have the type `found`; `labels` for labels.
+fn of_type(path: &Path, name: &str, labels: bool, found: &ForeignType) -> InputError {
+    let advice = if labels { advice::of_label_type(found).into() } else { advice::of_number_type(found, name) };
+    InputError::new(path, format!("{}: {advice}", NpyError::Type(found.clone())))
 }
 
 #[cfg(test)]

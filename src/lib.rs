@@ -22,8 +22,10 @@
 //! - [`spec`]: a validated experiment, and [`records`]: the columns of its run;
 //! - `npy`: arrays in files, and [`input`]: users' files;
 //! - [`run`](mod@run): the directory that holds a run;
+//! - [`summary`]: what a person wants to know of a run first;
 //! - [`backend`]: which engine to take;
-//! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough;
+//! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough,
+//!   and brackets of a matrix;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
@@ -60,5 +62,6 @@ pub mod report;
 pub mod room;
 pub mod run;
 pub mod spec;
+pub mod summary;
 pub mod sweep;
 pub mod watch;

@@ -87,7 +87,7 @@ pub(crate) enum Foreign {
 impl ForeignType {
     /// The type that NumPy writes as `name`. It comes from a foreign file: only as many characters are shown as a type
     /// takes, and none that a terminal acts on.
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         let shown = name.chars().take(16).collect::<String>().escape_debug().to_string();
         let (kind, what) = match name.trim_start_matches(['<', '>', '|', '=']).as_bytes().first() {
             Some(b'U' | b'S' | b'a') => (Foreign::Text, "text"),
@@ -132,7 +132,7 @@ enum NumberKind {
 
 impl ElementType {
     /// The type that NumPy writes as `text`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (order, name) = match text.as_bytes().first()? {
             b'<' | b'>' | b'|' => text.split_at(1),
             _ => ("|", text),

@@ -1,5 +1,7 @@
 //! A validated experiment: everything that determines a run's columns, and nothing else. Manifests store it.
 
+mod seeds;
+
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,7 @@ use crate::model::{
 };
 use crate::polish::Polish;
 use crate::room::{NoRoom, check_memory};
+pub use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
 /// The test samples that are drawn with the paper's data (Appendix C).
 pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
@@ -66,6 +69,23 @@ pub enum Brackets {
     /// Moments up to the fourth, and where these leave a bracket wider than this, relative to |`bracket_upper`|, the
     /// eigenvalues with a proof of their error. Finite, and not negative.
     Width(f64),
+}
+
+impl Brackets {
+    /// What `text` asks for: `four`, `eight` or a width.
+    ///
+    /// # Errors
+    /// A text about what it must be.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "four" => Ok(Self::Four),
+            "eight" => Ok(Self::Eight),
+            _ => match text.parse::<f64>() {
+                Ok(width) if width.is_finite() && width >= 0.0 => Ok(Self::Width(width)),
+                _ => Err("it must be four, eight or a width, a number that is not negative".into()),
+            },
+        }
+    }
 }
 
 /// How much of the Hessian's spectrum becomes columns, beyond lambda_max and lambda_min, which any of it has.
@@ -275,6 +295,8 @@ pub enum DataSource {
         /// The labels' file, as it was given.
         q: String,
     },
+    /// Handed over in memory by a program that uses this library.
+    Arrays,
 }
 
 /// A data set and where it came from.

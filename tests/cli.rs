@@ -141,7 +141,7 @@ fn evaluating_a_runs_own_theta_gives_its_columns_again() {
             .args(data)
             .assert()
             .success()
-            .stdout(contains("9 networks from a file"));
+            .stdout(contains("9 networks from elsewhere"));
         for column in &COLUMNS[4..14] {
             let read = |run: &str| std::fs::read(dir.path().join(run).join(format!("{column}.npy"))).unwrap();
             assert_eq!(read(&run), read(&again), "{backend} {column}");

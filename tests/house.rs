@@ -235,7 +235,7 @@ fn no_line_is_longer_than_the_width_of_the_code() {
     let width = fs::read_to_string(project.join("rustfmt.toml")).unwrap();
     let width: usize = width.lines().find_map(|line| line.strip_prefix("max_width = ")).unwrap().parse().unwrap();
     let mut paths = Vec::new();
-    for folder in ["src", "shaders", "tests", "benches"] {
+    for folder in ["src", "shaders", "tests", "benches", "python"] {
         below(&project.join(folder), &mut paths);
     }
     let mut long = Vec::new();

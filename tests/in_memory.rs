@@ -9,8 +9,9 @@ use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
 use sharpsweep::model::Activation;
 use sharpsweep::records::{Column, Dtype, Values, columns};
 use sharpsweep::reference::Reference;
-use sharpsweep::run::{Run, RunWriter, Sink};
+use sharpsweep::run::{Manifest, Population, Run, RunWriter, Sink};
 use sharpsweep::spec::{Experiment, SpectrumColumns, Work, appendix_c_data};
+use sharpsweep::summary::{InMemoryRun, Summary, ValuesView};
 use sharpsweep::sweep::{Columns, Ended, Event, InMemory, Sweep, SweepError};
 use support::gpu::skipped;
 
@@ -147,4 +148,38 @@ fn a_sweep_that_was_stopped_goes_on_where_it_was() {
     let found = sink.finish();
     assert_eq!(found.columns, whole.columns);
     assert_eq!(found.outcome, whole.outcome);
+}
+
+#[test]
+fn the_summary_of_a_sweep_in_memory_is_that_of_its_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut experiment = experiment();
+    experiment.spec.extra.polish = Some(sharpsweep::polish::Polish::default());
+    let stop = Stop::default();
+    let columns_of_sweep = columns(&experiment.spec, Dtype::Float32);
+    let found = in_memory(&sweep_of(&experiment, &stop), cpu, &columns_of_sweep);
+    let description = cpu().unwrap().description(&experiment.problem, experiment.spec.tasks());
+    let path = dir.path().join("run");
+    let mut writer = RunWriter::create(&path, &experiment, description.clone(), columns_of_sweep.clone()).unwrap();
+    run(&sweep_of(&experiment, &stop), cpu, &mut writer).unwrap();
+    writer.finish().unwrap();
+    let ended = (found.seconds, found.outcome);
+    let manifest = Manifest::of_finished(experiment.spec.clone(), description, columns_of_sweep, ended);
+    let plain = found.columns.iter().filter(|(column, _)| column.width.is_none());
+    let columns = plain.filter_map(|(column, values)| Some((column.name.as_str(), ValuesView::of(values)?))).collect();
+    let in_memory = InMemoryRun { manifest: &manifest, experiment: &experiment, columns };
+    let stored = Run::open(&path).unwrap();
+    for over in [None, Some(Population::All), Some(Population::Converged)] {
+        // Times and places differ.
+        let lines = |text: String| {
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            [&lines[..2], &lines[3..lines.len() - 1]].concat()
+        };
+        let ours = Summary::of(&in_memory, over).unwrap().to_string();
+        assert_eq!(lines(ours.clone()), lines(Summary::of(&stored, over).unwrap().to_string()));
+        assert!(ours.ends_with("columns of 300 rows in memory") && ours.contains("the ends of their descents"));
+    }
+    let without = InMemoryRun { columns: Vec::new(), ..in_memory };
+    let refused = Summary::of(&without, None).unwrap_err().to_string();
+    assert!(refused.contains("status: the run in memory has no such column of 300 rows"), "{refused}");
 }

@@ -312,7 +312,7 @@ fn compare_perturbation(
     let found: f64 = given.output.perturbation.iter().sum();
     let difference = from_terms - &hessian(&case.problem, &given.theta);
     let moved = difference.iter().map(|h| h * h).sum::<f64>().sqrt();
-    let plain = F32_STEP * spread(&case.problem, &given.theta, expected).perturbation;
+    let plain = F32_STEP * spread(&case.paper(), &given.theta, expected).perturbation;
     // A NaN is a miss.
     let holds = moved <= found && PERTURBATIONS.contains(&(found / plain));
     if !holds {

@@ -1,7 +1,5 @@
 //! Arguments that several commands share, in groups as `--help` shows them.
 
-mod seeds;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,7 +19,6 @@ use crate::run::Population;
 use crate::spec::{
     Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
 };
-pub(super) use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
 /// Data sets that need no file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -149,7 +146,7 @@ pub(super) struct ColumnArgs {
     /// Also a bracket of the largest and of the smallest eigenvalue: two numbers that provably hold it. By moments of H
     /// up to the fourth, `four`, or the eighth, `eight`; or no wider than W of the largest, such as 0.001
     #[arg(long, value_name = "four|eight|W", num_args = 0..=1, require_equals = true, default_missing_value = "four",
-          value_parser = parse_brackets)]
+          value_parser = Brackets::parse)]
     brackets: Option<Brackets>,
     /// Also where the descent of each network ends, whether it converged or not: its weights are followed in f64, and
     /// minima, saddles and valleys told apart
@@ -169,24 +166,9 @@ enum PolishWay {
     Nearest,
 }
 
-/// How far --polish=nearest looks unless --polish-radius says otherwise.
-const POLISH_RADIUS: f64 = 10.0;
-
-/// `four`, `eight` or a width.
-fn parse_brackets(text: &str) -> Result<Brackets, String> {
-    match text {
-        "four" => Ok(Brackets::Four),
-        "eight" => Ok(Brackets::Eight),
-        _ => match text.parse::<f64>() {
-            Ok(width) if width.is_finite() && width >= 0.0 => Ok(Brackets::Width(width)),
-            _ => Err("it must be four, eight or a width, a number that is not negative".into()),
-        },
-    }
-}
-
 impl ColumnArgs {
     pub(super) fn extra(&self) -> Result<ExtraColumns, Failure> {
-        let radius = self.polish_radius.unwrap_or(POLISH_RADIUS);
+        let radius = self.polish_radius.unwrap_or(PolishMode::RADIUS);
         if !(radius.is_finite() && radius > 0.0) {
             return Err(Failure::Usage(anyhow!("--polish-radius is {radius}: it must be finite and greater than 0")));
         }

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::args::SummaryArgs;
 use super::failure::Failure;
-use super::statistics::{LAMBDA_MIN, Quantiles, Share};
 use super::terminal::{notice, print, print_json};
-use super::words::{left_out, percent, short, unfinished};
+use super::words::unfinished;
 use crate::run::{Grid, GridRun, Population, Run, StatusCounts, create_file, number};
+use crate::summary::{LAMBDA_MIN, Quantiles, Share, left_out, percent, short};
 
 /// The table's name in a grid's directory.
 pub(super) const FILE: &str = "table.csv";
@@ -204,7 +204,9 @@ const COLUMNS: [FileColumn; 19] = [
     ("macro_f1_50", |row| in_full(row.macro_f1)),
     ("lambda_max_50", |row| in_full(row.lambda_max)),
     ("lambda_min_50", |row| in_full(row.lambda_min)),
-    ("lambda_min_below_zero", |row| in_full(row.lambda_min_below_zero.map(Share::part))),
+    ("lambda_min_below_zero", |row| {
+        in_full(row.lambda_min_below_zero.map(|share| share.networks as f64 / share.of as f64))
+    }),
 ];
 
 /// The column that says which networks a row is over.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::terminal::{notice, set_bar};
-use super::words::percent;
 use crate::clock::Instant;
+use crate::summary::percent;
 use crate::watch::Watch;
 
 /// How often there is a line where there is no bar.

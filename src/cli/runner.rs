@@ -10,13 +10,14 @@ use super::args::{ProgressArgs, SummaryArgs};
 use super::failure::Failure;
 use super::progress::Watched;
 use super::terminal::notice;
-use super::words::{go_on_with, percent};
+use super::words::go_on_with;
 use super::{grid_table, interruption};
 use crate::backend::Choice;
 use crate::engine::{Engine, MissingSpectrum};
 use crate::input::GivenTheta;
 use crate::run::{Grid, Run, RunError, RunWriter, State};
 use crate::spec::{Experiment, Work};
+use crate::summary::percent;
 use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
 
 /// The engine on which runs are carried out, and how they are shown and limited.

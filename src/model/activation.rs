@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 pub enum Activation {
     /// f(y) = y.
     #[cfg_attr(feature = "cli", value(alias = "identity"))]
+    #[serde(alias = "identity")]
     Linear,
     /// f(y) = 1 / (1 + exp(-y)).
     #[cfg_attr(feature = "cli", value(alias = "logistic"))]
+    #[serde(alias = "logistic")]
     Sigmoid,
     /// f(y) = tanh(y).
     Tanh,

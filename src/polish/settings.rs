@@ -16,6 +16,11 @@ pub enum PolishMode {
     },
 }
 
+impl PolishMode {
+    /// How far [`Self::Nearest`] looks unless another radius is asked for.
+    pub const RADIUS: f64 = 10.0;
+}
+
 /// How networks are polished, and what counts as arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Polish {

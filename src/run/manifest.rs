@@ -167,6 +167,17 @@ impl Manifest {
         }
     }
 
+    /// The manifest of a run in memory that took `seconds` and ended as `outcome` says.
+    pub fn of_finished(
+        spec: Spec,
+        engine: Description,
+        columns: Vec<Column>,
+        (seconds, outcome): (Seconds, StatusCounts),
+    ) -> Self {
+        let (seconds, outcome) = (Some(seconds), Some(outcome));
+        Self { state: State::Finished, seconds, outcome, ..Self::new(spec, engine, columns) }
+    }
+
     /// Reads the manifest in `dir`.
     pub(super) fn read(dir: &Path) -> Result<Self, RunError> {
         let path = dir.join(MANIFEST);

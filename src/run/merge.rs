@@ -254,11 +254,10 @@ fn but_for_seeds(spec: &Spec) -> Spec {
         // Runs that are no shards are parts of the seeds that they cover together.
         *seeds = shard_of.unwrap_or(Seeds::new(&(0..0)));
     }
-    // The hash distinguishes data; the same file may have another path elsewhere.
+    // The hash distinguishes data; the same file may have another path elsewhere, or be an array of a program.
     for data in std::iter::once(&mut spec.data).chain(&mut spec.test) {
-        if let DataSource::Files { x, q } = &mut data.source {
-            x.clear();
-            q.clear();
+        if let DataSource::Files { .. } = data.source {
+            data.source = DataSource::Arrays;
         }
     }
     spec

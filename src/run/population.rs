@@ -56,7 +56,7 @@ pub struct EndCounts {
 
 impl EndCounts {
     /// Counts networks of the population `over` by their numbers in the `end` and `status` columns.
-    pub(super) fn count(&mut self, over: Population, ends: &[u8], status: &[u8]) {
+    pub(crate) fn count(&mut self, over: Population, ends: &[u8], status: &[u8]) {
         for (&end, _) in ends.iter().zip(status).filter(|(_, status)| over.holds(**status)) {
             match End::from_number(end) {
                 Some(End::Minimum) => self.minimum += 1,

@@ -80,7 +80,10 @@ impl Run {
 
     /// Fails unless an engine described by `engine` of this version of the program gives the bits that are already
     /// written.
-    pub(crate) fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
+    ///
+    /// # Errors
+    /// [`RunError::OtherEngine`] with what differs.
+    pub fn check_engine(&self, engine: &Description) -> Result<(), RunError> {
         let differences = self.manifest.engine_differences(engine, env!("CARGO_PKG_VERSION"));
         if differences.is_empty() {
             return Ok(());

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use serde_json::Value;
 
-use crate::cli::args::{DataArgs, DescentsArgs, NetworkArgs, OutputArgs, SeedList, check_distinct, parse_seed_list};
+use crate::cli::args::{DataArgs, DescentsArgs, NetworkArgs, OutputArgs, check_distinct};
 use crate::cli::failure::Failure;
 use crate::cli::place::placed;
 use crate::cli::progress::Watched;
@@ -18,7 +18,7 @@ use crate::replay::{Replay, Trajectory, replay_with};
 use crate::report::training_of_seed;
 use crate::room::{NoRoom, check_memory};
 use crate::run::{RunError, Staging, check_free, create_file};
-use crate::spec::{Spec, Work};
+use crate::spec::{SeedList, Spec, Work, parse_seed_list};
 use crate::watch::Watch;
 use clap::value_parser;
 

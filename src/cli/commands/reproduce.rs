@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::backend::Choice;
-use crate::cli::args::{EngineArgs, OutputArgs, ProgressArgs, parse_seeds};
+use crate::cli::args::{EngineArgs, OutputArgs, ProgressArgs};
 use crate::cli::failure::Failure;
 use crate::cli::interruption;
 use crate::cli::place::announce_size;
@@ -16,7 +16,7 @@ use crate::model::Activation;
 use crate::records::{Column, Dtype, columns};
 use crate::report::{CriticalPoints, DataDraw, Selection, report_of_reproduction};
 use crate::run::{Output, Run, RunWriter, check_free, check_space};
-use crate::spec::{Experiment, SpecError, Work, appendix_c_data};
+use crate::spec::{Experiment, SpecError, Work, appendix_c_data, parse_seeds};
 
 /// The widths of the paper's experiment.
 const WIDTHS: [usize; 2] = [3, 10];

@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 
 use crate::cli::args::{
-    ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, ProgressArgs, SummaryArgs, parse_seeds,
-    parse_shard,
+    ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, ProgressArgs, SummaryArgs,
 };
 use crate::cli::failure::Failure;
 use crate::cli::place::{announce_size, placed};
@@ -16,7 +15,7 @@ use crate::cli::words::go_on_with;
 use crate::cli::{advice, summary};
 use crate::records::{Column, Dtype, columns};
 use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
-use crate::spec::{Experiment, Keep, Seeds, Work};
+use crate::spec::{Experiment, Keep, Seeds, Work, parse_seeds, parse_shard};
 use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each

@@ -73,11 +73,12 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
                 range = descent.init_range
             ) + &with_decay(descent.weight_decay)
         }
-        Work::Evaluate { networks, .. } => format!("{networks} networks from a file"),
+        Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let source = match &data.source {
         DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
         DataSource::Files { x, .. } => x.clone(),
+        DataSource::Arrays => "the data of a program".into(),
     };
     let networks = match points.networks {
         all if points.spec.rows() == all as u64 => all.to_string(),

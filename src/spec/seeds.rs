@@ -7,7 +7,7 @@ const MOST_SEEDS: u64 = 1000;
 
 /// Seeds in the order in which they were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct SeedList(pub(crate) Vec<u64>);
+pub struct SeedList(pub Vec<u64>);
 
 fn seed(text: &str, instead: &str) -> Result<u64, String> {
     text.parse().map_err(|error| format!("`{text}` is no seed ({error}): give {instead}"))
@@ -22,7 +22,10 @@ fn range(text: &str, first: u64, end: u64) -> Result<Range<u64>, String> {
 }
 
 /// `512` (seeds 0 to 511) or `100..200` (100 to 199).
-pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+///
+/// # Errors
+/// A text about what is wrong and what there is instead.
+pub fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
     let seed = |text: &str| seed(text, "a count, such as 512, or a range, such as 100..200");
     match text.split_once("..") {
         Some((first, end)) => range(text, seed(first)?, seed(end)?),
@@ -31,7 +34,10 @@ pub(crate) fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
 }
 
 /// `7`, `1,2,5`, `1..4` (1, 2, 3), or a list of both.
-pub(crate) fn parse_seed_list(text: &str) -> Result<SeedList, String> {
+///
+/// # Errors
+/// As [`parse_seeds`], and for more than 1000 seeds.
+pub fn parse_seed_list(text: &str) -> Result<SeedList, String> {
     let seed = |text: &str| seed(text, "one, such as 7, or a list, such as 1,2,5 or 1..4");
     let mut seeds = Vec::new();
     for part in text.split(',') {
@@ -52,7 +58,10 @@ pub(crate) fn parse_seed_list(text: &str) -> Result<SeedList, String> {
 }
 
 /// `2/8`: the second of eight parts.
-pub(crate) fn parse_shard(text: &str) -> Result<(u64, u64), String> {
+///
+/// # Errors
+/// A text about what it must be.
+pub fn parse_shard(text: &str) -> Result<(u64, u64), String> {
     let numbers = text.split_once('/').and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));
     match numbers {
         Some((part, parts)) if part >= 1 && part <= parts => Ok((part, parts)),

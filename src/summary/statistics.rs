@@ -5,30 +5,36 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::error::SummaryError;
+use super::source::{SummarySource, has};
 use crate::analysis::streamed_quantiles;
 use crate::bounds::no_bound;
 use crate::records::{Column, Dtype};
-use crate::run::{Population, Run};
+use crate::run::Population;
 
 /// The column of the smallest eigenvalues.
-pub(super) const LAMBDA_MIN: &str = "lambda_min";
+pub(crate) const LAMBDA_MIN: &str = "lambda_min";
 
 /// Quantiles of one column.
 #[derive(Debug, Serialize)]
-pub(super) struct Quantiles {
-    pub(super) column: &'static str,
+pub(crate) struct Quantiles {
+    pub(crate) column: &'static str,
     /// How many networks they are over: those of the population whose value is finite.
-    pub(super) networks: u64,
+    pub(crate) networks: u64,
     /// One for each level; none without networks.
-    pub(super) values: Vec<f64>,
+    pub(crate) values: Vec<f64>,
 }
 
 impl Quantiles {
     /// Those of `column` at `levels` over the networks of `over` whose value is finite.
-    pub(super) fn of(run: &Run, column: &'static str, over: Population, levels: &[f64]) -> Result<Self, Failure> {
+    pub(crate) fn of(
+        run: &dyn SummarySource,
+        column: &'static str,
+        over: Population,
+        levels: &[f64],
+    ) -> Result<Self, SummaryError> {
         let networks = Cell::new(0);
-        let each = |take: &mut dyn FnMut(f64)| -> anyhow::Result<()> {
+        let each = |take: &mut dyn FnMut(f64)| -> Result<(), SummaryError> {
             // Every pass is over the same values.
             networks.set(0);
             // An f32 engine can overflow in one column of a network whose gradient is still finite.
@@ -47,17 +53,17 @@ impl Quantiles {
 
 /// A part of the networks of a population.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Share {
-    pub(super) networks: u64,
+pub(crate) struct Share {
+    pub(crate) networks: u64,
     /// The networks of the population that have the value in question.
-    pub(super) of: u64,
+    pub(crate) of: u64,
 }
 
 impl Share {
     /// The networks of `over` whose smallest eigenvalue, as it was computed, is below zero; with weight decay alpha,
     /// that of the objective, H + alpha I. `None` where none was computed.
-    pub(super) fn below_zero(run: &Run, over: Population) -> Result<Option<Self>, Failure> {
-        if !run.has(LAMBDA_MIN) {
+    pub(crate) fn below_zero(run: &dyn SummarySource, over: Population) -> Result<Option<Self>, SummaryError> {
+        if !has(run, LAMBDA_MIN) {
             return Ok(None);
         }
         let mut share = Self { networks: 0, of: 0 };
@@ -67,11 +73,6 @@ impl Share {
             share.networks += u64::from(value < -decay && value.is_finite());
         })?;
         Ok((share.of > 0).then_some(share))
-    }
-
-    /// The part, 0 to 1; NaN of none.
-    pub(super) fn part(self) -> f64 {
-        self.networks as f64 / self.of as f64
     }
 }
 
@@ -89,15 +90,15 @@ const NO_BRACKET: &str = "its Hessian is not finite in float64, or the rounding 
 
 /// Networks whose value in some column is NaN for one reason.
 #[derive(Debug, Serialize)]
-pub(super) struct Missing {
-    pub(super) column: String,
-    pub(super) networks: u64,
-    pub(super) reason: &'static str,
+pub(crate) struct Missing {
+    pub(crate) column: String,
+    pub(crate) networks: u64,
+    pub(crate) reason: &'static str,
 }
 
 impl Missing {
     /// Every column of `run` that holds NaN, with each reason.
-    pub(super) fn of(run: &Run) -> Result<Vec<Self>, Failure> {
+    pub(crate) fn of(run: &dyn SummarySource) -> Result<Vec<Self>, SummaryError> {
         let is_plain = |column: &&Column| column.width.is_none() && column.dtype == Dtype::Float64;
         let columns = run.manifest().columns.iter().filter(is_plain);
         let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();

@@ -1,0 +1,352 @@
+"""Sweeps and evaluations."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from . import _models, _native, _options
+from ._progress import Progress, Watch, notice
+from ._run import Run
+
+__all__ = ["evaluate", "sweep"]
+
+Activation = Literal["linear", "identity", "sigmoid", "logistic", "tanh", "softplus", "gelu"]
+Backend = Literal["auto", "gpu", "cpu", "reference"]
+Route = Literal["auto", "pairwise", "assembled"]
+
+_COLUMNS = """\
+    bounds
+        Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6).
+    spectrum
+        Also the Hessian's eigenvalues `lambda_max` and `lambda_min` (`True`); with `"vectors"` the eigenvectors `u_1`
+        to `u_4`, with `"all"` all `eigenvalues`, with a number K the K largest and the K smallest, with `"blocks"` the
+        largest of H(w,w) and of H(v,v). A list gives several.
+    brackets
+        Also a bracket of the largest and of the smallest eigenvalue, two numbers that provably hold it: by moments of H
+        up to the fourth (`True`, `"four"`) or the eighth (`"eight"`), or no wider than a number, relative to the
+        largest.
+    polish
+        Also where the descent of each network ends (`True`, `"descend"`), in float64; with `"nearest"` the nearest
+        critical point.
+    polish_radius
+        The farthest that `polish="nearest"` looks: the Euclidean distance from the weights. By default 10."""
+
+_DATA = """\
+    x, q
+        The samples (I, M) and their labels 0 or 1, (I,): arrays of any number type, frames, tensors on the processor,
+        or paths of `.npy` files. Without them the built-in data of the paper's Appendix C.
+    test_x, test_q
+        Test data, for the column `macro_f1`.
+    standardize
+        Centre each input and scale it to standard deviation 1, by the training samples.
+    samples, data_seed
+        How many samples of the built-in data to draw, and which draw."""
+
+_ENGINE = """\
+    out
+        A directory for the columns, which must not hold anything yet. Without it they are in memory. A run in a
+        directory can be resumed after Ctrl-C or a crash.
+    backend
+        `"gpu"` (float32), `"cpu"` (float32 for training, float64 for the rest), `"reference"` (float64, slow), or
+        `"auto"`: a hardware adapter if there is one, else the processor.
+    adapter
+        The graphics adapter: its number in `adapters()`, or a part of its name or id.
+    route
+        How to compute tr H^2; both `"pairwise"` and `"assembled"` are exact.
+    dispatch_ms
+        Milliseconds that one dispatch on a graphics adapter should take, from 1 to 1000. It changes no result.
+    memory
+        MiB of memory that the networks in flight may take. It changes no result.
+    progress
+        A callable of the networks that are done and of all; `True` for a bar by tqdm, `False` for none. By default a
+        bar, if tqdm is installed and there is a terminal or a notebook.
+
+    Returns
+    -------
+    Run
+        The columns, one row per network.
+
+    Raises
+    ------
+    ValueError
+        If an argument cannot be used; the message names it, what is wrong with it, and what mends it.
+    sharpsweep.Error
+        If the work cannot be done: no such adapter, no room, a device that fails.
+    KeyboardInterrupt
+        Within two seconds of Ctrl-C. With `out`, `resume` goes on with the finished rows."""
+
+
+def _documented(function: Any) -> Any:
+    function.__doc__ = function.__doc__.format(columns=_COLUMNS.strip(), data=_DATA.strip(), engine=_ENGINE.strip())
+    return function
+
+
+def _data(
+    x: Any, q: Any, test_x: Any, test_q: Any, standardize: bool, samples: Any, data_seed: Any, defaults: tuple[int, int]
+) -> dict[str, Any]:
+    """The options about the data."""
+    given = {"x": x, "q": q, "test_x": test_x, "test_q": test_q}
+    for one, other in [("x", "q"), ("q", "x"), ("test_x", "test_q"), ("test_q", "test_x")]:
+        if given[one] is not None and given[other] is None:
+            raise ValueError(f"{one} is given without {other}: pass both")
+    if test_x is not None and x is None:
+        raise ValueError("test_x is given without x: the built-in data have test data of their own")
+    if x is not None and (samples, data_seed) != defaults:
+        raise ValueError("samples and data_seed are for the built-in data, and x is given: leave them out")
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        is_path = isinstance(value, (str, os.PathLike))
+        found[name] = value if value is None or is_path else _options.array(name, value, labels=name.endswith("q"))
+        if is_path:
+            found[name] = os.fspath(value)
+    return found | {
+        "standardize": bool(standardize),
+        "samples": _options.count("samples", samples, 63),
+        "data_seed": _options.count("data_seed", data_seed, 64),
+    }
+
+
+def _columns(bounds: bool, spectrum: Any, brackets: Any, polish: Any, polish_radius: Any) -> dict[str, Any]:
+    """The options about further columns."""
+    return {
+        "bounds": bool(bounds),
+        "spectrum": _options.spectrum(spectrum),
+        "brackets": _options.brackets(brackets),
+        "polish": _options.polish(polish),
+        "polish_radius": None if polish_radius is None else _options.real("polish_radius", polish_radius),
+    }
+
+
+def engine(backend: Any, adapter: Any, route: Any, dispatch_ms: Any, memory: Any) -> dict[str, Any]:
+    """The options about the engine."""
+    return {
+        "backend": _options.optional_word("backend", backend),
+        "adapter": _options.adapter(adapter),
+        "route": _options.word("route", route),
+        "dispatch_ms": _options.count("dispatch_ms", dispatch_ms, 32),
+        "memory": _options.count("memory", memory, 63),
+    }
+
+
+def _out(out: str | os.PathLike[str] | None) -> str | None:
+    return None if out is None else os.fspath(out)
+
+
+@_documented
+def sweep(
+    x: Any = None,
+    q: Any = None,
+    *,
+    test_x: Any = None,
+    test_q: Any = None,
+    standardize: bool = False,
+    samples: int = 50,
+    data_seed: int = 0,
+    seeds: int | tuple[int, int] | range | str = 512,
+    shard: tuple[int, int] | str | None = None,
+    hidden: int = 3,
+    activation: Activation = "sigmoid",
+    init_range: float = 10.0,
+    step_size: float = 0.1,
+    max_steps: int = 10_000,
+    tolerance: float = 1e-3,
+    weight_decay: float = 0.0,
+    bounds: bool = False,
+    spectrum: bool | int | str | list[int | str] = False,
+    brackets: bool | float | Literal["four", "eight"] = False,
+    polish: bool | Literal["descend", "nearest"] = False,
+    polish_radius: float | None = None,
+    keep: Literal["all", "converged", "summary"] = "all",
+    out: str | os.PathLike[str] | None = None,
+    backend: Backend = "auto",
+    adapter: int | str | None = None,
+    route: Route = "auto",
+    dispatch_ms: int = 50,
+    memory: int = 256,
+    progress: bool | Progress | None = None,
+) -> Run:
+    """Train networks from many seeds and evaluate the closed-form sharpness of each.
+
+    Networks of one hidden layer for two classes, trained by full-batch gradient descent, theta <- theta - eta
+    dL/dtheta, on the cross-entropy L summed over the I samples. Seed k is the same network on every engine and machine.
+    The defaults are the paper's experiment (Omae et al. 2026, Appendix C) with 512 seeds.
+
+    Parameters
+    ----------
+    {data}
+    seeds
+        How many seeds, from 0, or a range `(first, end)` without the end.
+    shard
+        `(k, n)`: only the k-th of n equal parts of the seeds, k from 1; `merge` joins the parts.
+    hidden
+        N, the number of hidden units.
+    activation
+        The hidden units' activation.
+    init_range
+        Initial weights are drawn uniformly from (-init_range, init_range).
+    step_size
+        eta. A learning rate lr on the mean loss is the step size lr / I.
+    max_steps
+        The most steps a network takes.
+    tolerance
+        A network has converged once g.g, the squared norm of the objective's gradient, is below this.
+    weight_decay
+        alpha of the objective L + alpha |theta|^2 / 2, biases included.
+    {columns}
+    keep
+        Which weights to keep: those of every network, of the converged ones, or none. The other columns hold every
+        network.
+    {engine}
+
+    Examples
+    --------
+    >>> import sharpsweep as ss
+    >>> run = ss.sweep(seeds=100, hidden=4, progress=False)
+    >>> run["lambda_sup"].shape, run["theta"].shape
+    ((100,), (100, 17))
+    """
+    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
+    options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
+    options |= engine(backend, adapter, route, dispatch_ms, memory)
+    options |= {
+        "seeds": _options.seeds(seeds),
+        "shard": _options.shard(shard),
+        "hidden": _options.count("hidden", hidden, 63),
+        "activation": _options.word("activation", activation),
+        "init_range": _options.real("init_range", init_range),
+        "step_size": _options.real("step_size", step_size),
+        "max_steps": _options.count("max_steps", max_steps, 32),
+        "tolerance": _options.real("tolerance", tolerance),
+        "weight_decay": _options.real("weight_decay", weight_decay),
+        "keep": _options.word("keep", keep),
+    }
+    with Watch(progress) as watch:
+        path = _out(out)
+        return Run._of(_native.sweep(options, path, watch.callback, notice), path)
+
+
+@_documented
+def evaluate(
+    theta: Any,
+    x: Any = None,
+    q: Any = None,
+    *,
+    test_x: Any = None,
+    test_q: Any = None,
+    standardize: bool = False,
+    samples: int = 50,
+    data_seed: int = 0,
+    hidden: int | None = None,
+    activation: Activation | None = None,
+    tolerance: float | None = None,
+    weight_decay: float = 0.0,
+    bounds: bool = False,
+    spectrum: bool | int | str | list[int | str] = False,
+    brackets: bool | float | Literal["four", "eight"] = False,
+    polish: bool | Literal["descend", "nearest"] = False,
+    polish_radius: float | None = None,
+    out: str | os.PathLike[str] | None = None,
+    backend: Backend = "auto",
+    adapter: int | str | None = None,
+    route: Route = "auto",
+    dispatch_ms: int = 50,
+    memory: int = 256,
+    progress: bool | Progress | None = None,
+) -> Run:
+    """Evaluate the closed-form sharpness of networks that were trained elsewhere.
+
+    Parameters
+    ----------
+    theta
+        The networks, (S, D), or one, (D,), with D = (M+1) N + N+1 weights each: `theta[m N + n]` = W[n, m] for hidden
+        unit n (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output's bias), v_1 .. v_N.
+        Weights in another order have the right D as well, so compare `loss` with yours first. Or the path of a `.npy`
+        file.
+
+        Or models, one or a list of them: fitted `MLPClassifier`s of scikit-learn, `torch.nn.Sequential`s of Linear,
+        activation and Linear (and Sigmoid), Equinox MLPs. Their outputs on `x` are compared with those of the network
+        here before anything is computed. Or bare weights, with `activation`: trees of Flax parameters, state
+        dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases. Weights alone have no
+        outputs to compare, so compare `loss` with yours.
+    {data}
+    hidden
+        N, the number of hidden units; by default what D and M make it.
+    activation
+        The hidden units' activation; by default that of the models, or `"sigmoid"` for arrays.
+    tolerance
+        Judge the networks: `status` is 0, converged, where g.g is below this, else 1. By default there is no verdict.
+    weight_decay
+        alpha of the objective L + alpha |theta|^2 / 2, biases included.
+    {columns}
+    {engine}
+
+    Examples
+    --------
+    >>> import sharpsweep as ss
+    >>> run = ss.sweep(seeds=100, progress=False)
+    >>> again = ss.evaluate(run["theta"], progress=False)
+    >>> bool((again["lambda_sup"] == run["lambda_sup"]).all())
+    True
+    """
+    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
+    options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
+    options |= engine(backend, adapter, route, dispatch_ms, memory)
+    networks, activation = _networks(theta, options, activation)
+    if hidden is None:
+        hidden = _hidden(networks, options["x"])
+    options |= {
+        "hidden": _options.count("hidden", hidden, 63),
+        "activation": _options.word("activation", "sigmoid" if activation is None else activation),
+        "tolerance": None if tolerance is None else _options.real("tolerance", tolerance),
+        "weight_decay": _options.real("weight_decay", weight_decay),
+    }
+    with Watch(progress) as watch:
+        place = _out(out)
+        return Run._of(_native.evaluate(networks, options, place, watch.callback, notice), place)
+
+
+def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any, Any]:
+    """Rows of theta, or the path of a file with them, and the activation."""
+    if activation is not None:
+        _options.word("activation", activation)
+    if _models.may_be(theta):
+        rows, activation = _models.networks(theta, _samples(options), activation)
+        return _options.networks(rows), activation
+    path = _options.path(theta)
+    return (path if path is not None else _options.networks(theta)), activation
+
+
+def _samples(options: dict[str, Any]) -> Any:
+    """The samples that networks see."""
+    import numpy as np
+
+    x = options["x"]
+    if x is None:
+        x = _native.appendix_c(options["samples"], options["data_seed"])["x"]
+    elif isinstance(x, str):
+        x = np.load(x, allow_pickle=False).astype(np.float64)
+    if options["standardize"] and x.ndim == 2:
+        deviation = x.std(axis=0)
+        x = (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    return x
+
+
+def _hidden(theta: Any, x: Any) -> int:
+    """N of networks with D weights each over M inputs: D = (M + 2) N + 1."""
+    import numpy as np
+
+    if isinstance(theta, str):
+        theta = np.load(theta, mmap_mode="r", allow_pickle=False)
+    if isinstance(x, str):
+        x = np.load(x, mmap_mode="r", allow_pickle=False)
+    inputs = 2 if x is None else (x.shape[1] if x.ndim == 2 else None)
+    if theta.ndim != 2 or inputs is None:
+        return 3
+    hidden, rest = divmod(theta.shape[1] - 1, inputs + 2)
+    if rest or hidden < 1:
+        raise ValueError(
+            f"theta has {theta.shape[1]} columns, and no number N of hidden units over M = {inputs} inputs has "
+            f"D = (M+1)N + N+1 of them"
+        )
+    return hidden

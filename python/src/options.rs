@@ -1,0 +1,205 @@
+//! What a call asks for. Python has checked types; values are checked here or in the crate.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NoSuchValue, StrDeserializer};
+use sharpsweep::backend::{Backend, Choice, choose, choose_begun};
+use sharpsweep::engine::{Descent, Description, Route};
+use sharpsweep::gpu::Tuning;
+use sharpsweep::model::Activation;
+use sharpsweep::polish::{Polish, PolishMode};
+use sharpsweep::spec::{
+    Brackets, Experiment, ExtraColumns, Keep, Seeds, SpectrumColumns, Work, appendix_c_data, parse_seeds, parse_shard,
+};
+
+use crate::arrays::{Numbers, dataset};
+use crate::errors::{Failure, value_error};
+
+/// The value of option `name` that is written `text`.
+pub(crate) fn named<'de, T: Deserialize<'de>>(name: &str, text: &'de str) -> PyResult<T> {
+    let deserializer: StrDeserializer<'de, NoSuchValue> = text.into_deserializer();
+    T::deserialize(deserializer).map_err(|problem| value_error(&format!("{name}: {problem}")))
+}
+
+fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> PyResult<T> {
+    parse(text).map_err(|problem| value_error(&format!("{name}: {problem}")))
+}
+
+/// The network and its data.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Data<'py> {
+    samples: usize,
+    data_seed: u64,
+    x: Option<Numbers<'py>>,
+    q: Option<Numbers<'py>>,
+    test_x: Option<Numbers<'py>>,
+    test_q: Option<Numbers<'py>>,
+    standardize: bool,
+    pub(crate) hidden: usize,
+    activation: String,
+}
+
+impl Data<'_> {
+    /// The experiment that does `work` on these data.
+    pub(crate) fn experiment(&self, work: Work) -> PyResult<Experiment> {
+        let activation: Activation = named("activation", &self.activation)?;
+        let both = |x, q, names| match (x, q) {
+            (Some(x), Some(q)) => dataset((x, q), names).map(Some),
+            _ => Ok(None),
+        };
+        let raised = |error: sharpsweep::input::InputError| error.raised();
+        let (train, test) = match both(self.x.as_ref(), self.q.as_ref(), ["x", "q"]).map_err(raised)? {
+            Some(train) => {
+                let test = both(self.test_x.as_ref(), self.test_q.as_ref(), ["test_x", "test_q"]);
+                (train, test.map_err(raised)?)
+            }
+            None => {
+                let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(|error| error.raised())?;
+                (train, Some(test))
+            }
+        };
+        Experiment::new(work, self.hidden, activation, train, test)
+            .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
+            .map_err(|error| error.raised())
+    }
+}
+
+/// The columns beyond the closed forms.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct More {
+    bounds: bool,
+    spectrum: Option<String>,
+    brackets: Option<String>,
+    polish: Option<String>,
+    polish_radius: Option<f64>,
+}
+
+impl More {
+    pub(crate) fn columns(&self) -> PyResult<ExtraColumns> {
+        let radius = self.polish_radius.unwrap_or(PolishMode::RADIUS);
+        let mode = match self.polish.as_deref() {
+            None => None,
+            Some("descend") => Some(PolishMode::Descend),
+            Some("nearest") => Some(PolishMode::Nearest { radius }),
+            Some(other) => return Err(value_error(&format!("polish: `{other}` is neither `descend` nor `nearest`"))),
+        };
+        if self.polish_radius.is_some() && !matches!(mode, Some(PolishMode::Nearest { .. })) {
+            return Err(value_error("--polish-radius is for --polish=nearest: a descent goes as far as it takes"));
+        }
+        if !(radius.is_finite() && radius > 0.0) {
+            return Err(value_error(&format!("--polish-radius is {radius}: it must be finite and greater than 0")));
+        }
+        let spectrum = self.spectrum.as_deref().map(|text| parsed("spectrum", text, SpectrumColumns::parse));
+        let brackets = self.brackets.as_deref().map(|text| parsed("brackets", text, Brackets::parse));
+        Ok(ExtraColumns {
+            bounds: self.bounds,
+            spectrum: spectrum.transpose()?,
+            brackets: brackets.transpose()?,
+            polish: mode.map(|mode| Polish { mode, ..Polish::default() }),
+        })
+    }
+}
+
+/// The engine, and its limits.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct EngineOptions {
+    backend: Option<String>,
+    adapter: Option<String>,
+    route: String,
+    dispatch_ms: u64,
+    memory: u64,
+}
+
+impl EngineOptions {
+    /// What was asked for; a tuple of backend, adapter, route and tuning.
+    fn asked(&self) -> PyResult<(Backend, Option<&str>, Route, Tuning)> {
+        let backend = self.backend.as_deref().map_or(Ok(Backend::Auto), |text| named("backend", text))?;
+        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
+            return Err(value_error("--adapter names a graphics adapter: use it with --backend gpu or auto"));
+        }
+        if !(1..=1000).contains(&self.dispatch_ms) {
+            return Err(value_error(&format!("--dispatch-ms is {}: it must be in 1..=1000", self.dispatch_ms)));
+        }
+        let tuning = Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() };
+        Ok((backend, self.adapter.as_deref(), named("route", &self.route)?, tuning))
+    }
+
+    /// The bytes that networks in flight may take.
+    pub(crate) fn memory(&self) -> PyResult<u64> {
+        match self.memory {
+            0 => Err(value_error("--memory is 0: it must be at least 1 MiB")),
+            memory => Ok(memory.saturating_mul(1 << 20)),
+        }
+    }
+
+    /// How the engine is chosen, once there is time to look at the machine.
+    pub(crate) fn chooser(&self) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
+        let (backend, adapter, route, tuning) = self.asked()?;
+        let adapter = adapter.map(str::to_owned);
+        Ok(move || choose(backend, adapter.as_deref(), route, tuning))
+    }
+
+    /// How the engine is chosen that a run was `begun` with, unless another one is asked for.
+    pub(crate) fn chooser_as(
+        &self,
+        begun: Description,
+    ) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
+        let is_asked = self.backend.is_some() || self.adapter.is_some();
+        let (asked, adapter, route, tuning) = self.asked()?;
+        let adapter = adapter.map(str::to_owned);
+        let then: Option<Backend> = named("backend", &begun.machine.engine).ok();
+        Ok(move || match then {
+            Some(Backend::Gpu) if !is_asked => choose_begun(&begun.machine, route, tuning),
+            Some(then) if !is_asked => choose(then, None, route, tuning),
+            _ => choose(asked, adapter.as_deref(), route, tuning),
+        })
+    }
+}
+
+/// How networks are trained, and which.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Training {
+    seeds: String,
+    shard: Option<String>,
+    keep: String,
+    init_range: f64,
+    step_size: f64,
+    max_steps: u32,
+    tolerance: f64,
+    weight_decay: f64,
+}
+
+impl Training {
+    pub(crate) fn work(&self) -> PyResult<Work> {
+        let &Self { init_range, step_size, max_steps, tolerance, weight_decay, .. } = self;
+        let init_range = init_range as f32;
+        let descent = Descent { init_range, step_size, max_steps, tolerance, weight_decay };
+        let seeds = parsed("seeds", &self.seeds, parse_seeds)?;
+        let Some(shard) = &self.shard else { return Ok(Work::sweep(seeds, descent)) };
+        let (part, parts) = parsed("shard", shard, parse_shard)?;
+        let whole = Seeds::new(&seeds);
+        let part = whole.part(part, parts).ok_or_else(|| {
+            value_error(&format!("{} seeds cannot be cut into {parts} parts: part {part} would hold none", whole.count))
+        })?;
+        Ok(Work::shard(part, whole, descent))
+    }
+
+    pub(crate) fn keep(&self) -> PyResult<Keep> {
+        named("keep", &self.keep)
+    }
+}
+
+/// The networks to judge, and how.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Judging {
+    pub(crate) tolerance: Option<f64>,
+    pub(crate) weight_decay: f64,
+}

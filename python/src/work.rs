@@ -1,0 +1,121 @@
+//! Work in a thread of its own, while this one keeps Python's signals and progress going.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use sharpsweep::engine::Stop;
+use sharpsweep::watch::Watch;
+
+use crate::errors::error;
+use crate::process;
+
+/// How often Python may handle its signals.
+const TICK: Duration = Duration::from_millis(50);
+
+/// How long work that was asked to stop may take to end in order. Then it is left to itself.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// What a thread at work tells.
+enum Message<T> {
+    /// So many pieces of the work called so are done, and so many there are.
+    Progress(String, u64, u64),
+    /// A sentence for the log.
+    Notice(String),
+    /// The work is done; `None` if it panicked.
+    Done(Option<T>),
+}
+
+/// Where a thread at work reports to.
+pub(crate) struct Reporter<T>(Sender<Message<T>>);
+
+impl<T> Reporter<T> {
+    /// Says something for the log.
+    pub(crate) fn notice(&self, text: impl Into<String>) {
+        // Whoever asked for the work may have left.
+        let _ = self.0.send(Message::Notice(text.into()));
+    }
+
+    /// Says how many of the networks are done.
+    pub(crate) fn networks(&self, done: u64, rows: u64) {
+        let _ = self.0.send(Message::Progress("networks".into(), done, rows));
+    }
+}
+
+impl<T: Send> Watch for Reporter<T> {
+    fn at(&self, what: &str, done: u64, of: u64) {
+        let _ = self.0.send(Message::Progress(what.into(), done, of));
+    }
+}
+
+/// Who hears of the work, in Python.
+pub(crate) struct Audience<'py> {
+    /// Called with what is counted, how many are done, and how many there are.
+    pub(crate) progress: Option<Bound<'py, PyAny>>,
+    /// Called with a sentence for the log.
+    pub(crate) notice: Option<Bound<'py, PyAny>>,
+}
+
+impl Audience<'_> {
+    fn progress(&self, what: &str, done: u64, of: u64) -> PyResult<()> {
+        self.progress.as_ref().map_or(Ok(()), |progress| progress.call1((what, done, of)).map(|_| ()))
+    }
+
+    fn notice(&self, text: &str) -> PyResult<()> {
+        self.notice.as_ref().map_or(Ok(()), |notice| notice.call1((text,)).map(|_| ()))
+    }
+}
+
+/// Does `job` in a thread of its own and waits for it, without the interpreter's lock. Ctrl-C, and an exception of the
+/// audience, ask it to stop: it has a little time to end in order, and what it leaves after that is dropped.
+pub(crate) fn attend<T: Send + 'static>(
+    py: Python<'_>,
+    audience: &Audience<'_>,
+    job: impl FnOnce(&Stop, &Reporter<T>) -> T + Send + 'static,
+) -> PyResult<T> {
+    process::begin()?;
+    let (sender, mut receiver) = channel();
+    let stop = Stop::default();
+    let asked = stop.clone();
+    let work = move || {
+        let reporter = Reporter(sender);
+        let done = catch_unwind(AssertUnwindSafe(|| job(&asked, &reporter))).ok();
+        let _ = reporter.0.send(Message::Done(done));
+    };
+    std::thread::Builder::new()
+        .name("sharpsweep".into())
+        .spawn(work)
+        .map_err(|cause| error(&format!("cannot start a thread: {cause}")))?;
+    loop {
+        let message;
+        (receiver, message) = py.detach(move || {
+            let message = receiver.recv_timeout(TICK);
+            (receiver, message)
+        });
+        let heard = match message {
+            Ok(Message::Done(Some(done))) => return Ok(done),
+            Ok(Message::Done(None)) | Err(RecvTimeoutError::Disconnected) => {
+                return Err(error("the work ended by a fault of the program; please report it"));
+            }
+            Ok(Message::Progress(what, done, of)) => audience.progress(&what, done, of),
+            Ok(Message::Notice(text)) => audience.notice(&text),
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+        };
+        if let Err(exception) = heard.and_then(|()| py.check_signals()) {
+            stop.request();
+            py.detach(move || wait(&receiver));
+            return Err(exception);
+        }
+    }
+}
+
+/// Waits until the work is done, but not for long.
+fn wait<T>(receiver: &Receiver<Message<T>>) {
+    let asked = Instant::now();
+    while let Some(left) = GRACE.checked_sub(asked.elapsed()) {
+        if matches!(receiver.recv_timeout(left), Ok(Message::Done(_)) | Err(_)) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,286 @@
+"""Networks of scikit-learn, PyTorch and others, in and out."""
+
+from __future__ import annotations
+
+import warnings
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import sharpsweep as ss
+
+QUIET = {"progress": False, "backend": "cpu"}
+
+
+def labels(data):
+    x, q = data
+    return x, q.astype(int)
+
+
+def classifiers(x, q, count: int, **more):
+    neural_network = pytest.importorskip("sklearn.neural_network")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        options = {"hidden_layer_sizes": (5,), "activation": "logistic", "max_iter": 60} | more
+        return [neural_network.MLPClassifier(**options, random_state=k).fit(x, q) for k in range(count)]
+
+
+def sequential(torch, x, q, seed: int, activation: str = "Tanh", dtype: str = "float64", steps: int = 40):
+    torch.manual_seed(seed)
+    dtype = getattr(torch, dtype)
+    layers = [torch.nn.Linear(x.shape[1], 4), getattr(torch.nn, activation)(), torch.nn.Linear(4, 1)]
+    model = torch.nn.Sequential(*layers).to(dtype)
+    samples, targets = torch.tensor(x.tolist(), dtype=dtype), torch.tensor(q.tolist(), dtype=dtype)
+    descent = torch.optim.SGD(model.parameters(), lr=0.02)
+    for _ in range(steps):
+        descent.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(model(samples)[:, 0], targets, reduction="sum")
+        loss.backward()
+        descent.step()
+    return model
+
+
+def largest_eigenvalue(torch, parameters, f, x, q) -> tuple[float, float]:
+    """lambda_1 of the Hessian by automatic differentiation in float64, and the loss."""
+    w1, b1, w2, b2 = (torch.tensor(p.tolist(), dtype=torch.float64) for p in parameters)
+    shapes = [w1.shape, b1.shape, w2.shape, b2.shape]
+    samples, targets = (torch.tensor(a.tolist(), dtype=torch.float64) for a in (x, q))
+
+    def loss(theta):
+        parts, at = [], 0
+        for shape in shapes:
+            parts.append(theta[at : at + shape.numel()].reshape(shape))
+            at += shape.numel()
+        z = f(samples @ parts[0].T + parts[1]) @ parts[2] + parts[3]
+        return torch.nn.functional.binary_cross_entropy_with_logits(z, targets, reduction="sum")
+
+    theta = torch.cat([p.reshape(-1) for p in (w1, b1, w2, b2)])
+    hessian = np.array(torch.autograd.functional.hessian(loss, theta).tolist())
+    return float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]), float(loss(theta))
+
+
+def test_twenty_networks_of_scikit_learn_against_automatic_differentiation(data):
+    torch = pytest.importorskip("torch")
+    x, q = labels(data)
+    models = [
+        model
+        for activation in ("logistic", "tanh", "identity")
+        for model in classifiers(x, q, 7, activation=activation)
+    ][:20]
+    functions = {"logistic": torch.sigmoid, "tanh": torch.tanh, "identity": lambda y: y}
+    for activation, f in functions.items():
+        some = [model for model in models if model.activation == activation]
+        run = ss.evaluate(some, x, q, spectrum=True, **QUIET)
+        assert run["theta"].shape == (len(some), 26) and run["theta"].dtype == np.float64
+        for k, model in enumerate(some):
+            (first, second), (biases, bias) = model.coefs_, model.intercepts_
+            parameters = [np.asarray(p) for p in (first.T, biases, second[:, 0], bias)]
+            expected, loss = largest_eigenvalue(torch, parameters, f, x, q)
+            assert run["loss"][k] == pytest.approx(loss, rel=1e-12)
+            assert run["lambda_max"][k] == pytest.approx(expected, rel=5e-6)
+            assert run["lambda_sup"][k] >= expected * (1 - 1e-12)
+            # The loss that it knows itself, without its penalty.
+            proba = model.predict_proba(x)[np.arange(len(q)), q]
+            assert -np.log(proba).sum() == pytest.approx(run["loss"][k], rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_five_networks_of_torch_against_automatic_differentiation(data, dtype):
+    torch = pytest.importorskip("torch")
+    x, q = labels(data)
+    functions = {
+        "Sigmoid": torch.sigmoid,
+        "Tanh": torch.tanh,
+        "Softplus": torch.nn.functional.softplus,
+        "GELU": torch.nn.functional.gelu,
+        "Identity": lambda y: y,
+    }
+    for seed, (activation, f) in enumerate(functions.items()):
+        model = sequential(torch, x, q, seed, activation, dtype)
+        for given in (model, torch.nn.Sequential(*model, torch.nn.Sigmoid())):
+            run = ss.evaluate(given, x, q, spectrum=True, **QUIET)
+            assert run["theta"].dtype == dtype and run.spec["activation"] == {"Identity": "linear"}.get(
+                activation, activation.lower()
+            )
+            parameters = [
+                np.array(p.detach().double().tolist())
+                for p in (model[0].weight, model[0].bias, model[2].weight[0], model[2].bias)
+            ]
+            expected, loss = largest_eigenvalue(torch, parameters, f, x, q)
+            assert run["loss"][0] == pytest.approx(loss, rel=1e-9)
+            assert run["lambda_max"][0] == pytest.approx(expected, rel=5e-6)
+    assert len(functions) == 5
+
+
+def test_what_scikit_learn_has_and_is_not_here_is_refused_with_the_layer(data):
+    neural_network = pytest.importorskip("sklearn.neural_network")
+    x, q = labels(data)
+    cases = [
+        (classifiers(x, q, 1, activation="relu")[0], "layer 1, the hidden one, has the activation relu, which has no"),
+        (classifiers(x, q, 1, hidden_layer_sizes=(4, 3))[0], r"2 hidden layers, \(4, 3\); one is taken"),
+        (classifiers(x, np.arange(len(q)) % 3, 1)[0], "layer 2, the output, has 3 units with softmax"),
+        (neural_network.MLPClassifier(), "not fitted"),
+        (neural_network.MLPRegressor(max_iter=2).fit(x, q), "squared error"),
+    ]
+    from sklearn.linear_model import LogisticRegression
+
+    cases.append((LogisticRegression(), "no multi-layer perceptron"))
+    for model, says in cases:
+        with pytest.raises(ValueError, match=f"the model \\({type(model).__name__}\\): .*{says}"):
+            ss.evaluate(model, x, q, **QUIET)
+    good = classifiers(x, q, 1)[0]
+    with pytest.raises(ValueError, match="model 1 .*hidden layers"):
+        ss.evaluate([good, cases[1][0]], x, q, **QUIET)
+    with pytest.raises(ValueError, match="model 1 has 3 sigmoid units and model 0 has 5 sigmoid units"):
+        ss.evaluate([good, *classifiers(x, q, 1, hidden_layer_sizes=(3,))], x, q, **QUIET)
+    with pytest.raises(ValueError, match="it takes 3 inputs, and x has 2"):
+        ss.evaluate(good, x[:, :2], q, **QUIET)
+    with pytest.raises(ValueError, match="its activation is sigmoid, and tanh was asked for"):
+        ss.evaluate(good, x, q, activation="tanh", **QUIET)
+    with pytest.raises(ValueError, match="model 1 is of the type int"):
+        ss.evaluate([good, 3], x, q, **QUIET)
+
+
+def test_what_torch_has_and_is_not_here_is_refused_with_the_layer(data):
+    nn = pytest.importorskip("torch.nn")
+    x, q = labels(data)
+    first, last = nn.Linear(3, 4), nn.Linear(4, 1)
+    cases = [
+        ([first, nn.ReLU(), last], r"layer 1 \(ReLU\(\)\) has no second derivative at 0"),
+        ([first, nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), last], "layer 3 .*no activation can be"),
+        ([first, nn.Tanh(), nn.Linear(4, 2)], r"layer 2 .* has 2 outputs; one logit is taken"),
+        ([nn.Linear(3, 4, bias=False), nn.Tanh(), last], "layer 0 .* has no bias"),
+        ([first, nn.GELU(approximate="tanh"), last], "approximates by tanh"),
+        ([first, nn.Softplus(beta=2), last], "beta = 2"),
+        ([first, nn.BatchNorm1d(4), nn.Tanh(), last], "layer 1 .* is not known here"),
+        ([first, nn.Tanh(), nn.Dropout(0.5), last], "at random while the model trains"),
+        ([nn.Linear(3, 1)], "1 linear layers; two are taken"),
+    ]
+    for layers, says in cases:
+        with pytest.raises(ValueError, match=says):
+            ss.evaluate(nn.Sequential(*layers), x, q, **QUIET)
+    dropped = nn.Sequential(first, nn.Tanh(), nn.Dropout(0.5), last).eval()
+    plain = nn.Sequential(first, nn.Tanh(), last)
+    found = [ss.evaluate(model, x, q, **QUIET)["loss"][0] for model in (dropped, plain)]
+    assert found[0] == found[1]
+    with pytest.raises(ValueError, match="no torch.nn.Sequential"):
+        ss.evaluate(last, x, q, **QUIET)
+
+
+def test_a_model_that_does_something_else_besides_is_found_out(data):
+    torch = pytest.importorskip("torch")
+    x, q = labels(data)
+
+    class Shifted(torch.nn.Sequential):
+        def forward(self, samples):
+            return super().forward(samples) + 1e-4
+
+    for dtype in (torch.float32, torch.float64):
+        model = Shifted(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).to(dtype)
+        with pytest.raises(ValueError, match=r"its output for x\[\d+\] is .*: it does something else besides"):
+            ss.evaluate(model, x, q, **QUIET)
+    turned = classifiers(x, q, 1)[0]
+    turned.coefs_[0] = turned.coefs_[0] * 1.01
+    original = turned.predict_proba
+    turned.predict_proba = lambda samples: original(samples * 0.9)
+    with pytest.raises(ValueError, match="it does something else besides"):
+        ss.evaluate(turned, x, q, **QUIET)
+
+
+def tree(rng, hidden: int = 4, dtype=np.float32):
+    draw = lambda *shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
+    return {
+        "params": {
+            "Dense_0": {"kernel": draw(3, hidden), "bias": draw(hidden)},
+            "Dense_1": {"kernel": draw(hidden, 1), "bias": draw(1)},
+        }
+    }
+
+
+def test_trees_of_parameters_state_dictionaries_and_safetensors(data, tmp_path):
+    x, q = labels(data)
+    params = tree(np.random.default_rng(4))
+    (w1, b1), (w2, b2) = ((layer["kernel"], layer["bias"]) for layer in params["params"].values())
+    theta = np.r_[np.c_[b1, w1.T].ravel("F"), b2, w2.ravel()]
+    expected = ss.evaluate(theta, x, q, activation="gelu", **QUIET)
+    state = {"0.weight": w1.T.copy(), "0.bias": b1, "2.weight": w2.T.copy(), "2.bias": b2}
+    wrapped = {"fc1": {"kernel": SimpleNamespace(value=w1), "bias": b1}, "fc2": {"kernel": w2, "bias": b2}}
+    given = [params, params["params"], state, wrapped]
+    safetensors = pytest.importorskip("safetensors.numpy")
+    safetensors.save_file(state, tmp_path / "network.safetensors")
+    given.append(tmp_path / "network.safetensors")
+    for model in given:
+        run = ss.evaluate([model, model], x, q, activation="gelu", **QUIET)
+        assert run["theta"].dtype == np.float32
+        assert (run["loss"] == expected["loss"][0]).all() and (run["theta"] == theta).all()
+        with pytest.raises(ValueError, match="pass activation="):
+            ss.evaluate(model, x, q, **QUIET)
+    cases = [
+        ({"a": {"kernel": w1, "bias": b1}}, "1 layers"),
+        ({"a": {"kernel": w1, "bias": b1}, "b": {"kernel": w1, "bias": b1}}, "one output of all of them"),
+        ({"a": {"kernel": w1}, "b": {"kernel": w2, "bias": b2}}, "layer a has no bias"),
+        ({"a": {"scale": b1}, "b": {"kernel": w2, "bias": b2}}, "layer a has scale"),
+    ]
+    for model, says in cases:
+        with pytest.raises(ValueError, match=says):
+            ss.evaluate(model, x, q, activation="tanh", **QUIET)
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="broken.safetensors"):
+        ss.evaluate(tmp_path / "broken.safetensors", x, q, activation="tanh", **QUIET)
+
+
+def test_flax_and_equinox(data):
+    jax = pytest.importorskip("jax")
+    equinox, linen = pytest.importorskip("equinox"), pytest.importorskip("flax.linen")
+    x, q = labels(data)
+    for name, function in [("tanh", jax.numpy.tanh), ("sigmoid", jax.nn.sigmoid), ("softplus", jax.nn.softplus)]:
+        key = jax.random.PRNGKey(3)
+        model = equinox.nn.MLP(3, "scalar", 6, 1, activation=function, key=key)
+        run = ss.evaluate(model, x, q, **QUIET)
+        assert run.spec["activation"] == name and run["theta"].shape == (1, 31)
+    with pytest.raises(ValueError, match="approximates its activation"):
+        ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, activation=jax.nn.gelu, key=key), x, q, **QUIET)
+    with pytest.raises(ValueError, match="relu, which has no second derivative"):
+        ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, key=key), x, q, **QUIET)
+    with pytest.raises(ValueError, match="3 linear layers"):
+        ss.evaluate(equinox.nn.MLP(3, 1, 6, 2, key=key), x, q, **QUIET)
+
+    class Net(linen.Module):
+        @linen.compact
+        def __call__(self, samples):
+            return linen.Dense(1)(linen.tanh(linen.Dense(6)(samples)))
+
+    net = Net()
+    params = net.init(key, x)
+    run = ss.evaluate(params, x, q, activation="tanh", **QUIET)
+    z = np.asarray(net.apply(params, x))[:, 0]
+    assert run["loss"][0] == pytest.approx((np.logaddexp(0, z) - q * z).sum(), rel=1e-5)
+
+
+def test_networks_go_out_to_scikit_learn_and_come_back(data):
+    pytest.importorskip("sklearn")
+    x, q = labels(data)
+    for activation in ("sigmoid", "tanh", "linear"):
+        run = ss.sweep(x, q, seeds=4, activation=activation, max_steps=200, init_range=1, step_size=0.02, **QUIET)
+        models = [run.sklearn(seed) for seed in range(4)]
+        again = ss.evaluate(models, x, q, **QUIET)
+        assert (again["theta"] == run["theta"]).all() and again.spec["activation"] == activation
+        assert again["lambda_sup"].tobytes() == run["lambda_sup"].tobytes()
+        assert set(models[0].predict(x)) <= {0, 1} and models[0].loss_ == pytest.approx(run["loss"][0] / len(q))
+        assert 0 <= models[0].score(x, q) <= 1
+    with pytest.raises(ValueError, match="scikit-learn has no gelu"):
+        ss.sweep(x, q, seeds=1, activation="gelu", max_steps=2, **QUIET).sklearn(0)
+
+
+def test_networks_go_out_to_torch_and_come_back(data):
+    torch = pytest.importorskip("torch")
+    x, q = labels(data)
+    for activation in ("sigmoid", "tanh", "linear", "softplus", "gelu"):
+        run = ss.sweep(x, q, seeds=3, activation=activation, max_steps=100, init_range=1, step_size=0.02, **QUIET)
+        models = [run.torch(seed) for seed in range(3)]
+        assert models[0][0].weight.dtype == torch.float32
+        again = ss.evaluate(models, x, q, **QUIET)
+        assert again["theta"].tobytes() == run["theta"].tobytes() and again.spec["activation"] == activation
+    wide = ss.evaluate(run["theta"].astype(np.float64), x, q, activation="gelu", **QUIET)
+    assert wide.torch(0)[0].weight.dtype == torch.float64
+    assert ss.evaluate(wide.torch(0), x, q, **QUIET)["theta"].dtype == np.float64

@@ -1,0 +1,156 @@
+"""Sweeps and evaluations have the bytes of the command line's."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sharpsweep as ss
+from conftest import PROJECT
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(path.glob("*.npy"))}
+
+
+def in_memory(run: ss.Run) -> dict[str, tuple[str, tuple[int, ...], bytes]]:
+    return {name: (run[name].dtype.str, run[name].shape, np.ascontiguousarray(run[name]).tobytes()) for name in run}
+
+
+def assert_same(run: ss.Run, path: Path) -> None:
+    """The columns of `run` are those of the directory `path`, byte for byte."""
+    assert len(run) > 14
+    assert in_memory(run) == in_memory(ss.Run(path))
+    # Read by NumPy alone as well.
+    for name in run:
+        assert np.load(path / f"{name}.npy").tobytes() == np.ascontiguousarray(run[name]).tobytes(), name
+
+
+# Arguments of a call, and the command line that asks for the same.
+CASES = [
+    ({"seeds": 60, "max_steps": 300}, "--seeds 60 --max-steps 300"),
+    (
+        {"seeds": (5, 45), "hidden": 4, "activation": "tanh", "max_steps": 200, "step_size": 0.05, "bounds": True},
+        "--seeds 5..45 --hidden 4 --activation tanh --max-steps 200 --step-size 0.05 --bounds",
+    ),
+    (
+        {"seeds": range(10, 40), "shard": (2, 3), "samples": 30, "data_seed": 4, "max_steps": 100, "spectrum": True},
+        "--seeds 10..40 --shard 2/3 --samples 30 --data-seed 4 --max-steps 100 --spectrum",
+    ),
+    (
+        {"seeds": 20, "spectrum": ["vectors", "blocks", 3], "brackets": True, "max_steps": 200, "init_range": 2},
+        "--seeds 20 --spectrum=vectors,blocks,3 --brackets --max-steps 200 --init-range 2",
+    ),
+    (
+        {"seeds": 8, "weight_decay": 1e-3, "polish": True, "tolerance": 0.1, "max_steps": 200, "brackets": 0.01},
+        "--seeds 8 --weight-decay 1e-3 --polish --tolerance 0.1 --max-steps 200 --brackets=0.01",
+    ),
+    (
+        {"seeds": 20, "keep": "summary", "route": "pairwise", "activation": "gelu", "max_steps": 50, "memory": 1},
+        "--seeds 20 --keep summary --route pairwise --activation gelu --max-steps 50 --memory 1",
+    ),
+]
+
+
+@pytest.mark.parametrize(("arguments", "line"), CASES)
+def test_a_sweep_has_the_bytes_of_the_command_line(tmp_path, run_program, backends, arguments, line):
+    for backend in backends:
+        theirs = tmp_path / f"theirs-{backend}"
+        done = run_program("sweep", *line.split(), "--backend", backend, "--out", theirs)
+        assert done.returncode == 0, done.stderr
+        run = ss.sweep(**arguments, backend=backend, progress=False)
+        assert_same(run, theirs)
+        ours = tmp_path / f"ours-{backend}"
+        ss.sweep(**arguments, backend=backend, out=ours, progress=False)
+        assert files(ours) == files(theirs)
+        manifests = [json.loads((path / "manifest.json").read_text()) for path in (ours, theirs)]
+        for manifest in [*manifests, run.manifest]:
+            del manifest["seconds"], manifest["started"]
+        assert manifests[0] == manifests[1]
+
+
+def test_a_sweep_on_own_data_has_the_bytes_of_the_command_line(tmp_path, run_program, data):
+    x, q = data
+    for name, values in [("x", x), ("q", q), ("tx", x[:9] * 2), ("tq", q[:9])]:
+        np.save(tmp_path / f"{name}.npy", values)
+    arguments = ["--x", tmp_path / "x.npy", "--q", tmp_path / "q.npy", "--test-x", tmp_path / "tx.npy"]
+    arguments += ["--test-q", tmp_path / "tq.npy", "--standardize", "--seeds", 30, "--max-steps", 60]
+    done = run_program("sweep", *arguments, "--backend", "cpu", "--out", tmp_path / "theirs")
+    assert done.returncode == 0, done.stderr
+    options = {"standardize": True, "seeds": 30, "max_steps": 60, "backend": "cpu", "progress": False}
+    run = ss.sweep(x, q, test_x=x[:9] * 2, test_q=q[:9], **options)
+    assert_same(run, tmp_path / "theirs")
+    assert set(run.data) == {"x", "q", "test_x", "test_q"}
+    assert run.manifest["spec"]["data"]["hash"] == ss.Run(tmp_path / "theirs").manifest["spec"]["data"]["hash"]
+    # By paths, the manifest too.
+    paths = [tmp_path / f"{name}.npy" for name in ("x", "q", "tx", "tq")]
+    again = ss.sweep(paths[0], paths[1], test_x=paths[2], test_q=paths[3], **options)
+    assert in_memory(again) == in_memory(run)
+    assert again.spec == ss.Run(tmp_path / "theirs").spec
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_evaluation_has_the_bytes_of_the_command_line(tmp_path, run_program, backends, dtype):
+    theta = np.random.default_rng(1).normal(size=(25, 13)).astype(dtype)
+    np.save(tmp_path / "theta.npy", theta)
+    for backend in backends:
+        out = tmp_path / f"theirs-{backend}"
+        line = ["--theta", tmp_path / "theta.npy", "--tolerance", 50, "--spectrum", "--bounds", "--backend", backend]
+        done = run_program("evaluate", *line, "--out", out)
+        assert done.returncode == 0, done.stderr
+        options = {"tolerance": 50, "spectrum": True, "bounds": True, "backend": backend, "progress": False}
+        run = ss.evaluate(theta, **options)
+        assert_same(run, out)
+        assert run["theta"].dtype == dtype
+        assert 0 < (run["status"] == 0).sum() < 25
+        ss.evaluate(tmp_path / "theta.npy", out=tmp_path / f"ours-{backend}", **options)
+        assert files(tmp_path / f"ours-{backend}") == files(out)
+
+
+def test_a_grid_is_a_loop(tmp_path, run_program):
+    line = ["--hidden", "3,5", "--step-size", "0.05,0.1", "--seeds", 10, "--max-steps", 50, "--backend", "cpu"]
+    assert run_program("sweep", *line, "--out", tmp_path / "grid").returncode == 0
+    for hidden in (3, 5):
+        for step_size in (0.05, 0.1):
+            options = {"seeds": 10, "max_steps": 50, "backend": "cpu", "progress": False}
+            run = ss.sweep(hidden=hidden, step_size=step_size, **options)
+            assert_same(run, tmp_path / "grid" / f"sigmoid-n{hidden}-eta{step_size}")
+    with pytest.raises(ss.Error, match="grid of runs"):
+        ss.Run(tmp_path / "grid")
+
+
+def test_the_defaults_are_those_of_the_command_line(tmp_path, run_program):
+    assert run_program("sweep", "--max-steps", 5, "--backend", "cpu", "--out", tmp_path / "run").returncode == 0
+    spec = ss.sweep(max_steps=5, backend="cpu", progress=False).spec
+    assert spec == json.loads((tmp_path / "run/manifest.json").read_text())["spec"]
+    work = ss.sweep(seeds=1, hidden=3, samples=2, progress=False).spec["work"]
+    assert work["max_steps"] == 10_000
+
+
+def test_every_option_of_the_command_line_has_its_argument(run_program):
+    import inspect
+
+    # What the command line prints, and how; `run.summary(over=...)` has that choice. Built-in data need no name.
+    elsewhere = {"json", "over", "help", "version", "data"}
+    for command, function in [("sweep", ss.sweep), ("evaluate", ss.evaluate)]:
+        options = set(re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", run_program(command, "--help").stdout, re.MULTILINE))
+        assert len(options) > 25
+        wanted = {option.replace("-", "_") for option in options} - elsewhere
+        assert wanted == set(inspect.signature(function).parameters)
+
+
+def test_theta_moves_into_numpy_without_a_copy(small):
+    theta = small["theta"]
+    # The memory belongs to what came out of the native module, not to NumPy.
+    assert not theta.flags.owndata and theta.flags.writeable and theta.flags.c_contiguous
+    assert type(theta.base).__name__ == "PySliceContainer"
+    assert small["theta"] is theta
+
+
+def test_the_version_is_the_crate_s():
+    cargo = (PROJECT / "Cargo.toml").read_text()
+    assert ss.__version__ == re.search(r'^version = "(.*)"', cargo, re.MULTILINE).group(1)
+    assert ss.__version__ == ss.sweep(seeds=1, max_steps=1, progress=False).manifest["version"]
