@@ -85,8 +85,7 @@ fn without_decay_descents_end_in_valleys_however_strictly_one_looks() {
     }
 }
 
-/// What README.md says of 16,000 descents, and of the paper's pictures at their ends: (bound, lambda_1, macro F1) there,
-/// in eight draws of the data.
+/// What README.md says of 16,000 descents, in eight draws of the data, and of the paper's pictures at their ends.
 #[test]
 fn the_ends_of_eight_draws_are_as_the_readme_says() {
     struct Ends {
