@@ -16,7 +16,8 @@ export SHARPSWEEP_DIRECTX=${CARGO_TARGET_DIR:-$PWD/target}/directx
 mkdir -p "$SHARPSWEEP_DIRECTX"
 dawn=$SHARPSWEEP_DIRECTX/node_modules/webgpu/dist/win32-x64
 if [ ! -e "$dawn/dxcompiler.dll" ] || [ ! -e "$dawn/d3dcompiler_47.dll" ]; then
-    npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$SHARPSWEEP_DIRECTX" webgpu@0.6.2 >&2 || {
+    quietly=(--silent --no-audit --no-fund --ignore-scripts --fetch-retries=1)
+    npm install "${quietly[@]}" --prefix "$SHARPSWEEP_DIRECTX" webgpu@0.6.2 >&2 || {
         echo "compilers.sh: npm could not fetch webgpu, which has Microsoft's compilers: is there a network?" >&2
         exit 1
     }

@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export SHARPSWEEP_FULL=1 SHARPSWEEP_NETWORKS=100 SHARPSWEEP_KILLS=60
 bash tests/run.sh
 cargo test --release --test machine_code
+bash tests/nak.sh
 bash tests/validators.sh
 bash tests/compilers.sh
 bash tests/swiftshader.sh

@@ -1,33 +1,45 @@
-//! The machine code that Mesa's compiler for AMD (RADV) makes of a compute shader. Its null device needs no GPU.
+//! The machine code that one of Mesa's drivers makes of a compute shader, on a device that only compiles.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CStr, CString};
 
 use ash::khr::pipeline_executable_properties;
 use ash::vk;
-use wgpu::naga::{AddressSpace, back::spv, front::wgsl, valid};
+use naga::AddressSpace;
 
-/// The null device of one family of GPUs, which the environment names to the driver: see [`VARIABLES`].
-pub(crate) struct Radv {
+use super::spirv::{Driver, validated, written};
+
+/// The device of one driver.
+pub(crate) struct Mesa {
     /// Keeps the loader's library open.
     _entry: ash::Entry,
     device: ash::Device,
     executables: pipeline_executable_properties::Device,
+    driver: Driver,
 }
 
-/// What the environment of a process must hold before it loads the driver: the family, and that no cache is used.
-pub(crate) const VARIABLES: [(&str, &str); 2] = [("RADV_FORCE_FAMILY", "gfx1100"), ("MESA_SHADER_CACHE_DISABLE", "1")];
+/// One of Mesa's drivers.
+#[derive(Clone, Copy)]
+pub(crate) struct Vendor {
+    /// A part of the names of its devices.
+    pub(crate) name: &'static str,
+    /// What it gets.
+    pub(crate) driver: Driver,
+    /// Whether buffers are kept within their bounds, as wgpu asks for.
+    pub(crate) is_robust: bool,
+}
 
 /// A compiled shader.
 pub(crate) struct Compiled {
     /// The compiler's statistics, by its own names.
-    pub(crate) statistics: BTreeMap<String, u64>,
+    statistics: BTreeMap<String, u64>,
     assembly: String,
 }
 
-impl Radv {
-    /// Opens the null device, or says what is missing.
-    pub(crate) fn open() -> Result<Self, String> {
+impl Mesa {
+    /// Opens the first device of `vendor`, or says what is missing.
+    pub(crate) fn open(vendor: Vendor) -> Result<Self, String> {
+        let Vendor { name, driver, is_robust } = vendor;
         // SAFETY: the loader is a system library made to be loaded. Every handle below is used only with the instance
         // or device that it comes from, both are kept until the process ends, and every pointer is to something that
         // outlives the call.
@@ -39,14 +51,18 @@ impl Radv {
                 .map_err(|error| format!("no Vulkan instance: {error}"))?;
             let devices =
                 instance.enumerate_physical_devices().map_err(|error| format!("no Vulkan device: {error}"))?;
-            let is_radv = |device: &vk::PhysicalDevice| {
+            let is_meant = |device: &vk::PhysicalDevice| {
                 let properties = instance.get_physical_device_properties(*device);
-                properties.device_name_as_c_str().is_ok_and(|name| name.to_string_lossy().contains("RADV"))
+                properties.device_name_as_c_str().is_ok_and(|found| found.to_string_lossy().contains(name))
             };
-            let radv =
-                devices.into_iter().find(is_radv).ok_or("no null device of RADV: install mesa-vulkan-drivers")?;
+            let found = devices.into_iter().find(is_meant).ok_or_else(|| format!("no device of {name}"))?;
             let queues = [vk::DeviceQueueCreateInfo::default().queue_priorities(&[1.0])];
-            let extensions = [pipeline_executable_properties::NAME.as_ptr()];
+            let mut extensions = vec![pipeline_executable_properties::NAME.as_ptr()];
+            if is_robust {
+                extensions.push(ash::ext::robustness2::NAME.as_ptr());
+            }
+            let mut bounds = vk::PhysicalDeviceRobustness2FeaturesEXT::default().robust_buffer_access2(is_robust);
+            let core = vk::PhysicalDeviceFeatures::default().robust_buffer_access(is_robust);
             let mut tells =
                 vk::PhysicalDevicePipelineExecutablePropertiesFeaturesKHR::default().pipeline_executable_info(true);
             let mut memory_model = vk::PhysicalDeviceVulkan12Features::default()
@@ -55,29 +71,21 @@ impl Radv {
             let wanted = vk::DeviceCreateInfo::default()
                 .queue_create_infos(&queues)
                 .enabled_extension_names(&extensions)
+                .enabled_features(&core)
                 .push_next(&mut tells)
                 .push_next(&mut memory_model);
-            let device = instance.create_device(radv, &wanted, None).map_err(|error| format!("RADV: {error}"))?;
+            let wanted = if is_robust { wanted.push_next(&mut bounds) } else { wanted };
+            let device = instance.create_device(found, &wanted, None).map_err(|error| format!("{name}: {error}"))?;
             let executables = pipeline_executable_properties::Device::new(&instance, &device);
-            Ok(Self { _entry: entry, device, executables })
+            Ok(Self { _entry: entry, device, executables, driver })
         }
     }
 
     /// Compiles the only entry point of `source`, as release builds do: without the counter that wgpu puts into loops.
     pub(crate) fn compile(&self, source: &str) -> Compiled {
-        let module = wgsl::parse_str(source).unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        let info = valid::Validator::new(valid::ValidationFlags::all(), valid::Capabilities::all())
-            .validate(&module)
-            .unwrap_or_else(|error| panic!("{}", error.emit_to_string(source)));
-        let entry = &module.entry_points[0];
-        let options = spv::Options {
-            lang_version: (1, 3),
-            force_loop_bounding: false,
-            zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
-            ..spv::Options::default()
-        };
-        let stage = spv::PipelineOptions { shader_stage: entry.stage, entry_point: entry.name.clone() };
-        let words = spv::write_vec(&module, &info, &options, Some(&stage)).unwrap();
+        let (module, info) = validated(source);
+        let words = written(&module, &info, self.driver);
+        let entry = &module.entry_points[0].name;
         let bindings: Vec<_> = module
             .global_variables
             .iter()
@@ -97,8 +105,7 @@ impl Radv {
             })
             .collect();
         // SAFETY: as in `open`; the module is valid, since it was written from a validated one.
-        unsafe { self.pipeline(&words, &entry.name, &bindings) }
-            .unwrap_or_else(|error| panic!("{}: {error}", entry.name))
+        unsafe { self.pipeline(&words, entry, &bindings) }.unwrap_or_else(|error| panic!("{entry}: {error}"))
     }
 
     unsafe fn pipeline(
@@ -166,6 +173,12 @@ impl Radv {
 }
 
 impl Compiled {
+    /// What the compiler says of itself by the name `label`.
+    pub(crate) fn figure(&self, label: &str) -> u32 {
+        let value = self.statistics.get(label).unwrap_or_else(|| panic!("no `{label}` in {:?}", self.statistics));
+        u32::try_from(*value).unwrap()
+    }
+
     /// What the most expensive trip of an innermost loop costs to issue: its vector instructions, and four for each
     /// transcendental one.
     pub(crate) fn dearest_trip(&self) -> u32 {
