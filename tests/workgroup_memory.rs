@@ -86,7 +86,8 @@ impl Run {
             return theta.chain(ends.map(|(&status, &steps)| u64::from(steps) << 8 | status as u64)).collect();
         }
         let shape = problem.network.shape;
-        let weights = (0..networks).flat_map(|seed| initial_theta(shape.parameters(), seed, 1.0)).map(f64::from).collect();
+        let weights =
+            (0..networks).flat_map(|seed| initial_theta(shape.parameters(), seed, 1.0)).map(f64::from).collect();
         let theta = Array2::from_shape_vec((self.networks, shape.parameters()), weights).unwrap();
         let outputs = gpu.pass_outputs(&problem.paper().unwrap(), theta.view().into()).unwrap();
         let values: Vec<f64> = match pass {
