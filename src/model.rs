@@ -4,6 +4,7 @@
 
 mod activation;
 mod appendix_c;
+mod data_error;
 mod dataset;
 mod loss;
 mod one_hidden;
@@ -17,16 +18,17 @@ use ndarray::ArrayView1;
 
 pub use activation::{Activation, Derivatives};
 pub use appendix_c::appendix_c;
-pub use dataset::{DataError, Dataset, RoundedInput, ScaledInput, Standardization};
-pub use loss::{Curvature, Loss};
+pub use data_error::DataError;
+pub use dataset::{Dataset, RoundedInput, ScaledInput, Standardization};
+pub use loss::{Curvature, Loss, SampleTarget};
 pub(crate) use loss::{cross_entropy, cross_entropy_curvature, cross_entropy_residual};
 pub use one_hidden::{MAX_PARAMETERS, OneHidden};
 pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
 pub use seeds::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
 pub use shape::{Layer, MAX_LAYERS, Shape, ShapeError};
+pub use targets::Targets;
 pub(crate) use targets::is_label;
-pub use targets::{Target, Targets};
 pub use theta::Theta;
 
 /// A network without its weights: its sizes and its activation function.

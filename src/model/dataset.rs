@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
-use super::Targets;
+use super::{DataError, Targets};
 
 /// I samples x_i in R^M (row i of `x`) with their targets and, where they do not all count alike, their weights.
 ///
@@ -14,87 +14,6 @@ pub struct Dataset {
     targets: Targets,
     /// omega_i > 0, (I,); `None` where all are 1.
     weights: Option<Array1<f64>>,
-}
-
-/// Why arrays do not make a data set.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum DataError {
-    /// No samples or no inputs.
-    #[error("x has the shape ({samples}, {inputs}): it needs at least one sample (row) and one input (column)")]
-    Empty {
-        /// Rows of x.
-        samples: usize,
-        /// Columns of x.
-        inputs: usize,
-    },
-    /// More samples than can be drawn.
-    #[error("{samples} samples are too many: at most {} can be drawn", u32::MAX)]
-    TooMany {
-        /// How many were asked for.
-        samples: usize,
-    },
-    /// x and q disagree about the number of samples.
-    #[error("x has {x} rows but q has {q} labels: each sample needs exactly one label")]
-    Lengths {
-        /// Rows of x.
-        x: usize,
-        /// Labels in q.
-        q: usize,
-    },
-    /// A value that no engine can compute with.
-    #[error("x[{sample}, {input}] is {value}: every value must be finite and within the range of f32")]
-    NotFinite {
-        /// Row of the value.
-        sample: usize,
-        /// Column of the value.
-        input: usize,
-        /// The value found.
-        value: f64,
-    },
-    /// A label other than 0 and 1.
-    #[error("q[{sample}] is {value}: labels must be 0 or 1")]
-    Label {
-        /// Position of the label.
-        sample: usize,
-        /// The value found.
-        value: f64,
-    },
-    /// A class beyond the last.
-    #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
-    Class {
-        /// Position of the class.
-        sample: usize,
-        /// The class found.
-        class: usize,
-        /// K, the number of classes.
-        count: usize,
-    },
-    /// A target value that no engine can compute with.
-    #[error("q[{sample}, {output}] is {value}: every value must be finite and within the range of f32")]
-    TargetNotFinite {
-        /// Row of the value.
-        sample: usize,
-        /// Column of the value.
-        output: usize,
-        /// The value found.
-        value: f64,
-    },
-    /// x and the weights disagree about the number of samples.
-    #[error("x has {x} rows but there are {weights} sample weights: each sample needs exactly one")]
-    WeightLengths {
-        /// Rows of x.
-        x: usize,
-        /// How many weights there are.
-        weights: usize,
-    },
-    /// A weight that no engine can compute with.
-    #[error("the weight of sample {sample} is {value}: weights must be above 0 and within the range of f32")]
-    Weight {
-        /// Position of the weight.
-        sample: usize,
-        /// The value found.
-        value: f64,
-    },
 }
 
 /// How the inputs of a data set were centred and scaled: x became (x - mean) / deviation, input by input.
@@ -281,7 +200,8 @@ impl Dataset {
 mod tests {
     use ndarray::{Array1, Array2, ShapeBuilder, array};
 
-    use super::{DataError, Dataset, RoundedInput};
+    use super::{Dataset, RoundedInput};
+    use crate::model::DataError;
 
     #[test]
     fn fortran_order_gives_the_same_rows() {

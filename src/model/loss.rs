@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::activation::{sigmoid_both, softplus};
-use super::targets::Target;
 
 /// The loss l of one sample as a function of the network's outputs z (K,) and the sample's target. A network's loss is
 /// the sum over its samples, each times the sample's weight.
@@ -19,6 +18,17 @@ pub enum Loss {
     Softmax,
     /// Half the squared distance from the values t in R^K: l = |z - t|^2 / 2.
     Squared,
+}
+
+/// The target of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum SampleTarget<'a> {
+    /// A label per output, (K,).
+    Labels(&'a [f64]),
+    /// The number of the class.
+    Class(usize),
+    /// A value per output, (K,).
+    Values(&'a [f64]),
 }
 
 /// The second derivative of a loss in the outputs: S = diag(`diagonal`) - `rank_one` `rank_one`^T, (K, K).
@@ -71,7 +81,7 @@ impl Loss {
     }
 }
 
-impl Target<'_> {
+impl SampleTarget<'_> {
     /// l(z, t), the loss of a sample with this target whose outputs are `z` (K,).
     pub fn loss(self, z: &[f64]) -> f64 {
         match self {
@@ -130,17 +140,16 @@ fn softmax(z: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Loss;
-    use crate::model::targets::Target;
+    use super::{Loss, SampleTarget};
 
     /// Central differences of l and delta agree with delta and S: an error in any derivative shows.
     #[test]
     fn derivatives_match_central_differences() {
         let h = 1e-5;
         for (loss, target) in [
-            (Loss::Logistic, Target::Labels(&[0.0, 1.0, 1.0])),
-            (Loss::Softmax, Target::Class(1)),
-            (Loss::Squared, Target::Values(&[0.5, -1.0, 2.0])),
+            (Loss::Logistic, SampleTarget::Labels(&[0.0, 1.0, 1.0])),
+            (Loss::Softmax, SampleTarget::Class(1)),
+            (Loss::Squared, SampleTarget::Values(&[0.5, -1.0, 2.0])),
         ] {
             for z in [[0.3, -0.8, 1.9], [12.0, -3.0, 4.0], [-7.0, 8.0, 0.1]] {
                 let (delta, curvature) = (target.residual(&z), loss.curvature(&z));
@@ -165,10 +174,12 @@ mod tests {
         let expected = 2.0 * (-60.0_f64).exp();
         let relative = |found: f64| (found / expected - 1.0).abs();
         let curvature = Loss::Softmax.curvature(&fitted);
-        for found in [Target::Class(0).loss(&fitted), -Target::Class(0).residual(&fitted)[0], curvature.at(0, 0)] {
+        let right = SampleTarget::Class(0);
+        for found in [right.loss(&fitted), -right.residual(&fitted)[0], curvature.at(0, 0)] {
             assert!(relative(found) < 1e-14, "{found}");
         }
         let huge = [1e300, -1e300];
-        assert_eq!([0, 1].map(|class| Target::Class(class).loss(&huge).to_bits()), [0.0_f64, 2e300].map(f64::to_bits));
+        let losses = [0, 1].map(|class| SampleTarget::Class(class).loss(&huge).to_bits());
+        assert_eq!(losses, [0.0_f64, 2e300].map(f64::to_bits));
     }
 }

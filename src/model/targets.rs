@@ -2,7 +2,8 @@
 
 use ndarray::{Array1, Array2};
 
-use super::{DataError, Loss};
+use super::DataError;
+use super::loss::{Loss, SampleTarget};
 
 /// The targets of I samples, in the form that a loss takes.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,17 +20,6 @@ pub enum Targets {
     },
     /// Values t_ik, (I, K): what [`Loss::Squared`] takes.
     Values(Array2<f64>),
-}
-
-/// The target of one sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Target<'a> {
-    /// A label per output, (K,).
-    Labels(&'a [f64]),
-    /// The number of the class.
-    Class(usize),
-    /// A value per output, (K,).
-    Values(&'a [f64]),
 }
 
 impl Targets {
@@ -59,16 +49,16 @@ impl Targets {
     }
 
     /// The target of sample `i`.
-    pub fn sample(&self, i: usize) -> Target<'_> {
+    pub fn sample(&self, i: usize) -> SampleTarget<'_> {
         // Row-major, as `checked` has made them.
         fn row(t: &Array2<f64>, i: usize) -> &[f64] {
             let all = t.as_slice().unwrap_or_default();
             &all[i * t.ncols()..(i + 1) * t.ncols()]
         }
         match self {
-            Self::Labels(t) => Target::Labels(row(t, i)),
-            Self::Classes { of, .. } => Target::Class(of[i]),
-            Self::Values(t) => Target::Values(row(t, i)),
+            Self::Labels(t) => SampleTarget::Labels(row(t, i)),
+            Self::Classes { of, .. } => SampleTarget::Class(of[i]),
+            Self::Values(t) => SampleTarget::Values(row(t, i)),
         }
     }
 

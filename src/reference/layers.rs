@@ -12,6 +12,6 @@ mod backward;
 mod forms;
 mod forward;
 
-pub use backward::{Backward, backward};
+pub use backward::{LayerDerivatives, backward};
 pub use forms::{GaussNewton, gauss_newton, gradient, hessian, layer_traces, loss, trace_sq};
-pub use forward::{Forward, forward, outputs};
+pub use forward::{LayerValues, forward, outputs};

@@ -2,13 +2,13 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::Forward;
+use super::LayerValues;
 use crate::model::{Layer, Problem};
 
 /// First and second derivatives of one sample's loss omega l in the pre-activations y_1 .. y_P, omega the sample's
 /// weight. Layers are counted from 1, as in the formulas.
 #[derive(Debug, Clone)]
-pub struct Backward {
+pub struct LayerDerivatives {
     /// g_l = d(omega l)/dy_l at place l - 1, (N_l,).
     g: Vec<DVector<f64>>,
     /// M_lm = d^2(omega l)/dy_l dy_m for l <= m at place (l - 1, m - l), (N_l, N_m).
@@ -21,7 +21,7 @@ pub struct Backward {
     s: DMatrix<f64>,
 }
 
-impl Backward {
+impl LayerDerivatives {
     /// g_l, (N_l,).
     pub fn g(&self, l: usize) -> &DVector<f64> {
         &self.g[l - 1]
@@ -54,7 +54,7 @@ impl Backward {
 /// - M_PP = omega S, M_ll = F'_l V_{l+1}^T M_{l+1,l+1} V_{l+1} F'_l + F''_l diag(V_{l+1}^T g_{l+1}), and M_lm =
 ///   E_{l,m}^T M_mm for l < m;
 /// - with E_{l,m} = dy_m/dy_l: E_{l,l} = 1, E_{l,m+1} = V_{m+1} F'_m E_{l,m}, and R_lm = F'_{m-1} E_{l,m-1}.
-pub fn backward(problem: &Problem, theta: &[f64], i: usize, forward: &Forward) -> Backward {
+pub fn backward(problem: &Problem, theta: &[f64], i: usize, forward: &LayerValues) -> LayerDerivatives {
     let layers: Vec<Layer> = problem.network.shape.layers().collect();
     let last = layers.len();
     let weight = problem.data.weights().map_or(1.0, |weights| weights[i]);
@@ -100,5 +100,5 @@ pub fn backward(problem: &Problem, theta: &[f64], i: usize, forward: &Forward) -
         r.push(r_of_l);
         e.push(reach);
     }
-    Backward { g, m, r, e, s }
+    LayerDerivatives { g, m, r, e, s }
 }

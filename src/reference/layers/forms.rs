@@ -3,13 +3,13 @@
 use nalgebra::DVector;
 use ndarray::Array2;
 
-use super::{Backward, Forward, backward, forward, outputs};
+use super::{LayerDerivatives, LayerValues, backward, forward, outputs};
 use crate::model::{Layer, Problem};
 
 /// One sample's forward pass and its derivatives.
 struct Sample {
-    forward: Forward,
-    backward: Backward,
+    forward: LayerValues,
+    backward: LayerDerivatives,
 }
 
 /// Every sample of `problem` at `theta` (D,), in order.
@@ -57,8 +57,9 @@ pub fn gradient(problem: &Problem, theta: &[f64]) -> Vec<f64> {
 
 /// The Hessian of the loss at `theta`, (D, D), symmetric.
 ///
-/// The block of layers l <= m is sum_i h_{l-1} h_{m-1}^T (x) M_lm, and for l < m another sum_i h_{l-1}\[p\] R_lm\[q, a\]
-/// g_m\[b\] at the weights W_l\[a, p\] and W_m\[b, q\], where q = 1 .. N_{m-1}: a bias of layer m is fed by no unit.
+/// The block of layers l <= m is sum_i h_{l-1} h_{m-1}^T (x) M_lm, and for l < m another sum_i h_{l-1}\[p\]
+/// R_lm\[q, a\] g_m\[b\] at the weights W_l\[a, p\] and W_m\[b, q\], where q = 1 .. N_{m-1}: a bias of layer m is fed
+/// by no unit.
 pub fn hessian(problem: &Problem, theta: &[f64]) -> Array2<f64> {
     let layers: Vec<Layer> = problem.network.shape.layers().collect();
     let mut hessian = Array2::zeros((theta.len(), theta.len()));
@@ -107,8 +108,8 @@ pub fn layer_traces(problem: &Problem, theta: &[f64]) -> Vec<f64> {
 /// (R_lm,j^T h'_{m-1},i) . (M_lm,i g_m,j) + (R_lm,i^T h'_{m-1},j) . (M_lm,j g_m,i) + (g_m,i . g_m,j) <R_lm,i, R_lm,j>
 /// \] }.
 ///
-/// For the paper's networks <M_11, M_11> is Phi, the bracket is Psi, and <M_22, M_22> is Omega. The index that goes with
-/// M also goes with h', and the other with R and g: exchanging them gives a plausible, slightly wrong number.
+/// For the paper's networks <M_11, M_11> is Phi, the bracket is Psi, and <M_22, M_22> is Omega. The index that goes
+/// with M also goes with h', and the other with R and g: exchanging them gives a plausible, slightly wrong number.
 pub fn trace_sq(problem: &Problem, theta: &[f64]) -> f64 {
     let all: Vec<Sample> = samples(problem, theta).collect();
     let row = |i: usize| -> f64 {
@@ -151,8 +152,8 @@ fn without_bias(h: &DVector<f64>) -> DVector<f64> {
     h.rows(1, h.len() - 1).into_owned()
 }
 
-/// Traces of G = sum_i omega_i J_i^T S_i J_i with J_i = dz_i/dtheta, the Gauss-Newton part of the Hessian. G is positive
-/// semidefinite; the rest, H - G, is what the residuals multiply.
+/// Traces of G = sum_i omega_i J_i^T S_i J_i with J_i = dz_i/dtheta, the Gauss-Newton part of the Hessian. G is
+/// positive semidefinite; the rest, H - G, is what the residuals multiply.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GaussNewton {
     /// tr G.

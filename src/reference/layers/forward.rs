@@ -6,7 +6,7 @@ use crate::model::{Dataset, Layer, Network};
 
 /// The values of one sample on its way through a network of P layers.
 #[derive(Debug, Clone)]
-pub struct Forward {
+pub struct LayerValues {
     /// h_0 .. h_{P-1}, each with its leading 1: h_l at place l, (N_l + 1,).
     pub h: Vec<DVector<f64>>,
     /// f'(y_1) .. f'(y_{P-1}), each (N_l,).
@@ -18,9 +18,9 @@ pub struct Forward {
 }
 
 /// Runs the network `theta` (D,) on the sample `x` (M,).
-pub fn forward<'x>(network: Network, theta: &[f64], x: impl IntoIterator<Item = &'x f64>) -> Forward {
+pub fn forward<'x>(network: Network, theta: &[f64], x: impl IntoIterator<Item = &'x f64>) -> LayerValues {
     let layers: Vec<Layer> = network.shape.layers().collect();
-    let mut found = Forward {
+    let mut found = LayerValues {
         h: vec![with_bias(x.into_iter().copied())],
         df: Vec::with_capacity(layers.len() - 1),
         ddf: Vec::with_capacity(layers.len() - 1),

@@ -1,0 +1,82 @@
+//! What is wrong with arrays that are to be a data set.
+
+/// Why arrays do not make a data set.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum DataError {
+    /// No samples or no inputs.
+    #[error("x has the shape ({samples}, {inputs}): it needs at least one sample (row) and one input (column)")]
+    Empty {
+        /// Rows of x.
+        samples: usize,
+        /// Columns of x.
+        inputs: usize,
+    },
+    /// More samples than can be drawn.
+    #[error("{samples} samples are too many: at most {} can be drawn", u32::MAX)]
+    TooMany {
+        /// How many were asked for.
+        samples: usize,
+    },
+    /// x and q disagree about the number of samples.
+    #[error("x has {x} rows but q has {q} labels: each sample needs exactly one label")]
+    Lengths {
+        /// Rows of x.
+        x: usize,
+        /// Labels in q.
+        q: usize,
+    },
+    /// A value that no engine can compute with.
+    #[error("x[{sample}, {input}] is {value}: every value must be finite and within the range of f32")]
+    NotFinite {
+        /// Row of the value.
+        sample: usize,
+        /// Column of the value.
+        input: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A label other than 0 and 1.
+    #[error("q[{sample}] is {value}: labels must be 0 or 1")]
+    Label {
+        /// Position of the label.
+        sample: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// A class beyond the last.
+    #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
+    Class {
+        /// Position of the class.
+        sample: usize,
+        /// The class found.
+        class: usize,
+        /// K, the number of classes.
+        count: usize,
+    },
+    /// A target value that no engine can compute with.
+    #[error("q[{sample}, {output}] is {value}: every value must be finite and within the range of f32")]
+    TargetNotFinite {
+        /// Row of the value.
+        sample: usize,
+        /// Column of the value.
+        output: usize,
+        /// The value found.
+        value: f64,
+    },
+    /// x and the weights disagree about the number of samples.
+    #[error("x has {x} rows but there are {weights} sample weights: each sample needs exactly one")]
+    WeightLengths {
+        /// Rows of x.
+        x: usize,
+        /// How many weights there are.
+        weights: usize,
+    },
+    /// A weight that no engine can compute with.
+    #[error("the weight of sample {sample} is {value}: weights must be above 0 and within the range of f32")]
+    Weight {
+        /// Position of the weight.
+        sample: usize,
+        /// The value found.
+        value: f64,
+    },
+}
