@@ -120,7 +120,7 @@ mod tests {
     fn brackets_of_a_matrix_hold_its_extreme_eigenvalues() {
         for size in [1, 2, 3, 7, 20] {
             for scale in [1e-120, 1.0, 1e100] {
-                let wave = |k: usize| ((k * k + 3 * k) as f64 * 0.77).sin();
+                let wave = |k: usize| ((k * k + 3 * k + 1) as f64 * 0.77).sin();
                 let matrix = Array2::from_shape_fn((size, size), |(i, j)| scale * (wave(i + j) + wave(i * j) * 0.3));
                 let eigenvalues = spectrum(matrix.view(), 0).unwrap();
                 let norm = scale * size as f64;
