@@ -71,8 +71,6 @@ const NARROW_SAMPLE_VALUES: usize = 64;
 const SHARED_REGISTERS: usize = 102;
 /// The same on NVIDIA, where it was fastest on an H200: beyond, too few invocations run at once.
 const NVIDIA_SHARED_REGISTERS: usize = 150;
-/// The most inputs of a unit that are in registers there: Mesa's compiler leaves longer loops as loops.
-const NVIDIA_INPUTS: usize = 32;
 /// The most values that a lane may keep of its units on a tile of samples there: Mesa's compiler does not unroll longer
 /// loops, and arrays in loops that stay loops are in memory.
 const NVIDIA_KEPT_VALUES: usize = 32;
@@ -390,10 +388,11 @@ impl SharedLayout {
     }
 
     const fn fits(&self, family: Family) -> bool {
-        match family {
-            Family::Software | Family::Common => self.registers() <= SHARED_REGISTERS,
-            Family::Nvidia => self.registers() <= NVIDIA_SHARED_REGISTERS && self.inputs <= NVIDIA_INPUTS,
-        }
+        self.registers()
+            <= match family {
+                Family::Software | Family::Common => SHARED_REGISTERS,
+                Family::Nvidia => NVIDIA_SHARED_REGISTERS,
+            }
     }
 
     /// Those of weights and gradient of a lane's units, their scaled biases, and r and f' of each on every sample of a

@@ -2,7 +2,8 @@
 //! what they do not hold is in local memory, and several times slower.
 //!
 //! `nvidia.tsv` holds the recorded values (Mesa 25.0, Turing). More than 32 inputs are not asked about: that compiler
-//! leaves loops over them as loops, and what these index is in local memory, whatever the plan.
+//! leaves loops over them as loops, and what these index is in local memory. NVIDIA's own compiler does better: on an
+//! H100 the shared kernel takes a twenty-sixth of the streamed one's time at M = 33 and 40 (N = 3), so it stays.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
