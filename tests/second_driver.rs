@@ -69,7 +69,7 @@ fn drawn_problems_come_out_as_in_the_reference() {
         let problem = Problem::new(hidden, activation, data);
         let at = format!("{} M = {inputs}, N = {hidden}, I = {samples}", activation.name());
         let shape = problem.network.shape;
-        let weights: Vec<f32> = (0..networks).flat_map(|seed| initial_theta(shape, seed, 1.0)).collect();
+        let weights: Vec<f32> = (0..networks).flat_map(|seed| initial_theta(shape.parameters(), seed, 1.0)).collect();
         let theta = Array2::from_shape_vec((networks as usize, shape.parameters()), weights).unwrap();
         let theta = theta.mapv(f64::from);
         let hessians: Vec<Array2<f64>> = theta.rows().into_iter().map(|row| hessian(&problem, &row.to_vec())).collect();
@@ -97,7 +97,7 @@ fn drawn_problems_come_out_as_in_the_reference() {
         for route in [Route::Pairwise, Route::Assembled] {
             let mut gpu = gpu(Tuning { route, ..Tuning::default() });
             let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
-            for k in 0..networks as usize {
+            for (k, norm) in norms.iter().enumerate() {
                 let at = format!("{at}, network {k}, {route:?}");
                 let root = (shape.parameters() as f64).sqrt();
                 // Of a loss of 0.7 a sample, errors of z are a few times that.
@@ -105,7 +105,7 @@ fn drawn_problems_come_out_as_in_the_reference() {
                 let size = gradient_size(&problem, &theta.row(k).to_vec());
                 gradient_sq.add(&at, found.gradient_sq[k], expected.gradient_sq[k], size * size);
                 let of = |found: &sharpsweep::engine::Evaluation| found.trace_ww[k] + found.trace_vv[k];
-                trace.add(&at, of(&found), of(&expected), root * norms[k]);
+                trace.add(&at, of(&found), of(&expected), root * norm);
                 trace_sq.add(&at, found.trace_sq[k], expected.trace_sq[k], expected.trace_sq[k]);
             }
         }
@@ -126,8 +126,9 @@ fn drawn_problems_come_out_as_in_the_reference() {
 /// The sum over the samples of |g_i|: no component of the gradient is added up from more.
 fn gradient_size(problem: &Problem, theta: &[f64]) -> f64 {
     let of_sample = |i: usize| {
-        let one = Dataset::new(problem.data.x().select(Axis(0), &[i]), problem.data.q().select(Axis(0), &[i])).unwrap();
-        let alone = Problem::new(problem.network.shape.hidden, problem.network.activation, one);
+        let one = Dataset::new(problem.data.x().select(Axis(0), &[i]), problem.data.q().unwrap().select(Axis(0), &[i]))
+            .unwrap();
+        let alone = Problem::new(problem.paper().unwrap().network.shape.hidden, problem.network.activation, one);
         gradient(&alone, theta).iter().map(|g| g * g).sum::<f64>().sqrt()
     };
     (0..problem.data.samples()).map(of_sample).sum()

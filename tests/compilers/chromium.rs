@@ -189,7 +189,7 @@ const STEPS: u32 = 20;
 fn problem(hidden: usize) -> Problem {
     let data = appendix_c(SAMPLES, 0, Stream::TrainData).unwrap();
     let x = data.x().mapv(|x| f64::from(x as f32));
-    Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, data.q().to_owned()).unwrap())
+    Problem::new(hidden, Activation::Sigmoid, Dataset::new(x, data.q().unwrap().to_owned()).unwrap())
 }
 
 fn swiftshader(tuning: Tuning) -> Gpu {
@@ -200,7 +200,7 @@ fn swiftshader(tuning: Tuning) -> Gpu {
 /// The samples as the training kernel `text` takes them: shaders/parts/rows_uniform.wgsl says how, train_streamed.wgsl
 /// where it differs.
 fn training_samples(problem: &Problem, text: &str) -> Vec<f32> {
-    let inputs = problem.network.shape.inputs;
+    let inputs = problem.data.inputs();
     // Constants are f32.
     let scale = |name| f64::from(constant(text, name).unwrap() as f32);
     let width = count(text, "WIDTH").unwrap_or(1);
@@ -208,7 +208,7 @@ fn training_samples(problem: &Problem, text: &str) -> Vec<f32> {
     let value = |sample: usize, k: usize| match sample {
         sample if sample >= SAMPLES => 0.0,
         sample if k < inputs => (problem.data.sample(sample)[k] * scale("Y_SCALE")) as f32,
-        sample => (scale("Z_SCALE") * (1.0 - 2.0 * problem.data.q()[sample])) as f32,
+        sample => (scale("Z_SCALE") * (1.0 - 2.0 * problem.data.q().unwrap()[sample])) as f32,
     };
     if text.contains("samples: array<f32>") {
         return (0..padded).flat_map(|sample| (0..=inputs).map(move |k| value(sample, k))).collect();
@@ -265,7 +265,7 @@ fn chromium_trains_to_the_bits_of_the_engine() {
         let expected = gpu.train(&problem, &descent, 5..5 + NETWORKS as u64).unwrap();
 
         let family = sharpsweep::gpu::Family::Software;
-        let target = Target { decays: decay > 0.0, ..Target::of(&problem, family) };
+        let target = Target { decays: decay > 0.0, ..Target::of(&problem.paper().unwrap(), family) };
         let parameters = problem.network.parameters();
         let theta = job.room(&format!("theta, {name}"), NETWORKS * parameters);
         let networks = ("networks", NETWORKS as u32);
@@ -302,7 +302,7 @@ fn chromium_trains_to_the_bits_of_the_engine() {
     assert_eq!(answers.uncaught, [""; 0]);
     let mut differences = Differences::default();
     for (name, problem, expected) in runs {
-        let seeds = (5..5 + NETWORKS as u64).flat_map(|seed| initial_theta(problem.network.shape, seed, 10.0));
+        let seeds = (5..5 + NETWORKS as u64).flat_map(|seed| initial_theta(problem.network.parameters(), seed, 10.0));
         let theta_0 = answers.floats(&format!("theta_0, {name}"));
         differences.add(&format!("seeds, {name}"), &widened(&theta_0), &widened(&seeds.collect::<Vec<f32>>()));
         let theta = answers.floats(&format!("theta, {name}"));
@@ -322,18 +322,19 @@ fn chromium_trains_to_the_bits_of_the_engine() {
 fn chromium_evaluates_to_the_bits_of_the_engine() {
     let problem = problem(3);
     let Network { shape, .. } = problem.network;
-    let (parameters, hidden) = (shape.parameters(), shape.hidden);
-    let weights: Vec<f32> = (0..NETWORKS as u64).flat_map(|seed| initial_theta(shape, seed, 2.0)).collect();
+    let (parameters, hidden) = (shape.parameters(), problem.paper().unwrap().network.shape.hidden);
+    let weights: Vec<f32> =
+        (0..NETWORKS as u64).flat_map(|seed| initial_theta(shape.parameters(), seed, 2.0)).collect();
     let theta = Array2::from_shape_vec((NETWORKS, parameters), weights).unwrap();
-    let expected = swiftshader(Tuning::default()).pass_outputs(&problem, theta.view().into()).unwrap();
+    let expected = swiftshader(Tuning::default()).pass_outputs(&problem.paper().unwrap(), theta.view().into()).unwrap();
 
-    let text = |pass| wgsl(pass, Target::of(&problem, sharpsweep::gpu::Family::Software));
+    let text = |pass| wgsl(pass, Target::of(&problem.paper().unwrap(), sharpsweep::gpu::Family::Software));
     let terms = text(Pass::Terms);
     let kinds = count(&terms, "OUTPUT_TERMS").unwrap();
     let mut job = Job::default();
     let rows = (0..SAMPLES).flat_map(|i| {
         let x = problem.data.sample(i).to_vec();
-        x.into_iter().chain([problem.data.q()[i]]).map(|value| value as f32)
+        x.into_iter().chain([problem.data.q().unwrap()[i]]).map(|value| value as f32)
     });
     let samples = job.floats("samples", rows);
     // After the weights, by how much each network's weights and inputs are off: f32 has them all.

@@ -4,6 +4,8 @@
 //!
 //! `SHARPSWEEP_FULL=1` asks for every text; else each test draws some of them and says with which seed.
 
+#![expect(clippy::print_stdout, reason = "the scripts that run this show what was asked of whom")]
+
 mod chromium;
 mod directx;
 mod glsl;

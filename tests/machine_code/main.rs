@@ -10,6 +10,7 @@
 //! that is meant to move them, run the tests with `SHARPSWEEP_RECORD_MACHINE_CODE=1` and look at the difference.
 
 mod mesa;
+#[expect(clippy::print_stdout, reason = "tests/nak.sh shows what was compiled, and what it took")]
 mod nvidia;
 #[path = "../support/spirv.rs"]
 mod spirv;
