@@ -6,7 +6,8 @@
 //! of f'(y_l) and f''(y_l). The paper's networks are P = 2 with one output; beyond them the formulas are this
 //! project's own, by the chain rule, and `tests/family.rs` compares them with automatic differentiation.
 //!
-//! [`backward`] has the quantities of one sample, [`forms`] what is summed over samples and pairs of them.
+//! [`forward`] and [`backward`] have the quantities of one sample; what is summed over samples and pairs follows from
+//! them.
 
 mod backward;
 mod forms;
