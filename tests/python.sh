@@ -3,18 +3,13 @@
 # with really there. PyTorch is Debian's, whose build is small and for the processor.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. tests/support/packages.sh
 
 python=/usr/bin/python3
 missing=()
 "$python" -c "import torch" 2>/dev/null || missing+=(python3-torch)
 "$python" -c "import ensurepip, venv" 2>/dev/null || missing+=(python3-venv)
-if [ "${#missing[@]}" -gt 0 ]; then
-    as_root=()
-    if [ "$(id -u)" -ne 0 ]; then as_root=(sudo); fi
-    echo "installing ${missing[*]}" >&2
-    "${as_root[@]}" apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
-fi
+install_packages "${missing[@]}"
 if [ -z "${XDG_RUNTIME_DIR:-}" ]; then export NODEVICE_SELECT=1; fi
 
 target=$(cargo metadata --format-version 1 --no-deps |

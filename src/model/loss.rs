@@ -7,7 +7,6 @@ use super::activation::{sigmoid_both, softplus};
 /// The loss l of one sample as a function of the network's outputs z (K,) and the sample's target. A network's loss is
 /// the sum over its samples, each times the sample's weight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// Binary cross-entropy of each output after the logistic function, with labels t_k in {0, 1}: l = sum_k
@@ -54,10 +53,7 @@ impl Curvature {
 }
 
 impl Loss {
-    /// Every loss, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::Logistic, Self::Softmax, Self::Squared];
-
-    /// The name used on the command line and in manifests.
+    /// Its name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Logistic => "logistic",

@@ -94,16 +94,20 @@ impl By {
 
     /// The rows of the networks that are compared, and which of them are the same.
     fn find(self, run: &Run) -> Result<(Vec<usize>, Matches), Failure> {
-        if self == Self::End {
-            let points = run.polished_points()?;
-            let found = by_end(&points)?;
-            return Ok((points.rows, found));
-        }
+        let maps = match self {
+            Self::Symmetry => Some(Maps::Symmetry),
+            Self::Function => Some(Maps::Function),
+            Self::Distance => None,
+            Self::End => {
+                let points = run.polished_points()?;
+                let found = by_end(&points)?;
+                return Ok((points.rows, found));
+            }
+        };
         let (rows, theta) = run.critical_points()?;
-        let found = match self {
-            Self::Symmetry => same(run, &rows, theta.view(), Maps::Symmetry)?,
-            Self::Function => same(run, &rows, theta.view(), Maps::Function)?,
-            Self::Distance | Self::End => by_distance(theta.view())?,
+        let found = match maps {
+            Some(maps) => same(run, &rows, theta.view(), maps)?,
+            None => by_distance(theta.view())?,
         };
         Ok((rows, found))
     }

@@ -14,19 +14,11 @@ struct Sample {
 
 /// Every sample of `problem` at `theta` (D,), in order.
 fn samples<'a>(problem: &'a Problem, theta: &'a [f64]) -> impl Iterator<Item = Sample> + 'a {
-    problem
-        .data
-        .x()
-        .rows()
-        .into_iter()
-        .enumerate()
-        .map(|(i, x)| {
-            let forward = forward(problem.network, theta, x);
-            let backward = backward(problem, theta, i, &forward);
-            Sample { forward, backward }
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
+    (0..problem.data.samples()).map(move |i| {
+        let forward = forward(problem.network, theta, problem.data.sample(i));
+        let backward = backward(problem, theta, i, &forward);
+        Sample { forward, backward }
+    })
 }
 
 /// L = sum_i omega_i l(z_i, t_i).
