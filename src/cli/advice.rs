@@ -8,7 +8,7 @@ use super::terminal::notice;
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, Route, Status};
+use crate::engine::{Descent, Engine, LayerTraces, Route, Status};
 use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
 use crate::polish::Objective;
 use crate::run::{Population, Run, StatusCounts, number};
@@ -186,7 +186,7 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
     let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
     let found = Cpu::new(Route::Auto).evaluate(problem, theta.view().into()).ok()?;
-    let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
+    let traces = found.layer_trace.iter().map(LayerTraces::sum);
     let bounds: Vec<f64> = traces
         .zip(&found.trace_sq)
         .zip(&found.rounding)
