@@ -48,8 +48,8 @@ impl<'a> Batch<'a> {
         for lane in 0..F::COUNT {
             let row = (rows.start + lane).min(rows.end - 1);
             match self.theta {
-                Theta::Float32(networks) => load_lane(&self.layout, theta, lane, |d| networks[[row, d]].into()),
-                Theta::Float64(networks) => load_lane(&self.layout, theta, lane, |d| networks[[row, d]]),
+                Theta::Float32(networks) => load_lane(&self.layout.order, theta, lane, |d| networks[[row, d]].into()),
+                Theta::Float64(networks) => load_lane(&self.layout.order, theta, lane, |d| networks[[row, d]]),
             }
         }
     }

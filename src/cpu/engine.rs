@@ -9,9 +9,11 @@ use rayon::prelude::*;
 
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
 use super::batch::Batch;
+use super::descents::{Descents, TrainedNetwork};
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
+use super::layers::{LayerSamples, LayerTraining};
 use super::moments::FindingMoments;
 use super::network::Layout;
 use super::pivots::Proving;
@@ -62,13 +64,10 @@ impl Cpu {
         exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
-    fn train_from(
-        &self,
-        problem: &PaperProblem<'_>,
-        descent: &Descent,
-        start: &Start<'_>,
-    ) -> Result<Trained, EngineError> {
-        match problem.network.activation {
+    fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        let Some(paper) = problem.paper() else { return self.train_layers(problem, descent, start) };
+        let problem = &paper;
+        match paper.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
@@ -98,21 +97,52 @@ impl Cpu {
     ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(problem, |x| x as f32));
         let next = AtomicU64::new(0);
-        let count = start.count();
-        let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
-            self.instruction_set.dispatch(Training::<A, DECAY> {
-                shape: problem.network.shape,
-                layout: &layout,
-                samples: &samples,
+        self.trained(start.count(), layout.order.len(), || Training::<A, DECAY> {
+            shape: problem.network.shape,
+            layout: &layout,
+            samples: &samples,
+            descents: Descents {
                 descent,
                 start: start.view(),
                 next: &next,
                 stop: &self.stop,
-                activation: PhantomData,
-            })
-        });
+                order: &layout.order,
+                samples: samples.count(),
+            },
+            activation: PhantomData,
+        })
+    }
+
+    fn train_layers(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        let order: Vec<usize> = (0..problem.network.parameters()).collect();
+        let samples = LayerSamples::new(problem, |x| x as f32);
+        let next = AtomicU64::new(0);
+        self.trained(start.count(), order.len(), || LayerTraining {
+            network: problem.network,
+            samples: &samples,
+            descents: Descents {
+                descent,
+                start: start.view(),
+                next: &next,
+                stop: &self.stop,
+                order: &order,
+                samples: samples.count(),
+            },
+        })
+    }
+
+    /// So many networks of D = `parameters`, trained by one `task` per worker.
+    fn trained<L: LaneTask<Output = Vec<TrainedNetwork>>>(
+        &self,
+        count: usize,
+        parameters: usize,
+        task: impl Fn() -> L + Sync,
+    ) -> Result<Trained, EngineError> {
+        let workers = self
+            .workers(count.div_ceil(self.instruction_set.lanes()))
+            .map(|_| self.instruction_set.dispatch(task()));
         let mut trained = Trained {
-            theta: Array2::zeros((count, problem.network.parameters())),
+            theta: Array2::zeros((count, parameters)),
             status: vec![Status::Pending; count],
             steps: vec![0; count],
         };
@@ -231,7 +261,7 @@ impl Engine for Cpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        self.train_from(&paper_only(problem)?, descent, &Start::Seeds(seeds))
+        self.train_from(problem, descent, &Start::Seeds(seeds))
     }
 
     fn train_on(
@@ -241,8 +271,7 @@ impl Engine for Cpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        let problem = paper_only(problem)?;
-        self.train_from(&problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
+        self.train_from(problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {

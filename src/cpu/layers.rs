@@ -1,0 +1,10 @@
+//! Networks of any depth with K outputs and any loss: those that the paper's kernels do not take.
+//!
+//! Parameters are in the order of theta. All sums over layers are those of [`crate::reference::layers`].
+
+mod products;
+mod samples;
+mod train;
+
+pub(super) use samples::LayerSamples;
+pub(super) use train::LayerTraining;

@@ -1,0 +1,71 @@
+//! Networks of any depth on the CPU engine against the reference, and both against what defines them.
+
+use ndarray::{Array1, Array2};
+use sharpsweep::cpu::{Cpu, InstructionSet};
+use sharpsweep::engine::{Descent, Engine, Route, Status};
+use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
+use sharpsweep::reference::Reference;
+
+/// A small problem: `widths` is M, the hidden widths and K.
+fn problem(widths: &[usize], activation: Activation, loss: Loss, weighted: bool) -> Problem {
+    let (inputs, outputs, samples) = (widths[0], widths[widths.len() - 1], 23);
+    let x = Array2::from_shape_fn((samples, inputs), |(i, m)| (0.9 * i as f64 + 1.7 * m as f64).sin());
+    let value = |i: usize, k: usize| (1.3 * i as f64 + 0.7 * k as f64).cos();
+    let targets = match loss {
+        Loss::Logistic => {
+            Targets::Labels(Array2::from_shape_fn((samples, outputs), |(i, k)| f64::from(u8::from(value(i, k) > 0.0))))
+        }
+        Loss::Softmax => Targets::Classes { of: (0..samples).map(|i| (i * i) % outputs).collect(), count: outputs },
+        Loss::Squared => Targets::Values(Array2::from_shape_fn((samples, outputs), |(i, k)| value(i, k))),
+    };
+    let mut data = Dataset::new(x, targets).unwrap();
+    if weighted {
+        data = data.weighted(Array1::from_shape_fn(samples, |i| 0.5 + 0.1 * i as f64)).unwrap();
+    }
+    Problem::with_layers(&widths[1..widths.len() - 1], activation, data).unwrap()
+}
+
+/// Every cell of activation x loss x depth x outputs.
+fn cells() -> Vec<Problem> {
+    let mut cells = Vec::new();
+    for activation in Activation::ALL {
+        for hidden in [&[][..], &[5], &[4, 3], &[3, 2, 5, 4]] {
+            for (loss, outputs) in [
+                (Loss::Logistic, 1),
+                (Loss::Logistic, 3),
+                (Loss::Softmax, 3),
+                (Loss::Softmax, 10),
+                (Loss::Squared, 1),
+                (Loss::Squared, 3),
+            ] {
+                let widths: Vec<usize> = [2].iter().chain(hidden).chain(&[outputs]).copied().collect();
+                cells.push(problem(&widths, activation, loss, cells.len() % 2 == 1));
+            }
+        }
+    }
+    cells
+}
+
+fn name(problem: &Problem) -> String {
+    let weighted = if problem.data.weights().is_some() { ", weighted" } else { "" };
+    let (network, loss) = (problem.network, problem.loss().name());
+    format!("{} {} {loss}{weighted}", network.shape, network.activation.name())
+}
+
+/// Few steps stay together: float32 has not had the time to part from float64.
+#[test]
+fn few_steps_on_every_instruction_set_are_those_of_the_reference() {
+    let descent =
+        Descent { init_range: 1.0, step_size: 2e-3, max_steps: 20, tolerance: 1e-9, ..Descent::default() };
+    for problem in cells() {
+        let expected = Reference::default().train(&problem, &descent, 0..11).unwrap();
+        for set in InstructionSet::available() {
+            let mut cpu = Cpu::with_instruction_set(Route::Auto, set).unwrap();
+            let found = cpu.train(&problem, &descent, 0..11).unwrap();
+            assert_eq!((&found.status, &found.steps), (&expected.status, &expected.steps), "{}", name(&problem));
+            assert!(found.status.iter().all(|&status| status == Status::StepLimit));
+            let miss = found.theta.iter().zip(&expected.theta).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(miss < 3e-5, "{set} {}: {miss}", name(&problem));
+        }
+    }
+}
