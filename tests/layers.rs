@@ -69,3 +69,44 @@ fn few_steps_on_every_instruction_set_are_those_of_the_reference() {
         }
     }
 }
+
+/// The sizes of f64 sums, relative to what their terms are.
+const RELATIVE: f64 = 1e-11;
+
+/// Closed forms by both routes, on every instruction set, and that the bounds of their rounding hold and are small.
+#[test]
+fn closed_forms_by_both_routes_are_those_of_the_reference() {
+    for problem in cells() {
+        let parameters = problem.network.parameters();
+        let theta = Array2::from_shape_fn((5, parameters), |(k, d)| ((k * 31 + d * 7) as f64 * 0.37).sin() * 1.4);
+        let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
+        for set in InstructionSet::available() {
+            for route in [Route::Pairwise, Route::Assembled] {
+                let mut cpu = Cpu::with_instruction_set(route, set).unwrap();
+                let found = cpu.evaluate(&problem, theta.view().into()).unwrap();
+                for k in 0..5 {
+                    let at = format!("{set} {route:?} {} network {k}", name(&problem));
+                    let near = |what: &str, a: f64, b: f64, scale: f64| {
+                        assert!((a - b).abs() <= RELATIVE * scale, "{at} {what}: {a} for {b}");
+                    };
+                    let square = expected.trace_sq[k];
+                    let scale = square.sqrt() * (parameters as f64).sqrt();
+                    near("loss", found.loss[k], expected.loss[k], expected.loss[k].abs());
+                    near("gradient_sq", found.gradient_sq[k], expected.gradient_sq[k], expected.gradient_sq[k]);
+                    near("trace_sq", found.trace_sq[k], square, square);
+                    let traces = found.layer_trace[k].as_slice().iter().zip(expected.layer_trace[k].as_slice());
+                    traces.for_each(|(&a, &b)| near("layer_trace", a, b, scale + b.abs()));
+                    let (rounding, of_expected) = (found.rounding[k], expected.rounding[k]);
+                    let off = (found.trace(k) - expected.trace(k)).abs();
+                    let allowed = |of: f64, by: f64| of.is_finite() && of >= 0.0 && of <= 1e-8 * by;
+                    assert!(off <= rounding.trace + of_expected.trace + rounding.hessian * parameters as f64, "{at}");
+                    assert!(allowed(rounding.hessian, square.sqrt()) && allowed(rounding.trace, scale), "{at} {rounding:?}");
+                    assert!(allowed(rounding.trace_sq, square), "{at} {rounding:?} of {square}");
+                    // The same bound, derived twice, but for the order of sums.
+                    let ratio = rounding.hessian / of_expected.hessian;
+                    assert!(route == Route::Assembled || (0.5..2.0).contains(&ratio), "{at}: {ratio}");
+                }
+            }
+        }
+    }
+}

@@ -13,11 +13,11 @@ use super::descents::{Descents, TrainedNetwork};
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
-use super::layers::{LayerSamples, LayerTraining};
+use super::layers::{EvaluatingLayers, LayerBatch, LayerSamples, LayerTraining};
 use super::moments::FindingMoments;
 use super::network::Layout;
 use super::pivots::Proving;
-use super::route::exact_route;
+use super::route::{exact_route, layer_route};
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
@@ -62,6 +62,11 @@ impl Cpu {
     /// The route to tr H^2 that an evaluation of `problem` takes.
     pub fn route(&self, problem: &PaperProblem<'_>) -> ExactRoute {
         exact_route(self.route, problem.network.shape, problem.data.samples())
+    }
+
+    /// The route for networks of any depth.
+    fn layer_route(&self, problem: &Problem) -> ExactRoute {
+        layer_route(self.route, problem.network.shape, problem.data.samples())
     }
 
     fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
@@ -218,8 +223,11 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = problem.paper().map_or(Route::Pairwise, |problem| self.route(&problem).into());
-        Description::of_processor(self.machine(), REVISION, route)
+        let route = match problem.paper() {
+            Some(problem) => self.route(&problem),
+            None => self.layer_route(problem),
+        };
+        Description::of_processor(self.machine(), REVISION, route.into())
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
@@ -279,7 +287,11 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        let problem = paper_only(problem)?;
+        let Some(problem) = problem.paper() else {
+            let (route, batch) = (self.layer_route(problem), LayerBatch::new(problem, theta, &self.stop));
+            let found = self.each(theta.nrows(), || EvaluatingLayers { batch: &batch, route })?;
+            return Ok(found.into_iter().collect());
+        };
         let Network { shape, activation } = problem.network;
         let (layout, samples) = (Layout::new(shape), Samples::new(&problem, |x| x));
         let (route, next) = (self.route(&problem), AtomicUsize::new(0));

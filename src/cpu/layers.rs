@@ -2,9 +2,18 @@
 //!
 //! Parameters are in the order of theta. All sums over layers are those of [`crate::reference::layers`].
 
+mod assembled;
+mod batch;
+mod errors;
+mod evaluate;
+mod pairs;
 mod products;
 mod samples;
+mod sums;
+mod terms;
 mod train;
 
+pub(super) use batch::LayerBatch;
+pub(super) use evaluate::EvaluatingLayers;
 pub(super) use samples::LayerSamples;
 pub(super) use train::LayerTraining;
