@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2};
 use sharpsweep::cpu::{Cpu, InstructionSet};
-use sharpsweep::engine::{Descent, Engine, Route, Status};
+use sharpsweep::engine::{Descent, EndEstimates, Engine, Powers, Route, Status};
 use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
 use sharpsweep::reference::Reference;
 
@@ -107,6 +107,43 @@ fn closed_forms_by_both_routes_are_those_of_the_reference() {
                     assert!(route == Route::Assembled || (0.5..2.0).contains(&ratio), "{at}: {ratio}");
                 }
             }
+        }
+    }
+}
+
+/// Spectra, brackets and proofs of the CPU engine against those of the reference.
+#[test]
+fn spectra_and_brackets_are_those_of_the_reference() {
+    for problem in cells().into_iter().step_by(7) {
+        let parameters = problem.network.parameters();
+        let theta = Array2::from_shape_fn((5, parameters), |(k, d)| ((k * 17 + d * 5) as f64 * 0.71).sin() * 1.2);
+        let (mut cpu, mut reference) = (Cpu::default(), Reference::default());
+        let found = cpu.spectrum(&problem, theta.view().into()).unwrap();
+        let expected = reference.spectrum(&problem, theta.view().into()).unwrap();
+        let moments = cpu.moments(&problem, theta.view().into(), Powers::Eight).unwrap();
+        let exact = reference.moments(&problem, theta.view().into(), Powers::Eight).unwrap();
+        let estimates: Vec<EndEstimates> = (0..5)
+            .map(|k| EndEstimates {
+                lambda_max: expected.lambda_max[k],
+                lambda_min: expected.lambda_min[k],
+                within: 1e-10 * exact[k].hessian_norm(),
+            })
+            .collect();
+        let proven = cpu.prove(&problem, theta.view().into(), &estimates).unwrap();
+        assert!(found.missing.is_empty() && expected.missing.is_empty(), "{}", name(&problem));
+        for k in 0..5 {
+            let (norm, at) = (exact[k].hessian_norm(), format!("{} network {k}", name(&problem)));
+            for (a, b) in [(&found.lambda_max, &expected.lambda_max), (&found.lambda_min, &expected.lambda_min)] {
+                assert!((a[k] - b[k]).abs() <= 1e-11 * norm, "{at}: {} for {}", a[k], b[k]);
+            }
+            assert!((moments[k].hessian_norm() - norm).abs() <= 1e-12 * norm, "{at}");
+            let [third, fourth] = moments[k].third_and_fourth;
+            let [of_third, of_fourth] = exact[k].third_and_fourth;
+            let size = exact[k].norm.powi(3);
+            assert!((third - of_third).abs() <= 1e-10 * size && (fourth - of_fourth).abs() <= 1e-10 * of_fourth, "{at}");
+            let [low, high] = proven[k].lambda_max;
+            assert!(low <= expected.lambda_max[k] && expected.lambda_max[k] <= high, "{at}: {low} {high}");
+            assert!(high - low <= 1e-6 * norm, "{at}: {low} {high}");
         }
     }
 }

@@ -5,6 +5,7 @@ use super::batch::LayerBatch;
 use super::pairs::LayerPairs;
 use super::sums::dot;
 use super::terms::{LaneLayers, LayerErrors, LayerTerms};
+use crate::cpu::hessians::HessianBatch as _;
 use crate::cpu::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::cpu::samples::blocks;
 use crate::engine::{Arithmetic, ClosedForms, ExactRoute, LayerTraces, Spread};
