@@ -375,8 +375,8 @@ fn converged_networks_satisfy_the_test_and_their_predecessors_do_not() {
     assert_eq!(trained.theta.row(1).to_vec(), initial_theta(problem.network.parameters(), 1, 10.0));
 }
 
-/// Steps far too large: linear and square units grow without bound, and others end in one way or another, but as with the
-/// reference.
+/// Steps far too large: linear and square units grow without bound, and others end in one way or another, but as with
+/// the reference.
 #[test]
 fn diverging_networks_end_non_finite_as_in_the_reference() {
     for activation in Activation::ALL {

@@ -108,8 +108,8 @@ fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f6
         // |(y + e)^2 - y^2| <= |e| (2 |y| + |e|), and y^2 is rounded once; 2y is exact.
         Activation::Square => return [error * (2.0 * size + error) + function * value, 2.0 * error, 0.0],
         Activation::Silu => {
-            // With s' = s (1-s): |s''| and |s'''| are at most s', so |f''| = |2 s' + y s''| <= (2 + |y|) s' and |f'''| <=
-            // (3 + |y|) s', which change at a rate of at most 3/2. Within e < 1/3 the bound of |f''| is less than
+            // With s' = s (1-s): |s''| and |s'''| are at most s', so |f''| = |2 s' + y s''| <= (2 + |y|) s' and |f'''|
+            // <= (3 + |y|) s', which change at a rate of at most 3/2. Within e < 1/3 the bound of |f''| is less than
             // 1.4 s' (2.4 + |y|), and e times that less than (1 + |y|) s' (1 + 3e), so |f'| stays below its bound.
             let near = size.min(LOGISTIC_LIMIT);
             let slope = Activation::Sigmoid.derivatives(y).df;
