@@ -12,7 +12,8 @@ import numpy as np
 gmpy2.get_context().precision = 170
 EPSILON = gmpy2.mpfr("1e-50")
 exp, log1p, sqrt = (np.frompyfunc(function, 1, 1) for function in (gmpy2.exp, gmpy2.log1p, gmpy2.sqrt))
-tanh, sech, erfc = (np.frompyfunc(function, 1, 1) for function in (gmpy2.tanh, gmpy2.sech, gmpy2.erfc))
+tanh, sech = (np.frompyfunc(function, 1, 1) for function in (gmpy2.tanh, gmpy2.sech))
+erf, erfc = (np.frompyfunc(function, 1, 1) for function in (gmpy2.erf, gmpy2.erfc))
 
 
 def exact(values):
@@ -42,6 +43,16 @@ def activation(name, y):
     if name == "gelu":
         share, density = erfc(-y / gmpy2.sqrt(2)) / 2, exp(-y * y / 2) / gmpy2.sqrt(2 * gmpy2.const_pi())
         return y * share, share + y * density, density * (2 - y * y)
+    if name == "relu":
+        return np.where(y > 0, y, 0 * y), np.where(y > 0, 0 * y + 1, 0 * y), 0 * y
+    if name == "silu":
+        f, g = logistic(y), logistic(-y)
+        return y * f, f + y * f * g, f * g * (2 + y * (g - f))
+    if name == "erf":
+        slope = 2 * exp(-y * y) / gmpy2.sqrt(gmpy2.const_pi())
+        return erf(y), slope, -2 * y * slope
+    if name == "square":
+        return y * y, 2 * y, 0 * y + 2
     return y, 0 * y + 1, 0 * y
 
 

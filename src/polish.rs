@@ -4,6 +4,9 @@
 //! A small g.g proves no minimum. Where training stops at g.g below its tolerance, the smallest eigenvalue is often
 //! below zero, and without decay the loss of most networks goes on falling while the weights run to infinity, so that
 //! g.g becomes as small as one likes where no minimum is. [`End`] has the definitions, [`Polish`] the two ways there.
+//!
+//! With relu the definitions hold on the piece on which the network lies: a minimum of it may be none across a kink. A
+//! minimum at a kink is no critical point, and a descent that leads there stays unfinished.
 
 mod descend;
 mod end;

@@ -97,8 +97,13 @@ fn trained(hidden: usize, data_seed: u64, seeds: u64, max_steps: u32) -> Vec<(Ne
     let data = appendix_c(50, data_seed, Stream::TrainData).unwrap();
     let each = Activation::ALL.into_iter().map(|activation| {
         let problem = Problem::new(hidden, activation, data.clone());
-        let step_size = if activation == Activation::Linear { 0.005 } else { 0.1 };
-        let descent = Descent { step_size, max_steps, ..Descent::default() };
+        // Those whose slope does not end diverge with the paper's weights and step size.
+        let (step_size, init_range) = match activation {
+            Activation::Linear => (0.005, 10.0),
+            Activation::Square => (0.001, 1.0),
+            _ => (0.1, 10.0),
+        };
+        let descent = Descent { step_size, init_range, max_steps, ..Descent::default() };
         let trained = Cpu::default().train(&problem, &descent, 0..seeds).unwrap();
         let kept: Vec<usize> = (0..trained.status.len()).filter(|&k| trained.status[k] != Status::NonFinite).collect();
         let theta = trained.theta.select(Axis(0), &kept).mapv(f64::from);

@@ -274,7 +274,7 @@ fn a_command_line_that_makes_no_sense_is_exit_code_2() {
         (&["sweep", "--init-range", "inf"], "initial range"),
         (&["sweep", "--tolerance=-1"], "tolerance"),
         (&["sweep", "--samples", "1"], "number of samples"),
-        (&["sweep", "--activation", "relu"], "linear, sigmoid, tanh, softplus, gelu"),
+        (&["sweep", "--activation", "elu"], "linear, sigmoid, tanh, softplus, gelu, relu, silu, erf, square"),
         (&["sweep", "--x", "x.npy"], "--q"),
         (&["sweep", "--x", "x.npy", "--q", "q.npy", "--samples", "9"], "cannot be used with"),
         (&["sweep", "--backend", "cpu", "--adapter", "llvmpipe"], "graphics adapter"),

@@ -523,8 +523,9 @@ fn every_activation_trains_as_the_reference_does() {
         let Some(mut gpu) = gpu("every_activation_trains_as_the_reference_does", tuning) else { return };
         for activation in Activation::ALL {
             let problem = Problem::new(4, activation, appendix_c(33, 1, Stream::TrainData).unwrap());
-            let descent =
-                Descent { init_range: 1.0, step_size: 0.003, max_steps: 50, tolerance: 0.0, weight_decay: 0.0 };
+            // With steps as long as those of the others, a square network oscillates.
+            let step_size = if activation == Activation::Square { 3e-4 } else { 3e-3 };
+            let descent = Descent { init_range: 1.0, step_size, max_steps: 50, tolerance: 0.0, weight_decay: 0.0 };
             let found = gpu.train(&problem, &descent, 5..42).unwrap();
             let expected = Reference::default().train(&problem, &descent, 5..42).unwrap();
             if let Err(misses) = close(&widened(&found.theta), &widened(&expected.theta), 1e-5, 1e-5) {

@@ -125,11 +125,12 @@ fn engine(test: &str, route: Route) -> Option<Gpu> {
     gpu(test, Tuning { route, ..Tuning::default() })
 }
 
-/// Networks at the end of a descent; linear ones before it diverges.
+/// Networks at the end of a descent; linear and square ones of one that does not diverge.
 fn trained(activation: Activation, hidden: usize, seeds: u64) -> (Problem, Array2<f64>) {
     let problem = Problem::new(hidden, activation, appendix_c(50, 0, Stream::TrainData).unwrap());
     let descent = match activation {
         Activation::Linear => Descent { step_size: 1e-3, ..Descent::default() },
+        Activation::Square => Descent { step_size: 1e-3, init_range: 1.0, ..Descent::default() },
         _ => Descent::default(),
     };
     let trained = Cpu::new(Route::Auto).train(&problem, &descent, 0..seeds).unwrap();

@@ -188,7 +188,9 @@ fn no_files_stand_on_each_other() {
 /// Names with one meaning in several files: the arguments of each command, the vectors of each instruction set, the
 /// activations of training and of evaluation, and what a forward pass leaves in the reference and its twin on the
 /// processor.
-const SHARED_NAMES: [&str; 9] = ["Args", "F32x8", "F64x4", "Gelu", "Linear", "Sigmoid", "Softplus", "Tanh", "Terms"];
+const SHARED_NAMES: [&str; 13] = [
+    "Args", "Erf", "F32x8", "F64x4", "Gelu", "Linear", "Relu", "Sigmoid", "Silu", "Softplus", "Square", "Tanh", "Terms",
+];
 
 #[test]
 fn no_two_types_share_a_name() {

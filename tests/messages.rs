@@ -228,7 +228,7 @@ fn options_of_other_programs_are_answered_with_what_there_is_instead() {
         (&["sweep", "--theta", "t.npy"], "`sharpsweep evaluate --theta`"),
         (&["sweep", "--init", "xavier"], "--init-range A"),
         (&["evaluate", "--max-steps", "9"], "`sharpsweep evaluate` does without it, it belongs to "),
-        (&["sweep", "--activation", "relu"], "softplus is the smooth relu"),
+        (&["sweep", "--activation", "leaky_relu"], "relu is the one with a kink"),
     ] {
         sharpsweep(dir.path(), args).code(2).stdout("").stderr(contains(says).and(contains("a similar").not()));
     }

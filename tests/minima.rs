@@ -60,6 +60,21 @@ impl Network {
         other
     }
 
+    /// W_n with its signs turned: the same function of square units.
+    fn mirrored(&self, n: usize) -> Self {
+        let mut other = self.clone();
+        (0..=self.shape.inputs).for_each(|m| other.theta[self.shape.w(n, m)] = -self.theta[self.shape.w(n, m)]);
+        other
+    }
+
+    /// W_n -> c W_n, v_n -> v_n / c^degree: the same function of units that are homogeneous of this degree.
+    fn scaled(&self, n: usize, c: f64, degree: i32) -> Self {
+        let mut other = self.clone();
+        (0..=self.shape.inputs).for_each(|m| other.theta[self.shape.w(n, m)] *= c);
+        other.theta[self.shape.v(n)] /= c.powi(degree);
+        other
+    }
+
     /// W -> B W, v -> B^-T v with B = [[a, b], [c, d]] on units 0 and 1.
     fn mixed(&self, [a, b, c, d]: [f64; 4]) -> Self {
         let mut other = self.clone();
@@ -95,7 +110,8 @@ impl Network {
         let mut copies = vec![self.clone(), self.reordered(&[2, 0, 1]), self.reordered(&[1, 0, 2])];
         copies.push(match activation {
             Activation::Linear => self.rotated(0.7).turned(2),
-            Activation::Tanh => self.turned(0).turned(2).reordered(&[0, 2, 1]),
+            Activation::Tanh | Activation::Erf => self.turned(0).turned(2).reordered(&[0, 2, 1]),
+            Activation::Square => self.mirrored(0).mirrored(2).reordered(&[0, 2, 1]),
             _ => self.reordered(&[2, 1, 0]),
         });
         copies
@@ -107,6 +123,10 @@ impl Network {
         match activation {
             Activation::Linear => copies.extend([self.mixed([2.0, 0.5, -1.0, 3.0]), self.mixed([0.1, 4.0, -1.0, 0.3])]),
             Activation::Sigmoid => copies.extend([self.flipped(1), self.flipped(0).flipped(2).reordered(&[1, 2, 0])]),
+            Activation::Relu => {
+                copies.extend([self.scaled(1, 2.5, 1), self.scaled(0, 0.2, 1).scaled(2, 7.0, 1).reordered(&[1, 2, 0])]);
+            }
+            Activation::Square => copies.extend([self.scaled(1, -2.5, 2), self.scaled(0, 0.4, 2).mirrored(2)]),
             _ => {}
         }
         copies
@@ -127,7 +147,16 @@ impl Network {
                 let (first, second) = (factors(), factors());
                 other = other.mixed(first).reordered(&[1, 2, 0]).mixed(second).displaced(|| draws.within(-1.0, 1.0));
             }
-            (Activation::Tanh, _) => {
+            (Activation::Relu, Maps::Function) => {
+                (0..hidden).for_each(|n| other = other.scaled(n, draws.within(0.2, 5.0), 1));
+            }
+            (Activation::Square, _) => {
+                (0..hidden).filter(|_| draws.unit() < 0.5).for_each(|n| other = other.mirrored(n));
+                if maps == Maps::Function {
+                    (0..hidden).for_each(|n| other = other.scaled(n, draws.within(0.5, 2.0), 2));
+                }
+            }
+            (Activation::Tanh | Activation::Erf, _) => {
                 (0..hidden).filter(|_| draws.unit() < 0.5).for_each(|n| other = other.turned(n));
             }
             (Activation::Sigmoid, Maps::Function) => {
@@ -194,7 +223,7 @@ fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
     let q = x.rows().into_iter().map(|x| logistic(4.0 * logistic(1.5 * x[0] - x[1]) - 2.0));
     let q: ndarray::Array1<f64> = q.map(|p| f64::from(draws.unit() < p)).collect();
     let data = Dataset::new(x, q).unwrap();
-    for activation in [Activation::Linear, Activation::Sigmoid, Activation::Tanh] {
+    for activation in [Activation::Linear, Activation::Sigmoid, Activation::Tanh, Activation::Erf, Activation::Square] {
         let one = Problem::new(1, activation, data.clone());
         let problem = Problem::new(3, activation, data.clone());
         let minimum = (0..20).find_map(|_| {
@@ -227,7 +256,8 @@ fn maps_of_the_function_keep_index_and_nullity_of_a_critical_point() {
                 lambdas.push(spectrum(hessian(&problem, &copy.theta).view(), 0).unwrap().lambda_max());
             }
             let apart = lambdas.iter().any(|lambda| (lambda - lambdas[0]).abs() > 1e-3 * lambdas[0]);
-            assert_eq!(apart, activation != Activation::Tanh, "{activation:?}: {lambdas:?}");
+            let is_odd = matches!(activation, Activation::Tanh | Activation::Erf);
+            assert_eq!(apart, !is_odd, "{activation:?}: {lambdas:?}");
         }
     }
 }
@@ -337,11 +367,18 @@ fn copies_of_a_network_count_once_for_every_activation() {
     }
 }
 
-/// A turned unit of softplus or GELU leaves a linear term behind, and a turned unit of sigmoid without its bias a
-/// constant.
+/// A turned unit of softplus, GELU, silu or relu leaves a linear term behind, a turned unit of sigmoid without its bias
+/// a constant, and one of square turns the sign of its share.
 #[test]
 fn what_changes_the_function_is_no_copy() {
-    for activation in [Activation::Softplus, Activation::Gelu, Activation::Sigmoid] {
+    for activation in [
+        Activation::Softplus,
+        Activation::Gelu,
+        Activation::Silu,
+        Activation::Relu,
+        Activation::Sigmoid,
+        Activation::Square,
+    ] {
         let problem = problem(activation);
         let network = Network::drawn(problem.paper().unwrap().network.shape, &mut Draws::new(3));
         let others = [network.clone(), network.turned(0), network.turned(0).turned(1).turned(2)];
@@ -397,19 +434,23 @@ fn length(theta: ArrayView1<'_, f64>) -> f64 {
     theta.iter().map(|x| x * x).sum::<f64>().sqrt()
 }
 
-/// The rule as stated, by trying every order and, for tanh, every sign.
+/// The rule as stated, by trying every order and, for tanh and square, every sign.
 fn by_definition(compared: &Compared) -> Vec<usize> {
     let shape = compared.problem.paper().unwrap().network.shape;
     let agree = |a: f64, b: f64| (a - b).abs() <= VALUES_WITHIN * a.abs().max(b.abs());
     let theta = compared.theta.mapv(f64::from);
-    let signs = if compared.problem.network.activation == Activation::Tanh { 1 << shape.hidden } else { 1 };
+    let (signs, turn): (u32, fn(&Network, usize) -> Network) = match compared.problem.network.activation {
+        Activation::Tanh => (1 << shape.hidden, Network::turned),
+        Activation::Square => (1 << shape.hidden, Network::mirrored),
+        _ => (1, Network::turned),
+    };
     let nearest = |i: usize, j: usize| {
         let network = Network { shape, theta: theta.row(j).to_vec() };
         let mut least = f64::INFINITY;
         for order in permutations(shape.hidden) {
             for mask in 0..signs {
                 let turned = (0..shape.hidden).filter(|n| mask >> n & 1 == 1);
-                let mapped = turned.fold(network.reordered(&order), |network, n| network.turned(n));
+                let mapped = turned.fold(network.reordered(&order), |network, n| turn(&network, n));
                 least = least.min(length((&theta.row(i) - &Array1::from(mapped.theta)).view()));
             }
         }
@@ -431,7 +472,7 @@ fn by_definition(compared: &Compared) -> Vec<usize> {
 
 #[test]
 fn the_search_finds_what_trying_every_map_finds() {
-    for activation in [Activation::Tanh, Activation::Gelu] {
+    for activation in [Activation::Tanh, Activation::Gelu, Activation::Square] {
         let problem = problem(activation);
         let mut draws = Draws::new(5);
         // Some networks, and copies of them at distances all around the tolerance, over two batches of the search.
@@ -493,6 +534,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     let error = same_networks(&networks(Activation::Gelu), Maps::Symmetry).unwrap_err().to_string();
     assert!(error.contains("3000 hidden units are too wide") && error.contains("--by distance"), "{error}");
     assert!(same_networks(&networks(Activation::Linear), Maps::Function).is_ok());
+    assert!(same_networks(&networks(Activation::Square), Maps::Function).is_ok());
 }
 
 fn duplicate_of(run: &Path) -> Vec<i64> {

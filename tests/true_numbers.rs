@@ -217,8 +217,12 @@ fn trained(networks: usize) -> Vec<Networks> {
     for (name, data, init_range, step_size, max_steps) in sets {
         for activation in Activation::ALL {
             let problem = Problem::new(3, activation, data.clone());
-            // Linear networks diverge with the paper's step size.
-            let step_size = if activation == Activation::Linear { step_size / 20.0 } else { step_size };
+            // Linear networks diverge with the paper's step size, square ones with its weights as well.
+            let (init_range, step_size) = match activation {
+                Activation::Linear => (init_range, step_size / 20.0),
+                Activation::Square => (init_range / 10.0, step_size / 100.0),
+                _ => (init_range, step_size),
+            };
             let descent = Descent { init_range, step_size, max_steps, tolerance: 1e-3, weight_decay: 0.0 };
             let trained = Cpu::default().train(&problem, &descent, 0..(networks / 4) as u64).unwrap();
             let kept: Vec<usize> =

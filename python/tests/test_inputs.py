@@ -128,7 +128,7 @@ NUMBERS = [
     ({"shard": (9, 8)}, "is no shard"),
     ({"shard": 3}, "shard is 3"),
     ({"seeds": 2, "shard": (1, 3)}, "cannot be cut into 3 parts"),
-    ({"activation": "relu"}, "activation: .*relu"),
+    ({"activation": "elu"}, "activation: .*elu"),
     ({"activation": 3}, "activation is 3"),
     ({"backend": "cuda"}, "backend: .*cuda"),
     ({"keep": "some"}, "keep"),

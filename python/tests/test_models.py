@@ -64,10 +64,10 @@ def test_twenty_networks_of_scikit_learn_against_automatic_differentiation(data)
     x, q = labels(data)
     models = [
         model
-        for activation in ("logistic", "tanh", "identity")
-        for model in classifiers(x, q, 7, activation=activation)
-    ][:20]
-    functions = {"logistic": torch.sigmoid, "tanh": torch.tanh, "identity": lambda y: y}
+        for activation in ("logistic", "tanh", "identity", "relu")
+        for model in classifiers(x, q, 5, activation=activation)
+    ]
+    functions = {"logistic": torch.sigmoid, "tanh": torch.tanh, "identity": lambda y: y, "relu": torch.relu}
     for activation, f in functions.items():
         some = [model for model in models if model.activation == activation]
         run = ss.evaluate(some, x, q, spectrum=True, **QUIET)
@@ -85,7 +85,7 @@ def test_twenty_networks_of_scikit_learn_against_automatic_differentiation(data)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_five_networks_of_torch_against_automatic_differentiation(data, dtype):
+def test_networks_of_torch_against_automatic_differentiation(data, dtype):
     torch = pytest.importorskip("torch")
     x, q = labels(data)
     functions = {
@@ -93,6 +93,8 @@ def test_five_networks_of_torch_against_automatic_differentiation(data, dtype):
         "Tanh": torch.tanh,
         "Softplus": torch.nn.functional.softplus,
         "GELU": torch.nn.functional.gelu,
+        "ReLU": torch.relu,
+        "SiLU": torch.nn.functional.silu,
         "Identity": lambda y: y,
     }
     for seed, (activation, f) in enumerate(functions.items()):
@@ -146,7 +148,7 @@ def test_what_torch_has_and_is_not_here_is_refused_with_the_layer(data):
     x, q = labels(data)
     first, last = nn.Linear(3, 4), nn.Linear(4, 1)
     cases = [
-        ([first, nn.ReLU(), last], r"layer 1 \(ReLU\(\)\) has no second derivative at 0"),
+        ([first, nn.LeakyReLU(), last], r"layer 1 \(LeakyReLU\(.*\)\) is not known here"),
         ([first, nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), last], "layer 3 .*no activation can be"),
         ([first, nn.Tanh(), nn.Linear(4, 2)], r"layer 2 .* has 2 outputs; one logit is taken"),
         ([nn.Linear(3, 4, bias=False), nn.Tanh(), last], "layer 0 .* has no bias"),
@@ -233,15 +235,24 @@ def test_flax_and_equinox(data):
     jax = pytest.importorskip("jax")
     equinox, linen = pytest.importorskip("equinox"), pytest.importorskip("flax.linen")
     x, q = labels(data)
-    for name, function in [("tanh", jax.numpy.tanh), ("sigmoid", jax.nn.sigmoid), ("softplus", jax.nn.softplus)]:
+    functions = {
+        "tanh": jax.numpy.tanh,
+        "sigmoid": jax.nn.sigmoid,
+        "softplus": jax.nn.softplus,
+        "relu": jax.nn.relu,
+        "silu": jax.nn.silu,
+        "erf": jax.lax.erf,
+        "square": jax.numpy.square,
+    }
+    for name, function in functions.items():
         key = jax.random.PRNGKey(3)
         model = equinox.nn.MLP(3, "scalar", 6, 1, activation=function, key=key)
         run = ss.evaluate(model, x, q, **QUIET)
         assert run.spec["activation"] == name and run["theta"].shape == (1, 31)
     with pytest.raises(ValueError, match="approximates its activation"):
         ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, activation=jax.nn.gelu, key=key), x, q, **QUIET)
-    with pytest.raises(ValueError, match="relu, which has no second derivative"):
-        ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, key=key), x, q, **QUIET)
+    with pytest.raises(ValueError, match="leaky_relu, which is unknown here"):
+        ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, activation=jax.nn.leaky_relu, key=key), x, q, **QUIET)
     with pytest.raises(ValueError, match="3 linear layers"):
         ss.evaluate(equinox.nn.MLP(3, 1, 6, 2, key=key), x, q, **QUIET)
 
@@ -260,7 +271,7 @@ def test_flax_and_equinox(data):
 def test_networks_go_out_to_scikit_learn_and_come_back(data):
     pytest.importorskip("sklearn")
     x, q = labels(data)
-    for activation in ("sigmoid", "tanh", "linear"):
+    for activation in ("sigmoid", "tanh", "linear", "relu"):
         run = ss.sweep(x, q, seeds=4, activation=activation, max_steps=200, init_range=1, step_size=0.02, **QUIET)
         models = [run.sklearn(seed) for seed in range(4)]
         again = ss.evaluate(models, x, q, **QUIET)
@@ -275,7 +286,9 @@ def test_networks_go_out_to_scikit_learn_and_come_back(data):
 def test_networks_go_out_to_torch_and_come_back(data):
     torch = pytest.importorskip("torch")
     x, q = labels(data)
-    for activation in ("sigmoid", "tanh", "linear", "softplus", "gelu"):
+    with pytest.raises(ValueError, match="torch.nn has no layer square"):
+        ss.sweep(x, q, seeds=1, activation="square", max_steps=2, **QUIET).torch(0)
+    for activation in ("relu", "silu", "sigmoid", "tanh", "linear", "softplus", "gelu"):
         run = ss.sweep(x, q, seeds=3, activation=activation, max_steps=100, init_range=1, step_size=0.02, **QUIET)
         models = [run.torch(seed) for seed in range(3)]
         assert models[0][0].weight.dtype == torch.float32

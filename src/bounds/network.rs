@@ -11,9 +11,9 @@ use crate::reference::terms;
 /// NaN in theta gives NaN wherever the value depends on theta.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct NetworkBounds {
-    /// tr H(v,v) <= this (Theorem 3). `inf` for linear, softplus and GELU, whose hidden values are unbounded.
+    /// tr H(v,v) <= this (Theorem 3). `inf` but for sigmoid, tanh and erf: no others have bounded hidden values.
     pub trace_vv_bound: f64,
-    /// tr H(w,w) <= this (Theorem 4).
+    /// tr H(w,w) <= this (Theorem 4). `inf` for square, whose slope is unbounded.
     pub trace_ww_bound: f64,
     /// tr H^2 <= this (Theorem 6).
     pub trace_sq_bound: f64,

@@ -1,11 +1,11 @@
 //! Bounds of the traces from norms of the weights, the hidden values and the data (paper, Theorems 3, 4, 6, 7 and
 //! Propositions 5 to 7).
 
-use std::f64::consts::{E, PI};
+use std::f64::consts::{E, FRAC_2_SQRT_PI, PI};
 
 use ndarray::ArrayView2;
 
-use crate::model::{Activation, Dataset, PaperProblem};
+use crate::model::{Activation, Dataset, Network, PaperProblem};
 use crate::reference::{Terms, pair_forms};
 
 /// zeta_1 = sup_y f'(y)^2 of an activation function (Theorem 4).
@@ -15,16 +15,31 @@ use crate::reference::{Terms, pair_forms};
 /// - GELU: f'' = g(y) (2 - y^2) vanishes at y = +-sqrt(2), and f'(y) + f'(-y) = 1, so f' is largest at sqrt(2), where
 ///   f' = G(sqrt 2) + sqrt(2) g(sqrt 2) = (1 + erf(1)) / 2 + 1 / (e sqrt(pi)) = 1.1289..., and smallest at -sqrt(2),
 ///   where it is 1 - 1.1289... = -0.1289...
+/// - relu: f' is 0 or 1, so zeta_1 = 1.
+/// - silu: with s = sigmoid(y), f'' = s (1-s) (2 - y tanh(y/2)) vanishes where y tanh(y/2) = 2, at y = +-2.3993...; as
+///   y tanh(y/2) grows with |y|, nowhere else. f'(y) + f'(-y) = 1, so f' is largest at the positive one. There s = 1/2
+///   + 1/y, and f' = s (1 + y (1-s)) = (y + 2) / 4 = 1.0998...; it is smallest at the other, -0.0998...
+/// - erf: f' = 2/sqrt(pi) exp(-y^2) is largest at y = 0, so zeta_1 = 4/pi.
+/// - square: f' = 2y has no bound, so zeta_1 is `inf`.
 pub fn zeta1(activation: Activation) -> f64 {
     match activation {
-        Activation::Linear | Activation::Tanh | Activation::Softplus => 1.0,
+        Activation::Linear | Activation::Tanh | Activation::Softplus | Activation::Relu => 1.0,
         Activation::Sigmoid => 1.0 / 16.0,
         Activation::Gelu => {
             let steepest = 0.5 * (1.0 + libm::erf(1.0)) + 1.0 / (E * PI.sqrt());
             steepest * steepest
         }
+        Activation::Silu => {
+            let steepest = (SILU_STEEPEST + 2.0) / 4.0;
+            steepest * steepest
+        }
+        Activation::Erf => 4.0 / PI,
+        Activation::Square => f64::INFINITY,
     }
 }
+
+/// The root of y tanh(y/2) = 2, where silu is steepest, to the last digit of f64.
+const SILU_STEEPEST: f64 = 2.399_357_280_515_467_5;
 
 /// zeta_2 = sup_y |f''(y)| of an activation function (Theorem 4).
 ///
@@ -34,25 +49,32 @@ pub fn zeta1(activation: Activation) -> f64 {
 /// - softplus: f'' = f' (1 - f') is largest at y = 0, so zeta_2 = 1/4.
 /// - GELU: f''' = -y g(y) (4 - y^2) vanishes at 0 and +-2; |f''| is 2 g(0) = sqrt(2/pi) = 0.798 there, against 2 g(2) =
 ///   0.108.
+/// - relu: 0, as f'' is 0 almost everywhere and counts as 0 at the kink.
+/// - silu: f'' = s (1-s) (2 - y tanh(y/2)) is 1/2 at y = 0. No |f''| is larger: s (1-s) is at most 1/4 and exp(-|y|),
+///   the bracket is at most 2, and where it is negative, |f''| < (|y| - 2) exp(-|y|) <= exp(-3).
+/// - erf: f''' = (4 y^2 - 2) f' vanishes at y^2 = 1/2, where |f''| = 2 |y| f' = 2 sqrt(2/(pi e)) = 0.9678...
+/// - square: 2.
 pub fn zeta2(activation: Activation) -> f64 {
     match activation {
-        Activation::Linear => 0.0,
+        Activation::Linear | Activation::Relu => 0.0,
         Activation::Sigmoid => 3.0_f64.sqrt() / 18.0,
         Activation::Tanh => 4.0 * 3.0_f64.sqrt() / 9.0,
         Activation::Softplus => 0.25,
         Activation::Gelu => (2.0 / PI).sqrt(),
+        Activation::Silu => 0.5,
+        Activation::Erf => FRAC_2_SQRT_PI * (2.0 / E).sqrt(),
+        Activation::Square => 2.0,
     }
 }
 
 /// Whether |f| <= 1 everywhere, which Theorem 3 and Proposition 7 need.
 const fn is_bounded_by_1(activation: Activation) -> bool {
-    matches!(activation, Activation::Sigmoid | Activation::Tanh)
+    matches!(activation, Activation::Sigmoid | Activation::Tanh | Activation::Erf)
 }
 
-/// tr H(v,v) <= I (N+1) / 4 for sigmoid and tanh (Theorem 3), since s_i <= 1/4 and |r_in| <= 1.
+/// tr H(v,v) <= I (N+1) / 4 for sigmoid, tanh and erf (Theorem 3), since s_i <= 1/4 and |r_in| <= 1.
 ///
-/// `inf` for linear, softplus and GELU: their hidden values, and with them tr H(v,v), have no bound that holds for all
-/// weights.
+/// `inf` for all others: their hidden values, and with them tr H(v,v), have no bound that holds for all weights.
 pub fn trace_vv_bound(problem: &PaperProblem<'_>) -> f64 {
     if is_bounded_by_1(problem.network.activation) {
         problem.data.samples() as f64 * (problem.network.shape.hidden + 1) as f64 / 4.0
@@ -62,17 +84,21 @@ pub fn trace_vv_bound(problem: &PaperProblem<'_>) -> f64 {
 }
 
 /// tr H(w,w) <= (zeta_1/4 ||Vt||_F^2 + zeta_2 ||Vt||_1) sum_i (1 + x_i.x_i) (Theorem 4), with Vt the output weights of
-/// `theta` without their bias; finite for every activation. From s_i <= 1/4 and |delta_i| <= 1.
+/// `theta` without their bias. From s_i <= 1/4 and |delta_i| <= 1. `inf` for square, whose slope has no bound; finite
+/// for every other activation.
 pub fn trace_ww_bound(problem: &PaperProblem<'_>, theta: &[f64]) -> f64 {
-    let shape = problem.network.shape;
+    let Network { shape, activation } = problem.network;
+    let (slope, curvature) = (zeta1(activation), zeta2(activation));
+    if slope.is_infinite() {
+        return f64::INFINITY;
+    }
     let (mut square, mut absolute) = (0.0, 0.0);
     for n in 0..shape.hidden {
         let v = theta[shape.v(n)];
         square += v * v;
         absolute += v.abs();
     }
-    (zeta1(problem.network.activation) / 4.0 * square + zeta2(problem.network.activation) * absolute)
-        * input_trace(problem.data)
+    (slope / 4.0 * square + curvature * absolute) * input_trace(problem.data)
 }
 
 /// sum_i (1 + x_i.x_i), the trace of J + X^T X: the factor of the data in Theorem 4.
@@ -95,7 +121,7 @@ pub fn input_gram_bound(data: &Dataset) -> f64 {
     input_trace_bound(data).powi(2)
 }
 
-/// ||J + R^T R||_F^2 <= I^2 (1+N)^2 for sigmoid and tanh (Proposition 7), `inf` for unbounded activations.
+/// ||J + R^T R||_F^2 <= I^2 (1+N)^2 for sigmoid, tanh and erf (Proposition 7), `inf` for all others.
 ///
 /// Equality is approached when every hidden unit saturates at the same end for all samples.
 pub fn hidden_gram_bound(problem: &PaperProblem<'_>) -> f64 {
@@ -216,7 +242,7 @@ pub fn residual_bound(problem: &PaperProblem<'_>, theta: &[f64], terms: &Terms) 
 mod tests {
     use ndarray::{Array2, array};
 
-    use super::{gram_norms, zeta1, zeta2};
+    use super::{SILU_STEEPEST, gram_norms, zeta1, zeta2};
     use crate::model::Activation;
 
     /// The largest of |quantity| over a grid on \[-40, 40\], refined around its best point.
@@ -237,7 +263,7 @@ mod tests {
 
     #[test]
     fn activation_constants_are_the_suprema_found_numerically() {
-        for activation in Activation::ALL {
+        for activation in Activation::ALL.into_iter().filter(|activation| *activation != Activation::Square) {
             let df = supremum(|y| activation.derivatives(y).df.powi(2));
             let ddf = supremum(|y| activation.derivatives(y).ddf);
             // The grid ends at y = 40, where softplus has come within 1e-17 of its supremum; near a smooth maximum the
@@ -245,6 +271,10 @@ mod tests {
             assert!((df - zeta1(activation)).abs() <= 1e-14, "{activation:?} zeta1: {df} {}", zeta1(activation));
             assert!((ddf - zeta2(activation)).abs() <= 1e-14, "{activation:?} zeta2: {ddf} {}", zeta2(activation));
         }
+        assert!(zeta1(Activation::Square).is_infinite() && (zeta2(Activation::Square) - 2.0).abs() < 1e-300);
+        // The constant of silu is the root, to the last digit: the sign of what vanishes there changes beside it.
+        let excess = |y: f64| y * libm::tanh(0.5 * y) - 2.0;
+        assert!(excess(SILU_STEEPEST - 4e-15) < 0.0 && excess(SILU_STEEPEST + 4e-15) > 0.0);
         assert!((zeta1(Activation::Gelu).sqrt() - 1.128_904_145).abs() < 1e-9, "the value in three digits is 1.128...");
     }
 

@@ -24,6 +24,10 @@ ACTIVATIONS = {
     "tanh": jnp.tanh,
     "softplus": jax.nn.softplus,
     "gelu": lambda y: 0.5 * y * (1 + erf(y / jnp.sqrt(2.0))),
+    "relu": jax.nn.relu,
+    "silu": jax.nn.silu,
+    "erf": erf,
+    "square": jnp.square,
 }
 
 

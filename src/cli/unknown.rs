@@ -3,6 +3,8 @@
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, Error};
 
+use crate::model::Activation;
+
 /// Options as other programs name them, and what to use instead.
 const MEANT: &[(&[&str], &str)] = &[
     (
@@ -100,9 +102,8 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["patience", "early-stopping", "tol"], "a network ends once its squared gradient norm is below --tolerance"),
 ];
 
-/// Activations without a second derivative everywhere.
-const ROUGH: &[&str] =
-    &["relu", "leaky_relu", "leakyrelu", "leaky-relu", "relu6", "prelu", "elu", "selu", "hardtanh", "step"];
+/// Activations with kinks that are not there.
+const ROUGH: &[&str] = &["leaky_relu", "leakyrelu", "leaky-relu", "relu6", "prelu", "elu", "selu", "hardtanh", "step"];
 
 /// What to say of a command line that `command` did not understand; `None` if nobody knows what was meant, and `error`
 /// says it.
@@ -122,9 +123,9 @@ pub(super) fn explained(error: &Error, command: &Command, typed: &[String]) -> O
             let value = text(ContextKind::InvalidValue)?;
             ROUGH.contains(&value.to_lowercase().as_str()).then(|| {
                 format!(
-                    "error: --activation {value} is not supported: the closed forms need f' and f'' everywhere. \
-                     softplus is the smooth relu, gelu close to it\n  [possible values: linear, sigmoid, tanh, \
-                     softplus, gelu]\n\nFor more information, try '--help'."
+                    "error: --activation {value} is not supported: relu is the one with a kink, and softplus, gelu and \
+                     silu are smooth relatives\n  [possible values: {}]\n\nFor more information, try '--help'.",
+                    Activation::ALL.map(Activation::name).join(", ")
                 )
             })
         }

@@ -1,4 +1,4 @@
-//! The five activation functions and the logistic output as training needs them, in lanes of f32.
+//! The activation functions and the logistic output as training needs them, in lanes of f32.
 //!
 //! Errors are stated against the f64 values at the same f32 input, and tested over all of f32.
 
@@ -40,6 +40,18 @@ pub(super) struct Softplus;
 
 /// f(y) = y G(y).
 pub(super) struct Gelu;
+
+/// f(y) = max(y, 0): exact.
+pub(super) struct Relu;
+
+/// f(y) = y / (1 + exp(-y)).
+pub(super) struct Silu;
+
+/// f(y) = erf(y): relative error below 1e-6, near 0 too.
+pub(super) struct Erf;
+
+/// f(y) = y^2: rounded once.
+pub(super) struct Square;
 
 impl UnitFunction for Linear {
     const SCALE: f32 = 1.0;
@@ -128,6 +140,90 @@ impl UnitFunction for Gelu {
     }
 }
 
+impl UnitFunction for Relu {
+    const SCALE: f32 = 1.0;
+    type Kept<F: Singles> = ();
+
+    #[inline(always)]
+    fn value_and_kept<F: Singles>(y: F) -> (F, ()) {
+        (y.at_least(F::splat(0.0)), ())
+    }
+
+    #[inline(always)]
+    fn times_df<F: Singles>(a: F, _a_value: F, value: F, _kept: ()) -> F {
+        value.where_positive(a, F::splat(0.0))
+    }
+}
+
+impl UnitFunction for Silu {
+    const SCALE: f32 = LOG2_E;
+    type Kept<F: Singles> = F;
+
+    #[inline(always)]
+    fn value_and_kept<F: Singles>(scaled: F) -> (F, F) {
+        // sigmoid(|y|), and sigmoid(-|y|) with a small relative error: y times their product falls to 0.
+        let exponential = (F::splat(0.0) - scaled.abs()).exp2();
+        let large = (exponential + F::splat(1.0)).reciprocal();
+        let small = exponential * large;
+        let y = scaled * F::splat(LN_2);
+        let sigmoid = scaled.where_negative(small, large);
+        (y * sigmoid, (y * small).mul_add(large, sigmoid))
+    }
+
+    #[inline(always)]
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
+    }
+}
+
+impl UnitFunction for Erf {
+    const SCALE: f32 = 1.0;
+    type Kept<F: Singles> = F;
+
+    #[inline(always)]
+    fn value_and_kept<F: Singles>(y: F) -> (F, F) {
+        // From 4 on the complement is less than half of the last digit of 1.
+        let size = y.abs().at_most(F::splat(4.0));
+        let exponent = F::splat(0.0) - size * polynomial(size, ERF_EXPONENT);
+        let (_, negative) = exponent.exp2_and_minus_one();
+        let value = y.where_negative(negative, F::splat(0.0) - negative);
+        (value, (y * y * F::splat(-LOG2_E)).exp2() * F::splat(std::f32::consts::FRAC_2_SQRT_PI))
+    }
+
+    #[inline(always)]
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
+    }
+}
+
+impl UnitFunction for Square {
+    const SCALE: f32 = 1.0;
+    type Kept<F: Singles> = F;
+
+    #[inline(always)]
+    fn value_and_kept<F: Singles>(y: F) -> (F, F) {
+        (y * y, y + y)
+    }
+
+    #[inline(always)]
+    fn times_df<F: Singles>(a: F, _a_value: F, _value: F, df: F) -> F {
+        a * df
+    }
+}
+
+/// -log2(1 - erf(a)) / a, a polynomial in a: a minimax fit of the relative error of erf(a) for 0 <= a <= 4, 5e-9.
+const ERF_EXPONENT: [f32; 9] = [
+    1.627_907,
+    0.918_447_6,
+    0.148_277_18,
+    -0.027_632_404,
+    -2.307_679_5e-4,
+    2.404_418_5e-3,
+    -9.126_831_4e-4,
+    1.696_382_5e-4,
+    -1.334_514_5e-5,
+];
+
 /// Q(a) / g(a) divided by t = 1 / (1 + 0.3 a), a polynomial in t: a minimax fit for 0 <= a <= 14 with relative error
 /// 1.5e-7.
 const MILLS_RATIO: [f32; 8] =
@@ -150,7 +246,7 @@ const LOG_ONE_PLUS: [f32; 5] = [2.0, 0.666_663_17, 0.400_249_1, 0.279_606_04, 0.
 mod tests {
     use super::super::instruction_set::InstructionSet;
     use super::super::lanes::{LaneTask, Lanes, Singles, Vectors};
-    use super::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+    use super::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
     use crate::model::Activation;
     use std::f32::consts::{LN_2, LOG2_E};
     use std::marker::PhantomData;
@@ -262,7 +358,11 @@ mod tests {
 
     /// The bars of one activation: absolute and relative, for f and f'.
     fn derivatives_hold<A: UnitFunction>(activation: Activation, bars: [(f64, f64); 2]) {
-        let inputs = finite_values();
+        let mut inputs = finite_values();
+        if activation == Activation::Square {
+            // Beyond, y^2 leaves f32.
+            inputs.retain(|y| y.abs() < 1e19);
+        }
         for set in InstructionSet::available() {
             let found = each::<A, 2>(set, &inputs);
             // The input is y times the scale: the error of rounding that product is not the function's.
@@ -274,6 +374,9 @@ mod tests {
             let name = |what: &str| format!("{set} {activation:?} {what}");
             check(&name("f"), pairs(0, |e| e.value), bars[0].0, bars[0].1);
             check(&name("f'"), pairs(1, |e| e.df), bars[1].0, bars[1].1);
+            if activation == Activation::Square {
+                continue;
+            }
             // A saturated unit's f' is multiplied by weights of up to 1e30 and inputs of up to 1e15: it must be 0, not
             // small.
             let saturated = each::<A, 2>(set, &[1e3, -1e3, 1e30, -1e30]);
@@ -285,20 +388,22 @@ mod tests {
     fn exact_scale(activation: Activation) -> f64 {
         use std::f64::consts::LOG2_E;
         match activation {
-            Activation::Linear | Activation::Gelu => 1.0,
+            Activation::Linear | Activation::Gelu | Activation::Relu | Activation::Erf | Activation::Square => 1.0,
             Activation::Sigmoid => -LOG2_E,
             Activation::Tanh => 2.0 * LOG2_E,
-            Activation::Softplus => LOG2_E,
+            Activation::Softplus | Activation::Silu => LOG2_E,
         }
     }
 
     #[test]
     fn scales_are_those_that_the_tests_undo() {
-        assert_eq!([Linear::SCALE, Gelu::SCALE].map(f32::to_bits), [1.0_f32; 2].map(f32::to_bits));
+        let ones = [Linear::SCALE, Gelu::SCALE, Relu::SCALE, Erf::SCALE, Square::SCALE];
+        assert_eq!(ones.map(f32::to_bits), [1.0_f32; 5].map(f32::to_bits));
         for (scale, activation) in [
             (Sigmoid::SCALE, Activation::Sigmoid),
             (Tanh::SCALE, Activation::Tanh),
             (Softplus::SCALE, Activation::Softplus),
+            (Silu::SCALE, Activation::Silu),
         ] {
             assert!((f64::from(scale) / exact_scale(activation) - 1.0).abs() < 3e-8);
         }
@@ -314,6 +419,15 @@ mod tests {
         derivatives_hold::<Tanh>(Activation::Tanh, [(1e-44, 1e-6), (5e-7, 2e-6)]);
         derivatives_hold::<Softplus>(Activation::Softplus, [(lost, 1e-6), (lost, 1e-6)]);
         derivatives_hold::<Gelu>(Activation::Gelu, [(3e-7, 1e-6), (5e-7, 1e-6)]);
+        derivatives_hold::<Relu>(Activation::Relu, [(f64::MIN_POSITIVE, 0.0); 2]);
+        // f' changes sign; what is lost of exp(-|y|) is multiplied by y.
+        derivatives_hold::<Silu>(Activation::Silu, [(1e2 * lost, 1e-6), (5e-7, 1e-6)]);
+        // The exponent of f' is rounded; beyond 1e-20 of f' nothing is left of it in a sum.
+        derivatives_hold::<Erf>(Activation::Erf, [(1e-44, 1e-6), (3e-7, 1e-6)]);
+        derivatives_hold::<Square>(
+            Activation::Square,
+            [(f64::from(f32::MIN_POSITIVE), 1e-7), (f64::MIN_POSITIVE, 0.0)],
+        );
     }
 
     #[test]
@@ -339,7 +453,8 @@ mod tests {
         fn probe<A: UnitFunction>(set: InstructionSet, activation: Activation) {
             let found = each::<A, 2>(set, &[f32::NAN, f32::INFINITY, f32::NEG_INFINITY]);
             assert!(found[0][0].is_nan(), "{set} {activation:?} {found:?}");
-            if activation != Activation::Linear {
+            // The slope of relu, as that of linear, is a constant on either side.
+            if ![Activation::Linear, Activation::Relu].contains(&activation) {
                 assert!(found[0][1].is_nan(), "{set} {activation:?} {found:?}");
             }
             for (outputs, x) in found[1..].iter().zip([1.0, -1.0]) {
@@ -358,6 +473,10 @@ mod tests {
             probe::<Tanh>(set, Activation::Tanh);
             probe::<Softplus>(set, Activation::Softplus);
             probe::<Gelu>(set, Activation::Gelu);
+            probe::<Relu>(set, Activation::Relu);
+            probe::<Silu>(set, Activation::Silu);
+            probe::<Erf>(set, Activation::Erf);
+            probe::<Square>(set, Activation::Square);
             assert!(each::<Logistic, 1>(set, &[f32::NAN])[0][0].is_nan(), "{set}");
         }
     }

@@ -1,16 +1,26 @@
-//! The five activation functions with two derivatives, and the logistic output, in lanes of f64.
+//! The activation functions with two derivatives, and the logistic output, in lanes of f64.
 //!
 //! Nothing overflows or cancels, and a value that falls towards 0 reaches 0. Relative errors are a few units of f64,
 //! tested over its range against the reference's functions.
 
 use super::lanes::{Doubles, polynomial};
+use crate::engine::UNIT;
 
-/// An activation function f of the hidden units.
-pub(super) trait Smooth {
+/// An activation function f of the hidden units. src/reference/rounding.rs derives the errors.
+pub(super) trait UnitDerivatives {
+    /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
+    fn derivatives<F: Doubles>(y: F) -> [F; 3];
+
+    /// The errors of `derivatives`, those at y, if y is off by up to `error`; with the functions' own errors.
+    fn errors<F: Doubles>(y: F, error: F, derivatives: [F; 3]) -> [F; 3];
+}
+
+/// A smooth f, whose errors follow from the mean value theorem.
+trait Smooth {
     /// The |y| from which f', f'' and f''' are constant in f64.
     const LIMIT: f64;
 
-    /// f(y), f'(y) and f''(y); no relative error grows where a unit saturates.
+    /// As in [`UnitDerivatives`].
     fn derivatives<F: Doubles>(y: F) -> [F; 3];
 
     /// Upper bounds of |f'|, |f''| and |f'''|, and the rate at which they change: within an error e of y, they grow by
@@ -21,6 +31,30 @@ pub(super) trait Smooth {
     fn units<F: Doubles>(_y: F) -> F {
         F::splat(8.0)
     }
+}
+
+impl<A: Smooth> UnitDerivatives for A {
+    #[inline(always)]
+    fn derivatives<F: Doubles>(y: F) -> [F; 3] {
+        <A as Smooth>::derivatives(y)
+    }
+
+    #[inline(always)]
+    fn errors<F: Doubles>(y: F, error: F, [value, df, ddf]: [F; 3]) -> [F; 3] {
+        let ([d1, d2, d3], rate) = A::envelopes(y, [value, df, ddf]);
+        let function = A::units(y) * F::splat(UNIT);
+        let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
+        [d1.mul_add(moved, function * value.abs()), d2.mul_add(moved, function * d1), d3.mul_add(moved, function * d2)]
+    }
+}
+
+/// The factor by which derivatives may grow within an error of `steps`, the error times the rate of their logarithm:
+/// less than 1 + 2 `steps` below half a step. Otherwise it is 1 if `nearest`, the smallest |y| within the error, is
+/// beyond `limit`, from where the function is constant; elsewhere there is no bound.
+#[inline(always)]
+pub(super) fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
+    let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
+    (steps - F::splat(0.5)).where_negative(F::splat(1.0) + (steps + steps), constant)
 }
 
 /// f(y) = y: exact.
@@ -37,6 +71,18 @@ pub(super) struct Softplus;
 
 /// f(y) = y G(y).
 pub(super) struct Gelu;
+
+/// f(y) = max(y, 0).
+pub(super) struct Relu;
+
+/// f(y) = y / (1 + exp(-y)).
+pub(super) struct Silu;
+
+/// f(y) = erf(y).
+pub(super) struct Erf;
+
+/// f(y) = y^2.
+pub(super) struct Square;
 
 impl Smooth for Linear {
     const LIMIT: f64 = 0.0;
@@ -136,6 +182,111 @@ impl Smooth for Gelu {
     }
 }
 
+impl UnitDerivatives for Relu {
+    #[inline(always)]
+    fn derivatives<F: Doubles>(y: F) -> [F; 3] {
+        [y.at_least(F::splat(0.0)), y.where_positive(F::splat(1.0), F::splat(0.0)), F::splat(0.0)]
+    }
+
+    #[inline(always)]
+    fn errors<F: Doubles>(y: F, error: F, _derivatives: [F; 3]) -> [F; 3] {
+        // Where the sign of y is uncertain, so is f'.
+        let certain = y.abs() - F::splat(1.01) * error;
+        [error, certain.where_negative(F::splat(1.0), F::splat(0.0)), F::splat(0.0)]
+    }
+}
+
+impl UnitDerivatives for Square {
+    #[inline(always)]
+    fn derivatives<F: Doubles>(y: F) -> [F; 3] {
+        [y * y, y + y, F::splat(2.0)]
+    }
+
+    #[inline(always)]
+    fn errors<F: Doubles>(_y: F, error: F, [value, df, _]: [F; 3]) -> [F; 3] {
+        let moved = error * (df.abs() + error);
+        [F::splat(8.0 * UNIT).mul_add(value, moved), error + error, F::splat(0.0)]
+    }
+}
+
+impl Smooth for Silu {
+    const LIMIT: f64 = LOGISTIC_LIMIT;
+
+    #[inline(always)]
+    fn derivatives<F: Doubles>(y: F) -> [F; 3] {
+        let Logistic { large, small, .. } = logistic(y);
+        let (sigmoid, complement) = (y.where_negative(small, large), y.where_negative(large, small));
+        let slope = large * small;
+        let curvature = y.mul_add(complement - sigmoid, F::splat(2.0));
+        [y * sigmoid, y.mul_add(slope, sigmoid), slope * curvature]
+    }
+
+    #[inline(always)]
+    fn envelopes<F: Doubles>(y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        let Logistic { large, small, .. } = logistic(y);
+        let size = y.abs().at_most(F::splat(LOGISTIC_LIMIT));
+        let bell = |power: f64| large * small * (F::splat(power) + size);
+        ([df.abs() + bell(1.0), bell(2.0), bell(3.0)], F::splat(1.5))
+    }
+
+    #[inline(always)]
+    fn units<F: Doubles>(_y: F) -> F {
+        F::splat(12.0)
+    }
+}
+
+impl Smooth for Erf {
+    const LIMIT: f64 = 28.0;
+
+    #[inline(always)]
+    fn derivatives<F: Doubles>(y: F) -> [F; 3] {
+        let bounded = y.at_least(F::splat(-ERF_END)).at_most(F::splat(ERF_END));
+        let (size, square) = (bounded.abs(), bounded * bounded);
+        let (exponential, _) = exp_and_minus_one(F::splat(0.0) - square);
+        // erfc(a) = 2 Q(sqrt(2) a) = sqrt(2/pi) exp(-a^2) Q/g.
+        let scaled = size * F::splat(std::f64::consts::SQRT_2);
+        let complement = exponential * F::splat(0.797_884_560_802_865_4) * mills_ratio(scaled);
+        let far = F::splat(1.0) - complement;
+        let far = bounded.where_negative(F::splat(0.0) - far, far);
+        let near = bounded * polynomial(square, ERF_SERIES);
+        let df = F::splat(std::f64::consts::FRAC_2_SQRT_PI) * exponential;
+        [(size - F::splat(1.0)).where_negative(near, far), df, F::splat(-2.0) * bounded * df]
+    }
+
+    #[inline(always)]
+    fn envelopes<F: Doubles>(y: F, [_, df, _]: [F; 3]) -> ([F; 3], F) {
+        let size = y.abs().at_most(F::splat(ERF_END));
+        let twice = F::splat(2.0) + (size + size);
+        ([df, twice * df, (F::splat(4.0) * size).mul_add(size, F::splat(2.0)) * df], twice)
+    }
+
+    /// The exponent is rounded before the exponential magnifies the error.
+    #[inline(always)]
+    fn units<F: Doubles>(y: F) -> F {
+        let size = y.abs().at_most(F::splat(ERF_END));
+        (size + size).mul_add(size, F::splat(8.0))
+    }
+}
+
+/// The |y| at which exp(-y^2) is 0 in f64.
+const ERF_END: f64 = 30.0;
+
+/// erf(y) / y, the Taylor series in y^2, whose next term is below 3e-19 for |y| <= 1: 2/sqrt(pi) (-1)^k / (k! (2k+1)).
+const ERF_SERIES: [f64; 19] = erf_series();
+
+const fn erf_series() -> [f64; 19] {
+    let mut series = [0.0; 19];
+    // 2/sqrt(pi) (-1)^k / k!, with factorials that are exact.
+    let (mut k, mut sign, mut factorial) = (0, std::f64::consts::FRAC_2_SQRT_PI, 1.0);
+    while k < 19 {
+        series[k] = sign / (factorial * (2 * k + 1) as f64);
+        k += 1;
+        factorial *= k as f64;
+        sign = -sign;
+    }
+    series
+}
+
 /// exp(-750) is 0 in f64, so the logistic function is constant beyond it.
 pub(super) const LOGISTIC_LIMIT: f64 = 750.0;
 
@@ -179,8 +330,22 @@ const MILLS_CENTRE: f64 = 5.25;
 fn normal_density_and_tail<F: Doubles>(a: F) -> (F, F) {
     let (exponential, _) = exp_and_minus_one(a * a * F::splat(-0.5));
     let density = exponential * F::splat(0.398_942_280_401_432_7);
+    let (numerator, denominator) = mills_ratio_terms(a);
+    (density, density * numerator / denominator)
+}
+
+/// Q(a) / g(a) for 0 <= a <= 60.
+#[inline(always)]
+fn mills_ratio<F: Doubles>(a: F) -> F {
+    let (numerator, denominator) = mills_ratio_terms(a);
+    numerator / denominator
+}
+
+/// Numerator and denominator of [`mills_ratio`].
+#[inline(always)]
+fn mills_ratio_terms<F: Doubles>(a: F) -> (F, F) {
     let (below, above) = (a - F::splat(MILLS_CENTRE), a + F::splat(MILLS_CENTRE));
-    (density, density * polynomial(below / above, MILLS_RATIO) / above)
+    (polynomial(below / above, MILLS_RATIO), above)
 }
 
 /// The logistic function at both signs of y.
@@ -267,7 +432,7 @@ mod tests {
 
     use super::super::instruction_set::InstructionSet;
     use super::super::lanes::{LaneTask, Lanes, Vectors};
-    use super::{Gelu, Linear, Sigmoid, Smooth, Softplus, Tanh, exp_and_minus_one};
+    use super::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitDerivatives, exp_and_minus_one};
     use crate::model::Activation;
 
     /// f64 of either sign over the whole range, and the ends of the ranges that are computed in different ways.
@@ -283,7 +448,7 @@ mod tests {
         of: PhantomData<A>,
     }
 
-    impl<A: Smooth> LaneTask for Each<'_, A> {
+    impl<A: UnitDerivatives> LaneTask for Each<'_, A> {
         type Output = Vec<[f64; 5]>;
 
         #[inline(always)]
@@ -314,7 +479,7 @@ mod tests {
         assert!(excess(&worst) <= 1.0, "{name} at {worst:?}: {} of {atol:e} + rtol |expected|", excess(&worst));
     }
 
-    fn holds<A: Smooth>(activation: Activation, rtol: impl Fn(f64) -> f64 + Copy, absolute: [f64; 3]) {
+    fn holds<A: UnitDerivatives>(activation: Activation, rtol: impl Fn(f64) -> f64 + Copy, absolute: [f64; 3]) {
         let inputs = values();
         for set in InstructionSet::available() {
             let found = set.dispatch(Each::<A> { inputs: &inputs, of: PhantomData });
@@ -348,11 +513,18 @@ mod tests {
         // f' and f'' change sign, and the oracle's own Gaussian has the same error once more.
         let gaussian = |y: f64| (8.0 + y.abs().min(40.0).powi(2)) * f64::EPSILON;
         holds::<Gelu>(Activation::Gelu, gaussian, [LOST, 3e-16, 3e-16]);
+        holds::<Relu>(Activation::Relu, |_| 0.0, [LOST; 3]);
+        // f' and f'' change sign here too; the tail of f is a product of what may be lost and y.
+        let more = |_: f64| 12.0 * f64::EPSILON / 2.0;
+        holds::<Silu>(Activation::Silu, more, [1e3 * LOST, 3e-16, 3e-16]);
+        let gaussian = |y: f64| (8.0 + 2.0 * y.abs().min(30.0).powi(2)) * f64::EPSILON;
+        holds::<Erf>(Activation::Erf, gaussian, [LOST, LOST, 1e2 * LOST]);
+        holds::<Square>(Activation::Square, |_| 0.0, [0.0; 3]);
     }
 
     #[test]
     fn nan_stays_nan() {
-        fn probe<A: Smooth>() {
+        fn probe<A: UnitDerivatives>() {
             for set in InstructionSet::available() {
                 let found = set.dispatch(Each::<A> { inputs: &[f64::NAN], of: PhantomData });
                 assert!(found[0].iter().all(|value| value.is_nan()), "{set} {found:?}");
@@ -362,5 +534,13 @@ mod tests {
         probe::<Tanh>();
         probe::<Softplus>();
         probe::<Gelu>();
+        probe::<Silu>();
+        probe::<Erf>();
+        // Neither f'' of square nor f' of relu is a function of what is no number; f is.
+        for set in InstructionSet::available() {
+            let relu = set.dispatch(Each::<Relu> { inputs: &[f64::NAN], of: PhantomData });
+            let square = set.dispatch(Each::<Square> { inputs: &[f64::NAN], of: PhantomData });
+            assert!(relu[0][0].is_nan() && square[0][0].is_nan() && square[0][1].is_nan(), "{set}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
-use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+use super::activation::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
 use super::batch::Batch;
 use super::descents::{Descents, TrainedNetwork};
 use super::evaluate::Evaluating;
@@ -93,6 +93,10 @@ impl Cpu {
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
             Activation::Softplus => self.train_as::<Softplus>(problem, descent, start),
             Activation::Gelu => self.train_as::<Gelu>(problem, descent, start),
+            Activation::Relu => self.train_as::<Relu>(problem, descent, start),
+            Activation::Silu => self.train_as::<Silu>(problem, descent, start),
+            Activation::Erf => self.train_as::<Erf>(problem, descent, start),
+            Activation::Square => self.train_as::<Square>(problem, descent, start),
         }
     }
 

@@ -65,6 +65,9 @@ pub(super) trait Lanes:
     /// `negative` where self < 0, `otherwise` elsewhere (also for NaN).
     fn where_negative(self, negative: Self, otherwise: Self) -> Self;
 
+    /// `positive` where self > 0, `otherwise` elsewhere (also for NaN).
+    fn where_positive(self, positive: Self, otherwise: Self) -> Self;
+
     /// The lanes as numbers.
     fn values(&self) -> &[Self::Scalar] {
         bytemuck::cast_slice(std::slice::from_ref(self))

@@ -1,7 +1,10 @@
 //! The results of one forward pass over a block of samples, from which the closed forms are computed: the counterpart
 //! in lanes of the reference's terms.
 
-use super::derivatives::{Gelu, LOGISTIC_LIMIT, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh, logistic, softplus};
+use super::derivatives::{
+    Erf, Gelu, LOGISTIC_LIMIT, Linear, Logistic, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitDerivatives, growth,
+    logistic, softplus,
+};
 use super::lanes::Doubles;
 use super::network::{GROUP, LaneNetworks, pre_activations};
 use super::samples::Block;
@@ -99,14 +102,10 @@ impl<F: Doubles> TermErrors<F> {
 
     /// Adds the errors of unit `u` of `units` at sample i, whose `y`, `derivatives` and output weight are given.
     #[inline(always)]
-    fn add_unit<A: Smooth>(&mut self, i: usize, at: usize, operations: f64, y: F, [value, df, ddf]: [F; 3], v: F) {
+    fn add_unit<A: UnitDerivatives>(&mut self, i: usize, at: usize, operations: f64, y: F, derivatives: [F; 3], v: F) {
         let error = self.y_sizes[at] * F::splat(operations * UNIT);
-        let ([d1, d2, d3], rate) = A::envelopes(y, [value, df, ddf]);
-        let function = A::units(y) * F::splat(UNIT);
-        let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
-        let value_error = d1.mul_add(moved, function * value.abs());
-        let df_error = d2.mul_add(moved, function * d1);
-        let ddf_error = d3.mul_add(moved, function * d2);
+        let [value, df, ddf] = derivatives;
+        let [value_error, df_error, ddf_error] = A::errors(y, error, derivatives);
         let sums = &mut self.sums[i];
         sums.back.add(v * df, v * df_error);
         sums.hidden.add(value, value_error);
@@ -135,15 +134,6 @@ impl<F: Doubles> TermErrors<F> {
         self.perturbation[i] =
             (ds * both).mul_add(both, (s * twice).mul_add(dj, d_delta.mul_add(c + dc, delta.abs() * dc)));
     }
-}
-
-/// The factor by which derivatives may grow within an error of `steps`, the error times the rate of their logarithm:
-/// less than 1 + 2 `steps` below half a step. Otherwise it is 1 if `nearest`, the smallest |y| within the error, is
-/// beyond `limit`, from where the function is constant; elsewhere there is no bound.
-#[inline(always)]
-pub(super) fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
-    let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
-    (steps - F::splat(0.5)).where_negative(F::splat(1.0) + (steps + steps), constant)
 }
 
 impl<F: Doubles> Terms<F> {
@@ -214,6 +204,10 @@ impl<F: Doubles> Terms<F> {
                     Activation::Tanh => self.fill_unit::<Tanh>(n, u, group.units, v, operations, errors),
                     Activation::Softplus => self.fill_unit::<Softplus>(n, u, group.units, v, operations, errors),
                     Activation::Gelu => self.fill_unit::<Gelu>(n, u, group.units, v, operations, errors),
+                    Activation::Relu => self.fill_unit::<Relu>(n, u, group.units, v, operations, errors),
+                    Activation::Silu => self.fill_unit::<Silu>(n, u, group.units, v, operations, errors),
+                    Activation::Erf => self.fill_unit::<Erf>(n, u, group.units, v, operations, errors),
+                    Activation::Square => self.fill_unit::<Square>(n, u, group.units, v, operations, errors),
                 }
             }
         }
@@ -234,7 +228,7 @@ impl<F: Doubles> Terms<F> {
     /// Fills in unit n, number `u` of `units` in its group, from the pre-activations in `y`, which are sums with
     /// `operations` roundings. Adds v f(y) to z, which `delta` holds until then.
     #[inline(always)]
-    fn fill_unit<A: Smooth>(
+    fn fill_unit<A: UnitDerivatives>(
         &mut self,
         n: usize,
         u: usize,

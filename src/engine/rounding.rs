@@ -16,6 +16,8 @@ use crate::model::{OneHidden, Shape};
 ///
 /// ds (|J| + |dJ|)^2 + s (2 |J| + |dJ|) |dJ| + d(delta) (||C||_F + ||dC||_F) + |delta| ||dC||_F.
 ///
+/// The slope of relu jumps, and the mean value theorem says nothing of it: where |y_n| <= e_n, df'_n counts as 1.
+///
 /// Summed over the samples, this is the *perturbation*, a bound of ||H - H~||_F. The *size*, sum_i (s |J|^2 + |delta|
 /// ||C||_F), is at least ||H||_F, and at least the sum of the absolute values of all products. So the rounding of a sum
 /// is at most u times the size times the number of operations that one of its terms goes through. By Weyl's inequality,

@@ -199,9 +199,9 @@ impl TrainPlan {
 /// Values that every unit keeps of each sample between the forward and the backward pass.
 const fn kept(activation: Activation) -> usize {
     match activation {
-        Activation::Linear | Activation::Sigmoid | Activation::Tanh => 1,
+        Activation::Linear | Activation::Sigmoid | Activation::Tanh | Activation::Relu => 1,
         // f' does not follow from f.
-        Activation::Softplus | Activation::Gelu => 2,
+        Activation::Softplus | Activation::Gelu | Activation::Silu | Activation::Erf | Activation::Square => 2,
     }
 }
 
@@ -259,8 +259,8 @@ impl SampleLayout {
             // As Mesa's compiler counts them; NVIDIA's own needs fewer.
             Family::Nvidia => {
                 let unit = 7 * (inputs + 2) - 3 + kept * tile;
-                // Tanh has two ways to f, and what both give is there at a time.
-                let ways = usize::from(target.network.activation == Activation::Tanh);
+                // Tanh and erf have two ways to f, and what both give is there at a time.
+                let ways = usize::from(matches!(target.network.activation, Activation::Tanh | Activation::Erf));
                 let registers = hidden * unit + 16 + (1 + 4 * kept) * tile + ways + own_values;
                 registers <= NVIDIA_REGISTERS && (tile == 1 || values <= NVIDIA_SAMPLE_VALUES)
             }

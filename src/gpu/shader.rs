@@ -22,8 +22,8 @@ pub(super) const fn y_scale(activation: Activation) -> f32 {
     match activation {
         Activation::Sigmoid => -LOG2_E,
         Activation::Tanh => 2.0 * LOG2_E,
-        Activation::Softplus => LOG2_E,
-        Activation::Linear | Activation::Gelu => 1.0,
+        Activation::Softplus | Activation::Silu => LOG2_E,
+        Activation::Linear | Activation::Gelu | Activation::Relu | Activation::Erf | Activation::Square => 1.0,
     }
 }
 
@@ -63,6 +63,10 @@ const PARTS: &[(&str, &str)] = parts![
     "activation_tanh",
     "activation_softplus",
     "activation_gelu",
+    "activation_relu",
+    "activation_silu",
+    "activation_erf",
+    "activation_square",
     "rows_uniform",
     "rows_storage",
     "values",
@@ -71,6 +75,10 @@ const PARTS: &[(&str, &str)] = parts![
     "unit_tanh",
     "unit_softplus",
     "unit_gelu",
+    "unit_relu",
+    "unit_silu",
+    "unit_erf",
+    "unit_square",
     "decay_none",
     "decay_some",
     "descent",

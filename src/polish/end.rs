@@ -21,9 +21,10 @@ use crate::reference::closed_forms;
 /// - |g| is as small as at a critical point (or as the rounding of theta lets it be, 4 u |theta| (1 + ||H||_F) with u =
 ///   2^-52), |theta| has grown beyond 1 + |theta_0|, and lambda_1 is below 1e-3 of what it was: the loss is flat all
 ///   around, or
-/// - |g| and the Newton step are that small, no eigenvalue is below -tau, and longer input weights of some unit that is
-///   not linear change nothing: nine tenths of the squared length of (W_n0 .. W_nM) lie in the null space. Such a unit
-///   is saturated, or dead, at all samples but those on its edge, and the loss falls on as it sharpens, however little.
+/// - |g| and the Newton step are that small, no eigenvalue is below -tau, and longer input weights of some unit change
+///   nothing: nine tenths of the squared length of (W_n0 .. W_nM) lie in the null space. Such a unit is saturated, or
+///   dead, at all samples but those on its edge, and the loss falls on as it sharpens, however little. Units of linear,
+///   relu and square do not saturate: a factor of W_n is one of v_n, which is null at every critical point.
 ///
 /// With decay F grows in all directions far away, so there are no valleys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -141,7 +142,7 @@ impl<'a> Judge<'a> {
     /// Whether longer input weights of some unit would change nothing: their direction lies in the null space.
     fn has_saturated_unit(&self, local: &Local) -> bool {
         let network = self.objective.problem.network;
-        if network.activation == Activation::Linear {
+        if matches!(network.activation, Activation::Linear | Activation::Relu | Activation::Square) {
             return false;
         }
         let tau = local.tau();

@@ -85,6 +85,17 @@ fn growth(steps: f64, constant: bool) -> f64 {
 /// The errors of r, f' and f'' at a y that is off by up to `error`, including the functions' own errors.
 pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f64; 3]) -> [f64; 3] {
     let size = y.abs();
+    // The relative error of the functions as they are computed, in u.
+    let units = match activation {
+        // The Gaussian's exponent is rounded before the exponential magnifies the error.
+        Activation::Gelu => FUNCTION + size.min(40.0).powi(2),
+        Activation::Erf => FUNCTION + 2.0 * size.min(30.0).powi(2),
+        // f' is s + y s', two terms of 3 and 7 u. Where they cancel, for y < 0, s < 2 s', so they are off by less than
+        // 7 u (2 + |y|) s', which is less than 12 u of the bound of |f'| below.
+        Activation::Silu => 12.0,
+        _ => FUNCTION,
+    };
+    let function = UNIT * units;
     // Upper bounds of |f'|, |f''| and |f'''|; the rate at which they change; the |y| from which they are constant in
     // f64.
     let ([d1, d2, d3], rate, limit) = match activation {
@@ -92,6 +103,24 @@ pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df
         Activation::Sigmoid => ([df, df, df], 1.0, LOGISTIC_LIMIT),
         Activation::Tanh => ([df, 2.0 * df, 4.0 * df], 2.0, LOGISTIC_LIMIT / 2.0),
         Activation::Softplus => ([df, ddf, ddf], 1.0, LOGISTIC_LIMIT),
+        // f' jumps at 0: where the sign of y is uncertain, f' is off by as much as 1. The error of y is itself rounded.
+        Activation::Relu => return [error, f64::from(u8::from(size < 1.01 * error)), 0.0],
+        // |(y + e)^2 - y^2| <= |e| (2 |y| + |e|), and y^2 is rounded once; 2y is exact.
+        Activation::Square => return [error * (2.0 * size + error) + function * value, 2.0 * error, 0.0],
+        Activation::Silu => {
+            // With s' = s (1-s): |s''| and |s'''| are at most s', so |f''| = |2 s' + y s''| <= (2 + |y|) s' and |f'''|
+            // <= (3 + |y|) s', which change at a rate of at most 3/2. Within e < 1/3 the bound of |f''| is less than
+            // 1.4 s' (2.4 + |y|), and e times that less than (1 + |y|) s' (1 + 3e), so |f'| stays below its bound.
+            let near = size.min(LOGISTIC_LIMIT);
+            let slope = Activation::Sigmoid.derivatives(y).df;
+            ([df.abs() + (1.0 + near) * slope, (2.0 + near) * slope, (3.0 + near) * slope], 1.5, LOGISTIC_LIMIT)
+        }
+        Activation::Erf => {
+            // |f''| = 2 |y| f' and |f'''| = |4 y^2 - 2| f'. Within e < 1/4 the bounds grow by at most exp(e (2 |y| +
+            // 1.42 + e)): f' by 2 |y| + e, 2 + 4 y^2 by 1.42, and 1 + |y| by less.
+            let near = size.min(30.0);
+            ([df, 2.0 * (1.0 + near) * df, (2.0 + 4.0 * near * near) * df], 2.0 * (1.0 + near), 28.0)
+        }
         Activation::Gelu => {
             let density = (-0.5 * size.min(40.0).powi(2)).exp();
             let near = size.min(40.0);
@@ -101,8 +130,6 @@ pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df
             (envelopes, 3.0 * (1.0 + near), 39.0)
         }
     };
-    // The Gaussian's exponent is rounded before the exponential magnifies the error.
-    let function = UNIT * if activation == Activation::Gelu { FUNCTION + size.min(40.0).powi(2) } else { FUNCTION };
     let moved = error * growth(rate * error, size - error >= limit);
     [moved * d1 + function * value.abs(), moved * d2 + function * d1, moved * d3 + function * d2]
 }

@@ -14,11 +14,28 @@ from typing import Any, NamedTuple
 import numpy as np
 
 # What other libraries call the activations that there are here.
-_SKLEARN = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh"}
-_TORCH = {"Identity": "linear", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus", "GELU": "gelu"}
-_FUNCTIONS = {"sigmoid": "sigmoid", "logistic": "sigmoid", "tanh": "tanh", "softplus": "softplus", "gelu": "gelu"}
-_KNOWN = "linear (identity), sigmoid (logistic), tanh, softplus and gelu (by erf)"
-_NO_RELU = "has no second derivative at 0, so there is no Hessian there"
+_SKLEARN = {"identity": "linear", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
+_TORCH = {
+    "Identity": "linear",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "GELU": "gelu",
+    "ReLU": "relu",
+    "SiLU": "silu",
+}
+_FUNCTIONS = {
+    "sigmoid": "sigmoid",
+    "logistic": "sigmoid",
+    "tanh": "tanh",
+    "softplus": "softplus",
+    "gelu": "gelu",
+    "relu": "relu",
+    "silu": "silu",
+    "erf": "erf",
+    "square": "square",
+}
+_KNOWN = "linear (identity), sigmoid (logistic), tanh, softplus, gelu (by erf), relu, silu, erf and square"
 
 
 class Network(NamedTuple):
@@ -145,9 +162,8 @@ def _of_sklearn(model: Any) -> Network:
             f"fit it on two classes"
         )
     if model.activation not in _SKLEARN:
-        why = _NO_RELU if model.activation == "relu" else "is unknown here"
         raise Refused(
-            f"layer 1, the hidden one, has the activation {model.activation}, which {why}; taken are {_KNOWN}"
+            f"layer 1, the hidden one, has the activation {model.activation}, which is unknown here; taken are {_KNOWN}"
         )
     (first, second), (biases, bias) = model.coefs_, model.intercepts_
     if kind == "MLPClassifier" and np.shape(first)[0] != getattr(model, "n_features_in_", np.shape(first)[0]):
@@ -197,8 +213,7 @@ def _of_torch(model: Any) -> Network:
         elif kind == "Dropout":
             raise Refused(f"{name} is at random while the model trains: call model.eval() first")
         else:
-            why = _NO_RELU if "ReLU" in kind else "is not known here"
-            raise Refused(f"{name} {why}; taken are Linear, an activation ({_KNOWN}) and Linear")
+            raise Refused(f"{name} is not known here; taken are Linear, an activation ({_KNOWN}) and Linear")
     if len(linear) != 2:
         raise Refused(f"it has {len(linear)} linear layers; two are taken, for one hidden layer and one output")
     (_, first), (name, second) = linear
@@ -265,8 +280,7 @@ def _of_function(function: Any) -> str:
         return _FUNCTIONS[name]
     if name in ("<lambda>", "identity", "_identity"):
         return "linear"
-    why = _NO_RELU if "relu" in name else "is unknown here"
-    raise Refused(f"layer 0, the hidden one, has the activation {name}, which {why}; taken are {_KNOWN}")
+    raise Refused(f"layer 0, the hidden one, has the activation {name}, which is unknown here; taken are {_KNOWN}")
 
 
 def _of_tree(tree: Mapping[str, Any]) -> Network:
@@ -352,6 +366,14 @@ def _activated(name: str, y: np.ndarray) -> np.ndarray:
         return np.tanh(y)
     if name == "softplus":
         return np.logaddexp(0, y)
+    if name == "relu":
+        return np.maximum(y, 0)
+    if name == "silu":
+        return y * 0.5 * (1 + np.tanh(0.5 * y))
+    if name == "erf":
+        return np.vectorize(erf)(y)
+    if name == "square":
+        return y * y
     return y * 0.5 * (1 + np.vectorize(erf)(y / np.sqrt(2)))
 
 
@@ -365,11 +387,13 @@ def _check(network: Network, x: np.ndarray) -> None:
     theirs, are_probabilities = network.outputs(x)
     wide = [np.asarray(part, dtype=np.float64) for part in network[:4]]
     weights, biases, output_weights, output_bias = wide
-    hidden = _activated(str(network.activation), x @ weights.T + biases)
+    y = x @ weights.T + biases
+    hidden = _activated(str(network.activation), y)
     ours = hidden @ output_weights + output_bias
-    # Sums of so many terms are rounded by their unit times the sum of magnitudes; no activation here is steeper than
-    # 1.13. In float64 there is more room: softplus of torch leaves out 2e-9 beyond 20.
-    magnitudes = np.abs(hidden) + np.abs(x) @ np.abs(weights.T) + np.abs(biases)
+    # Sums of so many terms are rounded by their unit times the sum of magnitudes; no activation here but square is
+    # steeper than 1.13. In float64 there is more room: softplus of torch leaves out 2e-9 beyond 20.
+    slope = np.maximum(1, 2 * np.abs(y)) if network.activation == "square" else 1
+    magnitudes = np.abs(hidden) + slope * (np.abs(x) @ np.abs(weights.T) + np.abs(biases))
     size = 1 + magnitudes @ np.abs(output_weights) + np.abs(output_bias)
     operations = sum(weights.shape) + 8
     allowed = 1e-8 if network.weights.dtype == np.float64 else 4 * float(np.finfo(np.float32).eps) * operations
@@ -395,7 +419,7 @@ def to_sklearn(params: dict[str, np.ndarray], activation: str, loss: float, step
 
     names = {ours: theirs for theirs, ours in _SKLEARN.items()}
     if activation not in names:
-        raise ValueError(f"scikit-learn has no {activation}: it has {', '.join(names)}. run.torch(seed) takes any")
+        raise ValueError(f"scikit-learn has no {activation}: it has {', '.join(names)}. run.torch(seed) has most")
     w, v = (np.asarray(params[name], dtype=np.float64) for name in ("W", "V"))
     model = MLPClassifier(hidden_layer_sizes=(w.shape[0],), activation=names[activation])
     # One step on nothing makes everything that a fitted model has.
@@ -412,9 +436,11 @@ def to_torch(params: dict[str, np.ndarray], activation: str) -> Any:
 
     w, v = params["W"], params["V"]
     dtype = torch.float32 if w.dtype == np.float32 else torch.float64
-    kind = {ours: theirs for theirs, ours in _TORCH.items()}[activation]
+    names = {ours: theirs for theirs, ours in _TORCH.items()}
+    if activation not in names:
+        raise ValueError(f"torch.nn has no layer {activation}; run.params(seed) gives the weights")
     first, second = torch.nn.Linear(w.shape[1] - 1, w.shape[0]), torch.nn.Linear(w.shape[0], 1)
-    model = torch.nn.Sequential(first, getattr(torch.nn, kind)(), second).to(dtype)
+    model = torch.nn.Sequential(first, getattr(torch.nn, names[activation])(), second).to(dtype)
     with torch.no_grad():
         for parameter, values in [
             (first.weight, w[:, 1:]),

@@ -194,6 +194,11 @@ class Run(Mapping[str, np.ndarray]):
         """The network of `seed` as a `torch.nn.Sequential` of Linear, activation and Linear, whose output is z.
 
         Its weights are those of the run, in their precision. Of a run with `standardize` it takes standardized inputs.
+
+        Raises
+        ------
+        ValueError
+            For erf and square, of which torch.nn has no layer.
         """
         return _models.to_torch(self.params(seed), self._manifest["spec"]["activation"])
 

@@ -11,7 +11,9 @@ from ._run import Run
 
 __all__ = ["evaluate", "sweep"]
 
-Activation = Literal["linear", "identity", "sigmoid", "logistic", "tanh", "softplus", "gelu"]
+Activation = Literal[
+    "linear", "identity", "sigmoid", "logistic", "tanh", "softplus", "gelu", "relu", "silu", "erf", "square"
+]
 Backend = Literal["auto", "gpu", "cpu", "reference"]
 Route = Literal["auto", "pairwise", "assembled"]
 

@@ -2,14 +2,17 @@
 //! signs.
 //!
 //! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well
-//! ([`Maps::Symmetry`]): any order of the hidden units; for tanh the sign of a unit with that of its output weight,
-//! (W_n, v_n) -> (-W_n, -v_n), as f(-y) = -f(y); for linear every rotation of the hidden layer, (W, v) -> (Q W, Q v).
+//! ([`Maps::Symmetry`]): any order of the hidden units; for tanh and erf the sign of a unit with that of its output
+//! weight, (W_n, v_n) -> (-W_n, -v_n), as f(-y) = -f(y); for square the sign of W_n alone, as f(-y) = f(y); for linear
+//! every rotation of the hidden layer, (W, v) -> (Q W, Q v).
 //!
 //! Others keep the function z(x) alone ([`Maps::Function`]). sigmoid, f(-y) = 1 - f(y): W_n -> -W_n, v_n -> -v_n, v_0
 //! -> v_0 + v_n. linear: every invertible map between the layers, so that only the M+1 numbers of z = p.h(x), p = v_0
-//! e_0 + sum_n v_n W_n, count. softplus and GELU, f(-y) = f(y) - y: turning units round leaves a linear term sum v_n
-//! W_n.h(x) over them, which nothing else in the network takes up. It is zero for exceptional weights only, so these
-//! have no more than the order of their units.
+//! e_0 + sum_n v_n W_n, count. relu, f(c y) = c f(y) for c > 0: (W_n, v_n) -> (c W_n, v_n / c); networks are compared
+//! with every unit scaled to |W_n| = |v_n|. square: everything that keeps the quadratic form z = h(x)^T Q h(x), Q = v_0
+//! e_0 e_0^T + sum_n v_n W_n W_n^T, which is what is compared, in the Frobenius norm. softplus, GELU, silu and relu,
+//! f(-y) = f(y) - y: turning units round leaves a linear term sum v_n W_n.h(x) over them, which nothing else in the
+//! network takes up. It is zero for exceptional weights only, so these have no more.
 //!
 //! What is not looked for: other weights that happen to give the same outputs, such as those of a unit with v_n = 0 or
 //! of two units with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any
@@ -17,7 +20,7 @@
 
 use std::fmt;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use ndarray::ArrayView2;
 use rayon::prelude::*;
 
@@ -76,7 +79,7 @@ pub const MOST_MATCHED: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 pub enum Maps {
-    /// What keeps loss, g.g and spectrum: the order of the hidden units, and their signs where f is odd.
+    /// What keeps loss, g.g and spectrum: the order of the hidden units, and their signs where f is odd or even.
     Symmetry,
     /// What keeps the function, though not the spectrum.
     Function,
@@ -202,7 +205,7 @@ pub fn same_networks_within(
         return Err(AnalysisError::TooMany { found: count, most: u32::MAX as usize });
     }
     let geometry = Geometry::of(activation, maps);
-    if shape.hidden > MOST_MATCHED && geometry != Geometry::Product {
+    if shape.hidden > MOST_MATCHED && geometry.matches_units() {
         return Err(AnalysisError::TooWide { hidden: shape.hidden, most: MOST_MATCHED });
     }
     let theta = theta.as_standard_layout();
@@ -249,10 +252,17 @@ enum Geometry {
     /// The same with v_0 + sum_n v_n / 2 in place of v_0: sigmoid(y) = 1/2 + tanh(y/2)/2, so this is what a change of
     /// signs keeps.
     OrderAndSignsAboutHalf,
+    /// Permutations, and W_n -> -W_n.
+    OrderAndInputSigns,
+    /// Permutations of the units with each scaled to |W_n| = |v_n|: (W_n, v_n) times (sqrt(|v_n| / |W_n|),
+    /// sqrt(|W_n| / |v_n|)).
+    OrderAndScales,
     /// Orthogonal maps of the hidden layer.
     Rotations,
     /// Everything but p = v_0 e_0 + sum_n v_n W_n.
     Product,
+    /// Everything but Q = v_0 e_0 e_0^T + sum_n v_n W_n W_n^T.
+    QuadraticForm,
 }
 
 impl Geometry {
@@ -260,9 +270,13 @@ impl Geometry {
         match (activation, maps) {
             (Activation::Linear, Maps::Symmetry) => Self::Rotations,
             (Activation::Linear, Maps::Function) => Self::Product,
-            (Activation::Tanh, _) => Self::OrderAndSigns,
+            (Activation::Tanh | Activation::Erf, _) => Self::OrderAndSigns,
             (Activation::Sigmoid, Maps::Function) => Self::OrderAndSignsAboutHalf,
-            (Activation::Sigmoid, Maps::Symmetry) | (Activation::Softplus | Activation::Gelu, _) => Self::Order,
+            (Activation::Square, Maps::Symmetry) => Self::OrderAndInputSigns,
+            (Activation::Square, Maps::Function) => Self::QuadraticForm,
+            (Activation::Relu, Maps::Function) => Self::OrderAndScales,
+            (Activation::Sigmoid | Activation::Relu, Maps::Symmetry)
+            | (Activation::Softplus | Activation::Gelu | Activation::Silu, _) => Self::Order,
         }
     }
 
@@ -274,13 +288,27 @@ impl Geometry {
             Self::OrderAndSignsAboutHalf => {
                 "permutations and flips of hidden units (W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n)"
             }
+            Self::OrderAndInputSigns => "permutations of hidden units and signs of their input weights",
+            Self::OrderAndScales => "permutations and scales of hidden units (W_n, v_n to c W_n, v_n / c)",
             Self::Rotations => "rotations of the hidden layer",
             Self::Product => "all maps between the layers",
+            Self::QuadraticForm => "all maps that keep the quadratic form of the inputs",
         }
     }
 
-    fn signs(self) -> bool {
-        matches!(self, Self::OrderAndSigns | Self::OrderAndSignsAboutHalf)
+    /// Whether one network's units are assigned to the other's.
+    fn matches_units(self) -> bool {
+        !matches!(self, Self::Product | Self::QuadraticForm)
+    }
+
+    /// The signs that a unit's `which`-th number may take, of M+2: those of its input weights, and last its output
+    /// weight.
+    fn may_turn(self, which: usize, inputs: usize) -> bool {
+        match self {
+            Self::OrderAndSigns | Self::OrderAndSignsAboutHalf => true,
+            Self::OrderAndInputSigns => which <= inputs,
+            _ => false,
+        }
     }
 }
 
@@ -342,6 +370,7 @@ impl<'a> Search<'a> {
         let OneHidden { inputs, .. } = self.shape;
         match self.geometry {
             Geometry::Product => inputs + 1,
+            Geometry::QuadraticForm => 2 * (inputs + 1),
             Geometry::Rotations => inputs + 3,
             _ => self.shape.parameters(),
         }
@@ -349,8 +378,15 @@ impl<'a> Search<'a> {
 
     fn kept_by_maps(&self, i: usize) -> Vec<f64> {
         let row = self.rows.row(i);
-        if self.geometry == Geometry::Product {
-            return self.product(row);
+        match self.geometry {
+            Geometry::Product => return self.product(row),
+            // Of each row of Q its diagonal element and the length of the rest: no nearer than the rows are.
+            Geometry::QuadraticForm => {
+                let form = self.quadratic_form(row);
+                let rest = |m: usize| (form.row(m).norm_squared() - form[(m, m)].powi(2)).max(0.0).sqrt();
+                return (0..form.nrows()).flat_map(|m| [form[(m, m)], rest(m)]).collect();
+            }
+            _ => {}
         }
         let (units, width) = (self.units(row), self.shape.inputs + 2);
         let mut kept = Vec::with_capacity(self.width());
@@ -361,7 +397,8 @@ impl<'a> Search<'a> {
                 continue;
             }
             let start = kept.len();
-            kept.extend(coordinate.map(|x| if self.geometry.signs() { x.abs() } else { x }));
+            let turns = self.geometry.may_turn(c, self.shape.inputs);
+            kept.extend(coordinate.map(|x| if turns { x.abs() } else { x }));
             kept[start..].sort_by(f64::total_cmp);
         }
         kept.push(self.output_bias(row));
@@ -372,7 +409,13 @@ impl<'a> Search<'a> {
     fn units(&self, row: &[f32]) -> Vec<f64> {
         let OneHidden { inputs, hidden } = self.shape;
         let places = |n| (0..=inputs).map(move |m| self.shape.w(n, m)).chain([self.shape.v(n)]);
-        (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect()
+        let mut units: Vec<f64> = (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect();
+        if self.geometry == Geometry::OrderAndScales {
+            for unit in units.chunks_exact_mut(inputs + 2) {
+                balance(unit);
+            }
+        }
+        units
     }
 
     fn output_bias(&self, row: &[f32]) -> f64 {
@@ -396,13 +439,30 @@ impl<'a> Search<'a> {
         product
     }
 
+    /// Q of a network of square units: v_0 e_0 e_0^T + sum_n v_n W_n W_n^T, (M+1, M+1).
+    fn quadratic_form(&self, row: &[f32]) -> DMatrix<f64> {
+        let weight = |place: usize| f64::from(row[place]);
+        let OneHidden { inputs, hidden } = self.shape;
+        let mut form = DMatrix::zeros(inputs + 1, inputs + 1);
+        form[(0, 0)] = weight(self.shape.v_bias());
+        for n in 0..hidden {
+            let unit = DVector::from_fn(inputs + 1, |m, _| weight(self.shape.w(n, m)));
+            form.ger(weight(self.shape.v(n)), &unit, &unit, 1.0);
+        }
+        form
+    }
+
     /// Whether the weights of two networks, with one mapped as near to the other as the maps allow, are near enough.
     fn near(&self, i: usize, j: usize) -> bool {
         let (a, b) = (self.rows.row(i), self.rows.row(j));
         let within = self.within.theta * self.lengths[i].max(self.lengths[j]);
         let limit = within * within;
-        if self.geometry == Geometry::Product {
-            return square(&self.product(a), &self.product(b), 1.0) <= limit;
+        match self.geometry {
+            Geometry::Product => return square(&self.product(a), &self.product(b)) <= limit,
+            Geometry::QuadraticForm => {
+                return (self.quadratic_form(a) - self.quadratic_form(b)).norm_squared() <= limit;
+            }
+            _ => {}
         }
         let bias = self.output_bias(a) - self.output_bias(b);
         let left = limit - bias * bias;
@@ -419,16 +479,33 @@ impl<'a> Search<'a> {
         }
         let cost = |n: usize, m: usize| {
             let (a, b) = (&a[n * width..(n + 1) * width], &b[m * width..(m + 1) * width]);
-            let apart = square(a, b, 1.0);
-            if self.geometry.signs() { apart.min(square(a, b, -1.0)) } else { apart }
+            let apart = square(a, b);
+            if !self.geometry.may_turn(0, self.shape.inputs) {
+                return apart;
+            }
+            let turned = |(c, (a, b)): (usize, (&f64, &f64))| {
+                if self.geometry.may_turn(c, self.shape.inputs) { (a + b) * (a + b) } else { (a - b) * (a - b) }
+            };
+            apart.min(a.iter().zip(b).enumerate().map(turned).sum())
         };
         least_sum(self.shape.hidden, left, cost).is_some()
     }
 }
 
-/// |a - sign b|^2.
-fn square(a: &[f64], b: &[f64], sign: f64) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - sign * b) * (a - sign * b)).sum()
+/// |a - b|^2.
+fn square(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}
+
+/// Scales a relu unit (W_n, v_n) to |W_n| = |v_n|, without a change of v_n W_n; to 0 where either is 0.
+fn balance(unit: &mut [f64]) {
+    let (last, inputs) = (unit.len() - 1, &unit[..unit.len() - 1]);
+    let (length, output) = (inputs.iter().map(|w| w * w).sum::<f64>().sqrt(), unit[last].abs());
+    let size = (length * output).sqrt();
+    let scale = |of: f64| if size > 0.0 { size / of } else { 0.0 };
+    let (to_inputs, to_output) = (scale(length), scale(output));
+    unit[..last].iter_mut().for_each(|w| *w *= to_inputs);
+    unit[last] *= to_output;
 }
 
 impl Sameness for Search<'_> {

@@ -1,7 +1,7 @@
 //! AVX2 with FMA: 8 lanes of f32, 4 of f64.
 
 use std::arch::x86_64::{
-    __m256, __m256d, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi32, _mm256_add_epi64, _mm256_add_pd,
+    __m256, __m256d, _CMP_GE_OQ, _CMP_GT_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _mm256_add_epi32, _mm256_add_epi64, _mm256_add_pd,
     _mm256_add_ps, _mm256_and_ps, _mm256_andnot_pd, _mm256_andnot_ps, _mm256_blendv_pd, _mm256_blendv_ps,
     _mm256_castpd_si256, _mm256_castps_si256, _mm256_castsi256_pd, _mm256_castsi256_ps, _mm256_cmp_pd, _mm256_cmp_ps,
     _mm256_cvtps_epi32, _mm256_div_pd, _mm256_div_ps, _mm256_fmadd_pd, _mm256_fmadd_ps, _mm256_fnmadd_pd,
@@ -127,6 +127,14 @@ impl Lanes for F32x8 {
             _mm256_blendv_ps(otherwise.0, negative.0, mask)
         })
     }
+
+    #[inline(always)]
+    fn where_positive(self, positive: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(self.0, _mm256_setzero_ps());
+            _mm256_blendv_ps(otherwise.0, positive.0, mask)
+        })
+    }
 }
 
 impl Singles for F32x8 {
@@ -218,6 +226,14 @@ impl Lanes for F64x4 {
         vector!({
             let mask = _mm256_cmp_pd::<_CMP_LT_OQ>(self.0, _mm256_setzero_pd());
             _mm256_blendv_pd(otherwise.0, negative.0, mask)
+        })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, positive: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm256_cmp_pd::<_CMP_GT_OQ>(self.0, _mm256_setzero_pd());
+            _mm256_blendv_pd(otherwise.0, positive.0, mask)
         })
     }
 }

@@ -1,12 +1,12 @@
 //! AVX-512: 16 lanes of f32, with an exponential of nine instructions and a reciprocal of three, and 8 of f64.
 
 use std::arch::x86_64::{
-    __m512, __m512d, _CMP_GE_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _CMP_NGE_UQ, _mm512_abs_pd, _mm512_abs_ps, _mm512_add_pd,
-    _mm512_add_ps, _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_div_pd, _mm512_fmadd_pd, _mm512_fmadd_ps,
-    _mm512_fnmadd_pd, _mm512_fnmadd_ps, _mm512_mask_blend_pd, _mm512_mask_blend_ps, _mm512_maskz_fmadd_ps,
-    _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps, _mm512_rcp14_ps,
-    _mm512_reduce_ps, _mm512_roundscale_pd, _mm512_roundscale_ps, _mm512_scalef_pd, _mm512_scalef_ps, _mm512_set1_pd,
-    _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_sqrt_pd, _mm512_sub_pd, _mm512_sub_ps,
+    __m512, __m512d, _CMP_GE_OQ, _CMP_GT_OQ, _CMP_LE_OQ, _CMP_LT_OQ, _CMP_NGE_UQ, _mm512_abs_pd, _mm512_abs_ps,
+    _mm512_add_pd, _mm512_add_ps, _mm512_cmp_pd_mask, _mm512_cmp_ps_mask, _mm512_div_pd, _mm512_fmadd_pd,
+    _mm512_fmadd_ps, _mm512_fnmadd_pd, _mm512_fnmadd_ps, _mm512_mask_blend_pd, _mm512_mask_blend_ps,
+    _mm512_maskz_fmadd_ps, _mm512_max_pd, _mm512_max_ps, _mm512_min_pd, _mm512_min_ps, _mm512_mul_pd, _mm512_mul_ps,
+    _mm512_rcp14_ps, _mm512_reduce_ps, _mm512_roundscale_pd, _mm512_roundscale_ps, _mm512_scalef_pd, _mm512_scalef_ps,
+    _mm512_set1_pd, _mm512_set1_ps, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_sqrt_pd, _mm512_sub_pd, _mm512_sub_ps,
 };
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 
@@ -96,6 +96,14 @@ impl Lanes for F32x16 {
         vector!({
             let mask = _mm512_cmp_ps_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_ps());
             _mm512_mask_blend_ps(mask, otherwise.0, negative.0)
+        })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, positive: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_ps());
+            _mm512_mask_blend_ps(mask, otherwise.0, positive.0)
         })
     }
 }
@@ -198,6 +206,14 @@ impl Lanes for F64x8 {
         vector!({
             let mask = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(self.0, _mm512_setzero_pd());
             _mm512_mask_blend_pd(mask, otherwise.0, negative.0)
+        })
+    }
+
+    #[inline(always)]
+    fn where_positive(self, positive: Self, otherwise: Self) -> Self {
+        vector!({
+            let mask = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(self.0, _mm512_setzero_pd());
+            _mm512_mask_blend_pd(mask, otherwise.0, positive.0)
         })
     }
 }

@@ -98,6 +98,11 @@ macro_rules! lanes {
             fn where_negative(self, negative: Self, otherwise: Self) -> Self {
                 Self(array::from_fn(|lane| if self.0[lane] < 0.0 { negative.0[lane] } else { otherwise.0[lane] }))
             }
+
+            #[inline(always)]
+            fn where_positive(self, positive: Self, otherwise: Self) -> Self {
+                Self(array::from_fn(|lane| if self.0[lane] > 0.0 { positive.0[lane] } else { otherwise.0[lane] }))
+            }
         }
     };
 }

@@ -1,11 +1,13 @@
 //! The derivatives of one sample's loss in the pre-activations of every layer, from which the closed forms are
 //! computed: the counterpart in lanes of [`crate::reference::layers::backward`].
 
-use super::errors::{Bounded, unit_errors};
+use super::errors::Bounded;
 use super::samples::{LaneTargets, LayerSamples};
 use super::sums::{add_scaled, dot, multiply, multiply_transposed};
-use crate::cpu::derivatives::{Gelu, Linear, Logistic, Sigmoid, Smooth, Softplus, Tanh};
-use crate::cpu::derivatives::{exp_and_minus_one, logistic, softplus};
+use crate::cpu::derivatives::{
+    Erf, Gelu, Linear, Logistic, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitDerivatives, exp_and_minus_one,
+    logistic, softplus,
+};
 use crate::cpu::lanes::Doubles;
 use crate::engine::UNIT;
 use crate::model::{Activation, Layer, Network};
@@ -162,6 +164,10 @@ impl<F: Doubles> LayerTerms<F> {
                     Activation::Tanh => self.fill_units::<Tanh>(l, errors.as_deref_mut()),
                     Activation::Softplus => self.fill_units::<Softplus>(l, errors.as_deref_mut()),
                     Activation::Gelu => self.fill_units::<Gelu>(l, errors.as_deref_mut()),
+                    Activation::Relu => self.fill_units::<Relu>(l, errors.as_deref_mut()),
+                    Activation::Silu => self.fill_units::<Silu>(l, errors.as_deref_mut()),
+                    Activation::Erf => self.fill_units::<Erf>(l, errors.as_deref_mut()),
+                    Activation::Square => self.fill_units::<Square>(l, errors.as_deref_mut()),
                 }
             }
         }
@@ -179,14 +185,14 @@ impl<F: Doubles> LayerTerms<F> {
 
     /// f, f' and f'' of the units of layer l, whose y are at hand.
     #[inline(always)]
-    fn fill_units<A: Smooth>(&mut self, l: usize, mut errors: Option<&mut LayerErrors<F>>) {
+    fn fill_units<A: UnitDerivatives>(&mut self, l: usize, mut errors: Option<&mut LayerErrors<F>>) {
         let (values, df, ddf) = (&mut self.h[l + 1][1..], &mut self.df[l], &mut self.ddf[l]);
         for a in 0..df.len() {
             let y = self.room.y[a];
             let found = A::derivatives(y);
             [values[a], df[a], ddf[a]] = found;
             if let Some(errors) = &mut errors {
-                let [of_value, of_df, of_ddf] = unit_errors::<F, A>(y, errors.of_layer[0][a], found);
+                let [of_value, of_df, of_ddf] = A::errors(y, errors.of_layer[0][a], found);
                 (errors.h[l + 1][a + 1], errors.df[l][a], errors.ddf[l][a]) = (of_value, of_df, of_ddf);
             }
         }

@@ -7,7 +7,9 @@ use std::ops::Range;
 
 use super::products::{Added, Columns, Rows, Scaled, Shared, Sizes, Written, product};
 use super::samples::{LaneTargets, LayerSamples};
-use crate::cpu::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
+use crate::cpu::activation::{
+    Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction,
+};
 use crate::cpu::descents::{Descents, Gradients, TrainedNetwork, descend};
 use crate::cpu::lanes::{LaneTask, Singles, Vectors};
 use crate::cpu::samples::blocks;
@@ -83,6 +85,10 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             Activation::Tanh => Tanh::SCALE,
             Activation::Softplus => Softplus::SCALE,
             Activation::Gelu => Gelu::SCALE,
+            Activation::Relu => Relu::SCALE,
+            Activation::Silu => Silu::SCALE,
+            Activation::Erf => Erf::SCALE,
+            Activation::Square => Square::SCALE,
         }
     }
 
@@ -176,6 +182,10 @@ fn apply<F: Singles>(activation: Activation, y: &[F], units: usize, values: &mut
         Activation::Tanh => apply_unit::<F, Tanh>(y, units, values, slopes),
         Activation::Softplus => apply_unit::<F, Softplus>(y, units, values, slopes),
         Activation::Gelu => apply_unit::<F, Gelu>(y, units, values, slopes),
+        Activation::Relu => apply_unit::<F, Relu>(y, units, values, slopes),
+        Activation::Silu => apply_unit::<F, Silu>(y, units, values, slopes),
+        Activation::Erf => apply_unit::<F, Erf>(y, units, values, slopes),
+        Activation::Square => apply_unit::<F, Square>(y, units, values, slopes),
     }
 }
 

@@ -4,7 +4,7 @@ use super::numbered;
 use crate::model::{Activation, Derivatives};
 use crate::report::drawing::{Area, Axis, Canvas, Figure, FigureError, Key, Panel, WIDTH, X_AXIS_ROOM, palette};
 
-/// Figure 13: f, f' and f'' of every activation.
+/// Figure 13: f, f' and f'' of the paper's activations.
 ///
 /// # Errors
 /// [`FigureError::Draw`] if the drawing fails.
@@ -28,7 +28,7 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
         let x = Axis::linear("pre-activation y", (-REACH, REACH)).with_ticks(9);
         let area = Area { left, top: top + row as f64 * (height + between), width, height };
         let mut panel = Panel::new(area, x.bare_unless(is_last), axis).with_label_at_the_edge();
-        for (k, activation) in Activation::ALL.into_iter().enumerate() {
+        for (k, activation) in Activation::PAPER.into_iter().enumerate() {
             let points: Vec<(f64, f64)> = y.iter().map(|&y| (y, curve(activation.derivatives(y)))).collect();
             let (color, dash) = palette::series(k);
             panel.curve(&points, color, dash, 2.0);
@@ -36,14 +36,14 @@ pub fn activation_functions() -> Result<Figure, FigureError> {
         canvas.place(panel);
     }
     let names =
-        Activation::ALL.map(|activation| if activation == Activation::Gelu { "GELU" } else { activation.name() });
+        Activation::PAPER.map(|activation| if activation == Activation::Gelu { "GELU" } else { activation.name() });
     let keys = Key::of_series(&names);
     canvas.legend(left + width / 2.0, 16.0, &keys[..3]);
     canvas.legend(left + width / 2.0, 36.0, &keys[3..]);
     let caption = "The activation functions f (top), f ′ (middle) and f ″ (bottom). Softplus is the paper's \
         SmoothReLU, GELU the exact form y Φ(y) with the normal distribution function Φ. All axes are linear.";
     let mut figure = numbered(13, caption.into(), canvas)?.with_column("y", &y);
-    for activation in Activation::ALL {
+    for activation in Activation::PAPER {
         for (_, suffix, _, curve) in curves {
             let values: Vec<f64> = y.iter().map(|&y| curve(activation.derivatives(y))).collect();
             figure = figure.with_column(&format!("{}_{suffix}", activation.name()), &values);
