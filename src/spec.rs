@@ -1,7 +1,9 @@
 //! A validated experiment: everything that determines a run's columns, and nothing else. Manifests store it.
 
+mod drawn;
 mod seeds;
 
+use std::fmt;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
@@ -9,18 +11,15 @@ use serde::{Deserialize, Serialize};
 use crate::engine::{Descent, Tasks, is_zero};
 use crate::fingerprint::Fingerprint;
 use crate::model::{
-    Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
-    appendix_c,
+    Activation, DataError, Dataset, Draw, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization,
+    Targets,
 };
 use crate::polish::Polish;
-use crate::room::{NoRoom, check_memory};
+use crate::room::NoRoom;
+pub use drawn::{
+    APPENDIX_C_TEST_SAMPLES, BuiltInName, BuiltInOptions, HiddenLayers, TEST_SAMPLES, appendix_c_data, drawn_data,
+};
 pub use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
-
-/// The test samples that are drawn with the paper's data (Appendix C).
-pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
-
-/// Bytes that a drawn sample takes: two inputs and a label in f64, and in f32 in an engine.
-const APPENDIX_C_BYTES: u64 = 3 * (8 + 4);
 
 /// What a run computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -283,11 +282,6 @@ pub struct DataSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum DataSource {
-    /// Drawn as in the paper's Appendix C.
-    AppendixC {
-        /// The seed of the draw.
-        data_seed: u64,
-    },
     /// Read from two files.
     Files {
         /// The samples' file, as it was given.
@@ -297,6 +291,9 @@ pub enum DataSource {
     },
     /// Handed over in memory by a program that uses this library.
     Arrays,
+    /// Built in. A manifest holds the name of the distribution in the place of the others' names.
+    #[serde(untagged)]
+    Drawn(Draw),
 }
 
 /// A data set and where it came from.
@@ -336,12 +333,31 @@ pub enum SpecError {
         /// M of the test data.
         test: usize,
     },
+    /// An option that the data have no use for.
+    #[error("{option} is for other built-in data: {data} takes {}", OptionNames(used))]
+    Unused {
+        /// The option.
+        option: &'static str,
+        /// The data's name.
+        data: &'static str,
+        /// The options that such data take.
+        used: &'static [&'static str],
+    },
     /// Unusable data.
     #[error(transparent)]
     Data(#[from] DataError),
     /// More than this machine has room for.
     #[error(transparent)]
     Room(#[from] NoRoom),
+}
+
+/// Options, separated by commas; `none of these options` for none.
+struct OptionNames<'a>(&'a [&'static str]);
+
+impl fmt::Display for OptionNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("none of these options") } else { f.write_str(&self.0.join(", ")) }
+    }
 }
 
 /// An experiment with its data in memory, ready to run.
@@ -426,24 +442,6 @@ pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
         return Err(SpecError::TooManyParameters { inputs, hidden, parameters });
     }
     Ok(())
-}
-
-/// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
-///
-/// # Errors
-/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than
-/// fit memory.
-pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
-    if samples < 2 {
-        let value = samples.to_string();
-        return Err(SpecError::Value { what: "the number of samples", value, must: "at least 2, one of each class" });
-    }
-    let bytes = (samples as u64).saturating_mul(APPENDIX_C_BYTES);
-    check_memory(&format!("{samples} samples"), bytes).map_err(|room| room.at_most("samples", APPENDIX_C_BYTES))?;
-    let source = DataSource::AppendixC { data_seed };
-    let train = appendix_c(samples, data_seed, Stream::TrainData)?;
-    let test = appendix_c(APPENDIX_C_TEST_SAMPLES, data_seed, Stream::TestData)?;
-    Ok(((train, source.clone()), (test, source)))
 }
 
 impl Spec {
@@ -541,8 +539,21 @@ impl Work {
 impl DataSpec {
     fn new(data: &Dataset, source: DataSource) -> Self {
         let sizes = Fingerprint::default().add(&(data.samples() as u64).to_le_bytes());
-        let labels = data.q();
-        let hash = labels.into_iter().fold(sizes.add_floats(data.x()), Fingerprint::add_floats).digits();
+        let samples = sizes.add_floats(data.x());
+        let hash = match data.targets() {
+            // One label per sample: as it was before there were other targets.
+            Targets::Labels(t) if t.ncols() == 1 => samples.add_floats(t),
+            targets => {
+                let of = samples.add(targets.loss().name().as_bytes()).add(&(targets.outputs() as u64).to_le_bytes());
+                match targets {
+                    Targets::Labels(t) | Targets::Values(t) => of.add_floats(t),
+                    Targets::Classes { of: classes, .. } => {
+                        classes.iter().fold(of, |hash, &class| hash.add(&(class as u64).to_le_bytes()))
+                    }
+                }
+            }
+        }
+        .digits();
         Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
     }
 }

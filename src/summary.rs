@@ -287,7 +287,7 @@ fn describe(spec: &Spec) -> String {
         Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let data = match &spec.data.source {
-        DataSource::AppendixC { data_seed } => format!("appendix-c, data seed {data_seed}"),
+        DataSource::Drawn(draw) => draw.to_string(),
         DataSource::Files { x, .. } => x.clone(),
         DataSource::Arrays => "arrays".into(),
     };

@@ -43,7 +43,7 @@ pub(super) fn name_single_class(experiment: &Experiment) {
 /// Names the input of a user's own data that is furthest from mean 0 and standard deviation 1, if it is far from them.
 pub(super) fn name_scaled_inputs(experiment: &Experiment) {
     let data = &experiment.spec.data;
-    if data.standardization.is_some() || matches!(data.source, DataSource::AppendixC { .. }) {
+    if data.standardization.is_some() || matches!(data.source, DataSource::Drawn(_)) {
         return;
     }
     let found = experiment.problem.data.scaled_inputs();

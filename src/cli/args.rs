@@ -13,33 +13,50 @@ use crate::backend::{Backend, Choice, choose, choose_begun};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
-use crate::model::Activation;
+use crate::model::{Activation, Draw};
 use crate::polish::{Polish, PolishMode};
 use crate::run::Population;
 use crate::spec::{
-    Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+    Brackets, BuiltInName, BuiltInOptions, DataSource, Experiment, ExtraColumns, HiddenLayers, SourcedDataset,
+    SpecError, SpectrumColumns, Work, drawn_data,
 };
-
-/// Data sets that need no file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum BuiltIn {
-    /// The paper's: two Gaussian classes in the plane, and ten test samples
-    AppendixC,
-}
 
 /// The training and test data.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
-    /// Built-in data
+    /// Built-in data; docs/built-in-data.md has their formulas
     #[arg(long, default_value = "appendix-c", conflicts_with = "x")]
-    data: BuiltIn,
+    data: BuiltInName,
     /// I, how many samples of the built-in data to draw
     #[arg(long, value_name = "I", default_value_t = 50, conflicts_with = "x")]
     samples: usize,
-    /// Which draw of the built-in data
-    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "x")]
-    data_seed: u64,
+    /// How many test samples of the built-in data to draw, for the macro F1 [default: 10 of appendix-c, 100 of others]
+    #[arg(long, value_name = "I", conflicts_with = "x")]
+    test_samples: Option<usize>,
+    /// Which draw of the built-in data; a list, such as 0,1,2, makes a grid
+    #[arg(long, value_name = "SEED", value_delimiter = ',', default_value = "0", conflicts_with = "x")]
+    data_seed: Vec<u64>,
+    /// The probability with which each training label of the built-in data is replaced by another class, all the others
+    /// being equally likely; test labels stay
+    #[arg(long, value_name = "P", allow_negative_numbers = true, default_value_t = 0.0, conflicts_with = "x")]
+    data_label_noise: f64,
+    /// sigma, the standard deviation of the Gaussian noise in each input of moons, circles, spirals, mixture and parity
+    /// [default: 0.1, of a mixture 0.5]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, conflicts_with = "x")]
+    data_noise: Option<f64>,
+    /// K, the classes of circles, spirals, mixture, teacher and random-labels [default: 2]
+    #[arg(long, value_name = "K", conflicts_with = "x")]
+    data_classes: Option<usize>,
+    /// M, the inputs of mixture, parity, teacher and random-labels [default: 2]
+    #[arg(long, value_name = "M", conflicts_with = "x")]
+    data_inputs: Option<usize>,
+    /// The widths of the teacher's hidden layers, such as 8x8, or none [default: 3]
+    #[arg(long, value_name = "N|NxN", conflicts_with = "x", value_parser = HiddenLayers::parse)]
+    teacher_hidden: Option<HiddenLayers>,
+    /// The teacher's activation [default: tanh]
+    #[arg(long, conflicts_with = "x")]
+    teacher_activation: Option<Activation>,
     /// Your samples: a .npy array (I, M), one row per sample
     #[arg(long, value_name = "X.npy", requires = "q")]
     x: Option<PathBuf>,
@@ -59,6 +76,17 @@ pub(super) struct DataArgs {
 }
 
 impl DataArgs {
+    /// The same for each of the data seeds.
+    pub(super) fn each(&self) -> Result<Vec<Self>, Failure> {
+        check_distinct("--data-seed", &self.data_seed)?;
+        Ok(self.data_seed.iter().map(|&data_seed| Self { data_seed: vec![data_seed], ..self.clone() }).collect())
+    }
+
+    /// The data seed, if it is one of several in a grid.
+    pub(super) fn seed_among(&self, grid: &Self) -> Option<u64> {
+        self.data_seed.first().copied().filter(|_| grid.data_seed.len() > 1)
+    }
+
     /// Reads or draws the training data and, if there are any, the test data.
     fn load(&self) -> Result<(SourcedDataset, Option<SourcedDataset>), Failure> {
         let read = |x: &Option<PathBuf>, q: &Option<PathBuf>| -> Result<Option<SourcedDataset>, InputError> {
@@ -69,8 +97,19 @@ impl DataArgs {
         if let Some(train) = read(&self.x, &self.q)? {
             return Ok((train, read(&self.test_x, &self.test_q)?));
         }
-        let BuiltIn::AppendixC = self.data;
-        let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(usage)?;
+        let &[data_seed] = &self.data_seed[..] else {
+            return Err(Failure::Usage(anyhow!("only a sweep is over several data sets: give one --data-seed")));
+        };
+        let options = BuiltInOptions {
+            noise: self.data_noise,
+            classes: self.data_classes,
+            inputs: self.data_inputs,
+            teacher_hidden: self.teacher_hidden.clone(),
+            teacher_activation: self.teacher_activation,
+        };
+        let built_in = self.data.with(&options).map_err(usage)?;
+        let draw = Draw { built_in, data_seed, label_noise: self.data_label_noise };
+        let (train, test) = drawn_data(&draw, self.samples, self.test_samples).map_err(usage)?;
         Ok((train, Some(test)))
     }
 

@@ -121,10 +121,11 @@ fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Fai
 /// The networks that the table in the file `csv` is over, by its first row.
 fn over_of(csv: &[u8]) -> Option<String> {
     let mut reader = csv::Reader::from_reader(csv);
-    if !reader.headers().ok()?.iter().eq(COLUMNS.map(|(head, _)| head)) {
+    let headers: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
+    if ![true, false].into_iter().any(|several| file_columns(several).map(|(head, _)| head).eq(&headers)) {
         return None;
     }
-    let place = COLUMNS.iter().position(|(head, _)| *head == OVER)?;
+    let place = headers.iter().position(|head| head == OVER)?;
     Some(reader.records().next()?.ok()?.get(place)?.to_owned())
 }
 
@@ -183,13 +184,14 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
 /// A column of the file: its head, and the cell of a row.
 type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
 
-/// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that
+/// The columns of the file, numbers in full; `data_seed` only where runs differ in their data. The name of a column of the run with 10, 50 or 90 is its quantile at that
 /// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
-const COLUMNS: [FileColumn; 19] = [
+const COLUMNS: [FileColumn; 20] = [
     ("name", |row| row.run.name.clone()),
     ("activation", |row| row.run.activation.name().into()),
     ("hidden", |row| row.run.hidden.to_string()),
     ("step_size", |row| number(row.run.step_size)),
+    (DATA_SEED, |row| row.run.data_seed.map_or_else(String::new, |data_seed| data_seed.to_string())),
     ("seeds", |row| row.seeds.to_string()),
     ("converged", |row| row.outcome.converged.to_string()),
     ("step_limit", |row| row.outcome.step_limit.to_string()),
@@ -212,6 +214,14 @@ const COLUMNS: [FileColumn; 19] = [
 /// The column that says which networks a row is over.
 const OVER: &str = "over";
 
+/// The column of a grid over several draws of its data.
+const DATA_SEED: &str = "data_seed";
+
+/// The columns of the file of a grid whose runs differ in their data, or do not.
+fn file_columns(several_draws: bool) -> impl Iterator<Item = FileColumn> {
+    COLUMNS.into_iter().filter(move |(head, _)| several_draws || *head != DATA_SEED)
+}
+
 fn in_full(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -219,9 +229,10 @@ fn in_full(value: Option<f64>) -> String {
 /// The content of the file.
 fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS.map(|(head, _)| head))?;
+    let several_draws = rows.iter().any(|row| row.run.data_seed.is_some());
+    writer.write_record(file_columns(several_draws).map(|(head, _)| head))?;
     for row in rows {
-        writer.write_record(COLUMNS.map(|(_, cell)| cell(row)))?;
+        writer.write_record(file_columns(several_draws).map(|(_, cell)| cell(row)))?;
     }
     Ok(writer.into_inner()?)
 }
@@ -235,10 +246,11 @@ fn text(rows: &[RunRow<'_>]) -> String {
     let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
     let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
-    let columns: [TextColumn<'_>; 17] = [
+    let columns: [TextColumn<'_>; 18] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
         ("step_size", &|row| Some(number(row.run.step_size))),
+        (DATA_SEED, &|row| row.run.data_seed.map(|data_seed| data_seed.to_string())),
         ("seeds", &|row| Some(row.seeds.to_string())),
         ("written", &|row| is_unfinished.then(|| row.written.to_string())),
         ("converged", &|row| share(row.outcome.converged, row.written)),

@@ -31,6 +31,9 @@ pub struct GridRun {
     pub activation: Activation,
     /// eta, the step size.
     pub step_size: f64,
+    /// The seed of its data; `None` in a grid whose runs all have the same data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_seed: Option<u64>,
 }
 
 /// A run that a grid is created with.
@@ -48,9 +51,10 @@ pub struct NewRun {
 
 impl GridRun {
     /// The run with these parameters, named after them.
-    pub fn new(hidden: usize, activation: Activation, step_size: f64) -> Self {
-        let name = format!("{}-n{hidden}-eta{}", activation.name(), number(step_size));
-        Self { name, hidden, activation, step_size }
+    pub fn new(hidden: usize, activation: Activation, step_size: f64, data_seed: Option<u64>) -> Self {
+        let data = data_seed.map_or_else(String::new, |data_seed| format!("-data{data_seed}"));
+        let name = format!("{}-n{hidden}-eta{}{data}", activation.name(), number(step_size));
+        Self { name, hidden, activation, step_size, data_seed }
     }
 }
 
@@ -105,8 +109,9 @@ mod tests {
 
     #[test]
     fn the_folder_of_any_step_size_has_a_short_name() {
-        let name = |step_size| GridRun::new(3, Activation::Tanh, step_size).name;
+        let name = |step_size| GridRun::new(3, Activation::Tanh, step_size, None).name;
         assert_eq!(name(0.1), "tanh-n3-eta0.1");
+        assert_eq!(GridRun::new(3, Activation::Tanh, 0.1, Some(7)).name, "tanh-n3-eta0.1-data7");
         assert_eq!(name(1e-7), "tanh-n3-eta0.0000001");
         assert_eq!(name(1e-300), "tanh-n3-eta1e-300");
         assert_eq!(

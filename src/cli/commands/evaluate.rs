@@ -26,6 +26,7 @@ use crate::sweep::{Sweep, admit};
 /// verdict (2 where g.g is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the
 /// file.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("data_seed", |arg| arg.value_delimiter(None).help("Which draw of the built-in data")))]
 #[command(after_long_help = ELSEWHERE)]
 pub(crate) struct Args {
     /// The networks: a .npy array (S, D)

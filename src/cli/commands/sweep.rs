@@ -28,7 +28,7 @@ use crate::sweep::admit;
 /// machine. Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
 ///
 /// Lists, such as --hidden 3,10 --step-size 0.05,0.1, give one run per combination, all in one directory, and a table
-/// over them.
+/// over them; so does --data-seed 0,1,2, over several draws of built-in data.
 ///
 /// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full
 /// disk `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a
@@ -87,9 +87,11 @@ impl Args {
             if engine.machine().precision != "f64" {
                 advice::name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
             }
-            advice::name_single_class(experiment);
             advice::name_scaled_inputs(experiment);
         }
+        // Of several draws each has labels of its own.
+        let draws = self.data.each()?.len();
+        combinations.iter().take(draws).for_each(|combination| advice::name_single_class(&combination.experiment));
         let setup = RunSetup { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
         if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
@@ -126,18 +128,20 @@ impl Args {
         let mut combinations = Vec::new();
         for network in self.networks.each()? {
             for descent in self.descents.each()? {
-                let part = self.part()?;
-                let work = match self.shard {
-                    None => Work::sweep(part, descent),
-                    Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
-                };
-                let mut experiment = self.data.experiment(work, &network)?;
-                experiment.spec.keep = self.keep;
-                experiment.spec.extra = self.columns.extra()?;
-                let columns = columns(&experiment.spec, Dtype::Float32);
-                let NetworkArgs { hidden, activation } = network;
-                let run = GridRun::new(hidden, activation, descent.step_size);
-                combinations.push(Combination { run, experiment, columns });
+                for data in self.data.each()? {
+                    let part = self.part()?;
+                    let work = match self.shard {
+                        None => Work::sweep(part, descent),
+                        Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
+                    };
+                    let mut experiment = data.experiment(work, &network)?;
+                    experiment.spec.keep = self.keep;
+                    experiment.spec.extra = self.columns.extra()?;
+                    let columns = columns(&experiment.spec, Dtype::Float32);
+                    let NetworkArgs { hidden, activation } = network;
+                    let run = GridRun::new(hidden, activation, descent.step_size, data.seed_among(&self.data));
+                    combinations.push(Combination { run, experiment, columns });
+                }
             }
         }
         Ok(combinations)

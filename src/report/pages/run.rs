@@ -1,6 +1,7 @@
 //! The report of one run.
 
 use super::{Report, Table, TableRow};
+use crate::model::{BuiltIn, Draw};
 use crate::report::critical_points::{CriticalPoints, Selection};
 use crate::report::drawing::number;
 use crate::report::ends::{figure_of_ends, row_of_ends};
@@ -76,7 +77,10 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
         Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let source = match &data.source {
-        DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
+        DataSource::Drawn(Draw { built_in: BuiltIn::AppendixC, data_seed, label_noise: 0.0 }) => {
+            format!("the data of Appendix C, draw {data_seed}")
+        }
+        DataSource::Drawn(draw) => format!("the built-in data {draw}"),
         DataSource::Files { x, .. } => x.clone(),
         DataSource::Arrays => "the data of a program".into(),
     };
