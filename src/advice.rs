@@ -1,13 +1,13 @@
 //! Sentences beside the results: what to try where training cannot, or did not, do what its user hopes for.
 
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
 use crate::engine::{Descent, Engine, LayerTraces, Route, Status};
-use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, Theta, initial_theta};
+use crate::model::{Dataset, Loss, Problem, RoundedInput, ScaledInput, Targets, Theta, initial_theta};
 use crate::polish::Objective;
 use crate::run::{Population, RunError, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
@@ -37,6 +37,7 @@ pub fn before(experiment: &Experiment, theta: Option<Theta<'_>>, engine: &dyn En
             said.extend(rounded_inputs(data, "training", "--backend reference"));
         }
         said.extend(single_class(data));
+        said.extend(marks_or_classes(data));
         said.extend(scaled_inputs(experiment));
         return said;
     }
@@ -45,6 +46,7 @@ pub fn before(experiment: &Experiment, theta: Option<Theta<'_>>, engine: &dyn En
         said.push("theta is float64: this engine rounds it to float32 (--backend cpu does not)".into());
     }
     said.extend(single_class(data));
+    said.extend(marks_or_classes(data));
     if !in_f64 {
         said.extend(rounded_inputs(data, "evaluation", "--backend cpu"));
     }
@@ -54,12 +56,43 @@ pub fn before(experiment: &Experiment, theta: Option<Theta<'_>>, engine: &dyn En
 /// What it means if all labels are of one class.
 fn single_class(data: &Dataset) -> Option<String> {
     let class = data.targets().single_class()?;
+    let what = if matches!(data.targets(), Targets::Classes { .. }) { "classes" } else { "labels" };
     Some(format!(
-        "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever \
+        "all {} {what} are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever \
          as weights grow, so there is no minimum to be sharp. A network that converges has only reached a small \
          gradient on the way",
         data.samples()
     ))
+}
+
+/// What may be meant otherwise: labels of which every sample has a single one, and classes that no sample is of.
+fn marks_or_classes(data: &Dataset) -> Option<String> {
+    match data.targets() {
+        Targets::Labels(t) if t.ncols() > 1 => {
+            let is_marked = |row: ArrayView1<'_, f64>| (row.sum() - 1.0).abs() < 0.5;
+            t.rows().into_iter().all(is_marked).then(|| {
+                let columns = t.ncols();
+                let one = if columns == 2 { ", and q.argmax(1) makes one label of the two columns" } else { "" };
+                format!(
+                    "each of the {} rows of q has a single 1: the logistic loss tells each of the {columns} columns \
+                     from the rest by itself. --loss softmax takes the rows for classes{one}",
+                    data.samples()
+                )
+            })
+        }
+        Targets::Classes { of, count } => {
+            let mut members = vec![false; *count];
+            of.iter().for_each(|&class| members[class] = true);
+            let empty: Vec<usize> = (0..*count).filter(|&class| !members[class]).collect();
+            let first = empty.first()?;
+            Some(format!(
+                "{} of {count} classes have no training sample, class {first} the first of them: \
+                 np.unique(q, return_inverse=True)[1] numbers the classes that there are",
+                empty.len()
+            ))
+        }
+        _ => None,
+    }
 }
 
 /// The input of a user's own data that is furthest from mean 0 and standard deviation 1, if it is far from them.
@@ -120,7 +153,7 @@ fn constant_predictions(
     problem: &Problem,
     converged: u64,
 ) -> Result<Option<String>, RunError> {
-    let constant = problem.data.targets().loss_of_constant();
+    let constant = problem.data.loss_of_constant();
     if constant <= 0.0 {
         return Ok(None);
     }
@@ -128,10 +161,10 @@ fn constant_predictions(
     let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
     Ok((alike > 0 && 2 * alike >= losses.len()).then(|| {
         format!(
-            "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each \
-             class for every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller \
-             --init-range",
-            counted(losses.len(), converged)
+            "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, {} for every \
+             sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller --init-range",
+            counted(losses.len(), converged),
+            if problem.loss() == Loss::Squared { "the mean" } else { "the share of each class" }
         )
     }))
 }

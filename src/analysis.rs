@@ -111,6 +111,15 @@ pub enum AnalysisError {
         /// How many there must be.
         expected: usize,
     },
+    /// Networks whose hidden units are not matched.
+    #[error(
+        "networks of the widths {widths}: hidden units are matched for one hidden layer and one output; compare \
+         weights as they stand, with --by distance"
+    )]
+    NotMatched {
+        /// N_0 .. N_P.
+        widths: String,
+    },
     /// There are more hidden units than can be matched.
     #[error(
         "networks with {hidden} hidden units are too wide: hidden units are matched up to {most}; compare weights as \

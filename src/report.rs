@@ -29,7 +29,7 @@ pub use figures::landscape::{Decision, Landscape, flattest_networks, sharpest_ne
 pub use figures::paper::every_figure;
 pub use figures::scatter::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
-    sharpness_against_macro_f1, traces_against_numeric,
+    residuals_against_targets, sharpness_against_macro_f1, traces_against_numeric,
 };
 pub use figures::trajectory::{training_of_seed, training_of_sharpest_and_flattest};
 pub use files::{ReportError, ReportFiles};

@@ -32,7 +32,7 @@ pub use earlier::Earlier;
 pub use error::RunError;
 pub use extension::{Extension, Longer, OtherFiles};
 pub use files::create_file;
-pub use grid::{Grid, GridRun, NewRun, number};
+pub use grid::{Grid, GridRun, NewRun, layers_in_names, number};
 pub use layout::is_grid;
 pub use manifest::{Derived, Manifest, MergedPart, Seconds, State};
 pub use merge::merge;

@@ -6,19 +6,18 @@ mod seeds;
 use std::fmt;
 use std::ops::Range;
 
+use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks, is_zero};
 use crate::fingerprint::Fingerprint;
 use crate::model::{
-    Activation, DataError, Dataset, Draw, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization,
-    Targets,
+    Activation, DataError, Dataset, Draw, HiddenLayers, Loss, MAX_PARAMETERS, Network, OneHidden, Problem, Reduction,
+    SMALLEST_INIT_RANGE, Shape, ShapeError, Standardization, Targets,
 };
 use crate::polish::Polish;
 use crate::room::NoRoom;
-pub use drawn::{
-    APPENDIX_C_TEST_SAMPLES, BuiltInName, BuiltInOptions, HiddenLayers, TEST_SAMPLES, appendix_c_data, drawn_data,
-};
+pub use drawn::{APPENDIX_C_TEST_SAMPLES, BuiltInName, BuiltInOptions, TEST_SAMPLES, appendix_c_data, drawn_data};
 pub use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 
 /// What a run computes.
@@ -26,10 +25,19 @@ pub use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
 pub struct Spec {
     /// Which networks: seeds to train, or networks that came as a file.
     pub work: Work,
-    /// N, the number of hidden units.
-    pub hidden: usize,
+    /// The widths of the hidden layers: N for a network of the paper.
+    pub hidden: HiddenLayers,
+    /// K, the number of outputs.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub outputs: usize,
     /// f, the activation function.
     pub activation: Activation,
+    /// What is minimised.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub loss: Loss,
+    /// How the losses of the samples become one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reduction: Reduction,
     /// The training data.
     pub data: DataSpec,
     /// The test data, if there are any.
@@ -42,11 +50,28 @@ pub struct Spec {
     pub extra: ExtraColumns,
 }
 
+/// K of a manifest that names none: the paper's networks have one output.
+const fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number == 1
+}
+
+/// Whether a value is the default: then no manifest names it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtraColumns {
     /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
     pub bounds: bool,
+    /// The traces of the Gauss-Newton part of the Hessian, and the bound of its largest eigenvalue.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gauss_newton: bool,
     /// The Hessian's eigenvalues, computed numerically.
     pub spectrum: Option<SpectrumColumns>,
     /// Brackets of the extreme eigenvalues.
@@ -99,7 +124,7 @@ pub struct SpectrumColumns {
     pub all: bool,
     /// So many of the largest and of the smallest eigenvalues, from 1 to D.
     pub ends: Option<usize>,
-    /// The largest eigenvalues of the two diagonal blocks, H(w,w) and H(v,v).
+    /// The largest eigenvalues of the diagonal blocks of the layers: H(w,w) and H(v,v) for one hidden layer.
     pub blocks: bool,
 }
 
@@ -273,6 +298,9 @@ pub struct DataSpec {
     pub inputs: usize,
     /// Hash of shape and values.
     pub hash: String,
+    /// Hash of the weights by which the samples count, if they do not all count once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_hash: Option<String>,
     /// How the values were centred and scaled after they were drawn or read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardization: Option<Standardization>,
@@ -312,6 +340,21 @@ pub enum SpecError {
         /// What it must be.
         must: &'static str,
     },
+    /// Training and test data with targets of different kinds.
+    #[error("the test data have {test} {test_targets}, the training data {train} {targets}: they must agree")]
+    Targets {
+        /// K of the training data.
+        train: usize,
+        /// What these are.
+        targets: &'static str,
+        /// K of the test data.
+        test: usize,
+        /// What these are.
+        test_targets: &'static str,
+    },
+    /// Widths that no engine takes.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// More parameters than any engine takes.
     #[error(
         "a network of M = {inputs} inputs and N = {hidden} hidden units has {parameters} parameters; at most \
@@ -372,35 +415,67 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Joins `work`, the network and data into one experiment.
+    /// Joins `work`, the network and data into one experiment. The targets say which loss is minimised and how many
+    /// outputs there are; with classes as many as in the training and the test data together.
     ///
     /// # Errors
     /// [`SpecError`] for numbers outside their range and data that do not fit together.
     pub fn new(
         work: Work,
-        hidden: usize,
+        hidden: impl Into<HiddenLayers>,
         activation: Activation,
         (data, source): SourcedDataset,
         test: Option<SourcedDataset>,
     ) -> Result<Self, SpecError> {
         work.check()?;
+        let hidden = hidden.into();
         let inputs = data.inputs();
-        check_size(inputs, hidden)?;
         if let Some((test, _)) = &test
             && test.inputs() != inputs
         {
             return Err(SpecError::Inputs { train: inputs, test: test.inputs() });
         }
+        let (data, test) = with_all_classes(data, test)?;
+        let (loss, outputs) = (data.targets().loss(), data.targets().outputs());
+        if let [width] = *hidden.widths()
+            && outputs == 1
+        {
+            check_size(inputs, width)?;
+        }
         let spec = Spec {
             work,
             hidden,
+            outputs,
             activation,
+            loss,
+            reduction: Reduction::Sum,
             data: DataSpec::new(&data, source),
             test: test.as_ref().map(|(data, source)| DataSpec::new(data, source.clone())),
             keep: Keep::All,
             extra: ExtraColumns::default(),
         };
-        Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
+        let problem = Problem::with_layers(spec.hidden.widths(), activation, data)?;
+        Ok(Self { spec, problem, test: test.map(|(data, _)| data) })
+    }
+
+    /// The same with a loss to which sample i of the training data adds `weights`\[i\] times its own, (I,), or once
+    /// without weights, summed up by `reduction`.
+    ///
+    /// # Errors
+    /// [`SpecError::Data`] for weights that cannot be used.
+    pub fn weighted(mut self, weights: Option<Array1<f64>>, reduction: Reduction) -> Result<Self, SpecError> {
+        if let Some(weights) = reduction.weights(self.problem.data.samples(), weights) {
+            self = self.with_weights(weights)?;
+        }
+        self.spec.reduction = reduction;
+        Ok(self)
+    }
+
+    /// The same with these weights of the training samples, whatever the reduction, (I,).
+    pub(crate) fn with_weights(mut self, weights: Array1<f64>) -> Result<Self, SpecError> {
+        self.problem.data = self.problem.data.weighted(weights)?;
+        self.spec.data = self.spec.data.of_weights(&self.problem.data);
+        Ok(self)
     }
 
     /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over
@@ -414,7 +489,7 @@ impl Experiment {
             let data = data.standardized(&standardization)?;
             let spec = DataSpec {
                 standardization: Some(standardization.clone()),
-                ..DataSpec::new(&data, spec.source.clone())
+                ..DataSpec::new(&data, spec.source.clone()).of_weights(&data)
             };
             Ok((data, spec))
         };
@@ -425,6 +500,29 @@ impl Experiment {
         }
         Ok(self)
     }
+}
+
+/// Training and test data with targets of one kind: classes are counted over both.
+fn with_all_classes(
+    data: Dataset,
+    test: Option<SourcedDataset>,
+) -> Result<(Dataset, Option<SourcedDataset>), SpecError> {
+    let Some((test, source)) = test else { return Ok((data, None)) };
+    let count = data.targets().outputs().max(test.targets().outputs());
+    let [data, test] = [data, test].map(|data| data.with_targets(|targets| Ok(targets.of_at_least(count))));
+    let (data, test) = (data?, test?);
+    let of = |data: &Dataset| (data.targets().loss(), data.targets().outputs());
+    let ((loss, outputs), (test_loss, test_outputs)) = (of(&data), of(&test));
+    if (loss, outputs) == (test_loss, test_outputs) {
+        return Ok((data, Some((test, source))));
+    }
+    let name = |loss: Loss| match loss {
+        Loss::Logistic => "columns of labels",
+        Loss::Softmax => "classes",
+        Loss::Squared => "columns of values",
+    };
+    let (targets, test_targets) = (name(loss), name(test_loss));
+    Err(SpecError::Targets { train: outputs, targets, test: test_outputs, test_targets })
 }
 
 /// Fails unless engines take networks of this size.
@@ -445,9 +543,36 @@ pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
 }
 
 impl Spec {
-    /// Inputs M and hidden units N.
-    pub fn shape(&self) -> OneHidden {
-        OneHidden::new(self.data.inputs, self.hidden)
+    /// The widths of all layers.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for widths that no engine takes; [`Experiment::new`] and [`Run::open`](crate::run::Run::open) let
+    /// none through.
+    pub fn shape(&self) -> Result<Shape, ShapeError> {
+        Shape::new(self.data.inputs, self.hidden.widths(), self.outputs)
+    }
+
+    /// The networks, if they have one hidden layer and one output as the paper's have.
+    pub fn one_hidden(&self) -> Option<Network<OneHidden>> {
+        let shape = self.shape().ok()?.one_hidden()?;
+        Some(Network { shape, activation: self.activation })
+    }
+
+    /// Whether the problem is one of the paper's: one hidden layer, one output, cross-entropy of labels, and every
+    /// sample counts once.
+    pub fn is_of_paper(&self) -> bool {
+        let one_hidden = matches!(self.hidden.widths(), [_]) && self.outputs == 1;
+        one_hidden && self.loss == Loss::Logistic && self.data.weights_hash.is_none()
+    }
+
+    /// D, the number of parameters; `usize::MAX` for all that are too many to count.
+    pub fn parameters(&self) -> usize {
+        let (mut inputs, mut sum) = (self.data.inputs, 0_usize);
+        for &units in self.hidden.widths().iter().chain([&self.outputs]) {
+            sum = sum.saturating_add(inputs.saturating_add(1).saturating_mul(units));
+            inputs = units;
+        }
+        sum
     }
 
     /// What the run asks of its engine.
@@ -554,7 +679,14 @@ impl DataSpec {
             }
         }
         .digits();
-        Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
+        let (samples, inputs) = (data.samples(), data.inputs());
+        Self { source, samples, inputs, hash, weights_hash: None, standardization: None }
+    }
+
+    /// The same with the fingerprint of the weights of `data`.
+    fn of_weights(self, data: &Dataset) -> Self {
+        let hash = |weights: ArrayView1<'_, f64>| Fingerprint::default().add_floats(weights).digits();
+        Self { weights_hash: data.weights().map(hash), ..self }
     }
 }
 
@@ -574,7 +706,8 @@ mod tests {
         let message = |result: Result<Experiment, SpecError>| result.unwrap_err().to_string();
         let descent = Descent::default();
         assert!(sweep(3, descent, 1).is_ok());
-        assert!(message(sweep(0, descent, 1)).contains("hidden units"));
+        let wide = message(sweep(super::MAX_PARAMETERS, descent, 1));
+        assert!(wide.contains("hidden units"), "{wide}");
         assert!(message(sweep(3, descent, 0)).contains("number of networks"));
         let beyond = Work::Sweep { seeds: super::Seeds { first: u64::MAX, count: 2 }, shard_of: None, descent };
         let (train, test) = appendix_c_data(50, 0).unwrap();

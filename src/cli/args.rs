@@ -12,13 +12,13 @@ use super::terminal::notice;
 use crate::backend::{Backend, Choice, EngineRequest};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
-use crate::input::{InputError, read_dataset};
-use crate::model::{Activation, Draw};
+use crate::input::{InputError, read_dataset, read_weights};
+use crate::model::{Activation, Draw, HiddenLayers, Loss, Reduction};
 use crate::polish::{Polish, PolishMode};
 use crate::run::Population;
 use crate::spec::{
-    Brackets, BuiltInName, BuiltInOptions, DataSource, Experiment, ExtraColumns, HiddenLayers, SourcedDataset,
-    SpecError, SpectrumColumns, Work, drawn_data,
+    Brackets, BuiltInName, BuiltInOptions, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError,
+    SpectrumColumns, Work, drawn_data,
 };
 
 /// The training and test data.
@@ -52,7 +52,7 @@ pub(super) struct DataArgs {
     #[arg(long, value_name = "M", conflicts_with = "x")]
     data_inputs: Option<usize>,
     /// The widths of the teacher's hidden layers, such as 8x8, or none [default: 3]
-    #[arg(long, value_name = "N|NxN", conflicts_with = "x", value_parser = HiddenLayers::parse)]
+    #[arg(long, value_name = "N|NxN", conflicts_with = "x")]
     teacher_hidden: Option<HiddenLayers>,
     /// The teacher's activation [default: tanh]
     #[arg(long, conflicts_with = "x")]
@@ -60,19 +60,40 @@ pub(super) struct DataArgs {
     /// Your samples: a .npy array (I, M), one row per sample
     #[arg(long, value_name = "X.npy", requires = "q")]
     x: Option<PathBuf>,
-    /// Your labels: a .npy array (I,) of 0 and 1
+    /// Your targets, one row per sample, as --loss takes them: labels 0 and 1, class numbers, or values
     #[arg(long, value_name = "Q.npy", requires = "x")]
     q: Option<PathBuf>,
-    /// Test samples, for the macro F1
+    /// Test samples, for the scores: the macro F1 of labels and classes, R^2 of values
     #[arg(long, value_name = "X.npy", requires_all = ["test_q", "x"])]
     test_x: Option<PathBuf>,
-    /// Test labels
+    /// Test targets
     #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
     test_q: Option<PathBuf>,
     /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest records means and
     /// deviations
     #[arg(long)]
     standardize: bool,
+    #[command(flatten)]
+    loss: LossArgs,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Loss")]
+struct LossArgs {
+    /// The loss of a sample as a function of the network's outputs z, and with it the targets it takes: logistic, sum_k
+    /// softplus(z_k) - q_k z_k, takes labels 0 and 1, (I,), or (I, K) for K outputs; softmax, ln(sum_k exp(z_k)) - z_q,
+    /// takes class numbers from 0 on, (I,), or rows with a single 1, (I, K); squared, |z - q|^2 / 2, takes any values,
+    /// (I,), or (I, K) [default: logistic; softmax on built-in data of more than two classes]
+    #[arg(long)]
+    loss: Option<Loss>,
+    /// How often each training sample counts: a .npy array (I,) of numbers above 0
+    #[arg(long, value_name = "W.npy")]
+    sample_weights: Option<PathBuf>,
+    /// Whether the losses of the samples, times their weights, are added up, or averaged: divided by the sum of the
+    /// weights. --step-size and --tolerance are those of the loss as reduced
+    #[arg(long, default_value = "sum")]
+    reduction: Reduction,
 }
 
 impl DataArgs {
@@ -92,7 +113,7 @@ impl DataArgs {
         let read = |x: &Option<PathBuf>, q: &Option<PathBuf>| -> Result<Option<SourcedDataset>, InputError> {
             let (Some(x), Some(q)) = (x, q) else { return Ok(None) };
             let source = DataSource::Files { x: x.display().to_string(), q: q.display().to_string() };
-            Ok(Some((read_dataset(x, q)?, source)))
+            Ok(Some((read_dataset(x, q, self.loss.loss.unwrap_or_default())?, source)))
         };
         if let Some(train) = read(&self.x, &self.q)? {
             return Ok((train, read(&self.test_x, &self.test_q)?));
@@ -109,17 +130,21 @@ impl DataArgs {
         };
         let built_in = self.data.with(&options).map_err(usage)?;
         let draw = Draw { built_in, data_seed, label_noise: self.data_label_noise };
-        let (train, test) = drawn_data(&draw, self.samples, self.test_samples).map_err(usage)?;
+        let (train, test) = drawn_data(&draw, self.samples, self.test_samples, self.loss.loss).map_err(usage)?;
         Ok((train, Some(test)))
     }
 
     /// The experiment that does `work` with `network` on these data.
     pub(super) fn experiment(&self, work: Work, network: &NetworkArgs) -> Result<Experiment, Failure> {
         let (train, test) = self.load()?;
-        Experiment::new(work, network.hidden, network.activation, train, test)
+        let weights = self.loss.sample_weights.as_deref().map(read_weights).transpose()?;
+        Experiment::new(work, network.hidden.clone(), network.activation, train, test)
             .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
+            .and_then(|experiment| experiment.weighted(weights, self.loss.reduction))
             .map_err(|error| match error {
-                SpecError::Data(_) | SpecError::Inputs { .. } => Failure::Failed(error.into()),
+                SpecError::Data(_) | SpecError::Inputs { .. } | SpecError::Targets { .. } => {
+                    Failure::Failed(error.into())
+                }
                 _ => usage(error),
             })
     }
@@ -133,9 +158,9 @@ fn usage(error: SpecError) -> Failure {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
-    /// N, the number of hidden units
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(super) hidden: usize,
+    /// N, the number of hidden units; 8x8 is two hidden layers of 8 units each, none (or 0) is no hidden layer
+    #[arg(long, value_name = "N|NxN", default_value = "3")]
+    pub(super) hidden: HiddenLayers,
     /// The hidden units' activation
     #[arg(long, default_value = "sigmoid")]
     pub(super) activation: Activation,
@@ -145,9 +170,10 @@ pub(super) struct NetworkArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworksArgs {
-    /// N, the number of hidden units; a list, such as 3,10, makes a grid
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
-    hidden: Vec<usize>,
+    /// N, the number of hidden units; 8x8 is two hidden layers of 8 units each, none (or 0) is no hidden layer, that is
+    /// logistic, softmax or linear regression. A list, such as 3,10,8x8, makes a grid
+    #[arg(long, value_name = "N|NxN", value_delimiter = ',', default_value = "3")]
+    hidden: Vec<HiddenLayers>,
     /// The hidden units' activation; a list makes a grid
     #[arg(long, value_delimiter = ',', default_value = "sigmoid")]
     activation: Vec<Activation>,
@@ -158,7 +184,9 @@ impl NetworksArgs {
     pub(super) fn each(&self) -> Result<Vec<NetworkArgs>, Failure> {
         check_distinct("--hidden", &self.hidden)?;
         check_distinct("--activation", &self.activation)?;
-        let with = |activation: Activation| self.hidden.iter().map(move |&hidden| NetworkArgs { hidden, activation });
+        let with = |activation: Activation| {
+            self.hidden.iter().map(move |hidden| NetworkArgs { hidden: hidden.clone(), activation })
+        };
         Ok(self.activation.iter().copied().flat_map(with).collect())
     }
 }
@@ -173,12 +201,18 @@ pub(super) fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Columns")]
 pub(super) struct ColumnArgs {
-    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
+    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6): for the paper's
+    /// networks, with one hidden layer, one output, the logistic loss and samples that count once
     #[arg(long)]
     bounds: bool,
+    /// Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G = sum_i J_i^T S_i J_i of
+    /// the Hessian, J_i = dz_i/dtheta and S_i = d^2 l_i/dz_i^2; with --spectrum also that eigenvalue. H - G is what the
+    /// residuals add
+    #[arg(long)]
+    gauss_newton: bool,
     /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
     /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of
-    /// H(v,v). A list, such as vectors,all, gives several
+    /// H(v,v), or of each layer's block where there is not one hidden layer. A list, such as vectors,all, gives several
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
           value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,
@@ -223,7 +257,8 @@ impl ColumnArgs {
             },
             ..Polish::default()
         });
-        Ok(ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets, polish })
+        let Self { bounds, gauss_newton, spectrum, brackets, .. } = *self;
+        Ok(ExtraColumns { bounds, gauss_newton, spectrum, brackets, polish })
     }
 }
 

@@ -40,6 +40,12 @@ struct RunRow<'a> {
     loss: Option<f64>,
     steps: Option<f64>,
     macro_f1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r2: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_loss: Option<f64>,
     lambda_max: Option<f64>,
     lambda_min: Option<f64>,
     /// How many of the networks have `lambda_min` < 0.
@@ -122,7 +128,8 @@ fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Fai
 fn over_of(csv: &[u8]) -> Option<String> {
     let mut reader = csv::Reader::from_reader(csv);
     let headers: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
-    if ![true, false].into_iter().any(|several| file_columns(several).map(|(head, _)| head).eq(&headers)) {
+    let is_there = |head: &str| !OPTIONAL.contains(&head) || headers.iter().any(|found| found == head);
+    if !COLUMNS.iter().map(|(head, _)| *head).filter(|head| is_there(head)).eq(&headers) {
         return None;
     }
     let place = headers.iter().position(|head| head == OVER)?;
@@ -174,6 +181,9 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
         loss: median("loss")?,
         steps: median("steps")?,
         macro_f1: median("macro_f1")?,
+        accuracy: median("accuracy")?,
+        r2: median("r2")?,
+        test_loss: median("test_loss")?,
         lambda_max: median("lambda_max")?,
         lambda_min: median(LAMBDA_MIN)?,
         lambda_min_below_zero: Share::below_zero(run, over)?,
@@ -184,9 +194,10 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
 /// A column of the file: its head, and the cell of a row.
 type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
 
-/// The columns of the file, numbers in full; `data_seed` only where runs differ in their data. The name of a column of the run with 10, 50 or 90 is its quantile at that
-/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
-const COLUMNS: [FileColumn; 20] = [
+/// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that
+/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty, and [`OPTIONAL`] columns
+/// are there only where some run has a value.
+const COLUMNS: [FileColumn; 23] = [
     ("name", |row| row.run.name.clone()),
     ("activation", |row| row.run.activation.name().into()),
     ("hidden", |row| row.run.hidden.to_string()),
@@ -204,6 +215,9 @@ const COLUMNS: [FileColumn; 20] = [
     ("loss_50", |row| in_full(row.loss)),
     ("steps_50", |row| in_full(row.steps)),
     ("macro_f1_50", |row| in_full(row.macro_f1)),
+    ("accuracy_50", |row| in_full(row.accuracy)),
+    ("r2_50", |row| in_full(row.r2)),
+    ("test_loss_50", |row| in_full(row.test_loss)),
     ("lambda_max_50", |row| in_full(row.lambda_max)),
     ("lambda_min_50", |row| in_full(row.lambda_min)),
     ("lambda_min_below_zero", |row| {
@@ -217,9 +231,13 @@ const OVER: &str = "over";
 /// The column of a grid over several draws of its data.
 const DATA_SEED: &str = "data_seed";
 
-/// The columns of the file of a grid whose runs differ in their data, or do not.
-fn file_columns(several_draws: bool) -> impl Iterator<Item = FileColumn> {
-    COLUMNS.into_iter().filter(move |(head, _)| several_draws || *head != DATA_SEED)
+/// The columns that not every grid has.
+const OPTIONAL: [&str; 4] = [DATA_SEED, "accuracy_50", "r2_50", "test_loss_50"];
+
+/// The columns of the file of a grid with these rows.
+fn file_columns(rows: &[RunRow<'_>]) -> Vec<FileColumn> {
+    let has_any = |cell: fn(&RunRow<'_>) -> String| rows.iter().any(|row| !cell(row).is_empty());
+    COLUMNS.into_iter().filter(|(head, cell)| !OPTIONAL.contains(head) || has_any(*cell)).collect()
 }
 
 fn in_full(value: Option<f64>) -> String {
@@ -229,10 +247,10 @@ fn in_full(value: Option<f64>) -> String {
 /// The content of the file.
 fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let several_draws = rows.iter().any(|row| row.run.data_seed.is_some());
-    writer.write_record(file_columns(several_draws).map(|(head, _)| head))?;
+    let columns = file_columns(rows);
+    writer.write_record(columns.iter().map(|(head, _)| head))?;
     for row in rows {
-        writer.write_record(file_columns(several_draws).map(|(_, cell)| cell(row)))?;
+        writer.write_record(columns.iter().map(|(_, cell)| cell(row)))?;
     }
     Ok(writer.into_inner()?)
 }
@@ -246,7 +264,7 @@ fn text(rows: &[RunRow<'_>]) -> String {
     let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
     let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
-    let columns: [TextColumn<'_>; 18] = [
+    let columns: [TextColumn<'_>; 21] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
         ("step_size", &|row| Some(number(row.run.step_size))),
@@ -262,6 +280,9 @@ fn text(rows: &[RunRow<'_>]) -> String {
         ("loss", &|row| row.loss.map(short)),
         ("steps", &|row| row.steps.map(short)),
         ("macro_f1", &|row| row.macro_f1.map(short)),
+        ("accuracy", &|row| row.accuracy.map(short)),
+        ("r2", &|row| row.r2.map(short)),
+        ("test_loss", &|row| row.test_loss.map(short)),
         ("lambda_max", &|row| row.lambda_max.map(short)),
         ("lambda_min", &|row| row.lambda_min.map(short)),
         ("lambda_min < 0", &below_zero),

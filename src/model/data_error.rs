@@ -58,6 +58,12 @@ pub enum DataError {
         /// The value found.
         value: f64,
     },
+    /// More classes than the loss tells apart.
+    #[error("the data have {count} classes, but the logistic loss tells two apart: use --loss softmax")]
+    TwoClasses {
+        /// K, the number of classes.
+        count: usize,
+    },
     /// A class beyond the last.
     #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
     Class {

@@ -223,8 +223,13 @@ fn lists_differ<T: Serialize>(
 
 /// The command line's name for a field of a spec or for what the field is a part of, if there is one.
 fn option(field: &str) -> String {
-    const OPTIONS: [(&str, &str); 25] = [
+    const OPTIONS: [(&str, &str); 30] = [
         ("hidden", "--hidden"),
+        ("outputs", "the number of outputs"),
+        ("loss", "--loss"),
+        ("reduction", "--reduction"),
+        ("data.weights_hash", "--sample-weights"),
+        ("extra.gauss_newton", "--gauss-newton"),
         ("activation", "--activation"),
         ("keep", "--keep"),
         ("extra.bounds", "--bounds"),

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{DataSource, SourcedDataset, SpecError};
-use crate::model::{Activation, BuiltIn, Draw, MAX_LAYERS, Teacher};
+use crate::model::{Activation, BuiltIn, Dataset, Draw, HiddenLayers, Loss, Teacher};
 use crate::room::check_memory;
 
 /// The test samples that are drawn with the paper's data (Appendix C).
@@ -73,7 +73,7 @@ impl BuiltInName {
             Self::Mixture => (BuiltIn::Mixture { classes: k, inputs: m, noise: sigma }, &[NOISE, CLASSES, INPUTS]),
             Self::Parity => (BuiltIn::Parity { inputs: m, noise: sigma }, &[NOISE, INPUTS]),
             Self::Teacher => {
-                let hidden = teacher_hidden.as_ref().map_or_else(|| vec![3], |HiddenLayers(widths)| widths.clone());
+                let hidden = teacher_hidden.as_ref().map_or_else(|| vec![3], |hidden| hidden.widths().to_vec());
                 let activation = teacher_activation.unwrap_or(Activation::Tanh);
                 let teacher = Teacher { inputs: m, hidden, activation, classes: k };
                 (BuiltIn::Teacher(teacher), &[CLASSES, INPUTS, TEACHER_HIDDEN, TEACHER_ACTIVATION])
@@ -94,36 +94,19 @@ impl BuiltInName {
     }
 }
 
-/// The widths of hidden layers, from the first to the last; none for a linear network.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HiddenLayers(pub Vec<usize>);
-
-impl HiddenLayers {
-    /// `3`, `8x8`, or `none`.
-    ///
-    /// # Errors
-    /// A text about what it must be.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(Vec::new()));
-        }
-        let width = |text: &str| text.parse().ok().filter(|&width| width > 0);
-        let widths: Option<Vec<usize>> = text.split('x').map(width).collect();
-        widths.filter(|widths| widths.len() < MAX_LAYERS).map(Self).ok_or_else(|| {
-            format!("give the widths of at most {} hidden layers, such as 3 or 8x8, or none", MAX_LAYERS - 1)
-        })
-    }
-}
-
 /// Training data (`samples` of them) and test data of `draw`: `test_samples`, or 10 for Appendix C and 100 for others.
+/// Their classes are made targets of `loss` ([`Targets::for_loss`](crate::model::Targets::for_loss)); without one, two
+/// classes are labels, and more are classes.
 ///
 /// # Errors
-/// [`SpecError::Data`] for numbers outside their range, such as fewer samples than classes; [`SpecError::Room`] for
+/// [`SpecError::Data`] for numbers outside their range, such as fewer samples than classes, and for the logistic loss
+/// of more than two classes; [`SpecError::Room`] for
 /// more samples than fit memory.
 pub fn drawn_data(
     draw: &Draw,
     samples: usize,
     test_samples: Option<usize>,
+    loss: Option<Loss>,
 ) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
     draw.check()?;
     let test_samples = test_samples.unwrap_or(match draw.built_in {
@@ -136,8 +119,12 @@ pub fn drawn_data(
         check_memory(&format!("{samples} {what}"), (samples as u64).saturating_mul(bytes))
             .map_err(|room| room.at_most("samples", bytes))?;
     }
-    let train = draw.train(samples)?;
-    let test = draw.test(test_samples)?;
+    let of_loss = |data: Dataset| match loss {
+        Some(loss) => data.with_targets(|targets| targets.for_loss(loss)),
+        None => Ok(data),
+    };
+    let train = of_loss(draw.train(samples)?)?;
+    let test = of_loss(draw.test(test_samples)?)?;
     let of_test = Draw { label_noise: 0.0, ..draw.clone() };
     Ok(((train, DataSource::Drawn(draw.clone())), (test, DataSource::Drawn(of_test))))
 }
@@ -147,5 +134,5 @@ pub fn drawn_data(
 /// # Errors
 /// As [`drawn_data`].
 pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
-    drawn_data(&Draw::new(BuiltIn::AppendixC, data_seed), samples, None)
+    drawn_data(&Draw::new(BuiltIn::AppendixC, data_seed), samples, None, None)
 }

@@ -15,15 +15,18 @@ use crate::cli::runner::RunSetup;
 use crate::cli::summary;
 use crate::cli::terminal::notice;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, RunWriter, announced_size, check_free};
+use crate::run::{Grid, GridRun, NewRun, RunWriter, announced_size, check_free, layers_in_names};
 use crate::spec::{Experiment, Keep, Seeds, Work, parse_seeds, parse_shard};
 use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
-/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed
-/// over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large,
-/// and g.g, which is compared with --tolerance, I^2 times.
+/// Networks of any depth, by default of one hidden layer for two classes, trained by full-batch gradient descent on a
+/// --loss summed over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I
+/// times as large, and g.g, which is compared with --tolerance, I^2 times; --reduction mean takes the mean itself.
+///
+/// --hidden 8x8 --loss softmax, for instance, trains networks of two hidden layers on class numbers. Every network gets
+/// the bounds of its Hessian's eigenvalues in closed form; --gauss-newton adds those of its Gauss-Newton part.
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and
 /// machine. Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
@@ -131,7 +134,7 @@ impl Args {
 
     fn combinations(&self) -> Result<Vec<Combination>, Failure> {
         let mut combinations = Vec::new();
-        for network in self.networks.each()? {
+        for network in &self.networks.each()? {
             for descent in self.descents.each()? {
                 for data in self.data.each()? {
                     let part = self.part()?;
@@ -139,11 +142,11 @@ impl Args {
                         None => Work::sweep(part, descent),
                         Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
                     };
-                    let mut experiment = data.experiment(work, &network)?;
+                    let mut experiment = data.experiment(work, network)?;
                     experiment.spec.keep = self.keep;
                     experiment.spec.extra = self.columns.extra()?;
                     let columns = columns(&experiment.spec, Dtype::Float32);
-                    let NetworkArgs { hidden, activation } = network;
+                    let NetworkArgs { hidden, activation } = network.clone();
                     let run = GridRun::new(hidden, activation, descent.step_size, data.seed_among(&self.data));
                     combinations.push(Combination { run, experiment, columns });
                 }
@@ -170,7 +173,7 @@ fn name(combinations: &[Combination]) -> String {
     match combinations {
         [one] => {
             let spec = &one.experiment.spec;
-            format!("{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden)
+            format!("{}-m{}-{}", spec.activation.name(), spec.data.inputs, layers_in_names(&spec.hidden))
         }
         _ => "grid".into(),
     }

@@ -8,6 +8,7 @@ use crate::report::ends::{figure_of_ends, row_of_ends};
 use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
+use crate::summary::minimised;
 use crate::watch::Watch;
 
 /// The report of the networks of one run that are selected by `over`: its figures, a table of what was found,
@@ -90,9 +91,10 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
     };
     let ended = if points.spec.work.is_judged() { "converged" } else { "are finite" };
     format!(
-        "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
+        "{what}; N = {hidden}, {}{}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
         activation.name(),
-        points.spec.shape().parameters(),
+        minimised(&points.spec),
+        points.spec.parameters(),
         data.samples,
         data.inputs,
         points.converged,
