@@ -5,9 +5,12 @@
 //! by wall time. The share of peak is by processor time, which other programs on the machine do not stretch.
 //!
 //! `-- --peer HIDDEN SEEDS` instead prints one JSON line for `benches/peer.py`: training and evaluation at I = 50.
+//! `-- --family WIDTHS ACTIVATION LOSS SAMPLES SEEDS STEPS` does so for networks of any depth, for
+//! `benches/family_peer.py`.
 
 #![expect(clippy::print_stdout, reason = "a benchmark's results go to stdout")]
 
+mod family;
 mod fma_peak;
 mod timing;
 
@@ -36,6 +39,12 @@ fn main() {
         && flag == "--peer"
     {
         peer(hidden.parse().expect("HIDDEN is a number"), seeds.parse().expect("SEEDS is a number"));
+        return;
+    }
+    if let [flag, of_family @ ..] = &arguments[..]
+        && flag == "--family"
+    {
+        family::run(of_family);
         return;
     }
     let mut cases: Vec<Case> = cases();

@@ -9,19 +9,21 @@ use rayon::prelude::*;
 
 use super::activation::{Gelu, Linear, Sigmoid, Softplus, Tanh, UnitFunction};
 use super::batch::Batch;
+use super::descents::{Descents, TrainedNetwork};
 use super::evaluate::Evaluating;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
+use super::layers::{EvaluatingLayers, LayerBatch, LayerSamples, LayerTraining, layer_memory};
 use super::moments::FindingMoments;
 use super::network::Layout;
 use super::pivots::Proving;
-use super::route::exact_route;
+use super::route::{exact_route, layer_route};
 use super::samples::Samples;
 use super::spectrum::FindingSpectra;
 use super::train::Training;
 use crate::engine::{
     Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
-    ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained, paper_only,
+    ProvenEnds, Route, Spectra, Start, Status, Stop, Tasks, Trained,
 };
 use crate::model::{Activation, MAX_PARAMETERS, Network, PaperProblem, Problem, Theta};
 use crate::room::check_memory;
@@ -62,13 +64,30 @@ impl Cpu {
         exact_route(self.route, problem.network.shape, problem.data.samples())
     }
 
-    fn train_from(
-        &self,
-        problem: &PaperProblem<'_>,
-        descent: &Descent,
-        start: &Start<'_>,
-    ) -> Result<Trained, EngineError> {
-        match problem.network.activation {
+    /// The route for networks of any depth.
+    fn layer_route(&self, problem: &Problem) -> ExactRoute {
+        layer_route(self.route, problem.network.shape, problem.data.samples())
+    }
+
+    /// Numbers per lane that a thread takes for the route to tr H^2, besides some copies of theta.
+    fn route_memory(&self, problem: &Problem) -> u64 {
+        match problem.paper() {
+            // The products of pairs of inputs, for a block of at least 16 samples, once for all lanes.
+            Some(problem) => match self.route(&problem) {
+                ExactRoute::Assembled => {
+                    let inputs = problem.network.shape.inputs as u64;
+                    (inputs + 1).saturating_mul(inputs + 2) / 2 * 17 / self.instruction_set.lanes() as u64
+                }
+                ExactRoute::Pairwise => 0,
+            },
+            None => layer_memory(problem.network, problem.data.samples(), self.layer_route(problem)),
+        }
+    }
+
+    fn train_from(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        let Some(paper) = problem.paper() else { return self.train_layers(problem, descent, start) };
+        let problem = &paper;
+        match paper.network.activation {
             Activation::Linear => self.train_as::<Linear>(problem, descent, start),
             Activation::Sigmoid => self.train_as::<Sigmoid>(problem, descent, start),
             Activation::Tanh => self.train_as::<Tanh>(problem, descent, start),
@@ -98,21 +117,52 @@ impl Cpu {
     ) -> Result<Trained, EngineError> {
         let (layout, samples) = (Layout::new(problem.network.shape), Samples::new(problem, |x| x as f32));
         let next = AtomicU64::new(0);
-        let count = start.count();
-        let workers = self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| {
-            self.instruction_set.dispatch(Training::<A, DECAY> {
-                shape: problem.network.shape,
-                layout: &layout,
-                samples: &samples,
+        self.trained(start.count(), layout.order.len(), || Training::<A, DECAY> {
+            shape: problem.network.shape,
+            layout: &layout,
+            samples: &samples,
+            descents: Descents {
                 descent,
                 start: start.view(),
                 next: &next,
                 stop: &self.stop,
-                activation: PhantomData,
-            })
-        });
+                order: &layout.order,
+                samples: samples.count(),
+            },
+            activation: PhantomData,
+        })
+    }
+
+    fn train_layers(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        let order: Vec<usize> = (0..problem.network.parameters()).collect();
+        let samples = LayerSamples::new(problem, |x| x as f32);
+        let next = AtomicU64::new(0);
+        self.trained(start.count(), order.len(), || LayerTraining {
+            network: problem.network,
+            samples: &samples,
+            descents: Descents {
+                descent,
+                start: start.view(),
+                next: &next,
+                stop: &self.stop,
+                order: &order,
+                samples: samples.count(),
+            },
+        })
+    }
+
+    /// So many networks of D = `parameters`, trained by one `task` per worker.
+    fn trained<L: LaneTask<Output = Vec<TrainedNetwork>>>(
+        &self,
+        count: usize,
+        parameters: usize,
+        task: impl Fn() -> L + Sync,
+    ) -> Result<Trained, EngineError> {
+        let workers = self
+            .workers(count.div_ceil(self.instruction_set.lanes()))
+            .map(|_| self.instruction_set.dispatch(task()));
         let mut trained = Trained {
-            theta: Array2::zeros((count, problem.network.parameters())),
+            theta: Array2::zeros((count, parameters)),
             status: vec![Status::Pending; count],
             steps: vec![0; count],
         };
@@ -146,17 +196,15 @@ impl Cpu {
     }
 
     /// Fails if a thread cannot hold so many `squares` of D x D numbers for each network of a vector.
-    fn check_hessians(&self, problem: &PaperProblem<'_>, squares: f64) -> Result<(), EngineError> {
+    fn check_hessians(&self, problem: &Problem, squares: f64) -> Result<(), EngineError> {
         let (shape, parameters) = (problem.network.shape, problem.network.parameters());
         let lanes = self.instruction_set.double_lanes();
         let bytes = (8.0 * squares) as usize * parameters * parameters * lanes;
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
-                "a network of {} inputs and {} hidden units has D = {parameters} parameters, and {lanes} Hessians of \
-                 that size side by side, with what is computed from them, fill {} MiB, more than the {} MiB that a \
-                 thread may take: use fewer hidden units, or --backend reference",
-                shape.inputs,
-                shape.hidden,
+                "a network of the widths {shape} has D = {parameters} parameters, and {lanes} Hessians of that size side \
+                 by side, with what is computed from them, fill {} MiB, more than the {} MiB that a thread may take: \
+                 use fewer hidden units, or --backend reference",
                 bytes >> 20,
                 MOST_HESSIAN_BYTES >> 20,
             )));
@@ -188,33 +236,28 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = problem.paper().map_or(Route::Pairwise, |problem| self.route(&problem).into());
-        Description::of_processor(self.machine(), REVISION, route)
+        let route = match problem.paper() {
+            Some(problem) => self.route(&problem),
+            None => self.layer_route(problem),
+        };
+        Description::of_processor(self.machine(), REVISION, route.into())
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let problem = paper_only(problem)?;
-        let parameters = problem.network.parameters();
+        let (shape, parameters) = (problem.network.shape, problem.network.parameters());
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
-                "a network of {} inputs and {} hidden units has {parameters} parameters: at most {MAX_PARAMETERS} fit, \
-                 so use fewer hidden units",
-                problem.network.shape.inputs, problem.network.shape.hidden,
+                "a network of the widths {shape} has {parameters} parameters: at most {MAX_PARAMETERS} fit, so use \
+                 fewer hidden units"
             )));
         }
-        let (inputs, lanes) = (problem.network.shape.inputs as u64, self.instruction_set.lanes() as u64);
-        // In f64. Per thread and lane: three copies of theta and the working memory of the routes. Per thread, on the
-        // assembled route: the products of pairs of inputs, for a block of at least 16 samples. Once: the samples.
-        let of_networks = 6 * parameters as u64 * lanes;
-        let of_inputs = match self.route(&problem) {
-            ExactRoute::Assembled => (inputs + 1).saturating_mul(inputs + 2) / 2 * 17,
-            ExactRoute::Pairwise => 0,
-        };
+        // In f64. Per thread and lane: three copies of theta and the working memory of the routes. Once: the samples.
+        let (inputs, lanes) = (shape.inputs() as u64, self.instruction_set.lanes() as u64);
+        let of_networks = (6 * parameters as u64).saturating_add(self.route_memory(problem)).saturating_mul(lanes);
         let of_samples = (problem.data.samples() as u64).saturating_mul(inputs + 1);
         let threads = rayon::current_num_threads() as u64;
-        let bytes =
-            of_networks.saturating_add(of_inputs).saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
-        check_memory(&format!("networks of {inputs} inputs and {} hidden units", problem.network.shape.hidden), bytes)?;
+        let bytes = of_networks.saturating_mul(threads).saturating_add(of_samples).saturating_mul(8);
+        check_memory(&format!("networks of the widths {shape}"), bytes)?;
         // When no seed is left, lanes idle until the last network has ended. Many rounds make that time small beside
         // the whole; few rounds keep a call on a large problem short.
         let work = problem.data.samples() * parameters;
@@ -231,7 +274,7 @@ impl Engine for Cpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        self.train_from(&paper_only(problem)?, descent, &Start::Seeds(seeds))
+        self.train_from(problem, descent, &Start::Seeds(seeds))
     }
 
     fn train_on(
@@ -241,8 +284,7 @@ impl Engine for Cpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        let problem = paper_only(problem)?;
-        self.train_from(&problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
+        self.train_from(problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {
@@ -250,7 +292,11 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        let problem = paper_only(problem)?;
+        let Some(problem) = problem.paper() else {
+            let (route, batch) = (self.layer_route(problem), LayerBatch::new(problem, theta, &self.stop));
+            let found = self.each(theta.nrows(), || EvaluatingLayers { batch: &batch, route })?;
+            return Ok(found.into_iter().collect());
+        };
         let Network { shape, activation } = problem.network;
         let (layout, samples) = (Layout::new(shape), Samples::new(&problem, |x| x));
         let (route, next) = (self.route(&problem), AtomicUsize::new(0));
@@ -268,12 +314,21 @@ impl Engine for Cpu {
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-        let problem = paper_only(problem)?;
         // Lower triangles.
-        self.check_hessians(&problem, 0.5)?;
-        let batch = Batch::new(&problem, theta, &self.stop);
+        self.check_hessians(problem, 0.5)?;
+        let networks = theta.nrows();
+        let found = match problem.paper() {
+            Some(problem) => {
+                let batch = Batch::new(&problem, theta, &self.stop);
+                self.each(networks, || FindingSpectra(&batch))?
+            }
+            None => {
+                let batch = LayerBatch::new(problem, theta, &self.stop);
+                self.each(networks, || FindingSpectra(&batch))?
+            }
+        };
         let mut spectra = Spectra::default();
-        self.each(theta.nrows(), || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
+        found.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
     }
 
@@ -283,11 +338,18 @@ impl Engine for Cpu {
         theta: Theta<'_>,
         powers: Powers,
     ) -> Result<Vec<HessianMoments>, EngineError> {
-        let problem = paper_only(problem)?;
         // The Hessian and its square, or its powers up to the fourth.
-        self.check_hessians(&problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
-        let batch = Batch::new(&problem, theta, &self.stop);
-        self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
+        self.check_hessians(problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
+        match problem.paper() {
+            Some(problem) => {
+                let batch = Batch::new(&problem, theta, &self.stop);
+                self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
+            }
+            None => {
+                let batch = LayerBatch::new(problem, theta, &self.stop);
+                self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
+            }
+        }
     }
 
     fn prove(
@@ -296,11 +358,18 @@ impl Engine for Cpu {
         theta: Theta<'_>,
         estimates: &[EndEstimates],
     ) -> Result<Vec<ProvenEnds>, EngineError> {
-        let problem = paper_only(problem)?;
         // The Hessian and two factors.
-        self.check_hessians(&problem, 3.0)?;
-        let batch = Batch::new(&problem, theta, &self.stop);
-        self.each(theta.nrows(), || Proving { batch: &batch, estimates })
+        self.check_hessians(problem, 3.0)?;
+        match problem.paper() {
+            Some(problem) => {
+                let batch = Batch::new(&problem, theta, &self.stop);
+                self.each(theta.nrows(), || Proving { batch: &batch, estimates })
+            }
+            None => {
+                let batch = LayerBatch::new(problem, theta, &self.stop);
+                self.each(theta.nrows(), || Proving { batch: &batch, estimates })
+            }
+        }
     }
 }
 

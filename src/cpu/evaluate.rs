@@ -159,11 +159,11 @@ impl<F: Doubles> EvaluationWorker<F> {
     fn load(&mut self, task: &Evaluating<'_>, first: usize, rows: usize) {
         for lane in 0..F::COUNT {
             match (task.theta, first + lane) {
-                _ if lane >= rows => load_lane(task.layout, &mut self.theta, lane, |_| 0.0),
+                _ if lane >= rows => load_lane(&task.layout.order, &mut self.theta, lane, |_| 0.0),
                 (Theta::Float32(theta), row) => {
-                    load_lane(task.layout, &mut self.theta, lane, |d| theta[[row, d]].into())
+                    load_lane(&task.layout.order, &mut self.theta, lane, |d| theta[[row, d]].into())
                 }
-                (Theta::Float64(theta), row) => load_lane(task.layout, &mut self.theta, lane, |d| theta[[row, d]]),
+                (Theta::Float64(theta), row) => load_lane(&task.layout.order, &mut self.theta, lane, |d| theta[[row, d]]),
             }
         }
     }

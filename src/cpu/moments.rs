@@ -1,37 +1,34 @@
 //! The moments of the Hessians of many networks, one in each lane, in f64.
 
-use super::batch::Batch;
-use super::hessians::Hessians;
+use super::hessians::{HessianBatch, LaneHessians as _};
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::engine::{HessianMoments, Powers, Rayleigh};
 
 /// One worker; it returns rows and their moments.
-pub(super) struct FindingMoments<'a> {
-    pub(super) batch: &'a Batch<'a>,
+pub(super) struct FindingMoments<'a, B> {
+    pub(super) batch: &'a B,
     pub(super) powers: Powers,
 }
 
-impl LaneTask for FindingMoments<'_> {
+impl<B: HessianBatch> LaneTask for FindingMoments<'_, B> {
     type Output = Vec<(usize, HessianMoments)>;
 
     #[inline(always)]
     fn run<V: Vectors>(self) -> Self::Output {
         let Self { batch, powers } = self;
-        let parameters = batch.network.parameters();
+        let parameters = batch.parameters();
         let mut theta = vec![V::Doubles::splat(0.0); parameters];
-        let mut hessians = Hessians::new(batch);
-        let mut errors = hessians.errors(batch);
+        let mut hessians = batch.hessians::<V::Doubles>(true);
         let mut centred = Centred::<V::Doubles>::new(parameters);
         let mut moments = Moments::new(parameters, powers);
         let mut found = Vec::new();
         while let Some(rows) = batch.take(V::Doubles::COUNT) {
             batch.load(&rows, &mut theta);
-            hessians.assemble(batch, &theta, Some(&mut errors), |row, column, value| centred.put(row, column, value));
+            hessians.assemble(&theta, |row, column, value| centred.put(row, column, value));
             centred.centre();
             moments.find(&centred);
-            let shape = batch.network.shape;
             found.extend(
-                rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, errors.in_lane(shape, lane), lane))),
+                rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, hessians.error(lane), lane))),
             );
         }
         found

@@ -202,14 +202,14 @@ fn add_product_tile<'a, F: Lanes, const U: usize, const C: usize>(
     }
 }
 
-/// Writes `theta` (D,) into `lane` of `parameters`.
+/// Writes `theta` (D,) into `lane` of `parameters`, which hold it in this `order`.
 pub(super) fn load_lane<F: Lanes>(
-    layout: &Layout,
+    order: &[usize],
     parameters: &mut [F],
     lane: usize,
     theta: impl Fn(usize) -> F::Scalar,
 ) {
-    for (parameter, &d) in parameters.iter_mut().zip(&layout.order) {
+    for (parameter, &d) in parameters.iter_mut().zip(order) {
         parameter.values_mut()[lane] = theta(d);
     }
 }

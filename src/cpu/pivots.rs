@@ -1,34 +1,32 @@
 //! Proofs of how far the extreme eigenvalues of many networks are from estimates, one network in each lane, in f64.
 
-use super::batch::Batch;
-use super::hessians::Hessians;
+use super::hessians::{HessianBatch, LaneHessians as _};
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use super::moments::Centred;
 use crate::engine::{EndEstimates, Proof, ProvenEnds};
 
 /// One worker; it returns rows and what is proven of them.
-pub(super) struct Proving<'a> {
-    pub(super) batch: &'a Batch<'a>,
+pub(super) struct Proving<'a, B> {
+    pub(super) batch: &'a B,
     /// (S,).
     pub(super) estimates: &'a [EndEstimates],
 }
 
-impl LaneTask for Proving<'_> {
+impl<B: HessianBatch> LaneTask for Proving<'_, B> {
     type Output = Vec<(usize, ProvenEnds)>;
 
     #[inline(always)]
     fn run<V: Vectors>(self) -> Self::Output {
         let Self { batch, estimates } = self;
-        let (shape, parameters) = (batch.network.shape, batch.network.parameters());
+        let parameters = batch.parameters();
         let mut theta = vec![V::Doubles::splat(0.0); parameters];
-        let mut hessians = Hessians::new(batch);
-        let mut errors = hessians.errors(batch);
+        let mut hessians = batch.hessians::<V::Doubles>(true);
         let mut centred = Centred::<V::Doubles>::new(parameters);
         let mut factors = Factorisation::new(parameters);
         let mut found = Vec::new();
         while let Some(rows) = batch.take(V::Doubles::COUNT) {
             batch.load(&rows, &mut theta);
-            hessians.assemble(batch, &theta, Some(&mut errors), |row, column, value| centred.put(row, column, value));
+            hessians.assemble(&theta, |row, column, value| centred.put(row, column, value));
             centred.centre();
             let proofs: Vec<(Proof, [f64; 4])> = rows
                 .clone()
@@ -40,7 +38,7 @@ impl LaneTask for Proving<'_> {
                         scale: value(centred.scale),
                         shift: value(centred.shift),
                         norm: value(centred.norm_sq).sqrt(),
-                        error: errors.in_lane(shape, lane),
+                        error: hessians.error(lane),
                     };
                     (proof, proof.candidates(estimates[row]))
                 })

@@ -1,7 +1,7 @@
 //! Which exact route to tr H^2 is faster for given sizes.
 
 use crate::engine::{ExactRoute, Route};
-use crate::model::OneHidden;
+use crate::model::{Layer, OneHidden, Shape};
 
 /// The route that `route` stands for, for networks of `shape` on `samples` samples: `auto` takes the one with the
 /// smaller cost.
@@ -13,6 +13,46 @@ pub(super) fn exact_route(route: Route, shape: OneHidden, samples: usize) -> Exa
             ExactRoute::Assembled
         }
     })
+}
+
+/// As [`exact_route`], for networks of any depth on `samples` samples.
+pub(super) fn layer_route(route: Route, shape: Shape, samples: usize) -> ExactRoute {
+    route.or_faster(|| {
+        if layer_pairs_cost(shape, samples) < layer_assembled_cost(shape, samples) {
+            ExactRoute::Pairwise
+        } else {
+            ExactRoute::Assembled
+        }
+    })
+}
+
+/// The multiply-adds of I^2 / 2 pairs: for each pair of layers M, two times R^T h' and M g, and R.
+fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
+    let samples = samples as f64;
+    let layers: Vec<Layer> = shape.layers().collect();
+    let mut pair = 0;
+    for (l, first) in layers.iter().enumerate() {
+        pair += first.units * first.units + first.inputs;
+        for (m, second) in layers.iter().enumerate().skip(l + 1) {
+            let fed = first.units * if m == l + 1 { 1 } else { second.inputs };
+            pair += 3 * first.units * second.units + 3 * fed + second.inputs;
+        }
+    }
+    0.5 * samples * samples * pair as f64
+}
+
+/// The multiply-adds of the assembled route: at each sample one for each distinct entry, and for each pair of units what
+/// the products share.
+fn layer_assembled_cost(shape: Shape, samples: usize) -> f64 {
+    let layers: Vec<Layer> = shape.layers().collect();
+    let mut sample = 0;
+    for (l, first) in layers.iter().enumerate() {
+        for (m, second) in layers.iter().enumerate().skip(l) {
+            let pairs = if l == m { first.units * (first.units + 1) / 2 } else { first.units * second.units };
+            sample += pairs * (first.inputs + 3) * (second.inputs + 1);
+        }
+    }
+    samples as f64 * sample as f64
 }
 
 /// The cost of the pairwise route for one vector of networks, in multiply-adds of the assembled route: I^2 / 2 pairs of

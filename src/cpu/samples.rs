@@ -34,11 +34,16 @@ impl<T> Samples<T> {
         &self.x[range.start * self.inputs..range.end * self.inputs]
     }
 
-    /// The samples in as few blocks of at most `longest` as possible, all of nearly the same length.
+    /// The samples in [`blocks`].
     pub(super) fn blocks(&self, longest: usize) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let (samples, blocks) = (self.count(), self.count().div_ceil(longest));
-        (0..blocks).map(move |b| b * samples / blocks..(b + 1) * samples / blocks)
+        blocks(self.count(), longest)
     }
+}
+
+/// So many `samples` in as few blocks of at most `longest` as possible, all of nearly the same length.
+pub(super) fn blocks(samples: usize, longest: usize) -> impl Iterator<Item = Range<usize>> {
+    let blocks = samples.div_ceil(longest);
+    (0..blocks).map(move |b| b * samples / blocks..(b + 1) * samples / blocks)
 }
 
 /// A block of samples.

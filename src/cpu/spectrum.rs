@@ -1,30 +1,29 @@
 //! Both ends of the spectra of many networks, one in each lane, in f64.
 
-use super::batch::Batch;
 use super::eigenvalues::{Eigenvalues, row_start};
-use super::hessians::Hessians;
+use super::hessians::{HessianBatch, LaneHessians as _};
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::engine::{Allowed, Witnesses};
 
 /// One worker; it returns rows and their `lambda_max` and `lambda_min`, or why a row has none.
-pub(super) struct FindingSpectra<'a>(pub(super) &'a Batch<'a>);
+pub(super) struct FindingSpectra<'a, B>(pub(super) &'a B);
 
-impl LaneTask for FindingSpectra<'_> {
+impl<B: HessianBatch> LaneTask for FindingSpectra<'_, B> {
     type Output = Vec<(usize, Result<(f64, f64), String>)>;
 
     #[inline(always)]
     fn run<V: Vectors>(self) -> Self::Output {
         let Self(batch) = self;
-        let parameters = batch.network.parameters();
+        let parameters = batch.parameters();
         let mut theta = vec![V::Doubles::splat(0.0); parameters];
-        let mut hessians = Hessians::new(batch);
+        let mut hessians = batch.hessians::<V::Doubles>(false);
         // Lower triangles, row by row.
         let mut triangles = vec![V::Doubles::splat(0.0); row_start(parameters)];
         let mut eigenvalues = Eigenvalues::<V::Doubles>::new(parameters);
         let mut found = Vec::new();
         while let Some(rows) = batch.take(V::Doubles::COUNT) {
             batch.load(&rows, &mut theta);
-            hessians.assemble(batch, &theta, None, |row, column, value| {
+            hessians.assemble(&theta, |row, column, value| {
                 triangles[row_start(row.max(column)) + row.min(column)] = value;
             });
             eigenvalues.find(&triangles);

@@ -141,7 +141,7 @@ impl<F: Doubles> TermErrors<F> {
 /// less than 1 + 2 `steps` below half a step. Otherwise it is 1 if `nearest`, the smallest |y| within the error, is
 /// beyond `limit`, from where the function is constant; elsewhere there is no bound.
 #[inline(always)]
-fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
+pub(super) fn growth<F: Doubles>(steps: F, nearest: F, limit: f64) -> F {
     let constant = (F::splat(limit) - nearest).where_negative(F::splat(1.0), F::splat(f64::INFINITY));
     (steps - F::splat(0.5)).where_negative(F::splat(1.0) + (steps + steps), constant)
 }

@@ -1,27 +1,23 @@
-//! Gradient descent of many networks, one in each lane; a network that ends makes room for the next one.
+//! The gradients of the paper's networks for their training, one network in each lane.
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytemuck::Zeroable as _;
 
 use super::activation::UnitFunction;
+use super::descents::{Descents, Gradients, TrainedNetwork, descend};
 use super::lanes::{LaneTask, Singles, Vectors};
-use super::network::{Layout, add_products, load_lane, pre_activations};
+use super::network::{Layout, add_products, pre_activations};
 use super::samples::Samples;
-use crate::engine::{Descent, Start, Status, Stop};
-use crate::model::{OneHidden, initial_theta};
+use crate::model::OneHidden;
 
 /// Bytes of unit values of one block of samples: half of a typical first-level cache; the rest is for weights and
 /// samples.
 const BLOCK_BYTES: usize = 24 << 10;
 
-/// The steps of a worker between two checks for a stop, times I D: about ten milliseconds of work.
-const PATIENCE: u64 = 1 << 22;
-
-/// One worker of a training: it takes networks from `next` until none is left. `DECAY` says whether the weights decay:
-/// where they do not, the kernel has no instruction for it.
+/// One worker of a training. `DECAY` says whether the weights decay: where they do not, the kernel has no instruction
+/// for it.
 pub(super) struct Training<'a, A, const DECAY: bool> {
     /// M and N.
     pub(super) shape: OneHidden,
@@ -29,28 +25,10 @@ pub(super) struct Training<'a, A, const DECAY: bool> {
     pub(super) layout: &'a Layout,
     /// The training samples.
     pub(super) samples: &'a Samples<f32>,
-    /// The step size, the step limit, the tolerance and the decay.
-    pub(super) descent: &'a Descent,
-    /// The networks to train.
-    pub(super) start: Start<'a>,
-    /// How many of them have been taken, by all workers.
-    pub(super) next: &'a AtomicU64,
-    /// Ends the work early.
-    pub(super) stop: &'a Stop,
+    /// The networks.
+    pub(super) descents: Descents<'a>,
     /// f, the activation function.
     pub(super) activation: PhantomData<A>,
-}
-
-/// A network whose descent has ended.
-pub(super) struct TrainedNetwork {
-    /// Its place in the batch.
-    pub(super) index: usize,
-    /// Why it ended.
-    pub(super) status: Status,
-    /// Steps taken.
-    pub(super) steps: u32,
-    /// Where it ended, (D,).
-    pub(super) theta: Vec<f32>,
 }
 
 impl<A: UnitFunction, const DECAY: bool> LaneTask for Training<'_, A, DECAY> {
@@ -58,183 +36,87 @@ impl<A: UnitFunction, const DECAY: bool> LaneTask for Training<'_, A, DECAY> {
 
     #[inline(always)]
     fn run<V: Vectors>(self) -> Vec<TrainedNetwork> {
-        let mut worker = TrainingWorker::<V::Singles, A, DECAY>::new(self);
-        worker.run();
-        worker.trained
+        let Training { shape, layout, samples, descents, .. } = self;
+        let weight_decay = descents.descent.weight_decay as f32;
+        descend(descents, PaperGradients::<V::Singles, A, DECAY>::new(shape, layout, samples, weight_decay))
     }
 }
 
-/// The network in one lane.
-#[derive(Clone, Copy)]
-struct Occupant {
-    index: usize,
-    /// The worker's step count when the network had taken no step.
-    arrived: u64,
-}
-
-struct TrainingWorker<'a, F: Singles, A: UnitFunction, const DECAY: bool> {
-    task: Training<'a, A, DECAY>,
-    tolerance: f32,
-    step_size: F,
+/// The working memory of a worker.
+struct PaperGradients<'a, F: Singles, A: UnitFunction, const DECAY: bool> {
+    shape: OneHidden,
+    layout: &'a Layout,
+    samples: &'a Samples<f32>,
+    weight_decay: F,
     longest_block: usize,
-    occupants: Vec<Option<Occupant>>,
-    /// The worker's step count. It begins with the steps that its first networks had taken before.
-    step: u64,
-    /// The step at which some occupant will have taken all its steps, or at which to check for a stop.
-    deadline: u64,
-    /// Steps between two checks for a stop.
-    patience: u64,
-    theta: Vec<F>,
     /// theta with W times the activation's scale: what the sample loops read.
     scaled: Vec<F>,
-    gradient: Vec<F>,
     /// z_i, then delta_i, of one block.
     outputs: Vec<F>,
     /// Of one block: group by group, sample by sample, f(y) of the group's units.
     values: Vec<F>,
     /// What is kept for f'(y), in the same order.
     kept: Vec<A::Kept<F>>,
-    trained: Vec<TrainedNetwork>,
 }
 
-impl<'a, F: Singles, A: UnitFunction, const DECAY: bool> TrainingWorker<'a, F, A, DECAY> {
+impl<'a, F: Singles, A: UnitFunction, const DECAY: bool> PaperGradients<'a, F, A, DECAY> {
     #[inline(always)]
-    fn new(task: Training<'a, A, DECAY>) -> Self {
+    fn new(shape: OneHidden, layout: &'a Layout, samples: &'a Samples<f32>, weight_decay: f32) -> Self {
         let zero = F::splat(0.0);
-        let (hidden, parameters) = (task.shape.hidden, task.shape.parameters());
-        let longest_block = (BLOCK_BYTES / (hidden * size_of::<F>())).clamp(16, 64).min(task.samples.count());
+        let hidden = shape.hidden;
+        let longest_block = (BLOCK_BYTES / (hidden * size_of::<F>())).clamp(16, 64).min(samples.count());
         Self {
-            tolerance: task.descent.tolerance_in_f32(),
-            step_size: F::splat(task.descent.step_size as f32),
+            shape,
+            layout,
+            samples,
+            weight_decay: F::splat(weight_decay),
             longest_block,
-            occupants: vec![None; F::COUNT],
-            step: task.start.taken().into(),
-            deadline: 0,
-            patience: (PATIENCE / (task.samples.count() as u64 * parameters as u64)).clamp(1, 4096),
-            theta: vec![zero; parameters],
-            scaled: vec![zero; parameters],
-            gradient: vec![zero; parameters],
+            scaled: vec![zero; shape.parameters()],
             outputs: vec![zero; longest_block],
             values: vec![zero; longest_block * hidden],
             kept: vec![A::Kept::zeroed(); longest_block * hidden],
-            trained: Vec::new(),
-            task,
         }
     }
+}
 
+impl<F: Singles, A: UnitFunction, const DECAY: bool> Gradients<F> for PaperGradients<'_, F, A, DECAY> {
     #[inline(always)]
-    fn run(&mut self) {
-        for lane in 0..F::COUNT {
-            self.occupy(lane, self.step);
-        }
-        let tolerance = F::splat(self.tolerance);
-        while self.occupants.iter().any(Option::is_some) && !self.task.stop.is_requested() {
-            self.deadline = self.next_deadline().min(self.step + self.patience);
-            loop {
-                let gradient_sq = self.gradient();
-                let someone_ended = self.step >= self.deadline || !gradient_sq.all_finite_and_at_least(tolerance);
-                let look_up = someone_ended && self.retire(gradient_sq);
-                for (theta, gradient) in self.theta.iter_mut().zip(&self.gradient) {
-                    *theta = gradient.neg_mul_add(self.step_size, *theta);
-                }
-                self.step += 1;
-                if look_up {
-                    break;
-                }
-            }
-        }
-    }
-
-    /// The first step at which an occupant's last test is due.
-    fn next_deadline(&self) -> u64 {
-        let last = |occupant: &Occupant| occupant.arrived + u64::from(self.task.descent.max_steps);
-        self.occupants.iter().flatten().map(last).min().unwrap_or(u64::MAX)
-    }
-
-    /// Takes networks that have ended out of their lanes and lets waiting ones in. Returns whether the deadline has
-    /// changed.
-    #[cold]
-    fn retire(&mut self, gradient_sq: F) -> bool {
-        let mut look_up = self.step >= self.deadline;
-        for lane in 0..F::COUNT {
-            let Some(Occupant { index, arrived }) = self.occupants[lane] else { continue };
-            let steps = (self.step - arrived) as u32;
-            let gradient_sq = f64::from(gradient_sq.values()[lane]);
-            let Some(status) = self.task.descent.verdict(gradient_sq, steps) else { continue };
-            let mut theta = vec![0.0; self.theta.len()];
-            for (parameter, &d) in self.theta.iter().zip(&self.task.layout.order) {
-                theta[d] = parameter.values()[lane];
-            }
-            // Where f saturates, theta can overflow while the gradient is 0.
-            let status = if theta.iter().all(|t| t.is_finite()) { status } else { Status::NonFinite };
-            self.trained.push(TrainedNetwork { index, status, steps, theta });
-            self.occupy(lane, self.step + 1);
-            look_up = true;
-        }
-        look_up
-    }
-
-    /// Lets the next waiting network into `lane` at `step`; without one the lane idles at theta = 0.
-    fn occupy(&mut self, lane: usize, step: u64) {
-        let Training { start, next, layout, shape, descent, .. } = &self.task;
-        let index = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).unwrap_or(usize::MAX);
-        let waiting = index < start.count();
-        match start {
-            Start::Seeds(seeds) if waiting => {
-                let theta = initial_theta(shape.parameters(), seeds.start + index as u64, descent.init_range);
-                load_lane(layout, &mut self.theta, lane, |d| theta[d]);
-            }
-            Start::Theta { theta, .. } if waiting => {
-                let theta = theta.row(index);
-                load_lane(layout, &mut self.theta, lane, |d| theta[d]);
-            }
-            _ => load_lane(layout, &mut self.theta, lane, |_| 0.0),
-        }
-        // The gradient at hand is the predecessor's: it must not move this network.
-        for gradient in &mut self.gradient {
-            gradient.values_mut()[lane] = 0.0;
-        }
-        let arrived = step - u64::from(start.taken());
-        self.occupants[lane] = waiting.then_some(Occupant { index, arrived });
-    }
-
-    /// Leaves the objective's gradient of every lane in `self.gradient` and returns g.g.
-    #[inline(always)]
-    fn gradient(&mut self) -> F {
-        let layout = self.task.layout;
-        layout.scale_weights(F::splat(A::SCALE), &self.theta, &mut self.scaled);
-        self.gradient.fill(F::splat(0.0));
-        for block in self.task.samples.blocks(self.longest_block) {
+    fn gradient(&mut self, theta: &[F], gradient: &mut [F]) -> F {
+        let layout = self.layout;
+        layout.scale_weights(F::splat(A::SCALE), theta, &mut self.scaled);
+        gradient.fill(F::splat(0.0));
+        for block in self.samples.blocks(self.longest_block) {
             // The paper's two inputs have code of their own, without a loop over inputs.
-            if self.task.shape.inputs == 2 {
-                self.add_block::<2>(&block);
+            if self.shape.inputs == 2 {
+                self.add_block::<2>(&block, gradient);
             } else {
-                self.add_block::<0>(&block);
+                self.add_block::<0>(&block, gradient);
             }
         }
-        let gradient_sq = layout.multiply_by_output_weights(&self.theta, &mut self.gradient);
+        let gradient_sq = layout.multiply_by_output_weights(theta, gradient);
         if !DECAY {
             return gradient_sq;
         }
-        let decay = F::splat(self.task.descent.weight_decay as f32);
         let mut gradient_sq = F::splat(0.0);
-        for (gradient, &theta) in self.gradient.iter_mut().zip(&self.theta) {
-            *gradient = decay.mul_add(theta, *gradient);
+        for (gradient, &theta) in gradient.iter_mut().zip(theta) {
+            *gradient = self.weight_decay.mul_add(theta, *gradient);
             gradient_sq = gradient.mul_add(*gradient, gradient_sq);
         }
         gradient_sq
     }
+}
 
-    /// Adds the sums over the samples of `block`. `INPUTS` is M, or 0 for any M.
+impl<F: Singles, A: UnitFunction, const DECAY: bool> PaperGradients<'_, F, A, DECAY> {
+    /// Adds the sums over the samples of `block` to `gradient`. `INPUTS` is M, or 0 for any M.
     #[inline(always)]
-    fn add_block<const INPUTS: usize>(&mut self, block: &Range<usize>) {
-        let Training { layout, samples, shape, .. } = &self.task;
-        let (inputs, x) = (shape.inputs, samples.rows(block));
+    fn add_block<const INPUTS: usize>(&mut self, block: &Range<usize>, gradient: &mut [F]) {
+        let (layout, samples) = (self.layout, self.samples);
+        let (inputs, x) = (self.shape.inputs, samples.rows(block));
         let length = block.len();
         let outputs = &mut self.outputs[..length];
-        let bias = self.theta.len() - 1;
+        let bias = self.scaled.len() - 1;
 
-        outputs.fill(self.theta[bias]);
+        outputs.fill(self.scaled[bias]);
         for &group in &layout.groups {
             let weights = layout.weights(group, &self.scaled);
             let v = layout.output_weights(group, &self.scaled);
@@ -256,14 +138,14 @@ impl<'a, F: Singles, A: UnitFunction, const DECAY: bool> TrainingWorker<'a, F, A
             *output = sigmoid * F::splat(sign);
             total += *output;
         }
-        self.gradient[bias] += total;
+        gradient[bias] += total;
 
         for &group in &layout.groups {
             let at = group.first * length..(group.first + group.units) * length;
             let values = &mut self.values[at.clone()];
             let kept = &self.kept[at];
             let start = layout.start(group);
-            let gradient = &mut self.gradient[start..start + group.units * (inputs + 2)];
+            let gradient = &mut gradient[start..start + group.units * (inputs + 2)];
             match group.units {
                 4 => backward::<F, A, INPUTS, 4>(inputs, x, outputs, values, kept, gradient),
                 3 => backward::<F, A, INPUTS, 3>(inputs, x, outputs, values, kept, gradient),
