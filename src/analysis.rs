@@ -5,6 +5,7 @@
 //! - [`same_networks`]: networks that are the same up to the order and the signs of their hidden units;
 //! - [`distinct_ends`]: the different ends of many descents, their basins, and how many more there are;
 //! - [`macro_f1`], [`macro_f1_of_each`]: classification by macro F1;
+//! - [`Scorer`]: macro F1 and accuracy for any number of classes, R^2, and the loss on test data;
 //! - [`mann_whitney`]: whether one group's values are higher than another's;
 //! - [`rank_correlation`]: whether one value of a network rises with another;
 //! - [`Rise`]: whether a descent goes on downwards, and the step with which it would;
@@ -20,6 +21,7 @@ mod mann_whitney;
 mod quantiles;
 mod ranks;
 mod rise;
+mod scores;
 mod spearman;
 
 pub use duplicates::{
@@ -31,6 +33,7 @@ pub use f1::{macro_f1, macro_f1_of_each};
 pub use mann_whitney::{MannWhitney, mann_whitney};
 pub use quantiles::{median, quantiles, streamed_quantiles};
 pub use rise::{Rise, STEPS};
+pub use scores::{Scorer, Scores};
 pub use spearman::{RankCorrelation, rank_correlation};
 
 /// Why values cannot be analysed.
@@ -107,6 +110,15 @@ pub enum AnalysisError {
         found: usize,
         /// How many there must be.
         expected: usize,
+    },
+    /// Networks whose hidden units are not matched.
+    #[error(
+        "networks of the widths {widths}: hidden units are matched for one hidden layer and one output; compare \
+         weights as they stand, with --by distance"
+    )]
+    NotMatched {
+        /// N_0 .. N_P.
+        widths: String,
     },
     /// There are more hidden units than can be matched.
     #[error(

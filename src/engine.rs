@@ -23,7 +23,7 @@ pub use closed_forms::{ClosedForms, Evaluation, LayerTraces};
 pub(crate) use moments::Proof;
 pub use moments::{EndEstimates, HessianMoments, Powers, ProvenEnds, Rayleigh};
 pub use rounding::Rounding;
-pub(crate) use rounding::{Arithmetic, Spread, UNIT};
+pub(crate) use rounding::{Arithmetic, FormOperations, Spread, UNIT};
 pub(crate) use spectra::{Allowed, Witnesses};
 pub use spectra::{MissingSpectrum, Spectra};
 pub(crate) use start::Start;

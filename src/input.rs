@@ -5,10 +5,10 @@ mod advice;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use ndarray::{Array1, Array2, ArrayD, Ix1, Ix2};
+use ndarray::{Array1, Array2, ArrayD, Ix2};
 
 use crate::fingerprint::Fingerprint;
-use crate::model::{DataError, Dataset, OneHidden, Shape, Theta, is_label};
+use crate::model::{DataError, Dataset, Loss, MAX_PARAMETERS, OneHidden, Shape, Targets, Theta, is_label};
 use crate::npy::{ElementType, ForeignType, NpyError, NpyFile, shown_shape};
 use crate::records::Dtype;
 
@@ -28,57 +28,171 @@ impl InputError {
     }
 }
 
-/// Samples from `x` (I, M), f32 or f64 or integer, and labels from `q` (I,) or (I, 1), any number type or bool.
+/// Samples from `x` (I, M), f32 or f64 or integer, and targets from `q`, any number type or bool, in the form that
+/// `loss` takes:
+///
+/// - logistic: labels 0 and 1, (I,), or (I, K) for K outputs;
+/// - softmax: class numbers from 0 on, (I,), or (I, K) with a single 1 in each row and 0 elsewhere;
+/// - squared: any finite values, (I,), or (I, K) for K outputs.
+///
+/// (I, 1) counts as (I,). Class numbers leave open how many classes there are: as many as the largest of them asks for.
 ///
 /// # Errors
 /// [`InputError`] names the file and the first thing wrong with it.
-pub fn read_dataset(x: &Path, q: &Path) -> Result<Dataset, InputError> {
+pub fn read_dataset(x: &Path, q: &Path, loss: Loss) -> Result<Dataset, InputError> {
     let samples = read(x, open(x, false, "x")?)?;
-    let labels = read(q, open(q, true, "q")?)?;
-    dataset((x, samples), (q, labels))
+    let targets = read(q, open(q, true, "q")?)?;
+    dataset((x, samples), (q, targets), loss)
 }
 
-/// The data set of samples (I, M) and labels (I,) or (I, 1), each with the name that errors give it.
+/// The data set of samples (I, M) and targets as in [`read_dataset`], each with the name that errors give it.
 ///
 /// # Errors
 /// [`InputError`] names the array and the first thing wrong with it.
-pub fn dataset((x, samples): (&Path, ArrayD<f64>), (q, labels): (&Path, ArrayD<f64>)) -> Result<Dataset, InputError> {
+pub fn dataset(
+    (x, samples): (&Path, ArrayD<f64>),
+    (q, targets): (&Path, ArrayD<f64>),
+    loss: Loss,
+) -> Result<Dataset, InputError> {
     let samples =
         matrix(x, samples, "x must be two-dimensional, (samples, inputs); for a single input use x.reshape(-1, 1)")?;
-    let labels = column(q, labels)?;
     let (rows, columns) = samples.dim();
-    let advice = match labels.as_slice() {
-        // Needed only where a label cannot be used.
-        Some(labels) if !labels.iter().all(|&label| is_label(label)) => advice::of_labels(labels),
-        _ => String::new(),
-    };
-    let count = labels.len();
-    Dataset::new(samples, labels).map_err(|error| match error {
-        DataError::Label { .. } => InputError::new(q, format!("{error}; {advice}")),
+    let shape = targets.shape().to_vec();
+    let targets = self::targets(q, targets, loss, rows)?;
+    let count = targets.samples();
+    Dataset::new(samples, targets).map_err(|error| match error {
         DataError::Lengths { .. } if count == columns && rows != columns => {
             InputError::new(q, format!("{error}; if x holds one sample per column, save x.T"))
         }
-        DataError::Lengths { .. } => InputError::new(q, error.to_string()),
+        DataError::Lengths { .. } if shape.len() == 2 && shape[1] == rows => {
+            InputError::new(q, format!("{error}; if q holds one sample per column, save q.T"))
+        }
+        DataError::Lengths { .. } | DataError::TargetNotFinite { .. } => InputError::new(q, error.to_string()),
         _ => InputError::new(x, error.to_string()),
     })
 }
 
-/// The labels in the array called `path`, (I,) or (I, 1).
-fn column(path: &Path, labels: ArrayD<f64>) -> Result<Array1<f64>, InputError> {
-    let labels = match labels.shape() {
-        [_] => labels.into_dimensionality::<Ix1>(),
-        [_, 1] => labels.into_dimensionality::<Ix2>().map(|column| column.column(0).to_owned()),
-        shape => {
-            let advice = match shape {
-                &[_, columns] => advice::of_label_columns(columns, &labels.iter().copied().collect::<Vec<f64>>()),
-                _ => "save one label per sample".into(),
-            };
-            let shape = shown_shape(shape);
-            let problem = format!("q has the shape {shape}, but labels must be one-dimensional, (samples,): {advice}");
+/// Weights of samples from `path`, (I,) or (I, 1), any number type.
+///
+/// # Errors
+/// [`InputError`] names the file and what is wrong with it.
+pub fn read_weights(path: &Path) -> Result<Array1<f64>, InputError> {
+    sample_weights(path, read(path, open(path, false, "w")?)?)
+}
+
+/// The weights of samples in the array called `path`, (I,) or (I, 1).
+///
+/// # Errors
+/// [`InputError`] names the array and its shape.
+pub fn sample_weights(path: &Path, weights: ArrayD<f64>) -> Result<Array1<f64>, InputError> {
+    let shape = weights.shape().to_vec();
+    if !matches!(shape[..], [_] | [_, 1]) {
+        let shape = shown_shape(&shape);
+        let problem =
+            format!("the array has the shape {shape}, but sample weights must be one-dimensional, (samples,)");
+        return Err(InputError::new(path, problem));
+    }
+    Ok(weights.into_iter().collect())
+}
+
+/// The targets in the array called `path`, which belong to as many samples as `samples` says, in the form that `loss`
+/// takes.
+fn targets(path: &Path, targets: ArrayD<f64>, loss: Loss, samples: usize) -> Result<Targets, InputError> {
+    let shape = targets.shape().to_vec();
+    let values: Vec<f64> = targets.iter().copied().collect();
+    let columns = match shape[..] {
+        [_] | [_, 1] => 1,
+        [rows, columns] if rows > 0 && columns > 0 && (rows == samples || rows > 1) => columns,
+        _ => {
+            let advice = if shape.len() == 2 { "save q.ravel()" } else { "save one row of targets per sample" };
+            let shape = shown_shape(&shape);
+            let problem = format!(
+                "q has the shape {shape}, but {} must be one-dimensional, (samples,), or two-dimensional, (samples, \
+                 outputs): {advice}",
+                noun(loss)
+            );
             return Err(InputError::new(path, problem));
         }
     };
-    labels.map_err(|error| InputError::new(path, error.to_string()))
+    let array = |values: Vec<f64>| {
+        Array2::from_shape_vec((values.len() / columns, columns), values)
+            .map_err(|error| InputError::new(path, error.to_string()))
+    };
+    match loss {
+        Loss::Squared => array(values).map(Targets::Values),
+        Loss::Logistic => match values.iter().position(|&value| !is_label(value)) {
+            None => array(values).map(Targets::Labels),
+            Some(first) if columns == 1 => {
+                let error = DataError::Label { sample: first, value: values[first] };
+                Err(InputError::new(path, format!("{error}; {}", advice::of_labels(&values))))
+            }
+            Some(first) => {
+                let (shape, value, advice) =
+                    (shown_shape(&shape), values[first], advice::of_label_columns(columns, &values));
+                let problem = format!(
+                    "q has the shape {shape} and q[{}, {}] is {value}, but labels must be 0 or 1, one-dimensional, \
+                     (samples,), or one column for each output: {advice}",
+                    first / columns,
+                    first % columns
+                );
+                Err(InputError::new(path, problem))
+            }
+        },
+        Loss::Softmax => {
+            let classes = if columns == 1 { numbered_classes(&values) } else { marked_classes(columns, &values) };
+            classes.map_err(|problem| InputError::new(path, problem))
+        }
+    }
+}
+
+/// What the targets of `loss` are called.
+const fn noun(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Logistic => "labels",
+        Loss::Softmax => "classes",
+        Loss::Squared => "values",
+    }
+}
+
+/// The classes that have the numbers `values`.
+fn numbered_classes(values: &[f64]) -> Result<Targets, String> {
+    let class = |&value: &f64| {
+        let is_class = value >= 0.0 && value < MAX_PARAMETERS as f64 && value.fract() == 0.0;
+        is_class.then_some(value as usize)
+    };
+    let of: Vec<usize> = values.iter().map_while(class).collect();
+    match values.get(of.len()) {
+        Some(value) => {
+            let advice = advice::of_class_numbers(values);
+            Err(format!("q[{}] is {value}: classes must be whole numbers from 0 on; {advice}", of.len()))
+        }
+        None => {
+            let count = of.iter().max().map_or(0, |&largest| largest + 1);
+            Ok(Targets::Classes { of, count })
+        }
+    }
+}
+
+/// The classes that rows of `columns` values mark with a single 1 each.
+fn marked_classes(columns: usize, values: &[f64]) -> Result<Targets, String> {
+    let marked = |row: &[f64]| {
+        let one = row.iter().position(|&value| value.to_bits() == 1.0_f64.to_bits())?;
+        row.iter().enumerate().all(|(k, &value)| k == one || value == 0.0).then_some(one)
+    };
+    let of: Vec<usize> = values.chunks_exact(columns).map_while(marked).collect();
+    match values.chunks_exact(columns).nth(of.len()) {
+        Some(row) => {
+            let advice = advice::of_class_columns(columns, values);
+            let row = row.iter().take(6).map(f64::to_string).collect::<Vec<String>>().join(", ");
+            let more = if columns > 6 { ", .." } else { "" };
+            Err(format!(
+                "row {} of q is [{row}{more}]: classes are numbers, (samples,), or rows with a single 1 and 0 \
+                 elsewhere, (samples, classes); {advice}",
+                of.len()
+            ))
+        }
+        None => Ok(Targets::Classes { of, count: columns }),
+    }
 }
 
 /// Fails where NumPy's type `descr`, such as `<U3`, is not one that arrays are read from; `labels` for those.
@@ -223,7 +337,7 @@ mod tests {
     use ndarray_npy::write_npy;
 
     use super::{read_dataset, read_theta};
-    use crate::model::OneHidden;
+    use crate::model::{Loss, OneHidden};
 
     #[test]
     fn every_number_type_and_both_orders_give_the_same_data() {
@@ -239,10 +353,10 @@ mod tests {
         write_npy(path("qi.npy"), &array![0_i64, 1]).unwrap();
         write_npy(path("qf.npy"), &array![0.0_f32, 1.0]).unwrap();
         write_npy(path("qc.npy"), &array![[0_u8], [1]]).unwrap();
-        let expected = read_dataset(&path("x64.npy"), &path("qf.npy")).unwrap();
+        let expected = read_dataset(&path("x64.npy"), &path("qf.npy"), Loss::Logistic).unwrap();
         for x in ["x64.npy", "x32.npy", "xf.npy"] {
             for q in ["qb.npy", "qi.npy", "qf.npy", "qc.npy"] {
-                assert_eq!(read_dataset(&path(x), &path(q)).unwrap(), expected, "{x} {q}");
+                assert_eq!(read_dataset(&path(x), &path(q), Loss::Logistic).unwrap(), expected, "{x} {q}");
             }
         }
     }
@@ -262,7 +376,7 @@ mod tests {
         std::fs::write(path("nothing.npy"), "").unwrap();
         let whole = std::fs::read(path("x.npy")).unwrap();
         std::fs::write(path("cut.npy"), &whole[..whole.len() - 3]).unwrap();
-        let message = |x: &str, q: &str| read_dataset(&path(x), &path(q)).unwrap_err().to_string();
+        let message = |x: &str, q: &str| read_dataset(&path(x), &path(q), Loss::Logistic).unwrap_err().to_string();
         for (x, q, file, says) in [
             ("missing.npy", "q.npy", "missing.npy", "no such file"),
             ("x.npy", "q2.npy", "q2.npy", "labels must be 0 or 1"),

@@ -4,31 +4,42 @@
 
 mod activation;
 mod appendix_c;
+mod built_in;
 mod data_error;
 mod dataset;
+mod draw;
+mod hidden_layers;
 mod loss;
 mod one_hidden;
 mod philox;
+mod random;
+mod reduction;
 mod seeds;
 mod shape;
 mod targets;
+mod teacher;
 mod theta;
 
 use ndarray::ArrayView1;
 
 pub use activation::{Activation, Derivatives};
 pub use appendix_c::appendix_c;
+pub use built_in::BuiltIn;
 pub use data_error::DataError;
 pub use dataset::{Dataset, RoundedInput, ScaledInput, Standardization};
+pub use draw::Draw;
+pub use hidden_layers::HiddenLayers;
 pub use loss::{Curvature, Loss, SampleTarget};
 pub(crate) use loss::{cross_entropy, cross_entropy_curvature, cross_entropy_residual};
 pub use one_hidden::{MAX_PARAMETERS, OneHidden};
 pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};
+pub use reduction::Reduction;
 pub use seeds::{SMALLEST_INIT_RANGE, initial_theta, uniform_symmetric};
 pub use shape::{Layer, MAX_LAYERS, Shape, ShapeError};
 pub use targets::Targets;
 pub(crate) use targets::is_label;
+pub use teacher::Teacher;
 pub use theta::Theta;
 
 /// A network without its weights: its sizes and its activation function.

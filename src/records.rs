@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounds::{Bracket, NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, LayerTraces, Status};
-use crate::model::{Shape, Theta};
+use crate::model::{Loss, Reduction, Shape, Theta};
+use crate::reference::layers::GaussNewton;
 use crate::spec::{Keep, Spec, Work};
 
 /// An element type of a column, named as in NumPy.
@@ -136,24 +137,42 @@ pub struct Records {
 
 /// The columns of a run of `spec` whose weights are of type `theta`: their names, types and meanings.
 pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
-    let (shape, extra) = (spec.shape(), spec.extra);
+    let (parameters, extra) = (spec.parameters(), spec.extra);
+    let layers = spec.hidden.widths().len() + 1;
+    let is_one_hidden = layers == 2;
     let plain =
         |name: &str, dtype, meaning: &str| Column { name: name.into(), dtype, width: None, meaning: meaning.into() };
     let float = |name, meaning| plain(name, Dtype::Float64, meaning);
+    let wide = |name: &str, width: usize, meaning: &str| Column {
+        name: name.into(),
+        dtype: Dtype::Float64,
+        width: Some(width),
+        meaning: meaning.into(),
+    };
+    let loss = loss_meaning(spec);
     let mut columns = vec![
         plain("seed", Dtype::Uint64, "the seed that theta_0 was drawn from; for networks from a file their row"),
         Column {
             name: "theta".into(),
             dtype: theta,
-            width: Some(shape.parameters()),
-            meaning: "weights [w; v]: w[m N + n] = W[n, m] with m = 0 the bias, then v_0 .. v_N".into(),
+            width: Some(parameters),
+            meaning: if is_one_hidden && spec.outputs == 1 {
+                "weights [w; v]: w[m N + n] = W[n, m] with m = 0 the bias, then v_0 .. v_N".into()
+            } else {
+                "weights [vec W_1; ..; vec W_P]: W_l[a, p] at p N_l + a of its layer, p = 0 the bias".into()
+            },
         },
         plain("status", Dtype::Uint8, status_meaning(&spec.work)),
         plain("steps", Dtype::Uint32, "steps of gradient descent taken"),
-        float("loss", "L, the cross-entropy summed over the training samples"),
+        float("loss", &loss),
         float("gradient_sq", "g.g, the squared norm of dL/dtheta"),
-        float("trace_ww", "tr H(w,w)"),
-        float("trace_vv", "tr H(v,v)"),
+    ];
+    if is_one_hidden {
+        columns.extend([float("trace_ww", "tr H(w,w)"), float("trace_vv", "tr H(v,v)")]);
+    } else {
+        columns.push(wide("layer_trace", layers, "the trace of the block of H of each layer, from the first on"));
+    }
+    columns.extend([
         float("trace", "tr H"),
         float("trace_sq", "tr H^2"),
         float("lambda_sup", "upper bound of the largest eigenvalue of H (Theorem 1)"),
@@ -161,12 +180,16 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         float("lambda_min_upper", "upper bound of the smallest eigenvalue of H"),
         float("lambda_min_lower", "lower bound of the smallest eigenvalue of H"),
         float("bound_error", "what the four bounds are widened by for rounding"),
-    ];
-    if spec.test.is_some() {
-        columns.push(float("macro_f1", "F1 averaged over the two classes, on the test samples"));
-    }
+    ]);
+    columns.extend(score_columns(spec).into_iter().map(|(name, meaning)| float(name, meaning)));
     if extra.bounds {
         columns.extend(NetworkBounds::COLUMNS.map(|(name, _)| float(name, bound_meaning(name))));
+    }
+    if extra.gauss_newton {
+        columns.extend(GAUSS_NEWTON_COLUMNS.map(|(name, meaning)| float(name, meaning)));
+        if extra.spectrum.is_some() {
+            columns.push(float("gn_lambda_max", "the largest eigenvalue of G, computed numerically in f64"));
+        }
     }
     if let Some(spectrum) = extra.spectrum {
         columns.push(float("lambda_max", "the largest eigenvalue of H, computed numerically"));
@@ -175,28 +198,25 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
             columns.extend((1..=EIGENVECTORS).map(|k| Column {
                 name: format!("u_{k}"),
                 dtype: Dtype::Float64,
-                width: Some(shape.parameters()),
+                width: Some(parameters),
                 meaning: format!(
                     "eigenvector {k} of H by descending eigenvalue, of length 1, its largest component positive"
                 ),
             }));
         }
-        let wide = |name: &str, width: usize, meaning: &str| Column {
-            name: name.into(),
-            dtype: Dtype::Float64,
-            width: Some(width),
-            meaning: meaning.into(),
-        };
         if spectrum.all {
-            columns.push(wide("eigenvalues", shape.parameters(), "all eigenvalues of H, in descending order"));
+            columns.push(wide("eigenvalues", parameters, "all eigenvalues of H, in descending order"));
         }
         if let Some(count) = spectrum.ends {
             columns.push(wide("eigenvalues_largest", count, "the largest eigenvalues of H, in descending order"));
             columns.push(wide("eigenvalues_smallest", count, "the smallest eigenvalues of H, in ascending order"));
         }
-        if spectrum.blocks {
+        if spectrum.blocks && is_one_hidden {
             columns.push(float("lambda_max_ww", "the largest eigenvalue of H(w,w)"));
             columns.push(float("lambda_max_vv", "the largest eigenvalue of H(v,v)"));
+        } else if spectrum.blocks {
+            let meaning = "the largest eigenvalue of the block of H of each layer, from the first on";
+            columns.push(wide("layer_lambda_max", layers, meaning));
         }
     }
     if extra.brackets.is_some() {
@@ -215,7 +235,7 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         columns.push(Column {
             name: "theta_polished".into(),
             dtype: Dtype::Float64,
-            width: Some(shape.parameters()),
+            width: Some(parameters),
             meaning: "the weights at the end of the objective's descent, in the order of theta".into(),
         });
         columns.push(plain(
@@ -238,6 +258,61 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         ]);
     }
     spec.keep.columns(columns)
+}
+
+/// What the `loss` column holds.
+fn loss_meaning(spec: &Spec) -> String {
+    let (of_sample, weighted) = match spec.loss {
+        Loss::Logistic if spec.is_of_paper() => return "L, the cross-entropy summed over the training samples".into(),
+        Loss::Logistic => ("the cross-entropy of the labels", "each times its weight"),
+        Loss::Softmax => ("the cross-entropy of the classes", "each times its weight"),
+        Loss::Squared => ("|z - t|^2 / 2", "each times its weight"),
+    };
+    let reduced = match (spec.reduction, spec.data.weights_hash.is_some()) {
+        (Reduction::Sum, false) => "summed over the training samples".into(),
+        (Reduction::Sum, true) => format!("summed over the training samples, {weighted}"),
+        (Reduction::Mean, _) => "averaged over the training samples by their weights".to_owned(),
+    };
+    format!("L, {of_sample}, {reduced}")
+}
+
+/// The columns of scores on test data, with their meaning.
+pub(crate) fn score_columns(spec: &Spec) -> Vec<(&'static str, &'static str)> {
+    if spec.test.is_none() {
+        return Vec::new();
+    }
+    if spec.is_of_paper() {
+        return vec![("macro_f1", "F1 averaged over the two classes, on the test samples")];
+    }
+    let test_loss = match spec.reduction {
+        Reduction::Sum => ("test_loss", "the loss summed over the test samples, each counted once"),
+        Reduction::Mean => ("test_loss", "the loss averaged over the test samples, each counted once"),
+    };
+    match spec.loss {
+        Loss::Squared => vec![("r2", "R^2 averaged over the outputs, on the test samples"), test_loss],
+        Loss::Logistic | Loss::Softmax => vec![
+            ("macro_f1", "F1 averaged over the classes, on the test samples"),
+            ("accuracy", "the share of the test samples whose class, or all of whose labels, are predicted"),
+            test_loss,
+        ],
+    }
+}
+
+/// The columns of the Gauss-Newton part, with their meaning.
+const GAUSS_NEWTON_COLUMNS: [(&str, &str); 3] = [
+    ("gn_trace", "tr G of the Gauss-Newton part G of H, in f64"),
+    ("gn_trace_sq", "tr G^2"),
+    ("gn_lambda_sup", "upper bound of the largest eigenvalue of G (Theorem 1 for G), widened for rounding"),
+];
+
+/// The columns of Gauss-Newton parts, in the order of [`columns`].
+pub(crate) fn gauss_newton_columns(parts: &[GaussNewton], parameters: usize) -> [Values; 3] {
+    let column = |of: &dyn Fn(&GaussNewton) -> f64| Values::Float64(parts.iter().map(of).collect());
+    [
+        column(&|part| part.trace),
+        column(&|part| part.trace_sq),
+        column(&|part| widened_bounds(part.trace, part.trace_sq, parameters, &part.rounding).bounds.lambda_sup),
+    ]
 }
 
 /// The float columns of a bracket, with their meaning.
@@ -374,8 +449,8 @@ impl Records {
         }
     }
 
-    /// The rows of the networks of `shape` from `first_seed` on: how their training ended, their closed forms and the `further`
-    /// columns. `keep` decides about the weights.
+    /// The rows of the networks of `shape` from `first_seed` on: how their training ended, their closed forms and the
+    /// `further` columns. `keep` decides about the weights.
     pub fn new(
         keep: Keep,
         first_seed: u64,

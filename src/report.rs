@@ -6,12 +6,14 @@
 //!   figures are those of the paper;
 //! - `pages`: what a report holds beside its figures, and the page around them;
 //! - `critical_points` and `measured`: the networks of a run that both are about;
-//! - `ends`: where their descents end, for a run that followed them.
+//! - `ends`: where their descents end, for a run that followed them;
+//! - `files`: a report as files in a directory.
 
 mod critical_points;
 mod drawing;
 mod ends;
 mod figures;
+mod files;
 mod measured;
 mod pages;
 
@@ -27,9 +29,10 @@ pub use figures::landscape::{Decision, Landscape, flattest_networks, sharpest_ne
 pub use figures::paper::every_figure;
 pub use figures::scatter::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
-    sharpness_against_macro_f1, traces_against_numeric,
+    residuals_against_targets, sharpness_against_macro_f1, traces_against_numeric,
 };
 pub use figures::trajectory::{training_of_seed, training_of_sharpest_and_flattest};
+pub use files::{ReportError, ReportFiles};
 pub use measured::Measured;
 pub use pages::{
     DataDraw, Report, Table, TableRow, by_draw, cost_table, published_against_here, report_of_reproduction,

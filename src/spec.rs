@@ -1,36 +1,43 @@
 //! A validated experiment: everything that determines a run's columns, and nothing else. Manifests store it.
 
+mod drawn;
 mod seeds;
 
+use std::fmt;
 use std::ops::Range;
 
+use ndarray::{Array1, ArrayView1};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Descent, Tasks, is_zero};
 use crate::fingerprint::Fingerprint;
 use crate::model::{
-    Activation, DataError, Dataset, MAX_PARAMETERS, OneHidden, Problem, SMALLEST_INIT_RANGE, Standardization, Stream,
-    appendix_c,
+    Activation, DataError, Dataset, Draw, HiddenLayers, Loss, MAX_PARAMETERS, Network, OneHidden, Problem, Reduction,
+    SMALLEST_INIT_RANGE, Shape, ShapeError, Standardization, Targets,
 };
 use crate::polish::Polish;
-use crate::room::{NoRoom, check_memory};
+use crate::room::NoRoom;
+pub use drawn::{APPENDIX_C_TEST_SAMPLES, BuiltInName, BuiltInOptions, TEST_SAMPLES, appendix_c_data, drawn_data};
 pub use seeds::{SeedList, parse_seed_list, parse_seeds, parse_shard};
-
-/// The test samples that are drawn with the paper's data (Appendix C).
-pub const APPENDIX_C_TEST_SAMPLES: usize = 10;
-
-/// Bytes that a drawn sample takes: two inputs and a label in f64, and in f32 in an engine.
-const APPENDIX_C_BYTES: u64 = 3 * (8 + 4);
 
 /// What a run computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Which networks: seeds to train, or networks that came as a file.
     pub work: Work,
-    /// N, the number of hidden units.
-    pub hidden: usize,
+    /// The widths of the hidden layers: N for a network of the paper.
+    pub hidden: HiddenLayers,
+    /// K, the number of outputs.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub outputs: usize,
     /// f, the activation function.
     pub activation: Activation,
+    /// What is minimised.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub loss: Loss,
+    /// How the losses of the samples become one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub reduction: Reduction,
     /// The training data.
     pub data: DataSpec,
     /// The test data, if there are any.
@@ -43,11 +50,28 @@ pub struct Spec {
     pub extra: ExtraColumns,
 }
 
+/// K of a manifest that names none: the paper's networks have one output.
+const fn one() -> usize {
+    1
+}
+
+fn is_one(number: &usize) -> bool {
+    *number == 1
+}
+
+/// Whether a value is the default: then no manifest names it.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtraColumns {
     /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
     pub bounds: bool,
+    /// The traces of the Gauss-Newton part of the Hessian, and the bound of its largest eigenvalue.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gauss_newton: bool,
     /// The Hessian's eigenvalues, computed numerically.
     pub spectrum: Option<SpectrumColumns>,
     /// Brackets of the extreme eigenvalues.
@@ -100,7 +124,7 @@ pub struct SpectrumColumns {
     pub all: bool,
     /// So many of the largest and of the smallest eigenvalues, from 1 to D.
     pub ends: Option<usize>,
-    /// The largest eigenvalues of the two diagonal blocks, H(w,w) and H(v,v).
+    /// The largest eigenvalues of the diagonal blocks of the layers: H(w,w) and H(v,v) for one hidden layer.
     pub blocks: bool,
 }
 
@@ -274,6 +298,9 @@ pub struct DataSpec {
     pub inputs: usize,
     /// Hash of shape and values.
     pub hash: String,
+    /// Hash of the weights by which the samples count, if they do not all count once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_hash: Option<String>,
     /// How the values were centred and scaled after they were drawn or read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub standardization: Option<Standardization>,
@@ -283,11 +310,6 @@ pub struct DataSpec {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "from", rename_all = "kebab-case")]
 pub enum DataSource {
-    /// Drawn as in the paper's Appendix C.
-    AppendixC {
-        /// The seed of the draw.
-        data_seed: u64,
-    },
     /// Read from two files.
     Files {
         /// The samples' file, as it was given.
@@ -297,6 +319,9 @@ pub enum DataSource {
     },
     /// Handed over in memory by a program that uses this library.
     Arrays,
+    /// Built in. A manifest holds the name of the distribution in the place of the others' names.
+    #[serde(untagged)]
+    Drawn(Draw),
 }
 
 /// A data set and where it came from.
@@ -315,6 +340,21 @@ pub enum SpecError {
         /// What it must be.
         must: &'static str,
     },
+    /// Training and test data with targets of different kinds.
+    #[error("the test data have {test} {test_targets}, the training data {train} {targets}: they must agree")]
+    Targets {
+        /// K of the training data.
+        train: usize,
+        /// What these are.
+        targets: &'static str,
+        /// K of the test data.
+        test: usize,
+        /// What these are.
+        test_targets: &'static str,
+    },
+    /// Widths that no engine takes.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
     /// More parameters than any engine takes.
     #[error(
         "a network of M = {inputs} inputs and N = {hidden} hidden units has {parameters} parameters; at most \
@@ -336,12 +376,31 @@ pub enum SpecError {
         /// M of the test data.
         test: usize,
     },
+    /// An option that the data have no use for.
+    #[error("{option} is for other built-in data: {data} takes {}", OptionNames(used))]
+    Unused {
+        /// The option.
+        option: &'static str,
+        /// The data's name.
+        data: &'static str,
+        /// The options that such data take.
+        used: &'static [&'static str],
+    },
     /// Unusable data.
     #[error(transparent)]
     Data(#[from] DataError),
     /// More than this machine has room for.
     #[error(transparent)]
     Room(#[from] NoRoom),
+}
+
+/// Options, separated by commas; `none of these options` for none.
+struct OptionNames<'a>(&'a [&'static str]);
+
+impl fmt::Display for OptionNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("none of these options") } else { f.write_str(&self.0.join(", ")) }
+    }
 }
 
 /// An experiment with its data in memory, ready to run.
@@ -356,35 +415,67 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Joins `work`, the network and data into one experiment.
+    /// Joins `work`, the network and data into one experiment. The targets say which loss is minimised and how many
+    /// outputs there are; with classes as many as in the training and the test data together.
     ///
     /// # Errors
     /// [`SpecError`] for numbers outside their range and data that do not fit together.
     pub fn new(
         work: Work,
-        hidden: usize,
+        hidden: impl Into<HiddenLayers>,
         activation: Activation,
         (data, source): SourcedDataset,
         test: Option<SourcedDataset>,
     ) -> Result<Self, SpecError> {
         work.check()?;
+        let hidden = hidden.into();
         let inputs = data.inputs();
-        check_size(inputs, hidden)?;
         if let Some((test, _)) = &test
             && test.inputs() != inputs
         {
             return Err(SpecError::Inputs { train: inputs, test: test.inputs() });
         }
+        let (data, test) = with_all_classes(data, test)?;
+        let (loss, outputs) = (data.targets().loss(), data.targets().outputs());
+        if let [width] = *hidden.widths()
+            && outputs == 1
+        {
+            check_size(inputs, width)?;
+        }
         let spec = Spec {
             work,
             hidden,
+            outputs,
             activation,
+            loss,
+            reduction: Reduction::Sum,
             data: DataSpec::new(&data, source),
             test: test.as_ref().map(|(data, source)| DataSpec::new(data, source.clone())),
             keep: Keep::All,
             extra: ExtraColumns::default(),
         };
-        Ok(Self { spec, problem: Problem::new(hidden, activation, data), test: test.map(|(data, _)| data) })
+        let problem = Problem::with_layers(spec.hidden.widths(), activation, data)?;
+        Ok(Self { spec, problem, test: test.map(|(data, _)| data) })
+    }
+
+    /// The same with a loss to which sample i of the training data adds `weights`\[i\] times its own, (I,), or once
+    /// without weights, summed up by `reduction`.
+    ///
+    /// # Errors
+    /// [`SpecError::Data`] for weights that cannot be used.
+    pub fn weighted(mut self, weights: Option<Array1<f64>>, reduction: Reduction) -> Result<Self, SpecError> {
+        if let Some(weights) = reduction.weights(self.problem.data.samples(), weights) {
+            self = self.with_weights(weights)?;
+        }
+        self.spec.reduction = reduction;
+        Ok(self)
+    }
+
+    /// The same with these weights of the training samples, whatever the reduction, (I,).
+    pub(crate) fn with_weights(mut self, weights: Array1<f64>) -> Result<Self, SpecError> {
+        self.problem.data = self.problem.data.weighted(weights)?;
+        self.spec.data = self.spec.data.of_weights(&self.problem.data);
+        Ok(self)
     }
 
     /// The same with training and test inputs centred and scaled by the mean and the standard deviation of each over
@@ -398,7 +489,7 @@ impl Experiment {
             let data = data.standardized(&standardization)?;
             let spec = DataSpec {
                 standardization: Some(standardization.clone()),
-                ..DataSpec::new(&data, spec.source.clone())
+                ..DataSpec::new(&data, spec.source.clone()).of_weights(&data)
             };
             Ok((data, spec))
         };
@@ -409,6 +500,29 @@ impl Experiment {
         }
         Ok(self)
     }
+}
+
+/// Training and test data with targets of one kind: classes are counted over both.
+fn with_all_classes(
+    data: Dataset,
+    test: Option<SourcedDataset>,
+) -> Result<(Dataset, Option<SourcedDataset>), SpecError> {
+    let Some((test, source)) = test else { return Ok((data, None)) };
+    let count = data.targets().outputs().max(test.targets().outputs());
+    let [data, test] = [data, test].map(|data| data.with_targets(|targets| Ok(targets.of_at_least(count))));
+    let (data, test) = (data?, test?);
+    let of = |data: &Dataset| (data.targets().loss(), data.targets().outputs());
+    let ((loss, outputs), (test_loss, test_outputs)) = (of(&data), of(&test));
+    if (loss, outputs) == (test_loss, test_outputs) {
+        return Ok((data, Some((test, source))));
+    }
+    let name = |loss: Loss| match loss {
+        Loss::Logistic => "columns of labels",
+        Loss::Softmax => "classes",
+        Loss::Squared => "columns of values",
+    };
+    let (targets, test_targets) = (name(loss), name(test_loss));
+    Err(SpecError::Targets { train: outputs, targets, test: test_outputs, test_targets })
 }
 
 /// Fails unless engines take networks of this size.
@@ -428,28 +542,37 @@ pub fn check_size(inputs: usize, hidden: usize) -> Result<(), SpecError> {
     Ok(())
 }
 
-/// The paper's training data (`samples` of them) and its [`APPENDIX_C_TEST_SAMPLES`] test samples, from one data seed.
-///
-/// # Errors
-/// [`SpecError::Value`] for fewer than two samples, since one class would be empty; [`SpecError::Room`] for more than
-/// fit memory.
-pub fn appendix_c_data(samples: usize, data_seed: u64) -> Result<(SourcedDataset, SourcedDataset), SpecError> {
-    if samples < 2 {
-        let value = samples.to_string();
-        return Err(SpecError::Value { what: "the number of samples", value, must: "at least 2, one of each class" });
-    }
-    let bytes = (samples as u64).saturating_mul(APPENDIX_C_BYTES);
-    check_memory(&format!("{samples} samples"), bytes).map_err(|room| room.at_most("samples", APPENDIX_C_BYTES))?;
-    let source = DataSource::AppendixC { data_seed };
-    let train = appendix_c(samples, data_seed, Stream::TrainData)?;
-    let test = appendix_c(APPENDIX_C_TEST_SAMPLES, data_seed, Stream::TestData)?;
-    Ok(((train, source.clone()), (test, source)))
-}
-
 impl Spec {
-    /// Inputs M and hidden units N.
-    pub fn shape(&self) -> OneHidden {
-        OneHidden::new(self.data.inputs, self.hidden)
+    /// The widths of all layers.
+    ///
+    /// # Errors
+    /// [`ShapeError`] for widths that no engine takes; [`Experiment::new`] and [`Run::open`](crate::run::Run::open) let
+    /// none through.
+    pub fn shape(&self) -> Result<Shape, ShapeError> {
+        Shape::new(self.data.inputs, self.hidden.widths(), self.outputs)
+    }
+
+    /// The networks, if they have one hidden layer and one output as the paper's have.
+    pub fn one_hidden(&self) -> Option<Network<OneHidden>> {
+        let shape = self.shape().ok()?.one_hidden()?;
+        Some(Network { shape, activation: self.activation })
+    }
+
+    /// Whether the problem is one of the paper's: one hidden layer, one output, cross-entropy of labels, and every
+    /// sample counts once.
+    pub fn is_of_paper(&self) -> bool {
+        let one_hidden = matches!(self.hidden.widths(), [_]) && self.outputs == 1;
+        one_hidden && self.loss == Loss::Logistic && self.data.weights_hash.is_none()
+    }
+
+    /// D, the number of parameters; `usize::MAX` for all that are too many to count.
+    pub fn parameters(&self) -> usize {
+        let (mut inputs, mut sum) = (self.data.inputs, 0_usize);
+        for &units in self.hidden.widths().iter().chain([&self.outputs]) {
+            sum = sum.saturating_add(inputs.saturating_add(1).saturating_mul(units));
+            inputs = units;
+        }
+        sum
     }
 
     /// What the run asks of its engine.
@@ -541,9 +664,29 @@ impl Work {
 impl DataSpec {
     fn new(data: &Dataset, source: DataSource) -> Self {
         let sizes = Fingerprint::default().add(&(data.samples() as u64).to_le_bytes());
-        let labels = data.q();
-        let hash = labels.into_iter().fold(sizes.add_floats(data.x()), Fingerprint::add_floats).digits();
-        Self { source, samples: data.samples(), inputs: data.inputs(), hash, standardization: None }
+        let samples = sizes.add_floats(data.x());
+        let hash = match data.targets() {
+            // One label per sample: as it was before there were other targets.
+            Targets::Labels(t) if t.ncols() == 1 => samples.add_floats(t),
+            targets => {
+                let of = samples.add(targets.loss().name().as_bytes()).add(&(targets.outputs() as u64).to_le_bytes());
+                match targets {
+                    Targets::Labels(t) | Targets::Values(t) => of.add_floats(t),
+                    Targets::Classes { of: classes, .. } => {
+                        classes.iter().fold(of, |hash, &class| hash.add(&(class as u64).to_le_bytes()))
+                    }
+                }
+            }
+        }
+        .digits();
+        let (samples, inputs) = (data.samples(), data.inputs());
+        Self { source, samples, inputs, hash, weights_hash: None, standardization: None }
+    }
+
+    /// The same with the fingerprint of the weights of `data`.
+    fn of_weights(self, data: &Dataset) -> Self {
+        let hash = |weights: ArrayView1<'_, f64>| Fingerprint::default().add_floats(weights).digits();
+        Self { weights_hash: data.weights().map(hash), ..self }
     }
 }
 
@@ -563,7 +706,8 @@ mod tests {
         let message = |result: Result<Experiment, SpecError>| result.unwrap_err().to_string();
         let descent = Descent::default();
         assert!(sweep(3, descent, 1).is_ok());
-        assert!(message(sweep(0, descent, 1)).contains("hidden units"));
+        let wide = message(sweep(super::MAX_PARAMETERS, descent, 1));
+        assert!(wide.contains("hidden units"), "{wide}");
         assert!(message(sweep(3, descent, 0)).contains("number of networks"));
         let beyond = Work::Sweep { seeds: super::Seeds { first: u64::MAX, count: 2 }, shard_of: None, descent };
         let (train, test) = appendix_c_data(50, 0).unwrap();

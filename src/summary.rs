@@ -10,7 +10,7 @@ use std::fmt::{self, Display};
 use serde::Serialize;
 
 use crate::analysis::macro_f1;
-use crate::model::Dataset;
+use crate::model::{Dataset, Loss, Reduction};
 use crate::polish::PolishMode;
 use crate::run::{EndCounts, Manifest, Population, RunError, StatusCounts};
 use crate::spec::{DataSource, Spec, Work};
@@ -56,7 +56,7 @@ pub struct Summary<'a> {
 }
 
 /// The columns of a summary, where a run has them.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 16] = [
     "lambda_sup",
     "lambda_max",
     "lambda_max_lower",
@@ -69,6 +69,10 @@ const COLUMNS: [&str; 12] = [
     "gradient_sq",
     "steps",
     "macro_f1",
+    "accuracy",
+    "r2",
+    "test_loss",
+    "gn_lambda_sup",
 ];
 
 impl<'a> Summary<'a> {
@@ -122,7 +126,7 @@ fn wrong_order(run: &dyn SummarySource, quantiles: &[Quantiles]) -> Result<Vec<S
         Err(error) => return Err(error.into()),
     };
     let median = |column: &str| quantiles.iter().find(|of| of.column == column)?.values.get(2).copied();
-    let constant = train.targets().loss_of_constant();
+    let constant = train.loss_of_constant();
     let mut signs = Vec::new();
     if let Some(loss) = median("loss").filter(|&loss| constant > 0.0 && loss > NOTHING_LEARNT * constant) {
         signs.push(format!("the median loss is {}, and the best constant answer has {}", short(loss), short(constant)));
@@ -139,7 +143,11 @@ fn wrong_order(run: &dyn SummarySource, quantiles: &[Quantiles]) -> Result<Vec<S
     Ok(vec![
         format!("{}: compare `loss` with yours first.", signs.join("; ")),
         "Other data or another activation can be the reason, and a wrong order of theta looks like this.".into(),
-        "The order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias.".into(),
+        if run.manifest().spec.one_hidden().is_some() {
+            "The order is w[m N + n] = W[n, m] with m = 0 the biases, then v_0 .. v_N with v_0 the bias.".into()
+        } else {
+            "The order is layer by layer, W_l[a, p] at p N_l + a of layer l, with p = 0 the biases.".into()
+        },
     ])
 }
 
@@ -287,19 +295,37 @@ fn describe(spec: &Spec) -> String {
         Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let data = match &spec.data.source {
-        DataSource::AppendixC { data_seed } => format!("appendix-c, data seed {data_seed}"),
+        DataSource::Drawn(draw) => draw.to_string(),
         DataSource::Files { x, .. } => x.clone(),
         DataSource::Arrays => "arrays".into(),
     };
     format!(
-        "{what}, N = {} {}, D = {}, {data} (I = {}, M = {})",
+        "{what}, N = {} {}{}, D = {}, {data} (I = {}, M = {})",
         spec.hidden,
         spec.activation.name(),
-        spec.shape().parameters(),
+        minimised(spec),
+        spec.parameters(),
         spec.data.samples,
         spec.data.inputs
     ) + &match spec.work.weight_decay() {
         0.0 => String::new(),
         decay => format!(", weight decay {decay}"),
     }
+}
+
+/// What the networks minimise beyond the cross-entropy of one label per sample, summed up, as a part of a list.
+pub(crate) fn minimised(spec: &Spec) -> String {
+    let mut parts = String::new();
+    if spec.outputs > 1 {
+        parts += &format!(", K = {}", spec.outputs);
+    }
+    if spec.loss != Loss::Logistic {
+        parts += &format!(", {} loss", spec.loss.name());
+    }
+    parts
+        + match (spec.reduction, spec.data.weights_hash.is_some()) {
+            (Reduction::Mean, _) => ", mean over the samples",
+            (Reduction::Sum, true) => ", weighted samples",
+            (Reduction::Sum, false) => "",
+        }
 }

@@ -60,7 +60,23 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     let Experiment { spec, problem, .. } = experiment;
     engine.batch_size(problem)?;
     if spec.extra.bounds {
+        if !spec.is_of_paper() {
+            return Err(EngineError::Limit(format!(
+                "the bounds of --bounds (Theorems 3, 4 and 6) are proved for one hidden layer, one output, the \
+                 logistic loss and samples that all count once, and not for the widths {} with the {} loss{}: leave \
+                 --bounds out",
+                problem.network.shape,
+                problem.loss().name(),
+                if problem.data.weights().is_some() { " and weights" } else { "" }
+            )));
+        }
         reference::check_terms(problem)?;
+    }
+    if spec.extra.gauss_newton {
+        reference::check_terms(problem)?;
+        if spec.extra.spectrum.is_some() {
+            reference::check_spectra(problem.network.parameters())?;
+        }
     }
     if spec.extra.polish.is_some() {
         reference::check_spectra(problem.network.parameters())?;
@@ -292,7 +308,8 @@ impl Sweep<'_> {
         }
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
         let Further { columns, no_spectrum } = further;
-        let records = Records::new(keep, first_seed, (problem.network.shape, theta), &status, steps, evaluation, columns);
+        let records =
+            Records::new(keep, first_seed, (problem.network.shape, theta), &status, steps, evaluation, columns);
         Ok(Computed { records, no_spectrum, computed: status.len(), spent })
     }
 

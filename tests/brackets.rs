@@ -7,7 +7,7 @@ use ndarray::{Array1, Array2, Axis, array};
 use sharpsweep::bounds::{Bracket, BracketSource, bracket, known_rank, moment_bounds, widened_bounds};
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{
-    ClosedForms, Descent, EndEstimates, Engine, Powers, ProvenEnds, Rounding, Route, Status, Stop,
+    ClosedForms, Descent, EndEstimates, Engine, LayerTraces, Powers, ProvenEnds, Rounding, Route, Status, Stop,
 };
 use sharpsweep::fallback::{self, Completed, end_estimates};
 use sharpsweep::gpu::Tuning;
@@ -338,14 +338,15 @@ fn proofs_are_as_narrow_as_the_eigenvalues_are_exact() {
 }
 
 /// Closed forms that bound nothing, so that a bracket is that of the entries of the Hessian.
-const NO_TRACES: ClosedForms = ClosedForms {
-    loss: f64::NAN,
-    gradient_sq: f64::NAN,
-    trace_ww: f64::NAN,
-    trace_vv: f64::NAN,
-    trace_sq: f64::NAN,
-    rounding: Rounding { hessian: 0.0, trace: 0.0, trace_sq: 0.0 },
-};
+fn no_traces() -> ClosedForms {
+    ClosedForms {
+        loss: f64::NAN,
+        gradient_sq: f64::NAN,
+        layer_trace: LayerTraces::new([f64::NAN; 2]),
+        trace_sq: f64::NAN,
+        rounding: Rounding { hessian: 0.0, trace: 0.0, trace_sq: 0.0 },
+    }
+}
 
 /// A symmetric matrix with these eigenvalues, and a bound of what rounding may have done to it in the Frobenius norm.
 fn with_eigenvalues(eigenvalues: &[f64]) -> (Array2<f64>, f64) {
@@ -382,7 +383,7 @@ fn brackets_of_known_spectra() {
         let (largest, smallest) = eigenvalues.iter().fold((f64::MIN, f64::MAX), |(a, b), &l| (a.max(l), b.min(l)));
         let norm = eigenvalues.iter().fold(0.0_f64, |norm, &value| norm.hypot(value));
         for powers in [Powers::Four, Powers::Eight] {
-            let found = bracket(&NO_TRACES, eigenvalues.len(), &hessian_moments(matrix.view(), powers, error), None);
+            let found = bracket(&no_traces(), eigenvalues.len(), &hessian_moments(matrix.view(), powers, error), None);
             let single = found.moments;
             for (lower, value, upper) in [
                 (found.lower.bound, largest, found.upper.bound),
@@ -409,7 +410,8 @@ fn brackets_of_known_spectra() {
 #[test]
 fn nothing_bounds_a_hessian_that_is_not_finite() {
     let moments = hessian_moments(array![[1.0, f64::INFINITY], [f64::INFINITY, 2.0]].view(), Powers::Eight, 0.0);
-    let forms = ClosedForms { trace_vv: 1.0, trace_sq: f64::INFINITY, ..NO_TRACES };
+    let forms =
+        ClosedForms { layer_trace: LayerTraces::new([f64::NAN, 1.0]), trace_sq: f64::INFINITY, ..no_traces() };
     // Eigenvalues whose error has no bound prove nothing either.
     let everything = [f64::NEG_INFINITY, f64::INFINITY];
     let unbounded = ProvenEnds { lambda_max: everything, lambda_min: everything };

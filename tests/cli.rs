@@ -266,7 +266,7 @@ fn nothing_is_overwritten() {
 fn a_command_line_that_makes_no_sense_is_exit_code_2() {
     let dir = temporary();
     let cases: [(&[&str], &str); 12] = [
-        (&["sweep", "--hidden", "0"], "hidden units"),
+        (&["sweep", "--hidden", "8x0"], "at least one unit"),
         (&["sweep", "--seeds", "0"], "holds no seed"),
         (&["sweep", "--seeds", "9..3"], "holds no seed"),
         (&["sweep", "--step-size", "-1"], "step size"),

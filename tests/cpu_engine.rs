@@ -6,7 +6,7 @@ mod support;
 use ndarray::{Array2, Axis, concatenate, s};
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::cpu::{Cpu, InstructionSet};
-use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, Route, Status, Trained};
+use sharpsweep::engine::{Descent, Engine, EngineError, Evaluation, LayerTraces, Route, Status, Trained};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, gradient_sq, hessian, terms, trace_vv, trace_ww};
 use support::{GoldenCase, golden_cases, is_full, without_the_last};
@@ -52,8 +52,10 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
     });
     all.extend(misses("trace_sq", &found.trace_sq, &expected.trace_sq, |k| RELATIVE * expected.trace_sq[k]));
     all.extend(misses("trace", &trace(found), &trace(expected), |k| RELATIVE * trace_scale(k)));
-    all.extend(misses("trace_ww", &found.trace_ww, &expected.trace_ww, |k| RELATIVE * trace_scale(k)));
-    all.extend(misses("trace_vv", &found.trace_vv, &expected.trace_vv, |k| RELATIVE * expected.trace_vv[k]));
+    let of_layer = |e: &Evaluation, l: usize| e.layer_trace.iter().map(|traces| traces.as_slice()[l]).collect::<Vec<_>>();
+    let trace_vv = of_layer(expected, 1);
+    all.extend(misses("trace_ww", &of_layer(found, 0), &of_layer(expected, 0), |k| RELATIVE * trace_scale(k)));
+    all.extend(misses("trace_vv", &of_layer(found, 1), &trace_vv, |k| RELATIVE * trace_vv[k]));
     // The absolute error of the loss is that of z, per sample.
     all.extend(misses("loss", &found.loss, &expected.loss, |k| 1e-13 * samples + RELATIVE * expected.loss[k]));
     // The gradient's terms delta, delta r and delta v f' x are at most about 10 max |x| here and cancel.
@@ -159,8 +161,8 @@ fn assembled_reference(problem: &Problem, theta: &Array2<f64>) -> Evaluation {
         let terms = terms(&problem.paper().unwrap(), &theta);
         all.loss.push(terms.loss.iter().sum());
         all.gradient_sq.push(gradient_sq(&problem.paper().unwrap(), &theta, &terms));
-        all.trace_ww.push(trace_ww(&problem.paper().unwrap(), &theta, &terms));
-        all.trace_vv.push(trace_vv(&terms));
+        let traces = [trace_ww(&problem.paper().unwrap(), &theta, &terms), trace_vv(&terms)];
+        all.layer_trace.push(LayerTraces::new(traces));
         all.trace_sq.push(hessian(problem, &theta).iter().map(|entry| entry * entry).sum());
     }
     all
@@ -449,8 +451,11 @@ fn evaluation_gives_the_same_bytes_for_any_batch_and_thread_count() {
     let problem = Problem::new(5, Activation::Sigmoid, random_data(70, 4));
     let theta = start_thetas(&problem, 45, 2.0);
     let bytes = |e: &Evaluation| -> Vec<u64> {
-        let columns = [&e.loss, &e.gradient_sq, &e.trace_ww, &e.trace_vv, &e.trace_sq];
-        (0..e.loss.len()).flat_map(|k| columns.map(|column| column[k].to_bits())).collect()
+        let of = |k: usize| {
+            let traces = e.layer_trace[k].as_slice();
+            [e.loss[k], e.gradient_sq[k], traces[0], traces[1], e.trace_sq[k]].map(f64::to_bits)
+        };
+        (0..e.loss.len()).flat_map(of).collect()
     };
     for set in InstructionSet::available() {
         for route in ROUTES {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use assert_cmd::Command;
-use ndarray::{Array1, Array2, array};
+use ndarray::{Array1, Array2, Array3, ArrayD, array};
 use ndarray_npy::write_npy;
 use predicates::prelude::*;
 use predicates::str::contains;
 use sharpsweep::input::{read_dataset, read_theta};
-use sharpsweep::model::OneHidden;
+use sharpsweep::model::{Loss, OneHidden, Targets};
 use tempfile::TempDir;
 
 fn sharpsweep(dir: &Path, args: &[&str]) -> assert_cmd::assert::Assert {
@@ -27,7 +27,7 @@ fn write_raw(path: &Path, descr: &str, shape: &str, bytes: usize) {
 }
 
 fn refused(x: &Path, q: &Path) -> String {
-    read_dataset(x, q).unwrap_err().to_string()
+    read_dataset(x, q, Loss::Logistic).unwrap_err().to_string()
 }
 
 #[test]
@@ -45,14 +45,15 @@ fn labels_of_every_kind_come_with_their_conversion() {
         (array![2.0, 2.0], "q holds nothing but 2: two classes are needed"),
         (
             array![0.0, 1.0, 2.0],
-            "q holds 3 classes (0, 1, 2), but networks here tell two apart: save (q == 0).astype(np.uint8) for one \
-             against the rest",
+            "q holds 3 classes (0, 1, 2), but the logistic loss tells two apart: use --loss softmax, or save (q == \
+             0).astype(np.uint8) for one against the rest",
         ),
         (array![0.0, 1.0, 2.0], "two = np.isin(q, [0, 1]), x[two] and (q[two] == 1).astype(np.uint8)"),
+        (array![1.0, 2.0, 3.0], "use --loss softmax on np.unique(q, return_inverse=True)[1], or save"),
         (array![0.0, f64::NAN, 1.0], "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
         (array![0.0, 0.2, 0.9, 1.0], "as probabilities do: save (q > 0.5).astype(np.uint8)"),
         (Array1::range(0.0, 30.0, 1.0), "q holds 30 classes (0, 1, 2, 3, 4, ..)"),
-        (Array1::linspace(0.5, 30.2, 40), "as a quantity does, where two classes are needed"),
+        (Array1::linspace(0.5, 30.2, 40), "as a quantity does, where two classes are needed: use --loss squared"),
     ] {
         let message = refusal(labels.clone());
         assert!(
@@ -60,28 +61,68 @@ fn labels_of_every_kind_come_with_their_conversion() {
             "{labels}: {message}"
         );
     }
-    let columns = |labels: Array2<f64>| {
-        write_npy(&x, &Array2::<f64>::zeros((labels.nrows(), 2))).unwrap();
+    let columns = |labels: Array2<f64>, samples: usize| {
+        write_npy(&x, &Array2::<f64>::zeros((samples, 2))).unwrap();
         write_npy(&q, &labels).unwrap();
         refused(&x, &q)
     };
     for (labels, says) in [
-        (array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], "q has the shape (3, 2), but"),
-        (array![[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], "save q.argmax(1)"),
+        (array![[0.25, 0.75], [0.5, 0.5]], "q has the shape (2, 2) and q[0, 0] is 0.25, but labels must be 0 or 1"),
         (array![[0.25, 0.75], [0.5, 0.5]], "save q.argmax(1)"),
-        (
-            array![[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
-            "3 classes, but networks here tell two apart: save (q.argmax(1) == 0)",
-        ),
-        (array![[0.0, 1.0, 1.0, 0.0]], "save q.ravel()"),
-        (array![[5.0, 1.0], [7.0, 0.0]], "save the one column that holds them"),
+        (array![[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]], "3 classes: save q.argmax(1) and use --loss softmax"),
+        (array![[f64::NAN, 1.0], [0.0, 0.0]], "save x[~np.isnan(q).any(1)] and q[~np.isnan(q).any(1)]"),
+        (array![[5.0, 1.0], [7.0, 0.0]], "save the one column that holds them, q[:, 0] for instance; --loss squared"),
     ] {
-        let message = columns(labels.clone());
+        let message = columns(labels.clone(), labels.nrows());
         assert!(message.contains(says) && message.contains("one-dimensional"), "{labels}: {message}");
     }
+    assert!(columns(array![[0.0, 1.0, 1.0, 0.0]], 4).contains("save q.ravel()"));
+    assert!(columns(array![[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]], 3).contains("save q.T"));
     write_npy(&x, &Array2::<f64>::zeros((2, 5))).unwrap();
     write_npy(&q, &array![0.0, 1.0, 1.0, 0.0, 1.0]).unwrap();
     assert!(refused(&x, &q).contains("if x holds one sample per column, save x.T"));
+}
+
+#[test]
+fn targets_of_every_kind_are_read_as_the_loss_takes_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (x, q) = (dir.path().join("x.npy"), dir.path().join("q.npy"));
+    let read = |targets: ArrayD<f64>, loss: Loss| {
+        write_npy(&x, &Array2::<f64>::zeros((targets.shape()[0], 2))).unwrap();
+        write_npy(&q, &targets).unwrap();
+        read_dataset(&x, &q, loss).map(|data| data.targets().clone()).map_err(|error| error.to_string())
+    };
+    let flat = |values: &[f64]| Array1::from(values.to_vec()).into_dyn();
+    let of = |of: &[usize], count| Targets::Classes { of: of.to_vec(), count };
+    let marks = array![[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
+    let column = array![[0.0], [2.0]];
+    for (targets, loss, expected) in [
+        (marks.clone().into_dyn(), Loss::Logistic, Targets::Labels(marks.clone())),
+        (marks.clone().into_dyn(), Loss::Softmax, of(&[2, 1], 3)),
+        (marks.clone().into_dyn(), Loss::Squared, Targets::Values(marks)),
+        (flat(&[0.0, 2.0]), Loss::Softmax, of(&[0, 2], 3)),
+        (column.clone().into_dyn(), Loss::Softmax, of(&[0, 2], 3)),
+        (flat(&[0.0, 2.0]), Loss::Squared, Targets::Values(column)),
+        (flat(&[-0.5, 1e9]), Loss::Squared, Targets::Values(array![[-0.5], [1e9]])),
+    ] {
+        assert_eq!(read(targets.clone(), loss), Ok(expected), "{loss:?} {targets}");
+    }
+    for (targets, loss, says) in [
+        (flat(&[0.0, -1.0]), Loss::Softmax, "q[1] is -1: classes must be whole numbers from 0 on; save np.unique(q,"),
+        (flat(&[0.0, 1e18]), Loss::Softmax, "save np.unique(q, return_inverse=True)[1]"),
+        (flat(&[0.0, 0.5]), Loss::Softmax, "as probabilities do: save (q > 0.5)"),
+        (flat(&[0.5, 7.5]), Loss::Softmax, "use --loss squared for a quantity"),
+        (flat(&[0.0, f64::NAN]), Loss::Softmax, "save x[~np.isnan(q)] and q[~np.isnan(q)]"),
+        (array![[0.2, 0.8], [1.0, 0.0]].into_dyn(), Loss::Softmax, "row 0 of q is [0.2, 0.8]"),
+        (array![[0.2, 0.8], [1.0, 0.0]].into_dyn(), Loss::Softmax, "soft labels are not taken: save q.argmax(1)"),
+        (array![[1.0, 1.0], [1.0, 0.0]].into_dyn(), Loss::Softmax, "use --loss logistic for samples of several"),
+        (array![[3.0, 7.0], [1.0, 0.0]].into_dyn(), Loss::Softmax, "save the one column that holds the classes"),
+        (flat(&[0.0, f64::NAN]), Loss::Squared, "q[1, 0] is NaN: every value must be finite"),
+        (Array3::zeros((2, 2, 2)).into_dyn(), Loss::Squared, "q has the shape (2, 2, 2), but values must be"),
+    ] {
+        let message = read(targets.clone(), loss).unwrap_err();
+        assert!(message.contains(says) && message.contains("q.npy"), "{loss:?} {targets}: {message}");
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use sharpsweep::analysis::{
 };
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::Stop;
-use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Shape, Stream, appendix_c};
 use sharpsweep::polish::{End, Objective, Polish, polish};
 use sharpsweep::reference::{hessian, loss, spectrum};
 use support::Draws;
@@ -275,7 +275,7 @@ fn ends_are_distinct_up_to_the_maps_of_the_function() {
     let Compared { theta, loss, lambda_sup, .. } = Compared::of(&problem, &networks);
     let shape = problem.paper().unwrap().network.shape;
     let compared = ComparedNetworks {
-        shape,
+        shape: shape.into(),
         activation: Activation::Sigmoid,
         theta: theta.view(),
         loss: &loss,
@@ -319,7 +319,6 @@ impl Compared {
 
     fn same_within(&self, maps: Maps, within: Nearness) -> Same {
         let sharpsweep::model::Network { shape, activation } = self.problem.network;
-        let shape = shape.one_hidden().unwrap();
         let (loss, lambda_sup) = (&self.loss, &self.lambda_sup);
         let networks = ComparedNetworks { shape, activation, theta: self.theta.view(), loss, lambda_sup };
         same_networks_within(&networks, maps, within).unwrap()
@@ -500,7 +499,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     let theta = Array2::<f32>::zeros((3, shape.parameters()));
     fn networks<'a>(theta: &'a Array2<f32>, loss: &'a [f64], lambda_sup: &'a [f64]) -> ComparedNetworks<'a> {
         ComparedNetworks {
-            shape: OneHidden::new(1, 2),
+            shape: OneHidden::new(1, 2).into(),
             activation: Activation::Tanh,
             theta: theta.view(),
             loss,
@@ -525,7 +524,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     let wide = OneHidden::new(1, 3000);
     let theta = Array2::<f32>::zeros((2, wide.parameters()));
     let networks = |activation| ComparedNetworks {
-        shape: wide,
+        shape: wide.into(),
         activation,
         theta: theta.view(),
         loss: &[1.0; 2],
@@ -535,6 +534,9 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     assert!(error.contains("3000 hidden units are too wide") && error.contains("--by distance"), "{error}");
     assert!(same_networks(&networks(Activation::Linear), Maps::Function).is_ok());
     assert!(same_networks(&networks(Activation::Square), Maps::Function).is_ok());
+    let deep = ComparedNetworks { shape: Shape::new(2, &[8, 8], 1).unwrap(), ..networks(Activation::Tanh) };
+    let error = same_networks(&deep, Maps::Symmetry).unwrap_err().to_string();
+    assert!(error.contains("2-8-8-1") && error.contains("--by distance"), "{error}");
 }
 
 fn duplicate_of(run: &Path) -> Vec<i64> {

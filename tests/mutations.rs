@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use sharpsweep::analysis::duplicates;
 use sharpsweep::engine::Stop;
 use sharpsweep::input::{read_dataset, read_theta};
-use sharpsweep::model::{OneHidden, philox4x32_10};
+use sharpsweep::model::{Loss, OneHidden, philox4x32_10};
 use sharpsweep::run::{Grid, Population, Run, RunWriter, Sink, merge};
 use support::command::{ended_within, sharpsweep, succeed};
 use tempfile::{TempDir, tempdir, tempdir_in};
@@ -232,7 +232,9 @@ fn a_hundred_thousand_damaged_arrays_are_read_or_refused() {
             }
         }
         let read = if which < 2 {
-            read_dataset(&path("x"), &path("q")).map(drop).map_err(|error| error.to_string())
+            read_dataset(&path("x"), &path("q"), [Loss::Logistic, Loss::Softmax, Loss::Squared][case as usize % 3])
+                .map(drop)
+                .map_err(|error| error.to_string())
         } else {
             read_theta(&path("theta"), OneHidden::new(2, 3)).map(drop).map_err(|error| error.to_string())
         };

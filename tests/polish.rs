@@ -113,7 +113,7 @@ fn the_ends_of_eight_draws_are_as_the_readme_says() {
                     });
                     let column = |of: fn(&Polished) -> f64| found.iter().map(of).collect::<Vec<f64>>();
                     let (loss, lambda_sup) = (column(|end| end.objective), column(|end| end.lambda_sup));
-                    let Network { shape, activation } = problem.network.one_hidden().unwrap();
+                    let Network { shape, activation } = problem.network;
                     let (loss, lambda_sup) = (&loss[..], &lambda_sup[..]);
                     let networks = ComparedNetworks { shape, activation, theta: theta.view(), loss, lambda_sup };
                     let mut row = 0..;

@@ -103,7 +103,7 @@ fn all_figures() -> Vec<Figure> {
             Distribution { label: "high λ_{sup}", values: &[0.7, 0.9] },
             Some(mann_whitney(&[0.8, 0.9, 1.0], &[0.7, 0.9]).unwrap()),
         ),
-        report::hessian_against_numeric(analytic.view(), numeric.view(), 9),
+        report::hessian_against_numeric(analytic.view(), numeric.view(), &[9]),
         report::traces_against_numeric(traces(trace), traces(trace_sq)),
         report::bound_against_weight_norms(trace, trace_sq, sup),
         report::bound_by_width(
@@ -179,7 +179,7 @@ fn columns_that_differ_in_length_are_refused() {
     let error = report::training_of_seed(&short).unwrap_err().to_string();
     assert!(error.contains("seed 7 has 200 steps but 1 values of loss"), "{error}");
     let (square, oblong) = (Array2::<f64>::zeros((3, 3)), Array2::<f64>::zeros((3, 2)));
-    assert!(report::hessian_against_numeric(square.view(), oblong.view(), 2).is_err());
+    assert!(report::hessian_against_numeric(square.view(), oblong.view(), &[2]).is_err());
 }
 
 #[test]
@@ -222,13 +222,13 @@ fn cells(figure: &Figure, count: usize) -> Vec<&str> {
 #[test]
 fn the_hessian_map_is_white_at_zero_and_both_matrices_share_one_scale() {
     let analytic = array![[0.0, 2.0], [2.0, -1.0]];
-    let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), 1).unwrap();
+    let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), &[1]).unwrap();
     // 0 is white, the largest magnitude the end of the map; half of it lies ln(501) / ln(1001) = 0.9 up the logarithmic
     // scale.
     assert_eq!(cells(&figure, 4), ["#ffffff", "#d55e00", "#d55e00", "#1a80ba"]);
     // Control: a larger numeric Hessian stretches the scale of the analytic one as well.
     let numeric = array![[0.0, 2.0], [2.0, -4.0]];
-    let figure = report::hessian_against_numeric(analytic.view(), numeric.view(), 1).unwrap();
+    let figure = report::hessian_against_numeric(analytic.view(), numeric.view(), &[1]).unwrap();
     assert_eq!(cells(&figure, 4), ["#ffffff", "#d96e1a", "#d96e1a", "#338ec1"]);
 }
 
@@ -236,7 +236,7 @@ fn the_hessian_map_is_white_at_zero_and_both_matrices_share_one_scale() {
 fn wide_hessians_are_pooled_without_losing_the_largest_entry() {
     let mut analytic = Array2::<f64>::zeros((300, 300));
     analytic[[299, 299]] = -5.0;
-    let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), 200).unwrap();
+    let figure = report::hessian_against_numeric(analytic.view(), analytic.view(), &[200]).unwrap();
     assert!(figure.caption.contains("100 cells a side"), "{}", figure.caption);
     assert_eq!(cells(&figure, 100 * 100).last(), Some(&"#0072b2"));
     assert_eq!(figure.data[0].1.len(), 300 * 300);

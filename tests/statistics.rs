@@ -1,12 +1,14 @@
-//! Quantiles, Mann-Whitney U, macro F1 and the rule for duplicates give the values of NumPy, SciPy and scikit-learn,
-//! frozen with the script that made them (`tests/frozen/make.py`).
+//! Quantiles, Mann-Whitney U, macro F1, accuracy, R^2, losses and the rule for duplicates give the values of NumPy,
+//! SciPy and scikit-learn, frozen with the script that made them (`tests/frozen/make.py`).
 
 mod support;
 
 use ndarray::{Array2, array};
 use serde::{Deserialize, Deserializer};
-use sharpsweep::analysis::{AnalysisError, duplicates, macro_f1, macro_f1_of_each, mann_whitney, median, quantiles};
-use sharpsweep::model::{Activation, Dataset, Network, OneHidden};
+use sharpsweep::analysis::{
+    AnalysisError, Scorer, Scores, duplicates, macro_f1, macro_f1_of_each, mann_whitney, median, quantiles,
+};
+use sharpsweep::model::{Activation, BuiltIn, Dataset, Draw, Loss, Network, OneHidden, Targets};
 use support::close;
 
 /// Other libraries do the same arithmetic in another order; SciPy's erfc is another implementation, accurate to a few
@@ -19,6 +21,7 @@ struct Frozen {
     mann_whitney: Vec<MannWhitneyCase>,
     macro_f1: Vec<F1Case>,
     duplicates: Vec<DuplicateCase>,
+    scores: Vec<ScoreCase>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +51,49 @@ struct F1Case {
     predictions: Vec<u8>,
     labels: Vec<u8>,
     macro_f1: f64,
+}
+
+#[derive(Deserialize)]
+struct ScoreCase {
+    name: String,
+    loss: Loss,
+    outputs: Vec<Vec<f64>>,
+    targets: FrozenTargets,
+    test_loss: f64,
+    accuracy: Option<f64>,
+    macro_f1: Option<f64>,
+    r2: Option<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum FrozenTargets {
+    Classes(Vec<usize>),
+    Rows(Vec<Vec<f64>>),
+}
+
+impl ScoreCase {
+    /// Test data with these targets; the samples play no part.
+    fn test(&self) -> Dataset {
+        let outputs = self.outputs[0].len();
+        let rows = |rows: &[Vec<f64>]| Array2::from_shape_fn((rows.len(), outputs), |(i, k)| rows[i][k]);
+        let targets = match (&self.targets, self.loss) {
+            (FrozenTargets::Classes(of), Loss::Softmax) => Targets::Classes { of: of.clone(), count: outputs },
+            (FrozenTargets::Rows(t), Loss::Squared) => Targets::Values(rows(t)),
+            (FrozenTargets::Rows(t), _) => Targets::Labels(rows(t)),
+            // One label per sample.
+            (FrozenTargets::Classes(of), _) => {
+                of.iter().map(|&label| label as f64).collect::<ndarray::Array1<f64>>().into()
+            }
+        };
+        of_targets(targets)
+    }
+}
+
+/// Test data with these targets and inputs that play no part.
+fn of_targets(targets: impl Into<Targets>) -> Dataset {
+    let targets = targets.into();
+    Dataset::new(Array2::zeros((targets.samples(), 1)), targets).unwrap()
 }
 
 #[derive(Deserialize)]
@@ -191,6 +237,113 @@ fn networks_are_scored_by_the_sign_of_their_output() {
     let wide = Array2::<f64>::zeros((5, 7));
     let refused = macro_f1_of_each(network, &test, wide.view().into());
     assert!(matches!(refused, Err(AnalysisError::Shape { columns: 7, .. })));
+}
+
+#[test]
+fn scores_equal_scikit_learns() {
+    let cases = frozen().scores;
+    assert_eq!(cases.len(), 16);
+    for case in &cases {
+        let test = case.test();
+        let Scores { loss, accuracy, macro_f1, r2 } = Scorer::new(&test).score(&case.outputs).unwrap();
+        let (found, expected) = ([accuracy, macro_f1, r2], [case.accuracy, case.macro_f1, case.r2]);
+        assert_eq!(found.map(|score| score.is_some()), expected.map(|score| score.is_some()), "{}", case.name);
+        let values =
+            |scores: [Option<f64>; 3], loss: f64| [scores.map(|score| score.unwrap_or(0.0)), [loss; 3]].concat();
+        close(&values(found, loss), &values(expected, case.test_loss), 0.0, RELATIVE)
+            .unwrap_or_else(|misses| panic!("{}: {misses}", case.name));
+    }
+}
+
+/// What a class is called does not matter, neither to accuracy nor to the mean over the classes.
+#[test]
+fn scores_of_classes_do_not_depend_on_their_order() {
+    let cases = frozen().scores;
+    for case in cases.iter().filter(|case| case.loss == Loss::Softmax && case.name != "equal outputs") {
+        let (test, outputs) = (case.test(), case.outputs[0].len());
+        let Targets::Classes { of, count } = test.targets().clone() else { panic!("{}", case.name) };
+        let before = Scorer::new(&test).score(&case.outputs).unwrap();
+        for shift in 1..outputs {
+            let renamed = of_targets(Targets::Classes { of: of.iter().map(|k| (k + shift) % count).collect(), count });
+            let turned = case.outputs.iter().map(|z| (0..outputs).map(|k| z[(k + outputs - shift) % outputs]));
+            let after = Scorer::new(&renamed).score(turned.map(Iterator::collect::<Vec<f64>>)).unwrap();
+            let values = |scores: Scores| [scores.loss, scores.accuracy.unwrap(), scores.macro_f1.unwrap()];
+            close(&values(after), &values(before), 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
+        }
+    }
+}
+
+/// The macro F1 of two classes is the same number, bit for bit, by one output, by two, and by predictions.
+#[test]
+fn two_classes_have_one_macro_f1() {
+    let wide = |z: f64| [0.0, z];
+    for seed in 0..200 {
+        let draw = Draw::new(BuiltIn::RandomLabels { classes: 2, inputs: 1 }, seed);
+        let data = draw.test(1 + seed as usize % 23).unwrap();
+        // Every seventh output is 0, which is class 0.
+        let z: Vec<f64> = data.x().iter().enumerate().map(|(i, &x)| if i % 7 == 3 { 0.0 } else { x }).collect();
+        let labels: Vec<bool> = data.q().unwrap().iter().map(|&q| q > 0.5).collect();
+        let classes = of_targets(Targets::Classes { of: labels.iter().map(|&q| usize::from(q)).collect(), count: 2 });
+        let predictions: Vec<bool> = z.iter().map(|&z| z > 0.0).collect();
+        let expected = macro_f1(&predictions, &labels).unwrap();
+        let one = Scorer::new(&data).score(z.chunks(1)).unwrap();
+        let two = Scorer::new(&classes).score(z.iter().map(|&z| wide(z))).unwrap();
+        for scores in [one, two] {
+            assert_eq!(scores.macro_f1.map(f64::to_bits), Some(expected.to_bits()), "{seed}");
+        }
+        assert_eq!(one.accuracy, two.accuracy);
+        // f32 outputs of the same sign score the same.
+        let narrow: Vec<f32> = z.iter().map(|&z| z as f32).collect();
+        assert_eq!(Scorer::new(&data).score(narrow.chunks(1)).unwrap().macro_f1, one.macro_f1);
+    }
+}
+
+#[test]
+fn perfect_and_constant_predictions_score_what_they_must() {
+    let of: Vec<usize> = (0..12).map(|i| i % 3).collect();
+    let classes = of_targets(Targets::Classes { of: of.clone(), count: 3 });
+    let mut scorer = Scorer::new(&classes);
+    let perfect = of.iter().map(|&class| [0, 1, 2].map(|k| if k == class { 60.0 } else { 0.0 }));
+    let Scores { loss, accuracy, macro_f1, r2 } = scorer.score::<f64>(perfect).unwrap();
+    assert_eq!((accuracy, macro_f1, r2), (Some(1.0), Some(1.0), None));
+    assert!(loss > 0.0 && loss < 1e-20, "{loss}");
+    // One class for all: F1 = 2 4 / (12 + 4) of that class and 0 of the others. What the scorer counted before is gone.
+    let constant = scorer.score(std::iter::repeat_n([0.0_f32, 1.0, 0.5], 12)).unwrap();
+    assert_eq!(constant.accuracy.map(f64::to_bits), Some((1.0_f64 / 3.0).to_bits()));
+    close(&[constant.macro_f1.unwrap()], &[1.0 / 6.0], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
+
+    let values = of_targets(Targets::Values(Array2::from_shape_fn((6, 2), |(i, k)| i as f64 * 0.3 - k as f64)));
+    let Targets::Values(t) = values.targets() else { panic!() };
+    let mut scorer = Scorer::new(&values);
+    let exact = scorer.score(t.rows().into_iter().map(|t| t.to_vec())).unwrap();
+    assert_eq!((exact.r2, exact.loss.to_bits(), exact.macro_f1, exact.accuracy), (Some(1.0), 0, None, None));
+    // The mean of each output has R^2 = 0, and the loss of a constant.
+    let means = t.mean_axis(ndarray::Axis(0)).unwrap().to_vec();
+    let mean = scorer.score(std::iter::repeat_n(&means, 6)).unwrap();
+    assert!(mean.r2.unwrap().abs() < 1e-14, "{mean:?}");
+    close(&[mean.loss], &[values.loss_of_constant()], 0.0, RELATIVE).unwrap_or_else(|misses| panic!("{misses}"));
+    // 0.1 three times has a mean that is not 0.1: its spread is 0 all the same.
+    let same = of_targets(Targets::Values(Array2::from_elem((3, 1), 0.1)));
+    let score = |z: f64| Scorer::new(&same).score(std::iter::repeat_n([z], 3)).unwrap().r2;
+    assert_eq!((score(0.1), score(0.1 + 1e-9)), (Some(1.0), Some(0.0)));
+    let alone = of_targets(Targets::Values(array![[1.0]]));
+    assert!(Scorer::new(&alone).score([[1.0]]).unwrap().r2.unwrap().is_nan());
+}
+
+#[test]
+fn outputs_that_do_not_fit_are_refused_and_diverged_networks_have_no_score() {
+    let test = of_targets(Targets::Classes { of: vec![0, 1, 1], count: 2 });
+    let mut scorer = Scorer::new(&test);
+    for rows in [2, 4] {
+        let refused = scorer.score(std::iter::repeat_n([0.0, 1.0], rows));
+        assert_eq!(refused, Err(AnalysisError::Lengths { predictions: rows, labels: 3 }));
+    }
+    let refused = scorer.score([[0.0; 3]; 3]);
+    assert_eq!(refused, Err(AnalysisError::Columns { what: "outputs of a sample", found: 3, expected: 2 }));
+    let diverged = scorer.score([[0.0, 1.0], [f64::NAN, 1.0], [0.0, 1.0]]).unwrap();
+    assert!([Some(diverged.loss), diverged.accuracy, diverged.macro_f1].iter().all(|score| score.unwrap().is_nan()));
+    let next = scorer.score([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).unwrap();
+    assert_eq!((next.accuracy, next.macro_f1), (Some(1.0), Some(1.0)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::timing::time;
 
 /// `WIDTHS ACTIVATION LOSS SAMPLES SEEDS STEPS`: trains so many steps, evaluates the closed forms of so many networks,
 /// and prints one JSON line.
-pub fn run(arguments: &[String]) {
+pub(crate) fn run(arguments: &[String]) {
     let [widths, activation, loss, samples, seeds, steps] = arguments else {
         panic!("--family WIDTHS ACTIVATION LOSS SAMPLES SEEDS STEPS")
     };

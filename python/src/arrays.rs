@@ -6,8 +6,8 @@ use ndarray::{Array1, Array2};
 use numpy::{Element, IntoPyArray, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sharpsweep::input::{self, GivenTheta, InputError, read_dataset, read_theta};
-use sharpsweep::model::{Dataset, Shape};
+use sharpsweep::input::{self, GivenTheta, InputError, read_dataset, read_theta, read_weights};
+use sharpsweep::model::{Dataset, Loss, Shape, Targets};
 use sharpsweep::records::Values;
 use sharpsweep::spec::{DataSource, SourcedDataset};
 use sharpsweep::sweep::Columns;
@@ -30,21 +30,33 @@ pub(crate) enum Networks<'py> {
 }
 
 /// The data set of samples and labels that are called `names` in errors.
-pub(crate) fn dataset((x, q): (&Numbers<'_>, &Numbers<'_>), names: [&str; 2]) -> Result<SourcedDataset, InputError> {
+pub(crate) fn dataset(
+    (x, q): (&Numbers<'_>, &Numbers<'_>),
+    names: [&str; 2],
+    loss: Loss,
+) -> Result<SourcedDataset, InputError> {
     match (x, q) {
         (Numbers::Array(x), Numbers::Array(q)) => {
             let copied = |array: &PyReadonlyArrayDyn<'_, f64>| array.as_array().to_owned();
-            let data = input::dataset((Path::new(names[0]), copied(x)), (Path::new(names[1]), copied(q)))?;
+            let data = input::dataset((Path::new(names[0]), copied(x)), (Path::new(names[1]), copied(q)), loss)?;
             Ok((data, DataSource::Arrays))
         }
         (Numbers::File(x), Numbers::File(q)) => {
             let source = DataSource::Files { x: x.display().to_string(), q: q.display().to_string() };
-            Ok((read_dataset(x, q)?, source))
+            Ok((read_dataset(x, q, loss)?, source))
         }
         _ => {
             let problem = "samples and labels must both be arrays, or both be paths of .npy files".into();
             Err(InputError { path: names[0].into(), problem })
         }
+    }
+}
+
+/// The weights of samples, called `sample_weights` in errors.
+pub(crate) fn weights(weights: &Numbers<'_>) -> Result<Array1<f64>, InputError> {
+    match weights {
+        Numbers::File(path) => read_weights(path),
+        Numbers::Array(array) => input::sample_weights(Path::new("sample_weights"), array.as_array().to_owned()),
     }
 }
 
@@ -96,9 +108,18 @@ pub(crate) fn data_to_numpy<'py>(
     let found = PyDict::new(py);
     for (data, [x, q]) in std::iter::once((train, ["x", "q"])).chain(test.map(|test| (test, ["test_x", "test_q"]))) {
         found.set_item(x, data.x().to_owned().into_pyarray(py))?;
-        if let Some(labels) = data.q() {
-            found.set_item(q, labels.to_owned().into_pyarray(py))?;
-        }
+        match data.targets() {
+            Targets::Labels(t) | Targets::Values(t) if t.ncols() == 1 => {
+                found.set_item(q, t.column(0).to_owned().into_pyarray(py))
+            }
+            Targets::Labels(t) | Targets::Values(t) => found.set_item(q, t.to_owned().into_pyarray(py)),
+            Targets::Classes { of, .. } => {
+                found.set_item(q, of.iter().map(|&class| class as i64).collect::<Array1<i64>>().into_pyarray(py))
+            }
+        }?;
+    }
+    if let Some(weights) = train.weights() {
+        found.set_item("sample_weights", weights.to_owned().into_pyarray(py))?;
     }
     Ok(found)
 }

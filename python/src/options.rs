@@ -9,13 +9,13 @@ use serde::de::value::{Error as NoSuchValue, StrDeserializer};
 use sharpsweep::backend::{Backend, Choice, choose, choose_begun};
 use sharpsweep::engine::{Descent, Description, Route};
 use sharpsweep::gpu::Tuning;
-use sharpsweep::model::Activation;
+use sharpsweep::model::{Activation, BuiltIn, Draw, HiddenLayers, Loss, Reduction};
 use sharpsweep::polish::{Polish, PolishMode};
 use sharpsweep::spec::{
-    Brackets, Experiment, ExtraColumns, Keep, Seeds, SpectrumColumns, Work, appendix_c_data, parse_seeds, parse_shard,
+    Brackets, Experiment, ExtraColumns, Keep, Seeds, SpectrumColumns, Work, drawn_data, parse_seeds, parse_shard,
 };
 
-use crate::arrays::{Numbers, dataset};
+use crate::arrays::{Numbers, dataset, weights};
 use crate::errors::{Failure, value_error};
 
 /// The value of option `name` that is written `text`.
@@ -39,7 +39,10 @@ pub(crate) struct Data<'py> {
     test_x: Option<Numbers<'py>>,
     test_q: Option<Numbers<'py>>,
     standardize: bool,
-    pub(crate) hidden: usize,
+    loss: Option<String>,
+    sample_weights: Option<Numbers<'py>>,
+    reduction: String,
+    pub(crate) hidden: String,
     activation: String,
 }
 
@@ -47,8 +50,11 @@ impl Data<'_> {
     /// The experiment that does `work` on these data.
     pub(crate) fn experiment(&self, work: Work) -> PyResult<Experiment> {
         let activation: Activation = named("activation", &self.activation)?;
+        let hidden: HiddenLayers = parsed("hidden", &self.hidden, str::parse)?;
+        let loss: Option<Loss> = self.loss.as_deref().map(|loss| named("loss", loss)).transpose()?;
+        let reduction: Reduction = named("reduction", &self.reduction)?;
         let both = |x, q, names| match (x, q) {
-            (Some(x), Some(q)) => dataset((x, q), names).map(Some),
+            (Some(x), Some(q)) => dataset((x, q), names, loss.unwrap_or_default()).map(Some),
             _ => Ok(None),
         };
         let raised = |error: sharpsweep::input::InputError| error.raised();
@@ -58,12 +64,15 @@ impl Data<'_> {
                 (train, test.map_err(raised)?)
             }
             None => {
-                let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(|error| error.raised())?;
+                let draw = Draw::new(BuiltIn::AppendixC, self.data_seed);
+                let (train, test) = drawn_data(&draw, self.samples, None, loss).map_err(|error| error.raised())?;
                 (train, Some(test))
             }
         };
-        Experiment::new(work, self.hidden, activation, train, test)
+        let weights = self.sample_weights.as_ref().map(weights).transpose().map_err(raised)?;
+        Experiment::new(work, hidden, activation, train, test)
             .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
+            .and_then(|experiment| experiment.weighted(weights, reduction))
             .map_err(|error| error.raised())
     }
 }
@@ -73,6 +82,7 @@ impl Data<'_> {
 #[pyo3(from_item_all)]
 pub(crate) struct More {
     bounds: bool,
+    gauss_newton: bool,
     spectrum: Option<String>,
     brackets: Option<String>,
     polish: Option<String>,
@@ -98,6 +108,7 @@ impl More {
         let brackets = self.brackets.as_deref().map(|text| parsed("brackets", text, Brackets::parse));
         Ok(ExtraColumns {
             bounds: self.bounds,
+            gauss_newton: self.gauss_newton,
             spectrum: spectrum.transpose()?,
             brackets: brackets.transpose()?,
             polish: mode.map(|mode| Polish { mode, ..Polish::default() }),

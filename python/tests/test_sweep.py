@@ -154,3 +154,34 @@ def test_the_version_is_the_crate_s():
     cargo = (PROJECT / "Cargo.toml").read_text()
     assert ss.__version__ == re.search(r'^version = "(.*)"', cargo, re.MULTILINE).group(1)
     assert ss.__version__ == ss.sweep(seeds=1, max_steps=1, progress=False).manifest["version"]
+
+
+@pytest.mark.parametrize(
+    ("hidden", "text", "loss"), [((4, 3), "4x3", "softmax"), (None, "none", "squared"), (3, "3", "logistic")]
+)
+def test_other_depths_losses_and_weights_have_the_bytes_of_the_command_line(tmp_path, run_program, hidden, text, loss):
+    rng = np.random.default_rng(3)
+    x, w = rng.normal(size=(12, 2)), rng.uniform(0.5, 2, size=12)
+    q = {"softmax": np.arange(12) % 3, "squared": rng.normal(size=(12, 3)), "logistic": rng.integers(0, 2, (12, 3))}[loss]
+    for name, values in [("x", x), ("q", q), ("w", w)]:
+        np.save(tmp_path / f"{name}.npy", values)
+    line = f"--hidden {text} --loss {loss} --reduction mean --activation tanh --seeds 4 --max-steps 10 --init-range 1"
+    theirs = tmp_path / "theirs"
+    files_of = ["--x", tmp_path / "x.npy", "--q", tmp_path / "q.npy", "--sample-weights", tmp_path / "w.npy"]
+    done = run_program("sweep", *line.split(), *files_of, "--gauss-newton", "--backend", "reference", "--out", theirs)
+    assert done.returncode == 0, done.stderr
+    options = {"hidden": hidden, "loss": loss, "reduction": "mean", "sample_weights": w, "activation": "tanh"}
+    options |= {"max_steps": 10, "init_range": 1, "gauss_newton": True, "backend": "reference", "progress": False}
+    run = ss.sweep(x, q, seeds=4, **options)
+    assert_same(run, theirs)
+    # The weights as matrices give the outputs.
+    h = np.c_[np.ones(12), x]
+    *before, last = run.params(2).values()
+    for weights in before:
+        h = np.c_[np.ones(12), np.tanh(h @ weights.T)]
+    z = h @ last.T
+    if loss == "squared":
+        found = (w / w.sum() * ((z - q) ** 2).sum(1) / 2).sum()
+        assert found == pytest.approx(run["loss"][2], rel=1e-5)
+    assert z.shape == (12, 3)
+    np.testing.assert_array_equal(run.data["q"], q)

@@ -1,6 +1,7 @@
 //! Macro F1 of binary predictions.
 
 use super::AnalysisError;
+use super::scores::{ClassCount, mean_f1};
 use crate::model::{Dataset, Network, OneHidden, Theta};
 use crate::reference::output;
 
@@ -19,17 +20,12 @@ pub fn macro_f1(predictions: &[bool], labels: &[bool]) -> Result<f64, AnalysisEr
     if labels.is_empty() {
         return Err(AnalysisError::TooFew { what: "an F1 score", of: "label", needed: 1, found: 0 });
     }
-    let count = |prediction: bool, label: bool| {
-        predictions.iter().zip(labels).filter(|&(&p, &l)| p == prediction && l == label).count() as f64
-    };
-    let wrong = count(true, false) + count(false, true);
-    let scores: Vec<f64> = [false, true]
-        .into_iter()
-        .map(|class| (2.0 * count(class, class), wrong))
-        .filter(|(hits, wrong)| hits + wrong > 0.0)
-        .map(|(hits, wrong)| hits / (hits + wrong))
-        .collect();
-    Ok(scores.iter().sum::<f64>() / scores.len() as f64)
+    let mut counts = [ClassCount::default(); 2];
+    for (&prediction, &label) in predictions.iter().zip(labels) {
+        counts[0].count(!prediction, !label);
+        counts[1].count(prediction, label);
+    }
+    Ok(mean_f1(&counts))
 }
 
 /// Macro F1 on `test` of every row of `theta` (S, D), in order, on all cores: class 1 is predicted where z > 0. NaN for

@@ -9,78 +9,142 @@ use clap::ValueEnum;
 use super::failure::Failure;
 use super::progress::Watched;
 use super::terminal::notice;
-use crate::backend::{Backend, Choice, choose, choose_begun};
+use crate::backend::{Backend, Choice, EngineRequest};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
-use crate::input::{InputError, read_dataset};
-use crate::model::Activation;
+use crate::input::{InputError, read_dataset, read_weights};
+use crate::model::{Activation, Draw, HiddenLayers, Loss, Reduction};
 use crate::polish::{Polish, PolishMode};
 use crate::run::Population;
 use crate::spec::{
-    Brackets, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError, SpectrumColumns, Work, appendix_c_data,
+    Brackets, BuiltInName, BuiltInOptions, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError,
+    SpectrumColumns, Work, drawn_data,
 };
-
-/// Data sets that need no file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum BuiltIn {
-    /// The paper's: two Gaussian classes in the plane, and ten test samples
-    AppendixC,
-}
 
 /// The training and test data.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Data")]
 pub(super) struct DataArgs {
-    /// Built-in data
+    /// Built-in data; docs/built-in-data.md has their formulas
     #[arg(long, default_value = "appendix-c", conflicts_with = "x")]
-    data: BuiltIn,
+    data: BuiltInName,
     /// I, how many samples of the built-in data to draw
     #[arg(long, value_name = "I", default_value_t = 50, conflicts_with = "x")]
     samples: usize,
-    /// Which draw of the built-in data
-    #[arg(long, value_name = "SEED", default_value_t = 0, conflicts_with = "x")]
-    data_seed: u64,
+    /// How many test samples of the built-in data to draw, for the macro F1 [default: 10 of appendix-c, 100 of others]
+    #[arg(long, value_name = "I", conflicts_with = "x")]
+    test_samples: Option<usize>,
+    /// Which draw of the built-in data; a list, such as 0,1,2, makes a grid
+    #[arg(long, value_name = "SEED", value_delimiter = ',', default_value = "0", conflicts_with = "x")]
+    data_seed: Vec<u64>,
+    /// The probability with which each training label of the built-in data is replaced by another class, all the others
+    /// being equally likely; test labels stay
+    #[arg(long, value_name = "P", allow_negative_numbers = true, default_value_t = 0.0, conflicts_with = "x")]
+    data_label_noise: f64,
+    /// sigma, the standard deviation of the Gaussian noise in each input of moons, circles, spirals, mixture and parity
+    /// [default: 0.1, of a mixture 0.5]
+    #[arg(long, value_name = "SIGMA", allow_negative_numbers = true, conflicts_with = "x")]
+    data_noise: Option<f64>,
+    /// K, the classes of circles, spirals, mixture, teacher and random-labels [default: 2]
+    #[arg(long, value_name = "K", conflicts_with = "x")]
+    data_classes: Option<usize>,
+    /// M, the inputs of mixture, parity, teacher and random-labels [default: 2]
+    #[arg(long, value_name = "M", conflicts_with = "x")]
+    data_inputs: Option<usize>,
+    /// The widths of the teacher's hidden layers, such as 8x8, or none [default: 3]
+    #[arg(long, value_name = "N|NxN", conflicts_with = "x")]
+    teacher_hidden: Option<HiddenLayers>,
+    /// The teacher's activation [default: tanh]
+    #[arg(long, conflicts_with = "x")]
+    teacher_activation: Option<Activation>,
     /// Your samples: a .npy array (I, M), one row per sample
     #[arg(long, value_name = "X.npy", requires = "q")]
     x: Option<PathBuf>,
-    /// Your labels: a .npy array (I,) of 0 and 1
+    /// Your targets, one row per sample, as --loss takes them: labels 0 and 1, class numbers, or values
     #[arg(long, value_name = "Q.npy", requires = "x")]
     q: Option<PathBuf>,
-    /// Test samples, for the macro F1
+    /// Test samples, for the scores: the macro F1 of labels and classes, R^2 of values
     #[arg(long, value_name = "X.npy", requires_all = ["test_q", "x"])]
     test_x: Option<PathBuf>,
-    /// Test labels
+    /// Test targets
     #[arg(long, value_name = "Q.npy", requires_all = ["test_x", "x"])]
     test_q: Option<PathBuf>,
     /// Centre each input and scale it to standard deviation 1, by the training samples; the manifest records means and
     /// deviations
     #[arg(long)]
     standardize: bool,
+    #[command(flatten)]
+    loss: LossArgs,
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Loss")]
+struct LossArgs {
+    /// The loss of a sample as a function of the network's outputs z, and with it the targets it takes: logistic, sum_k
+    /// softplus(z_k) - q_k z_k, takes labels 0 and 1, (I,), or (I, K) for K outputs; softmax, ln(sum_k exp(z_k)) - z_q,
+    /// takes class numbers from 0 on, (I,), or rows with a single 1, (I, K); squared, |z - q|^2 / 2, takes any values,
+    /// (I,), or (I, K) [default: logistic; softmax on built-in data of more than two classes]
+    #[arg(long)]
+    loss: Option<Loss>,
+    /// How often each training sample counts: a .npy array (I,) of numbers above 0
+    #[arg(long, value_name = "W.npy")]
+    sample_weights: Option<PathBuf>,
+    /// Whether the losses of the samples, times their weights, are added up, or averaged: divided by the sum of the
+    /// weights. --step-size and --tolerance are those of the loss as reduced
+    #[arg(long, default_value = "sum")]
+    reduction: Reduction,
 }
 
 impl DataArgs {
+    /// The same for each of the data seeds.
+    pub(super) fn each(&self) -> Result<Vec<Self>, Failure> {
+        check_distinct("--data-seed", &self.data_seed)?;
+        Ok(self.data_seed.iter().map(|&data_seed| Self { data_seed: vec![data_seed], ..self.clone() }).collect())
+    }
+
+    /// The data seed, if it is one of several in a grid.
+    pub(super) fn seed_among(&self, grid: &Self) -> Option<u64> {
+        self.data_seed.first().copied().filter(|_| grid.data_seed.len() > 1)
+    }
+
     /// Reads or draws the training data and, if there are any, the test data.
     fn load(&self) -> Result<(SourcedDataset, Option<SourcedDataset>), Failure> {
         let read = |x: &Option<PathBuf>, q: &Option<PathBuf>| -> Result<Option<SourcedDataset>, InputError> {
             let (Some(x), Some(q)) = (x, q) else { return Ok(None) };
             let source = DataSource::Files { x: x.display().to_string(), q: q.display().to_string() };
-            Ok(Some((read_dataset(x, q)?, source)))
+            Ok(Some((read_dataset(x, q, self.loss.loss.unwrap_or_default())?, source)))
         };
         if let Some(train) = read(&self.x, &self.q)? {
             return Ok((train, read(&self.test_x, &self.test_q)?));
         }
-        let BuiltIn::AppendixC = self.data;
-        let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(usage)?;
+        let &[data_seed] = &self.data_seed[..] else {
+            return Err(Failure::Usage(anyhow!("only a sweep is over several data sets: give one --data-seed")));
+        };
+        let options = BuiltInOptions {
+            noise: self.data_noise,
+            classes: self.data_classes,
+            inputs: self.data_inputs,
+            teacher_hidden: self.teacher_hidden.clone(),
+            teacher_activation: self.teacher_activation,
+        };
+        let built_in = self.data.with(&options).map_err(usage)?;
+        let draw = Draw { built_in, data_seed, label_noise: self.data_label_noise };
+        let (train, test) = drawn_data(&draw, self.samples, self.test_samples, self.loss.loss).map_err(usage)?;
         Ok((train, Some(test)))
     }
 
     /// The experiment that does `work` with `network` on these data.
     pub(super) fn experiment(&self, work: Work, network: &NetworkArgs) -> Result<Experiment, Failure> {
         let (train, test) = self.load()?;
-        Experiment::new(work, network.hidden, network.activation, train, test)
+        let weights = self.loss.sample_weights.as_deref().map(read_weights).transpose()?;
+        Experiment::new(work, network.hidden.clone(), network.activation, train, test)
             .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
+            .and_then(|experiment| experiment.weighted(weights, self.loss.reduction))
             .map_err(|error| match error {
-                SpecError::Data(_) | SpecError::Inputs { .. } => Failure::Failed(error.into()),
+                SpecError::Data(_) | SpecError::Inputs { .. } | SpecError::Targets { .. } => {
+                    Failure::Failed(error.into())
+                }
                 _ => usage(error),
             })
     }
@@ -94,9 +158,9 @@ fn usage(error: SpecError) -> Failure {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworkArgs {
-    /// N, the number of hidden units
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(super) hidden: usize,
+    /// N, the number of hidden units; 8x8 is two hidden layers of 8 units each, none (or 0) is no hidden layer
+    #[arg(long, value_name = "N|NxN", default_value = "3")]
+    pub(super) hidden: HiddenLayers,
     /// The hidden units' activation
     #[arg(long, default_value = "sigmoid")]
     pub(super) activation: Activation,
@@ -106,9 +170,10 @@ pub(super) struct NetworkArgs {
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub(super) struct NetworksArgs {
-    /// N, the number of hidden units; a list, such as 3,10, makes a grid
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "3")]
-    hidden: Vec<usize>,
+    /// N, the number of hidden units; 8x8 is two hidden layers of 8 units each, none (or 0) is no hidden layer, that is
+    /// logistic, softmax or linear regression. A list, such as 3,10,8x8, makes a grid
+    #[arg(long, value_name = "N|NxN", value_delimiter = ',', default_value = "3")]
+    hidden: Vec<HiddenLayers>,
     /// The hidden units' activation; a list makes a grid
     #[arg(long, value_delimiter = ',', default_value = "sigmoid")]
     activation: Vec<Activation>,
@@ -119,7 +184,9 @@ impl NetworksArgs {
     pub(super) fn each(&self) -> Result<Vec<NetworkArgs>, Failure> {
         check_distinct("--hidden", &self.hidden)?;
         check_distinct("--activation", &self.activation)?;
-        let with = |activation: Activation| self.hidden.iter().map(move |&hidden| NetworkArgs { hidden, activation });
+        let with = |activation: Activation| {
+            self.hidden.iter().map(move |hidden| NetworkArgs { hidden: hidden.clone(), activation })
+        };
         Ok(self.activation.iter().copied().flat_map(with).collect())
     }
 }
@@ -134,12 +201,18 @@ pub(super) fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Columns")]
 pub(super) struct ColumnArgs {
-    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6)
+    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6): for the paper's
+    /// networks, with one hidden layer, one output, the logistic loss and samples that count once
     #[arg(long)]
     bounds: bool,
+    /// Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G = sum_i J_i^T S_i J_i of
+    /// the Hessian, J_i = dz_i/dtheta and S_i = d^2 l_i/dz_i^2; with --spectrum also that eigenvalue. H - G is what the
+    /// residuals add
+    #[arg(long)]
+    gauss_newton: bool,
     /// Also the Hessian's largest and smallest eigenvalue; with `vectors` the eigenvectors u_1 to u_4, with `all` all
     /// eigenvalues, with a number K the K largest and the K smallest, with `blocks` the largest of H(w,w) and of
-    /// H(v,v). A list, such as vectors,all, gives several
+    /// H(v,v), or of each layer's block where there is not one hidden layer. A list, such as vectors,all, gives several
     #[arg(long, value_name = "WHAT", num_args = 0..=1, require_equals = true, default_missing_value = "values",
           value_parser = SpectrumColumns::parse)]
     spectrum: Option<SpectrumColumns>,
@@ -184,7 +257,8 @@ impl ColumnArgs {
             },
             ..Polish::default()
         });
-        Ok(ExtraColumns { bounds: self.bounds, spectrum: self.spectrum, brackets: self.brackets, polish })
+        let Self { bounds, gauss_newton, spectrum, brackets, .. } = *self;
+        Ok(ExtraColumns { bounds, gauss_newton, spectrum, brackets, polish })
     }
 }
 
@@ -251,35 +325,30 @@ pub(super) struct EngineArgs {
 impl EngineArgs {
     /// Chooses the engine and says so on stderr.
     pub(super) fn choose(&self) -> Result<Choice, Failure> {
-        let backend = self.backend.unwrap_or_default();
-        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
-            return Err(Failure::Usage(anyhow!(
-                "--adapter names a graphics adapter: use it with --backend gpu or auto"
-            )));
-        }
-        let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), self.tuning())?;
-        notice(&choice.reason);
-        Ok(choice)
+        said(self.request()?.choose()?)
     }
 
     /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the
     /// route see [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
-        if self.backend.is_some() || self.adapter.is_some() {
-            return self.choose();
-        }
-        let backend = Backend::from_str(&begun.machine.engine, true).ok();
-        if backend != Some(Backend::Gpu) {
-            return Self { backend, ..self.clone() }.choose();
-        }
-        let choice = choose_begun(&begun.machine, self.route.unwrap_or_default(), self.tuning())?;
-        notice(&choice.reason);
-        Ok(choice)
+        said(self.request()?.choose_as(begun)?)
     }
 
-    fn tuning(&self) -> Tuning {
-        Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() }
+    fn request(&self) -> Result<EngineRequest, Failure> {
+        let &Self { backend, ref adapter, route, dispatch_ms } = self;
+        let tuning = Tuning { dispatch: Duration::from_millis(dispatch_ms), ..Tuning::default() };
+        let request = EngineRequest { backend, adapter: adapter.clone(), route: route.unwrap_or_default(), tuning };
+        match request.contradiction() {
+            Some(why) => Err(Failure::Usage(anyhow!(why))),
+            None => Ok(request),
+        }
     }
+}
+
+/// `choice`, which is said on stderr.
+fn said(choice: Choice) -> Result<Choice, Failure> {
+    notice(&choice.reason);
+    Ok(choice)
 }
 
 /// How progress is shown, on stderr.

@@ -40,6 +40,12 @@ struct RunRow<'a> {
     loss: Option<f64>,
     steps: Option<f64>,
     macro_f1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    accuracy: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r2: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_loss: Option<f64>,
     lambda_max: Option<f64>,
     lambda_min: Option<f64>,
     /// How many of the networks have `lambda_min` < 0.
@@ -121,10 +127,12 @@ fn leave_table(path: &Path, csv: &[u8], rows: &[RunRow<'_>]) -> Result<bool, Fai
 /// The networks that the table in the file `csv` is over, by its first row.
 fn over_of(csv: &[u8]) -> Option<String> {
     let mut reader = csv::Reader::from_reader(csv);
-    if !reader.headers().ok()?.iter().eq(COLUMNS.map(|(head, _)| head)) {
+    let headers: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
+    let is_there = |head: &str| !OPTIONAL.contains(&head) || headers.iter().any(|found| found == head);
+    if !COLUMNS.iter().map(|(head, _)| *head).filter(|head| is_there(head)).eq(&headers) {
         return None;
     }
-    let place = COLUMNS.iter().position(|(head, _)| *head == OVER)?;
+    let place = headers.iter().position(|head| head == OVER)?;
     Some(reader.records().next()?.ok()?.get(place)?.to_owned())
 }
 
@@ -173,6 +181,9 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
         loss: median("loss")?,
         steps: median("steps")?,
         macro_f1: median("macro_f1")?,
+        accuracy: median("accuracy")?,
+        r2: median("r2")?,
+        test_loss: median("test_loss")?,
         lambda_max: median("lambda_max")?,
         lambda_min: median(LAMBDA_MIN)?,
         lambda_min_below_zero: Share::below_zero(run, over)?,
@@ -184,12 +195,14 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
 type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
 
 /// The columns of the file, numbers in full. The name of a column of the run with 10, 50 or 90 is its quantile at that
-/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
-const COLUMNS: [FileColumn; 19] = [
+/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty, and [`OPTIONAL`] columns
+/// are there only where some run has a value.
+const COLUMNS: [FileColumn; 23] = [
     ("name", |row| row.run.name.clone()),
     ("activation", |row| row.run.activation.name().into()),
     ("hidden", |row| row.run.hidden.to_string()),
     ("step_size", |row| number(row.run.step_size)),
+    (DATA_SEED, |row| row.run.data_seed.map_or_else(String::new, |data_seed| data_seed.to_string())),
     ("seeds", |row| row.seeds.to_string()),
     ("converged", |row| row.outcome.converged.to_string()),
     ("step_limit", |row| row.outcome.step_limit.to_string()),
@@ -202,6 +215,9 @@ const COLUMNS: [FileColumn; 19] = [
     ("loss_50", |row| in_full(row.loss)),
     ("steps_50", |row| in_full(row.steps)),
     ("macro_f1_50", |row| in_full(row.macro_f1)),
+    ("accuracy_50", |row| in_full(row.accuracy)),
+    ("r2_50", |row| in_full(row.r2)),
+    ("test_loss_50", |row| in_full(row.test_loss)),
     ("lambda_max_50", |row| in_full(row.lambda_max)),
     ("lambda_min_50", |row| in_full(row.lambda_min)),
     ("lambda_min_below_zero", |row| {
@@ -212,6 +228,18 @@ const COLUMNS: [FileColumn; 19] = [
 /// The column that says which networks a row is over.
 const OVER: &str = "over";
 
+/// The column of a grid over several draws of its data.
+const DATA_SEED: &str = "data_seed";
+
+/// The columns that not every grid has.
+const OPTIONAL: [&str; 4] = [DATA_SEED, "accuracy_50", "r2_50", "test_loss_50"];
+
+/// The columns of the file of a grid with these rows.
+fn file_columns(rows: &[RunRow<'_>]) -> Vec<FileColumn> {
+    let has_any = |cell: fn(&RunRow<'_>) -> String| rows.iter().any(|row| !cell(row).is_empty());
+    COLUMNS.into_iter().filter(|(head, cell)| !OPTIONAL.contains(head) || has_any(*cell)).collect()
+}
+
 fn in_full(value: Option<f64>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
 }
@@ -219,9 +247,10 @@ fn in_full(value: Option<f64>) -> String {
 /// The content of the file.
 fn csv(rows: &[RunRow<'_>]) -> Result<Vec<u8>, Failure> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(COLUMNS.map(|(head, _)| head))?;
+    let columns = file_columns(rows);
+    writer.write_record(columns.iter().map(|(head, _)| head))?;
     for row in rows {
-        writer.write_record(COLUMNS.map(|(_, cell)| cell(row)))?;
+        writer.write_record(columns.iter().map(|(_, cell)| cell(row)))?;
     }
     Ok(writer.into_inner()?)
 }
@@ -235,10 +264,11 @@ fn text(rows: &[RunRow<'_>]) -> String {
     let quantile = |row: &RunRow<'_>, k: usize| row.lambda_sup.get(k).copied().map(short);
     let below_zero = |row: &RunRow<'_>| row.lambda_min_below_zero.map(|share| percent(share.networks, share.of));
     let is_unfinished = rows.iter().any(|row| row.written < row.seeds);
-    let columns: [TextColumn<'_>; 17] = [
+    let columns: [TextColumn<'_>; 21] = [
         ("activation", &|row| Some(row.run.activation.name().into())),
         ("hidden", &|row| Some(row.run.hidden.to_string())),
         ("step_size", &|row| Some(number(row.run.step_size))),
+        (DATA_SEED, &|row| row.run.data_seed.map(|data_seed| data_seed.to_string())),
         ("seeds", &|row| Some(row.seeds.to_string())),
         ("written", &|row| is_unfinished.then(|| row.written.to_string())),
         ("converged", &|row| share(row.outcome.converged, row.written)),
@@ -250,6 +280,9 @@ fn text(rows: &[RunRow<'_>]) -> String {
         ("loss", &|row| row.loss.map(short)),
         ("steps", &|row| row.steps.map(short)),
         ("macro_f1", &|row| row.macro_f1.map(short)),
+        ("accuracy", &|row| row.accuracy.map(short)),
+        ("r2", &|row| row.r2.map(short)),
+        ("test_loss", &|row| row.test_loss.map(short)),
         ("lambda_max", &|row| row.lambda_max.map(short)),
         ("lambda_min", &|row| row.lambda_min.map(short)),
         ("lambda_min < 0", &below_zero),

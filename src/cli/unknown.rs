@@ -10,7 +10,7 @@ const MEANT: &[(&[&str], &str)] = &[
     (
         &["lr", "learning-rate", "eta", "stepsize"],
         "the step size is --step-size, of the loss summed over the I samples: a learning rate for the mean loss is I \
-         times as large, so give lr / I",
+         times as large, so give lr / I, or train on the mean with --reduction mean",
     ),
     (
         &["epochs", "iterations", "n-iter", "max-iter", "num-steps", "steps", "max-epochs"],
@@ -29,33 +29,32 @@ const MEANT: &[(&[&str], &str)] = &[
     (&["l2", "alpha", "regularization", "decay"], "a penalty (a/2) theta.theta on the summed loss is --weight-decay a"),
     (
         &["penalty", "l1", "dropout"],
-        "what training minimises is the summed cross-entropy, and with --weight-decay a also (a/2) theta.theta. \
+        "what training minimises is the --loss, and with --weight-decay a also (a/2) theta.theta. \
          Networks trained otherwise are taken by `sharpsweep evaluate`",
     ),
     (
         &["layers", "depth", "num-layers", "hidden-layers", "hidden-layer-sizes"],
-        "networks have one hidden layer, of --hidden N units",
+        "hidden layers are --hidden: 8 for one of 8 units, 8x8 for two of them, none for none",
     ),
     (
         &["width", "units", "neurons", "n-hidden", "hidden-size", "hidden-units"],
         "the number of hidden units is --hidden N",
     ),
     (
-        &["reduction", "mean"],
-        "the loss is summed over the I samples: divide loss, gradient and every lambda by I for those of the mean \
-         loss, and give --step-size as lr / I",
+        &["mean", "average"],
+        "the loss is summed over the I samples: --reduction mean takes the mean, and then --step-size is a learning \
+         rate lr",
     ),
     (
-        &["weights", "sample-weight", "sample-weights", "class-weight", "class-weights", "pos-weight"],
-        "every sample counts once: for whole weights repeat rows of x and labels of q",
+        &["weights", "sample-weight", "class-weight", "class-weights", "pos-weight"],
+        "each sample counts as often as --sample-weights W.npy says; w[q] makes weights of samples from those of \
+         classes",
     ),
-    (
-        &["loss", "criterion", "objective"],
-        "the loss is the cross-entropy of one logit and two classes, summed over the samples",
-    ),
+    (&["criterion", "objective"], "the loss is --loss logistic, softmax or squared"),
     (
         &["classes", "num-classes", "n-classes", "outputs", "num-outputs"],
-        "there are two classes, labels 0 and 1 in --q: set one class against the rest, or keep two of them",
+        "how many outputs there are follows from --q: one for labels 0 and 1 or values, as many as columns, and with \
+         --loss softmax as many as classes",
     ),
     (
         &["theta", "init-theta", "warm-start", "checkpoint", "pretrained"],

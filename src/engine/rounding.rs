@@ -103,6 +103,17 @@ impl From<Shape> for FormOperations {
     }
 }
 
+impl FormOperations {
+    /// Those of the Gauss-Newton part: tr(S_i Theta_ij S_j Theta_ji), where an entry of Theta_ij goes through the sums
+    /// of a Gram entry, of a product of matrices and over at most ten layers, and then through three products and a
+    /// trace. By the Cauchy-Schwarz inequality the magnitudes of all products add up to at most the product of the
+    /// sizes of the two samples, ||S|| |J|^2, and those in the trace of one to at most its size.
+    pub(crate) fn of_gauss_newton(shape: Shape) -> Self {
+        let widest = shape.widths().iter().copied().max().unwrap_or(0);
+        Self { pair: 8 * widest + 32, pair_products: 1.0, trace: 4 * widest + 16, units: 1 }
+    }
+}
+
 impl Arithmetic {
     /// For an engine whose sums are in f64.
     pub(crate) fn in_f64(trace_chain: usize) -> Self {

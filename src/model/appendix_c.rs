@@ -1,10 +1,9 @@
 //! The paper's own data (Appendix C): two Gaussian classes in the plane.
 
-use std::f64::consts::PI;
-
 use ndarray::{Array1, Array2};
 
-use super::{DataError, Dataset, Stream, philox::block};
+use super::random::Numbers;
+use super::{DataError, Dataset, Stream};
 
 /// Draws `samples` points: the first half (rounded down) from class 0, N(\[1, 1\], 2 I), the rest from class 1,
 /// N(\[-1, -1\], 2 I).
@@ -23,29 +22,19 @@ pub fn appendix_c(samples: usize, data_seed: u64, stream: Stream) -> Result<Data
     let mut x = Array2::zeros((samples, 2));
     let mut q = Array1::zeros(samples);
     for (i, index) in (0..samples).zip(0_u32..) {
-        let words = block(data_seed, stream, index);
-        let normals = box_muller(unit(words[0], words[1]), unit(words[2], words[3]));
         let class_1 = i >= class_0;
         q[i] = f64::from(u8::from(class_1));
-        let mean = if class_1 { -1.0 } else { 1.0 };
-        for (m, normal) in normals.into_iter().enumerate() {
-            x[[i, m]] = f64::from((mean + 2_f64.sqrt() * normal) as f32);
+        for (m, value) in sample(class_1, &mut Numbers::new(data_seed, stream, index)).into_iter().enumerate() {
+            x[[i, m]] = f64::from(value as f32);
         }
     }
     Dataset::new(x, q)
 }
 
-/// Uniform on (0, 1) from 53 of the 64 bits, never 0.
-fn unit(high: u32, low: u32) -> f64 {
-    let bits = ((u64::from(high) << 32) | u64::from(low)) >> 11;
-    (bits as f64 + 0.5) * (1.0 / (1_u64 << 53) as f64)
-}
-
-/// Two independent standard normal values from two uniform ones on (0, 1).
-fn box_muller(u1: f64, u2: f64) -> [f64; 2] {
-    let radius = (-2.0 * libm::log(u1)).sqrt();
-    let angle = 2.0 * PI * u2;
-    [radius * libm::cos(angle), radius * libm::sin(angle)]
+/// A sample of class 1 or of class 0, before it is rounded.
+pub(super) fn sample(class_1: bool, numbers: &mut Numbers) -> [f64; 2] {
+    let mean = if class_1 { -1.0 } else { 1.0 };
+    numbers.normals().map(|normal| mean + 2_f64.sqrt() * normal)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! What is wrong with arrays that are to be a data set.
 
-/// Why arrays do not make a data set.
+use super::ShapeError;
+
+/// Why arrays do not make a data set, or why none can be drawn.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DataError {
     /// No samples or no inputs.
@@ -17,6 +19,19 @@ pub enum DataError {
         /// How many were asked for.
         samples: usize,
     },
+    /// A number of drawn data outside its range.
+    #[error("{what} is {value}: it must be {must}")]
+    Parameter {
+        /// Which number.
+        what: &'static str,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        must: String,
+    },
+    /// A teacher that is no network.
+    #[error("the teacher of the data is no network: {0}")]
+    Teacher(ShapeError),
     /// x and q disagree about the number of samples.
     #[error("x has {x} rows but q has {q} labels: each sample needs exactly one label")]
     Lengths {
@@ -42,6 +57,12 @@ pub enum DataError {
         sample: usize,
         /// The value found.
         value: f64,
+    },
+    /// More classes than the loss tells apart.
+    #[error("the data have {count} classes, but the logistic loss tells two apart: use --loss softmax")]
+    TwoClasses {
+        /// K, the number of classes.
+        count: usize,
     },
     /// A class beyond the last.
     #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
@@ -79,4 +100,11 @@ pub enum DataError {
         /// The value found.
         value: f64,
     },
+}
+
+impl DataError {
+    /// The error about `what`, which is `value`.
+    pub(super) fn parameter(what: &'static str, value: impl ToString, must: impl Into<String>) -> Self {
+        Self::Parameter { what, value: value.to_string(), must: must.into() }
+    }
 }

@@ -101,6 +101,23 @@ impl Dataset {
         Ok(self)
     }
 
+    /// The same samples with the targets that `targets` makes of theirs.
+    ///
+    /// # Errors
+    /// Those of `targets`, and [`DataError`] for targets that cannot be used.
+    pub fn with_targets(self, targets: impl FnOnce(Targets) -> Result<Targets, DataError>) -> Result<Self, DataError> {
+        let targets = targets(self.targets)?.checked()?;
+        if targets.samples() != self.x.nrows() {
+            return Err(DataError::Lengths { x: self.x.nrows(), q: targets.samples() });
+        }
+        Ok(Self { targets, ..self })
+    }
+
+    /// The lowest loss of a network that gives every sample the same outputs.
+    pub fn loss_of_constant(&self) -> f64 {
+        self.targets.loss_of_constant(self.weights())
+    }
+
     /// The centres and scales that give every input mean 0 and standard deviation 1.
     pub fn standardization(&self) -> Standardization {
         let (means, squares) = self.moments();
@@ -241,11 +258,11 @@ mod tests {
     fn the_loss_of_a_constant_is_that_of_the_shares_of_the_classes() {
         let data = |q: Array1<f64>| Dataset::new(Array2::zeros((q.len(), 1)), q).unwrap();
         let mixed = data(array![0.0, 1.0, 1.0, 1.0]);
-        assert!((mixed.targets().loss_of_constant() - (3.0 * (4.0_f64 / 3.0).ln() + 4.0_f64.ln())).abs() < 1e-12);
+        assert!((mixed.loss_of_constant() - (3.0 * (4.0_f64 / 3.0).ln() + 4.0_f64.ln())).abs() < 1e-12);
         assert_eq!(mixed.targets().single_class(), None);
         let alike = data(array![1.0, 1.0]);
         assert_eq!(
-            (alike.targets().single_class(), alike.targets().loss_of_constant().to_bits()),
+            (alike.targets().single_class(), alike.loss_of_constant().to_bits()),
             (Some(1.0), 0.0_f64.to_bits())
         );
     }

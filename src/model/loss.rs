@@ -7,6 +7,7 @@ use super::activation::{sigmoid_both, softplus};
 /// The loss l of one sample as a function of the network's outputs z (K,) and the sample's target. A network's loss is
 /// the sum over its samples, each times the sample's weight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Loss {
     /// Binary cross-entropy of each output after the logistic function, with labels t_k in {0, 1}: l = sum_k

@@ -17,6 +17,10 @@ pub enum Stream {
     Probes = 3,
     /// Start vectors of eigenvalue iterations; the key is the iteration's seed.
     Starts = 4,
+    /// What all samples of a distribution share, such as a teacher's weights; the key is the data seed.
+    Shared = 5,
+    /// Which training samples get another class, and which; the key is the data seed.
+    LabelNoise = 6,
 }
 
 /// Ten rounds of Philox 4x32 on `counter` under `key`.
@@ -35,7 +39,12 @@ pub fn philox4x32_10(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 /// Block `index` of `stream` under the 64-bit `seed`: four random words.
 pub(crate) fn block(seed: u64, stream: Stream, index: u32) -> [u32; 4] {
-    philox4x32_10([index, 0, stream as u32, 0], [low_word(seed), low_word(seed >> 32)])
+    block_of(seed, stream, index, 0)
+}
+
+/// Block `part` of `index`, where one block is not enough for it; block 0 is that of [`block`].
+pub(super) fn block_of(seed: u64, stream: Stream, index: u32, part: u32) -> [u32; 4] {
+    philox4x32_10([index, part, stream as u32, 0], [low_word(seed), low_word(seed >> 32)])
 }
 
 fn multiply_wide(a: u32, b: u32) -> (u32, u32) {

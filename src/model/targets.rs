@@ -1,6 +1,6 @@
 //! The answers that a network should give.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::DataError;
 use super::loss::{Loss, SampleTarget};
@@ -87,6 +87,34 @@ impl Targets {
         }
     }
 
+    /// The targets of the same classes for `loss`: labels 0 and 1 of two classes, class numbers, or values. The values
+    /// of two classes are 0 and 1, those of more are 1 for the output of the class and 0 for the others.
+    ///
+    /// # Errors
+    /// [`DataError::TwoClasses`] for the logistic loss of more classes.
+    pub fn for_loss(self, loss: Loss) -> Result<Self, DataError> {
+        let is_one_label = self.outputs() == 1;
+        Ok(match (self, loss) {
+            (Self::Classes { count, .. }, Loss::Logistic) => return Err(DataError::TwoClasses { count }),
+            (Self::Classes { of, count }, Loss::Squared) => {
+                Self::Values(Array2::from_shape_fn((of.len(), count), |(i, k)| f64::from(u8::from(of[i] == k))))
+            }
+            (Self::Labels(t), Loss::Softmax) if is_one_label => {
+                Self::Classes { of: t.iter().map(|&t| usize::from(t > 0.5)).collect(), count: 2 }
+            }
+            (Self::Labels(t), Loss::Squared) => Self::Values(t),
+            (targets, _) => targets,
+        })
+    }
+
+    /// The same with `count` classes, if these are classes and fewer.
+    pub fn of_at_least(self, classes: usize) -> Self {
+        match self {
+            Self::Classes { of, count } => Self::Classes { of, count: count.max(classes) },
+            targets => targets,
+        }
+    }
+
     /// The class of all samples, if they share one; with labels, the label.
     pub fn single_class(&self) -> Option<f64> {
         match self {
@@ -102,24 +130,34 @@ impl Targets {
         }
     }
 
-    /// The lowest loss of a network that gives every sample the same outputs: the entropy of the classes' shares, I
-    /// times, for labels and classes; half the sum of the squared distances from the mean for values.
-    pub fn loss_of_constant(&self) -> f64 {
-        let samples = self.samples() as f64;
+    /// The lowest loss of a network that gives every sample the same outputs, where the samples count `weights` times,
+    /// or once each: the entropy of the classes' shares, I times, for labels and classes; half the sum of the squared
+    /// distances from the mean for values.
+    pub fn loss_of_constant(&self, weights: Option<ArrayView1<'_, f64>>) -> f64 {
+        let weight = |i: usize| weights.map_or(1.0, |weights| weights[i]);
+        let samples: f64 = (0..self.samples()).map(weight).sum();
         let part = |count: f64| if count > 0.0 { -count * (count / samples).ln() } else { 0.0 };
+        let weighted = |t: ArrayView1<'_, f64>| t.iter().enumerate().map(|(i, t)| weight(i) * t).sum::<f64>();
         match self {
-            Self::Labels(t) => t.columns().into_iter().map(|t| part(t.sum()) + part(samples - t.sum())).sum(),
+            Self::Labels(t) => t
+                .columns()
+                .into_iter()
+                .map(|t| {
+                    let ones = weighted(t);
+                    part(ones) + part(samples - ones)
+                })
+                .sum(),
             Self::Classes { of, count } => {
                 let mut members = vec![0.0; *count];
-                of.iter().for_each(|&class| members[class] += 1.0);
+                of.iter().enumerate().for_each(|(i, &class)| members[class] += weight(i));
                 members.into_iter().map(part).sum()
             }
             Self::Values(t) => t
                 .columns()
                 .into_iter()
                 .map(|t| {
-                    let mean = t.sum() / samples;
-                    t.iter().map(|t| (t - mean).powi(2)).sum::<f64>() / 2.0
+                    let mean = weighted(t) / samples;
+                    t.iter().enumerate().map(|(i, t)| weight(i) * (t - mean).powi(2)).sum::<f64>() / 2.0
                 })
                 .sum(),
         }

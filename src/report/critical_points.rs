@@ -19,7 +19,8 @@ use crate::spec::{Experiment, Spec, Work};
 use crate::watch::Watch;
 
 /// What a figure of the paper's networks says about others.
-pub(super) const NO_PAPER: &str = "it needs networks with one hidden layer and one output";
+pub(super) const NO_PAPER: &str =
+    "it is about one hidden layer, one output, the logistic loss, and samples that all count once";
 
 /// The paper calls a critical point a minimum; below this smallest eigenvalue it is none.
 const SADDLE: f64 = -1e-3;
@@ -231,7 +232,7 @@ impl CriticalPoints {
     /// What is missing, as a clause.
     pub(super) fn two_by_function(&self, order: &[usize]) -> Result<(Vec<usize>, Vec<usize>), &'static str> {
         let (problem, theta) = self.weights()?;
-        let Network { shape, activation } = problem.network.one_hidden().ok_or(NO_PAPER)?;
+        let Network { shape, activation } = problem.network;
         let Some((&first, others)) = order.split_first() else { return Ok((Vec::new(), Vec::new())) };
         let mut passed_over = Vec::new();
         for &other in others {
@@ -246,7 +247,7 @@ impl CriticalPoints {
                 // By function it may differ.
                 lambda_sup: &[0.0; 2],
             };
-            // Networks too wide to be matched are shown as they are.
+            // Networks that cannot be matched are shown as they are.
             if same_networks(&networks, Maps::Function).map_or(2, |same| same.unique()) == 2 {
                 return Ok((vec![first, other], passed_over));
             }
@@ -324,7 +325,8 @@ impl Reader<'_> {
             };
             let (loss, lambda_sup) = (at(&loss, converged), at(&lambda_sup, converged));
             let spec = &self.run.manifest().spec;
-            let (shape, activation, theta) = (spec.shape(), spec.activation, points.view());
+            let shape = self.value(spec.shape())?;
+            let (activation, theta) = (spec.activation, points.view());
             let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
             same_networks(&networks, Maps::Symmetry).map(|found| (found.to_string(), found.kept))
         };

@@ -55,3 +55,6 @@ pub(super) const ENDS: (&str, &str) = ("ends", "Where descents end");
 
 /// File stem and title of the figure of sharpness and test score, which the paper does not have.
 const SHARPNESS_AGAINST_F1: (&str, &str) = ("sharpness-against-f1", "Sharpness against generalization");
+
+/// File stem and title of the figure of residuals, for the squared loss.
+const RESIDUALS: (&str, &str) = ("residuals", "Residuals on the training samples");

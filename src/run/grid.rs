@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{self, FORMAT, GRID};
 use super::{RunError, RunWriter, Staging, check_space};
 use crate::engine::Description;
-use crate::model::Activation;
+use crate::model::{Activation, HiddenLayers};
 use crate::records::Column;
 use crate::spec::Experiment;
 
@@ -25,12 +25,15 @@ pub struct Grid {
 pub struct GridRun {
     /// The run's folder in the grid's directory.
     pub name: String,
-    /// N, the number of hidden units.
-    pub hidden: usize,
+    /// The widths of the hidden layers.
+    pub hidden: HiddenLayers,
     /// f, the activation function.
     pub activation: Activation,
     /// eta, the step size.
     pub step_size: f64,
+    /// The seed of its data; `None` in a grid whose runs all have the same data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_seed: Option<u64>,
 }
 
 /// A run that a grid is created with.
@@ -48,10 +51,22 @@ pub struct NewRun {
 
 impl GridRun {
     /// The run with these parameters, named after them.
-    pub fn new(hidden: usize, activation: Activation, step_size: f64) -> Self {
-        let name = format!("{}-n{hidden}-eta{}", activation.name(), number(step_size));
-        Self { name, hidden, activation, step_size }
+    pub fn new(
+        hidden: impl Into<HiddenLayers>,
+        activation: Activation,
+        step_size: f64,
+        data_seed: Option<u64>,
+    ) -> Self {
+        let hidden = hidden.into();
+        let data = data_seed.map_or_else(String::new, |data_seed| format!("-data{data_seed}"));
+        let name = format!("{}-{}-eta{}{data}", activation.name(), layers_in_names(&hidden), number(step_size));
+        Self { name, hidden, activation, step_size, data_seed }
     }
+}
+
+/// Hidden layers in the name of a folder: `n3`, `n8x8` or `none`.
+pub fn layers_in_names(hidden: &HiddenLayers) -> String {
+    if hidden.widths().is_empty() { hidden.to_string() } else { format!("n{hidden}") }
 }
 
 /// The longest number that is written without an exponent where one with it is shorter.
@@ -101,12 +116,16 @@ impl Grid {
 #[cfg(test)]
 mod tests {
     use super::GridRun;
-    use crate::model::Activation;
+    use crate::model::{Activation, HiddenLayers};
 
     #[test]
     fn the_folder_of_any_step_size_has_a_short_name() {
-        let name = |step_size| GridRun::new(3, Activation::Tanh, step_size).name;
+        let name = |step_size| GridRun::new(3, Activation::Tanh, step_size, None).name;
         assert_eq!(name(0.1), "tanh-n3-eta0.1");
+        assert_eq!(GridRun::new(3, Activation::Tanh, 0.1, Some(7)).name, "tanh-n3-eta0.1-data7");
+        let layers =
+            |hidden: &str| GridRun::new(hidden.parse::<HiddenLayers>().unwrap(), Activation::Tanh, 0.1, None).name;
+        assert_eq!([layers("8x8"), layers("none")], ["tanh-n8x8-eta0.1", "tanh-none-eta0.1"]);
         assert_eq!(name(1e-7), "tanh-n3-eta0.0000001");
         assert_eq!(name(1e-300), "tanh-n3-eta1e-300");
         assert_eq!(

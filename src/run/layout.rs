@@ -23,8 +23,9 @@ pub(super) const JOURNAL: &str = "journal";
 /// The folder of a run that keeps its data.
 pub(super) const DATA: &str = "data";
 
-/// The files there: samples and labels for training, then those of the test.
-pub(super) const DATA_FILES: [&str; 4] = ["x.npy", "q.npy", "test_x.npy", "test_q.npy"];
+/// The files there: samples and targets for training, then those of the test, then the weights of the samples, which
+/// are there unless all count once.
+pub(super) const DATA_FILES: [&str; 5] = ["x.npy", "q.npy", "test_x.npy", "test_q.npy", "sample_weights.npy"];
 
 /// The version of this layout. Another number means that some file has another meaning.
 pub(super) const FORMAT: u32 = 1;

@@ -183,6 +183,9 @@ impl Manifest {
         let path = dir.join(MANIFEST);
         let manifest: Self = layout::read(&path)?.ok_or_else(|| RunError::NoRun(dir.to_owned()))?;
         layout::check_names(&path, "columns", manifest.columns.iter().map(|column| &column.name))?;
+        if let Err(error) = manifest.spec.shape() {
+            return Err(RunError::Manifest { path, problem: error.to_string() });
+        }
         Ok(manifest)
     }
 

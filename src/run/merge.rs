@@ -223,8 +223,13 @@ fn lists_differ<T: Serialize>(
 
 /// The command line's name for a field of a spec or for what the field is a part of, if there is one.
 fn option(field: &str) -> String {
-    const OPTIONS: [(&str, &str); 18] = [
+    const OPTIONS: [(&str, &str); 30] = [
         ("hidden", "--hidden"),
+        ("outputs", "the number of outputs"),
+        ("loss", "--loss"),
+        ("reduction", "--reduction"),
+        ("data.weights_hash", "--sample-weights"),
+        ("extra.gauss_newton", "--gauss-newton"),
         ("activation", "--activation"),
         ("keep", "--keep"),
         ("extra.bounds", "--bounds"),
@@ -241,6 +246,13 @@ fn option(field: &str) -> String {
         ("data.hash", "the training data's fingerprint"),
         ("test.hash", "the test data's fingerprint"),
         ("data.source.data_seed", "--data-seed"),
+        ("data.source.label_noise", "--data-label-noise"),
+        ("data.source.from", "--data"),
+        ("data.source.noise", "--data-noise"),
+        ("data.source.classes", "--data-classes"),
+        ("data.source.inputs", "--data-inputs"),
+        ("data.source.hidden", "--teacher-hidden"),
+        ("data.source.activation", "--teacher-activation"),
         ("test", "the test data"),
     ];
     let holds = |name: &str| field.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));

@@ -10,7 +10,7 @@ use super::layout::{DATA, DATA_FILES, MANIFEST, blocks, check_no_link, column_pa
 use super::manifest::{Manifest, State};
 use super::{EndCounts, Population, RunError, StatusCounts};
 use crate::engine::Description;
-use crate::input::read_dataset;
+use crate::input::{read_dataset, read_weights};
 use crate::records::{Column, Dtype, columns};
 use crate::spec::{Experiment, Keep, Work};
 
@@ -52,15 +52,26 @@ impl Run {
     pub fn experiment(&self) -> Result<Experiment, RunError> {
         let spec = &self.manifest.spec;
         let data = self.dir.join(DATA);
-        let [x, q, test_x, test_q] = DATA_FILES.map(|name| data.join(name));
+        let [x, q, test_x, test_q, weights] = DATA_FILES.map(|name| data.join(name));
+        let wrong = |problem: String| RunError::Experiment { path: self.dir.join(MANIFEST), problem };
+        let wrong_data = |error: &dyn std::fmt::Display| wrong(format!("{}: {error}", data.display()));
+        // Class numbers alone do not say how many classes there are.
+        let read = |x: &Path, q: &Path| {
+            let data = read_dataset(x, q, spec.loss)?;
+            data.with_targets(|targets| Ok(targets.of_at_least(spec.outputs))).map_err(|error| wrong_data(&error))
+        };
         let test = match &spec.test {
-            Some(test) => Some((read_dataset(&test_x, &test_q)?, test.source.clone())),
+            Some(test) => Some((read(&test_x, &test_q)?, test.source.clone())),
             None => None,
         };
-        let train = (read_dataset(&x, &q)?, spec.data.source.clone());
-        let wrong = |problem: String| RunError::Experiment { path: self.dir.join(MANIFEST), problem };
-        let mut experiment = Experiment::new(spec.work.clone(), spec.hidden, spec.activation, train, test)
+        let train = (read(&x, &q)?, spec.data.source.clone());
+        let mut experiment = Experiment::new(spec.work.clone(), spec.hidden.clone(), spec.activation, train, test)
             .map_err(|error| wrong(error.to_string()))?;
+        if spec.data.weights_hash.is_some() {
+            // As they counted, the reduction included.
+            experiment = experiment.with_weights(read_weights(&weights)?).map_err(|error| wrong_data(&error))?;
+        }
+        experiment.spec.reduction = spec.reduction;
         experiment.spec.keep = spec.keep;
         experiment.spec.extra = spec.extra;
         experiment.spec.data.standardization = spec.data.standardization.clone();

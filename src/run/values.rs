@@ -11,7 +11,7 @@ use super::{Population, Run, RunError};
 use crate::analysis::ComparedNetworks;
 use crate::engine::Status;
 use crate::input::GivenTheta;
-use crate::model::{Network, OneHidden};
+use crate::model::Network;
 use crate::npy::{Element, NpyError, NpyFile, shown_shape};
 use crate::polish::End;
 use crate::records::{Column, Dtype, Values};
@@ -35,7 +35,7 @@ pub struct PolishedPoints {
     /// Their rows, (S',), ascending.
     pub rows: Vec<usize>,
     /// Their shape and activation.
-    pub network: Network<OneHidden>,
+    pub network: Network,
     /// Their weights, (S', D).
     pub theta: Array2<f32>,
     /// The objective, (S',).
@@ -173,7 +173,9 @@ impl Run {
             Ok(rows.iter().map(|&row| all[row]).collect())
         };
         let (objective, lambda_sup) = (values("objective_polished")?, values("lambda_sup_polished")?);
-        let network = Network { shape: self.manifest().spec.shape(), activation: self.manifest().spec.activation };
+        let spec = &self.manifest().spec;
+        let shape = spec.shape().map_err(|error| self.damaged("theta_polished", error.to_string()))?;
+        let network = Network { shape, activation: spec.activation };
         Ok(PolishedPoints { rows, network, theta, objective, lambda_sup })
     }
 

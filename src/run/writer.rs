@@ -5,7 +5,8 @@ use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use ndarray_npy::{WriteNpyError, write_npy};
+use ndarray::{Array1, ArrayBase, Data, Dimension};
+use ndarray_npy::{WritableElement, WriteNpyError, write_npy};
 
 use super::column::{ColumnFile, OpenMode};
 use super::journal::{Entry, Journal, uncovered, union};
@@ -14,7 +15,7 @@ use super::manifest::{Manifest, Seconds, State};
 use super::timer::Timer;
 use super::{Run, RunError, Sink, Staging, StatusCounts, check_space};
 use crate::engine::{Description, Status, Stop};
-use crate::model::{Dataset, Theta};
+use crate::model::{Dataset, Targets, Theta};
 use crate::records::{self, Column, Dtype, Records, Values};
 use crate::spec::Experiment;
 
@@ -118,8 +119,11 @@ impl RunWriter {
     ) -> Result<Self, RunError> {
         let data = dir.join(DATA);
         fs::create_dir(&data).map_err(|error| RunError::io(&data, error))?;
-        let [x, q, test_x, test_q] = DATA_FILES;
+        let [x, q, test_x, test_q, weights] = DATA_FILES;
         write_data(&data, [x, q], &experiment.problem.data)?;
+        if let Some(of_samples) = experiment.problem.data.weights() {
+            write_array(&data.join(weights), &of_samples)?;
+        }
         if let Some(test) = &experiment.test {
             write_data(&data, [test_x, test_q], test)?;
         }
@@ -336,11 +340,26 @@ fn mark_pending(files: &[ColumnFile], columns: &[Column], rows: u64) -> Result<(
     Ok(())
 }
 
+/// Writes the samples and targets of `data`: labels and values as f64, (I,) for one output and (I, K) for several, and
+/// class numbers as i64, (I,).
 fn write_data(dir: &Path, [x, q]: [&str; 2], data: &Dataset) -> Result<(), RunError> {
-    let labels = |()| data.q().map_or(Ok(()), |labels| write_npy(dir.join(q), &labels));
-    let result = write_npy(dir.join(x), &data.x()).and_then(labels);
-    result.map_err(|error| match error {
-        WriteNpyError::Io(error) => RunError::io(dir, error),
-        error => RunError::Column { path: dir.to_owned(), problem: error.to_string() },
+    write_array(&dir.join(x), &data.x())?;
+    let q = dir.join(q);
+    match data.targets() {
+        Targets::Labels(t) | Targets::Values(t) if t.ncols() == 1 => write_array(&q, &t.column(0)),
+        Targets::Labels(t) | Targets::Values(t) => write_array(&q, t),
+        Targets::Classes { of, .. } => write_array(&q, &of.iter().map(|&class| class as i64).collect::<Array1<i64>>()),
+    }
+}
+
+fn write_array<S, D>(path: &Path, array: &ArrayBase<S, D>) -> Result<(), RunError>
+where
+    S: Data,
+    S::Elem: WritableElement,
+    D: Dimension,
+{
+    write_npy(path, array).map_err(|error| match error {
+        WriteNpyError::Io(error) => RunError::io(path, error),
+        error => RunError::Column { path: path.to_owned(), problem: error.to_string() },
     })
 }

@@ -79,6 +79,9 @@ impl Share {
 /// The bounds, whose NaN have reasons of their own, all four at once.
 const BOUNDS: [&str; 4] = ["lambda_sup", "lambda_max_lower", "lambda_min_upper", "lambda_min_lower"];
 
+/// The columns of eigenvalues, one number each.
+const EIGENVALUES: [&str; 5] = ["lambda_max", LAMBDA_MIN, "lambda_max_ww", "lambda_max_vv", "gn_lambda_max"];
+
 /// Whether this is a column of a bracket; of the single bounds in it as well.
 fn is_bracket(name: &str) -> bool {
     let single = ["lambda_max_upper4", "lambda_max_lower3", "lambda_min_lower4", "lambda_min_upper3"];
@@ -115,9 +118,7 @@ impl Missing {
                         no_bound(values[trace], values[trace_sq], values[error]).map(|none| none.reason())
                     }
                     _ if is_bracket(name) => Some(NO_BRACKET),
-                    _ if ["lambda_max", LAMBDA_MIN, "lambda_max_ww", "lambda_max_vv"].contains(&name) => {
-                        Some("no eigenvalues were found")
-                    }
+                    _ if EIGENVALUES.contains(&name) => Some("no eigenvalues were found"),
                     _ if name.contains("polish") => Some("the network is not finite, or its bound cannot be formed"),
                     _ => None,
                 };

@@ -3,15 +3,16 @@
 use ndarray::{Array2, s};
 
 use super::error::SweepError;
-use crate::analysis::macro_f1_of_each;
+use crate::analysis::{Scorer, Scores, macro_f1_of_each};
 use crate::bounds::{NetworkBounds, network_bounds_of_each};
 use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop, paper_only};
 use crate::fallback::{self, Completed, end_estimates};
-use crate::model::{Problem, Theta};
+use crate::model::{Dataset, Layer, Problem, Reduction, Theta};
 use crate::polish::{End, Objective, Polish, Polished, polish_each};
-use crate::records::{EIGENVECTORS, Values, bracket_columns};
+use crate::records::{EIGENVECTORS, Values, bracket_columns, gauss_newton_columns, score_columns};
+use crate::reference::layers::{GaussNewton, gauss_newton, gauss_newton_matrix};
 use crate::reference::{self, Spectrum, SpectrumError};
-use crate::spec::{Experiment, Keep, SpectrumColumns};
+use crate::spec::{Experiment, Keep, Spec, SpectrumColumns};
 
 /// The further columns of a batch.
 #[derive(Default)]
@@ -36,13 +37,17 @@ impl Further {
         let mut further = Self::default();
         stop.check()?;
         if let Some(test) = test {
-            further.columns.push(Values::Float64(macro_f1_of_each(paper_only(problem)?.network, test, theta)?));
+            further.add_scores(spec, problem, test, theta)?;
         }
         stop.check()?;
         if spec.extra.bounds {
             let bounds = network_bounds_of_each(&paper_only(problem)?, theta);
             let column = |(_, value)| Values::Float64(bounds.iter().map(value).collect());
             further.columns.extend(NetworkBounds::COLUMNS.map(column));
+        }
+        stop.check()?;
+        if spec.extra.gauss_newton {
+            further.add_gauss_newton(problem, theta, spec.extra.spectrum.is_some(), stop)?;
         }
         stop.check()?;
         let first_of_spectrum = further.columns.len();
@@ -173,19 +178,89 @@ impl Further {
         Ok(())
     }
 
-    /// Adds the largest eigenvalues of H(w,w) and H(v,v) of every network, in f64; NaN where a block has none.
+    /// Adds the scores of every network on the `test` samples.
+    fn add_scores(
+        &mut self,
+        spec: &Spec,
+        problem: &Problem,
+        test: &Dataset,
+        theta: Theta<'_>,
+    ) -> Result<(), SweepError> {
+        if let Some(paper) = problem.paper() {
+            self.columns.push(Values::Float64(macro_f1_of_each(paper.network, test, theta)?));
+            return Ok(());
+        }
+        let scorer = Scorer::new(test);
+        let each = theta.map_networks(|_, network| {
+            scorer.clone().score(reference::layers::outputs(problem.network, test, network))
+        });
+        let scores: Vec<Scores> = each.into_iter().collect::<Result<_, _>>()?;
+        let samples = match spec.reduction {
+            Reduction::Sum => 1.0,
+            Reduction::Mean => test.samples() as f64,
+        };
+        let nan = f64::NAN;
+        self.columns.extend(score_columns(spec).into_iter().map(|(name, _)| {
+            let of = |scores: &Scores| match name {
+                "macro_f1" => scores.macro_f1.unwrap_or(nan),
+                "accuracy" => scores.accuracy.unwrap_or(nan),
+                "r2" => scores.r2.unwrap_or(nan),
+                _ => scores.loss / samples,
+            };
+            Values::Float64(scores.iter().map(of).collect())
+        }));
+        Ok(())
+    }
+
+    /// Adds the traces of the Gauss-Newton part of every network's Hessian, the bound of its largest eigenvalue, and if
+    /// `numerically` that eigenvalue, all in f64; NaN where it cannot be computed.
+    fn add_gauss_newton(
+        &mut self,
+        problem: &Problem,
+        theta: Theta<'_>,
+        numerically: bool,
+        stop: &Stop,
+    ) -> Result<(), EngineError> {
+        let mut found = Vec::with_capacity(theta.nrows());
+        for rows in theta.chunks(rayon::current_num_threads()) {
+            stop.check()?;
+            found.extend(rows.map_networks(|_, network| {
+                let largest = numerically.then(|| {
+                    let matrix = gauss_newton_matrix(problem, network);
+                    reference::spectrum(matrix.view(), 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max())
+                });
+                (gauss_newton(problem, network), largest)
+            }));
+        }
+        let (parts, largest): (Vec<GaussNewton>, Vec<Option<f64>>) = found.into_iter().unzip();
+        self.columns.extend(gauss_newton_columns(&parts, theta.ncols()));
+        if numerically {
+            self.columns.push(Values::Float64(largest.into_iter().map(|value| value.unwrap_or(f64::NAN)).collect()));
+        }
+        Ok(())
+    }
+
+    /// Adds the largest eigenvalue of each layer's block of the Hessian of every network, in f64; NaN where a block has
+    /// none.
     fn add_blocks(&mut self, problem: &Problem, theta: Theta<'_>, stop: &Stop) -> Result<(), EngineError> {
-        let bias = paper_only(problem)?.network.shape.v_bias();
+        let layers: Vec<Layer> = problem.network.shape.layers().collect();
         let mut found = Vec::with_capacity(theta.nrows());
         for rows in theta.chunks(rayon::current_num_threads()) {
             stop.check()?;
             found.extend(rows.map_networks(|_, network| {
                 let hessian = reference::hessian(problem, network);
-                let blocks = [hessian.slice(s![..bias, ..bias]), hessian.slice(s![bias.., bias..])];
-                blocks.map(|block| reference::spectrum(block, 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max()))
+                let largest = |layer: &Layer| {
+                    let own = layer.start..layer.start + layer.parameters();
+                    let block = hessian.slice(s![own.clone(), own]);
+                    reference::spectrum(block, 0).map_or(f64::NAN, |spectrum| spectrum.lambda_max())
+                };
+                layers.iter().map(largest).collect::<Vec<f64>>()
             }));
         }
-        self.columns.extend([0, 1].map(|block| Values::Float64(found.iter().map(|of: &[f64; 2]| of[block]).collect())));
+        match problem.network.shape.hidden() {
+            [_] => self.columns.extend((0..2).map(|l| Values::Float64(found.iter().map(|of| of[l]).collect()))),
+            _ => self.columns.push(Values::Float64(found.concat())),
+        }
         Ok(())
     }
 }

@@ -1,5 +1,5 @@
 """Frozen values of other libraries for tests/statistics.rs: NumPy's quantiles, SciPy's Mann-Whitney U, scikit-learn's
-macro F1, and the paper's rule for duplicates in plain NumPy.
+macro F1, accuracy, R^2 and log loss, and the paper's rule for duplicates in plain NumPy.
 
     python make.py        needs numpy, scipy, scikit-learn; writes statistics.json beside itself, with their versions
 
@@ -13,8 +13,9 @@ import numpy as np
 import scipy
 import sklearn
 from scipy.spatial.distance import pdist, squareform
+from scipy.special import expit, softmax
 from scipy.stats import mannwhitneyu
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, log_loss, mean_squared_error, r2_score
 
 
 def plain(values):
@@ -102,6 +103,55 @@ def duplicate_cases(rng):
         )
 
 
+def score_cases(rng):
+    """Outputs in two decimals, so that they are short."""
+    normal = lambda samples, outputs: np.round(rng.normal(0, 2, (samples, outputs)), 2)
+    labels = lambda samples, outputs: rng.integers(0, 2, (samples, outputs))
+    never = labels(12, 4)
+    never[:, 1] = 0
+    silent = normal(12, 4)
+    silent[:, 1:3] = np.round(-np.abs(silent[:, 1:3]) - 0.01, 2)
+    constant = np.c_[np.full(9, 2.5), np.round(rng.normal(size=9), 2)]
+    columns = {
+        "two classes, one output": ("logistic", normal(15, 1), labels(15, 1)),
+        "an output of 0": ("logistic", np.array([[0.0], [0.5], [-0.5], [0.0]]), np.array([[1], [1], [0], [0]])),
+        "labels": ("logistic", normal(15, 3), labels(15, 3)),
+        "a label that is never there nor predicted": ("logistic", silent, never),
+        "three classes": ("softmax", normal(20, 3), rng.integers(0, 3, 20)),
+        "two classes, two outputs": ("softmax", normal(20, 2), rng.integers(0, 2, 20)),
+        "ten classes": ("softmax", normal(60, 10), rng.integers(0, 10, 60)),
+        "a class that is nowhere": ("softmax", np.c_[normal(20, 3), np.full(20, -50.0)], rng.integers(0, 3, 20)),
+        "a class that is only predicted": ("softmax", np.c_[normal(20, 3), np.full(20, 2.0)], rng.integers(0, 3, 20)),
+        "a class that is never predicted": ("softmax", np.c_[normal(20, 3), np.full(20, -9.0)], rng.integers(0, 4, 20)),
+        "equal outputs": ("softmax", np.zeros((4, 3)), np.array([0, 1, 2, 0])),
+        "one value": ("squared", normal(15, 1), np.round(rng.normal(size=(15, 1)), 2)),
+        "values": ("squared", normal(15, 3), np.round(rng.normal(0, 3, (15, 3)), 2)),
+        "constant targets": ("squared", normal(9, 2), constant),
+        "constant targets, hit": ("squared", np.c_[np.full(9, 2.5), normal(9, 1)], constant),
+        "all hit": ("squared", constant, constant),
+    }
+    for name, (loss, outputs, targets) in columns.items():
+        case = dict(name=name, loss=loss, outputs=[plain(z) for z in outputs], targets=np.asarray(targets).tolist())
+        classes = range(outputs.shape[1])
+        if loss == "squared":
+            case["test_loss"] = float(mean_squared_error(targets, outputs) * targets.size / 2)
+            yield case | dict(r2=float(r2_score(targets, outputs)))
+            continue
+        if loss == "softmax":
+            predictions = outputs.argmax(1)
+            total = log_loss(targets, softmax(outputs, axis=1), normalize=False, labels=classes)
+        else:
+            predictions, targets = (outputs > 0).astype(int), np.squeeze(targets)
+            predictions = np.squeeze(predictions)
+            both = zip(outputs.T, np.atleast_2d(targets.T))
+            total = sum(log_loss(t, expit(z), normalize=False, labels=[0, 1]) for z, t in both)
+        yield case | dict(
+            test_loss=float(total),
+            accuracy=float(accuracy_score(targets, predictions)),
+            macro_f1=float(f1_score(targets, predictions, average="macro", zero_division=0)),
+        )
+
+
 def main():
     rng = np.random.default_rng(20260)
     frozen = dict(
@@ -110,6 +160,7 @@ def main():
         mann_whitney=list(mann_whitney_cases(rng)),
         macro_f1=list(f1_cases(rng)),
         duplicates=list(duplicate_cases(rng)),
+        scores=list(score_cases(rng)),
     )
     text = json.dumps(frozen, allow_nan=False, separators=(",", ":"))
     # One case a line: a change of one shows as one.

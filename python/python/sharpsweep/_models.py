@@ -431,22 +431,22 @@ def to_sklearn(params: dict[str, np.ndarray], activation: str, loss: float, step
 
 
 def to_torch(params: dict[str, np.ndarray], activation: str) -> Any:
-    """A `torch.nn.Sequential` of Linear, activation and Linear, whose output is the logit z."""
+    """A `torch.nn.Sequential` of Linear layers with activations between, whose outputs are z."""
     import torch
 
-    w, v = params["W"], params["V"]
-    dtype = torch.float32 if w.dtype == np.float32 else torch.float64
+    layers = list(params.values())
+    dtype = torch.float32 if layers[0].dtype == np.float32 else torch.float64
     names = {ours: theirs for theirs, ours in _TORCH.items()}
     if activation not in names:
         raise ValueError(f"torch.nn has no layer {activation}; run.params(seed) gives the weights")
-    first, second = torch.nn.Linear(w.shape[1] - 1, w.shape[0]), torch.nn.Linear(w.shape[0], 1)
-    model = torch.nn.Sequential(first, getattr(torch.nn, names[activation])(), second).to(dtype)
+    kind = names[activation]
+    parts: list[Any] = []
+    for weights in layers:
+        parts += [getattr(torch.nn, kind)()] if parts else []
+        parts.append(torch.nn.Linear(weights.shape[1] - 1, weights.shape[0]))
+    model = torch.nn.Sequential(*parts).to(dtype)
     with torch.no_grad():
-        for parameter, values in [
-            (first.weight, w[:, 1:]),
-            (first.bias, w[:, 0]),
-            (second.weight, v[:, 1:]),
-            (second.bias, v[:, 0]),
-        ]:
-            parameter.copy_(torch.tensor(values.tolist(), dtype=dtype))
+        for linear, weights in zip(model[::2], layers):
+            linear.weight.copy_(torch.tensor(weights[:, 1:].tolist(), dtype=dtype))
+            linear.bias.copy_(torch.tensor(weights[:, 0].tolist(), dtype=dtype))
     return model

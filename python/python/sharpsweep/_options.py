@@ -38,6 +38,17 @@ def shard(value: Any) -> str | None:
     )
 
 
+def hidden(value: Any) -> str:
+    """Hidden layers: a width, several, `None` or `"none"` for none, or text such as `"8x8"`."""
+    if value is None:
+        return "none"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return "x".join(str(_integer("hidden", width)) for width in value) or "none"
+    return str(count("hidden", value, 63))
+
+
 def spectrum(value: Any) -> str | None:
     """Which eigenvalues: `True`, a number, a word, or several of these."""
     if value is None or value is False:

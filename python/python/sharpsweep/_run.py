@@ -167,13 +167,20 @@ class Run(Mapping[str, np.ndarray]):
         Returns
         -------
         dict
-            `W` (N, M + 1), column 0 the biases of the hidden units, and `V` (1, N + 1), column 0 the output's bias:
-            the output is z = V h(f(W h(x))) with h(x) = [1; x].
+            `W` (N, M + 1), column 0 the biases of the hidden units, and `V` (K, N + 1), column 0 those of the outputs:
+            z = V h(f(W h(x))) with h(x) = [1; x]. For another number of hidden layers `W_1` .. `W_P`, `W_l` (N_l,
+            N_{l-1} + 1).
         """
-        hidden, inputs = self._manifest["spec"]["hidden"], self._manifest["spec"]["data"]["inputs"]
-        theta = self.theta(seed)
-        split = hidden * (inputs + 1)
-        return {"W": theta[:split].reshape(inputs + 1, hidden).T.copy(), "V": theta[split:].reshape(1, -1).copy()}
+        spec = self._manifest["spec"]
+        hidden = spec["hidden"] if isinstance(spec["hidden"], list) else [spec["hidden"]]
+        widths = [spec["data"]["inputs"], *hidden, spec.get("outputs", 1)]
+        names = ["W", "V"] if len(hidden) == 1 else [f"W_{l}" for l in range(1, len(widths))]
+        theta, found, start = self.theta(seed), {}, 0
+        for name, inputs, units in zip(names, widths, widths[1:]):
+            end = start + (inputs + 1) * units
+            found[name] = theta[start:end].reshape(inputs + 1, units).T.copy()
+            start = end
+        return found
 
     def sklearn(self, seed: int) -> Any:
         """The network of `seed` as a fitted `sklearn.neural_network.MLPClassifier` for the classes 0 and 1.
@@ -183,15 +190,18 @@ class Run(Mapping[str, np.ndarray]):
         Raises
         ------
         ValueError
-            For an activation that scikit-learn does not have.
+            For an activation that scikit-learn does not have, and for networks with several hidden layers or outputs.
         """
+        spec = self._manifest["spec"]
+        if isinstance(spec["hidden"], list) or spec.get("outputs", 1) != 1 or spec.get("loss", "logistic") != "logistic":
+            raise ValueError("only networks with one hidden layer, one output and the logistic loss are converted")
         row = self.row(seed)
         loss = float(self["loss"][row]) / self._manifest["spec"]["data"]["samples"]
         activation = self._manifest["spec"]["activation"]
         return _models.to_sklearn(self.params(seed), activation, loss, int(self["steps"][row]))
 
     def torch(self, seed: int) -> Any:
-        """The network of `seed` as a `torch.nn.Sequential` of Linear, activation and Linear, whose output is z.
+        """The network of `seed` as a `torch.nn.Sequential` of Linear layers with activations between, whose output is z.
 
         Its weights are those of the run, in their precision. Of a run with `standardize` it takes standardized inputs.
 

@@ -16,10 +16,14 @@ Activation = Literal[
 ]
 Backend = Literal["auto", "gpu", "cpu", "reference"]
 Route = Literal["auto", "pairwise", "assembled"]
+Loss = Literal["logistic", "softmax", "squared"]
 
 _COLUMNS = """\
     bounds
         Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6).
+    gauss_newton
+        Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G of the Hessian; with
+        `spectrum` also that eigenvalue.
     spectrum
         Also the Hessian's eigenvalues `lambda_max` and `lambda_min` (`True`); with `"vectors"` the eigenvectors `u_1`
         to `u_4`, with `"all"` all `eigenvalues`, with a number K the K largest and the K smallest, with `"blocks"` the
@@ -36,10 +40,19 @@ _COLUMNS = """\
 
 _DATA = """\
     x, q
-        The samples (I, M) and their labels 0 or 1, (I,): arrays of any number type, frames, tensors on the processor,
-        or paths of `.npy` files. Without them the built-in data of the paper's Appendix C.
+        The samples (I, M) and their targets as `loss` takes them, labels 0 or 1, (I,): arrays of any number type,
+        frames, tensors on the processor, or paths of `.npy` files. Without them the built-in data of the paper's
+        Appendix C.
     test_x, test_q
-        Test data, for the column `macro_f1`.
+        Test data, for the columns of scores, such as `macro_f1`.
+    loss
+        What is minimised: `"logistic"` (by default) takes labels 0 and 1, (I,), or (I, K) for K outputs, `"softmax"`
+        class numbers, (I,), or rows with a single 1, (I, K), and `"squared"` any values, (I,), or (I, K).
+    sample_weights
+        How often each training sample counts, (I,).
+    reduction
+        `"sum"`, or `"mean"` for the sum divided by that of the weights. Step size and tolerance are those of the loss as
+        reduced.
     standardize
         Centre each input and scale it to standard deviation 1, by the training samples.
     samples, data_seed
@@ -85,7 +98,17 @@ def _documented(function: Any) -> Any:
 
 
 def _data(
-    x: Any, q: Any, test_x: Any, test_q: Any, standardize: bool, samples: Any, data_seed: Any, defaults: tuple[int, int]
+    x: Any,
+    q: Any,
+    test_x: Any,
+    test_q: Any,
+    standardize: bool,
+    samples: Any,
+    data_seed: Any,
+    defaults: tuple[int, int],
+    loss: Any = None,
+    sample_weights: Any = None,
+    reduction: Any = "sum",
 ) -> dict[str, Any]:
     """The options about the data."""
     given = {"x": x, "q": q, "test_x": test_x, "test_q": test_q}
@@ -97,22 +120,27 @@ def _data(
     if x is not None and (samples, data_seed) != defaults:
         raise ValueError("samples and data_seed are for the built-in data, and x is given: leave them out")
     found: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in (given | {"sample_weights": sample_weights}).items():
         is_path = isinstance(value, (str, os.PathLike))
         found[name] = value if value is None or is_path else _options.array(name, value, labels=name.endswith("q"))
         if is_path:
             found[name] = os.fspath(value)
     return found | {
         "standardize": bool(standardize),
+        "loss": _options.optional_word("loss", loss),
+        "reduction": _options.word("reduction", reduction),
         "samples": _options.count("samples", samples, 63),
         "data_seed": _options.count("data_seed", data_seed, 64),
     }
 
 
-def _columns(bounds: bool, spectrum: Any, brackets: Any, polish: Any, polish_radius: Any) -> dict[str, Any]:
+def _columns(
+    bounds: bool, gauss_newton: bool, spectrum: Any, brackets: Any, polish: Any, polish_radius: Any
+) -> dict[str, Any]:
     """The options about further columns."""
     return {
         "bounds": bool(bounds),
+        "gauss_newton": bool(gauss_newton),
         "spectrum": _options.spectrum(spectrum),
         "brackets": _options.brackets(brackets),
         "polish": _options.polish(polish),
@@ -145,9 +173,12 @@ def sweep(
     standardize: bool = False,
     samples: int = 50,
     data_seed: int = 0,
+    loss: Loss | None = None,
+    sample_weights: Any = None,
+    reduction: Literal["sum", "mean"] = "sum",
     seeds: int | tuple[int, int] | range | str = 512,
     shard: tuple[int, int] | str | None = None,
-    hidden: int = 3,
+    hidden: int | tuple[int, ...] | list[int] | str | None = 3,
     activation: Activation = "sigmoid",
     init_range: float = 10.0,
     step_size: float = 0.1,
@@ -155,6 +186,7 @@ def sweep(
     tolerance: float = 1e-3,
     weight_decay: float = 0.0,
     bounds: bool = False,
+    gauss_newton: bool = False,
     spectrum: bool | int | str | list[int | str] = False,
     brackets: bool | float | Literal["four", "eight"] = False,
     polish: bool | Literal["descend", "nearest"] = False,
@@ -182,7 +214,7 @@ def sweep(
     shard
         `(k, n)`: only the k-th of n equal parts of the seeds, k from 1; `merge` joins the parts.
     hidden
-        N, the number of hidden units.
+        N, the number of hidden units; `(8, 8)` or `"8x8"` for two hidden layers, `None` or `()` for none.
     activation
         The hidden units' activation.
     init_range
@@ -208,13 +240,13 @@ def sweep(
     >>> run["lambda_sup"].shape, run["theta"].shape
     ((100,), (100, 17))
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
-    options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
+    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0), loss, sample_weights, reduction)
+    options |= _columns(bounds, gauss_newton, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     options |= {
         "seeds": _options.seeds(seeds),
         "shard": _options.shard(shard),
-        "hidden": _options.count("hidden", hidden, 63),
+        "hidden": _options.hidden(hidden),
         "activation": _options.word("activation", activation),
         "init_range": _options.real("init_range", init_range),
         "step_size": _options.real("step_size", step_size),
@@ -239,11 +271,15 @@ def evaluate(
     standardize: bool = False,
     samples: int = 50,
     data_seed: int = 0,
-    hidden: int | None = None,
+    loss: Loss | None = None,
+    sample_weights: Any = None,
+    reduction: Literal["sum", "mean"] = "sum",
+    hidden: int | tuple[int, ...] | list[int] | str | None = None,
     activation: Activation | None = None,
     tolerance: float | None = None,
     weight_decay: float = 0.0,
     bounds: bool = False,
+    gauss_newton: bool = False,
     spectrum: bool | int | str | list[int | str] = False,
     brackets: bool | float | Literal["four", "eight"] = False,
     polish: bool | Literal["descend", "nearest"] = False,
@@ -273,7 +309,7 @@ def evaluate(
         outputs to compare, so compare `loss` with yours.
     {data}
     hidden
-        N, the number of hidden units; by default what D and M make it.
+        N, the number of hidden units, as in `sweep` (but `()` for none); by default one hidden layer that D and M fit.
     activation
         The hidden units' activation; by default that of the models, or `"sigmoid"` for arrays.
     tolerance
@@ -291,14 +327,14 @@ def evaluate(
     >>> bool((again["lambda_sup"] == run["lambda_sup"]).all())
     True
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
-    options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
+    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0), loss, sample_weights, reduction)
+    options |= _columns(bounds, gauss_newton, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     networks, activation = _networks(theta, options, activation)
     if hidden is None:
         hidden = _hidden(networks, options["x"])
     options |= {
-        "hidden": _options.count("hidden", hidden, 63),
+        "hidden": _options.hidden(hidden),
         "activation": _options.word("activation", "sigmoid" if activation is None else activation),
         "tolerance": None if tolerance is None else _options.real("tolerance", tolerance),
         "weight_decay": _options.real("weight_decay", weight_decay),

@@ -28,7 +28,7 @@ use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
 use super::matching::least_sum;
 use super::rows::PointSet;
-use crate::model::{Activation, OneHidden};
+use crate::model::{Activation, OneHidden, Shape};
 
 /// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as
 /// the maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
@@ -88,8 +88,8 @@ pub enum Maps {
 /// The networks that are compared. Each has one row, and one value.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparedNetworks<'a> {
-    /// Their shape, M and N.
-    pub shape: OneHidden,
+    /// The widths of their layers: one hidden layer and one output.
+    pub shape: Shape,
     /// Their activation f.
     pub activation: Activation,
     /// Weights, (S, D).
@@ -176,9 +176,10 @@ impl fmt::Display for Same {
 /// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
 ///
 /// # Errors
-/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight
-/// that is not finite, [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be
-/// matched, [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
+/// [`AnalysisError::NotMatched`] for networks of another depth or with several outputs,
+/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not finite,
+/// [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
+/// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
 pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
     same_networks_within(networks, maps, Nearness::default())
 }
@@ -194,6 +195,7 @@ pub fn same_networks_within(
     within: Nearness,
 ) -> Result<Same, AnalysisError> {
     let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
+    let shape = shape.one_hidden().ok_or_else(|| AnalysisError::NotMatched { widths: shape.to_string() })?;
     let count = theta.nrows();
     let fits = |what, found, expected| {
         if found == expected { Ok(()) } else { Err(AnalysisError::Columns { what, found, expected }) }

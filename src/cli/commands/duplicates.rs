@@ -209,7 +209,7 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
         Ok(rows.iter().map(|&row| values[row]).collect())
     };
     let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
-    let (shape, activation) = (spec.shape(), spec.activation);
+    let (shape, activation) = (spec.shape()?, spec.activation);
     let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
     let found = same_networks(&networks, maps)?;
     let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];

@@ -2,30 +2,32 @@
 
 use std::path::PathBuf;
 
+use crate::advice;
 use crate::cli::args::{ColumnArgs, DataArgs, DecayArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
 use crate::cli::failure::Failure;
-use crate::cli::place::{announce_size, placed};
+use crate::cli::place::placed;
 use crate::cli::runner::RunSetup;
+use crate::cli::summary;
 use crate::cli::terminal::notice;
-use crate::cli::words::go_on_with;
-use crate::cli::{advice, summary};
 use crate::input::read_theta;
-use crate::model::Theta;
 use crate::records::columns;
-use crate::run::{RunWriter, check_free};
+use crate::run::{RunWriter, announced_size, check_free, layers_in_names};
 use crate::spec::Work;
-use crate::sweep::{Sweep, admit};
+use crate::sweep::admit;
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
 /// theta is a .npy array (S, D), f32 or f64, one network per row, with D = (M+1)N + N+1 weights: theta[m N + n] = W[n,
 /// m] for hidden unit n (from 0) and input m (0 is the bias, inputs count from 1), then v_0 (the output bias), v_1 ..
-/// v_N. Weights in another order have the right D as well, so compare `loss` with yours first.
+/// v_N. Of several hidden layers or outputs, the weights stand layer by layer: W_l[a, p] of unit a and input p (0 is
+/// the bias) is at p N_l + a of layer l, which follows the layers before it. Weights in another order have the right D
+/// as well, so compare `loss` with yours first.
 ///
 /// The columns are those of `sweep`; `seed` is the number of the row, `steps` is 0, and `status` is 3: evaluated, no
 /// verdict (2 where g.g is not finite). After Ctrl-C or a crash `sharpsweep resume DIR` goes on with it, without the
 /// file.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("data_seed", |arg| arg.value_delimiter(None).help("Which draw of the built-in data")))]
 #[command(after_long_help = ELSEWHERE)]
 pub(crate) struct Args {
     /// The networks: a .npy array (S, D)
@@ -60,8 +62,9 @@ const ELSEWHERE: &str = "One row of theta from elsewhere (import numpy as np; mo
   torch          W1, b1, w2, b2 = [p.detach().numpy() for p in model.parameters()]
                  np.r_[np.c_[b1, W1].ravel(\"F\"), b2, w2.ravel()]
 Their names: logistic is sigmoid, identity is linear. `loss` is summed over the I samples: I
-times a mean loss, and so is every lambda. A network with two logits has the outputs and the
-loss of the one whose output weights are v(1) - v(0), but another Hessian: lambda differs.
+times a mean loss, and so is every lambda (--reduction mean takes the mean). Of several layers
+(W_l, b_l), torch's shapes: np.concatenate([np.c_[b, W].ravel(\"F\") for W, b in layers]); with
+--loss softmax for one logit per class.
 
 Example:
   sharpsweep evaluate --theta T.npy --x X.npy --q Q.npy --hidden 6 --activation tanh";
@@ -85,23 +88,18 @@ impl Args {
         let mut engine = choice.open()?;
         admit(&experiment, engine.as_mut())?;
         let description = engine.description(&experiment.problem, experiment.spec.tasks());
-        if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
-            notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
-        }
-        advice::name_single_class(&experiment);
-        if !engine.evaluates_in_f64() {
-            advice::name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
-        }
+        advice::before(&experiment, Some(theta.view()), engine.as_ref()).iter().for_each(|text| notice(text));
         let spec = &experiment.spec;
         let columns = columns(spec, theta.dtype());
-        let name = format!("evaluate-{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden);
+        let name =
+            format!("evaluate-{}-m{}-{}", spec.activation.name(), spec.data.inputs, layers_in_names(&spec.hidden));
         let writer = placed(self.out.as_deref(), &name, |dir| {
             RunWriter::create_evaluation(dir, &experiment, description.clone(), columns.clone(), theta.view())
         })?;
-        announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
-        let go_on = go_on_with(writer.dir());
+        let columns = writer.manifest().columns.as_slice();
+        announced_size(std::iter::once((spec.rows(), columns)), None).iter().for_each(|text| notice(text));
         let setup = RunSetup { choice: &choice, progress: &self.progress };
-        let sweep = Sweep { given: Some(theta.view()), ..setup.sweep(&experiment) };
-        summary::show_finished(&setup.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
+        let run = setup.carry_out((&experiment, Some(theta.view())), engine, writer)?;
+        summary::show_finished(&run, &self.output)
     }
 }

@@ -29,6 +29,7 @@ use clap::value_parser;
 /// folder seed-K of its own. A long f32 run of the same seed can end elsewhere: seeds that start above 2 / lambda_1
 /// oscillate, and rounding decides where to.
 #[derive(Debug, clap::Args)]
+#[command(mut_arg("data_seed", |arg| arg.value_delimiter(None).help("Which draw of the built-in data")))]
 #[command(mut_arg("step_size", |arg| arg.value_delimiter(None).help("eta in theta <- theta - eta dL/dtheta")))]
 pub(crate) struct Args {
     /// The seeds: one, such as 7, or a list of seeds and ranges A..B without B, such as 1,2,5 or 1..4

@@ -4,21 +4,22 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::cli::args::{EngineArgs, ProgressArgs, SummaryArgs};
-use crate::cli::extend::{Extender, open, open_all, tidy};
+use crate::cli::extend::{Extender, open_all, tidy};
 use crate::cli::failure::Failure;
 use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{grid_table, interruption, summary};
 use crate::run::{Grid, More, Run, State, is_grid};
+use crate::sitting::open;
 use crate::spec::parse_seeds;
 
 /// Goes on with a sweep or an evaluation that was interrupted, or extends a finished sweep
 ///
 /// It keeps the rows that were finished and computes the others on the engine that the run was begun with; the columns
 /// end up byte for byte as without the interruption. It leaves a finished run as it is, so it may be repeated at will.
-/// DIR may also be a grid (a sweep over several --hidden, --activation or --step-size): then its unfinished runs are
-/// finished.
+/// DIR may also be a grid (a sweep over several --hidden, --activation, --step-size or --data-seed): then its unfinished
+/// runs are finished.
 ///
 /// --seeds and --max-steps extend a finished sweep, or every run of a grid: the result is byte for byte the sweep that
 /// was asked for it from the start. It is made beside DIR, in .NAME.extended, which takes room for both on the disk,

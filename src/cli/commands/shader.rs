@@ -31,8 +31,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let shape = OneHidden::new(self.inputs, self.network.hidden);
-        let OneHidden { inputs, hidden } = shape;
+        let &[hidden] = self.network.hidden.widths() else {
+            return Err(Failure::Usage(anyhow!(
+                "--hidden is {}: these passes are for one hidden layer, so give its number of hidden units",
+                self.network.hidden
+            )));
+        };
+        let shape = OneHidden::new(self.inputs, hidden);
+        let inputs = self.inputs;
         check_size(inputs, hidden).map_err(|error| Failure::Usage(error.into()))?;
         if u32::try_from(self.samples).is_err() {
             return Err(Failure::Usage(anyhow!("--samples is {}: at most {} are counted", self.samples, u32::MAX)));

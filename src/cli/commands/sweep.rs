@@ -5,30 +5,34 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use crate::advice;
 use crate::cli::args::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, ProgressArgs, SummaryArgs,
 };
 use crate::cli::failure::Failure;
-use crate::cli::place::{announce_size, placed};
+use crate::cli::place::placed;
 use crate::cli::runner::RunSetup;
-use crate::cli::words::go_on_with;
-use crate::cli::{advice, summary};
+use crate::cli::summary;
+use crate::cli::terminal::notice;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
+use crate::run::{Grid, GridRun, NewRun, RunWriter, announced_size, check_free, layers_in_names};
 use crate::spec::{Experiment, Keep, Seeds, Work, parse_seeds, parse_shard};
 use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
-/// Networks of one hidden layer for two classes, trained by full-batch gradient descent on the cross-entropy summed
-/// over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I times as large,
-/// and g.g, which is compared with --tolerance, I^2 times.
+/// Networks of any depth, by default of one hidden layer for two classes, trained by full-batch gradient descent on a
+/// --loss summed over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I
+/// times as large, and g.g, which is compared with --tolerance, I^2 times; --reduction mean takes the mean itself.
+///
+/// --hidden 8x8 --loss softmax, for instance, trains networks of two hidden layers on class numbers. Every network gets
+/// the bounds of its Hessian's eigenvalues in closed form; --gauss-newton adds those of its Gauss-Newton part.
 ///
 /// The defaults are the paper's experiment (Appendix C) with 512 seeds. Seed k is the same network on every engine and
 /// machine. Every seed gets a row; `status` says whether it converged (0), took all its steps (1) or diverged (2).
 ///
 /// Lists, such as --hidden 3,10 --step-size 0.05,0.1, give one run per combination, all in one directory, and a table
-/// over them.
+/// over them; so does --data-seed 0,1,2, over several draws of built-in data.
 ///
 /// A sweep may be as long as you like: its memory does not grow with the seeds, and after Ctrl-C, a crash or a full
 /// disk `sharpsweep resume DIR` goes on with it. On several machines or GPUs let each compute one --shard K/N into a
@@ -83,12 +87,16 @@ impl Args {
         for combination in &combinations {
             admit(&combination.experiment, engine.as_mut())?;
         }
-        if let Some(Combination { experiment, .. }) = combinations.first() {
-            if engine.machine().precision != "f64" {
-                advice::name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
+        // Each draw of the data has labels of its own.
+        let draws = self.data.each()?.len();
+        let mut said = Vec::new();
+        for Combination { experiment, .. } in combinations.iter().take(draws) {
+            for text in advice::before(experiment, None, engine.as_ref()) {
+                if !said.contains(&text) {
+                    notice(&text);
+                    said.push(text);
+                }
             }
-            advice::name_single_class(experiment);
-            advice::name_scaled_inputs(experiment);
         }
         let setup = RunSetup { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
@@ -97,11 +105,13 @@ impl Args {
             let writer = placed(self.out.as_deref(), &name, |dir| {
                 RunWriter::create(dir, experiment, description.clone(), columns.clone())
             })?;
-            announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
-            let go_on = go_on_with(writer.dir());
-            let run = setup.carry_out(&setup.sweep(experiment), engine, writer, &go_on)?;
+            self.announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())));
+            let run = setup.carry_out((experiment, None), engine, writer)?;
             summary::show_finished(&run, &self.output)?;
-            return if self.progress.json() { Ok(()) } else { advice::after_training(&run, experiment) };
+            if !self.progress.json() {
+                advice::after_training(&run, experiment)?.iter().for_each(|text| notice(text));
+            }
+            return Ok(());
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()
@@ -111,33 +121,35 @@ impl Args {
             })
             .collect();
         drop(engine);
-        let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
-        announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
+        self.announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())));
         setup.finish_grid(&dir, &grid, &self.output)
     }
 
-    /// The value of --keep that would write less, if there is one.
-    fn summary_only(&self) -> Option<&'static str> {
-        (self.keep != Keep::Summary).then_some("summary")
+    /// Says how much of the disk these rows and columns will take, if it is much, and with which --keep less.
+    fn announce_size<'a>(&self, runs: impl Iterator<Item = (u64, &'a [Column])> + Clone) {
+        let less = (self.keep != Keep::Summary).then_some("summary");
+        announced_size(runs, less).iter().for_each(|text| notice(text));
     }
 
     fn combinations(&self) -> Result<Vec<Combination>, Failure> {
         let mut combinations = Vec::new();
-        for network in self.networks.each()? {
+        for network in &self.networks.each()? {
             for descent in self.descents.each()? {
-                let part = self.part()?;
-                let work = match self.shard {
-                    None => Work::sweep(part, descent),
-                    Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
-                };
-                let mut experiment = self.data.experiment(work, &network)?;
-                experiment.spec.keep = self.keep;
-                experiment.spec.extra = self.columns.extra()?;
-                let columns = columns(&experiment.spec, Dtype::Float32);
-                let NetworkArgs { hidden, activation } = network;
-                let run = GridRun::new(hidden, activation, descent.step_size);
-                combinations.push(Combination { run, experiment, columns });
+                for data in self.data.each()? {
+                    let part = self.part()?;
+                    let work = match self.shard {
+                        None => Work::sweep(part, descent),
+                        Some(_) => Work::shard(part, Seeds::new(&self.seeds), descent),
+                    };
+                    let mut experiment = data.experiment(work, network)?;
+                    experiment.spec.keep = self.keep;
+                    experiment.spec.extra = self.columns.extra()?;
+                    let columns = columns(&experiment.spec, Dtype::Float32);
+                    let NetworkArgs { hidden, activation } = network.clone();
+                    let run = GridRun::new(hidden, activation, descent.step_size, data.seed_among(&self.data));
+                    combinations.push(Combination { run, experiment, columns });
+                }
             }
         }
         Ok(combinations)
@@ -161,7 +173,7 @@ fn name(combinations: &[Combination]) -> String {
     match combinations {
         [one] => {
             let spec = &one.experiment.spec;
-            format!("{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden)
+            format!("{}-m{}-{}", spec.activation.name(), spec.data.inputs, layers_in_names(&spec.hidden))
         }
         _ => "grid".into(),
     }

@@ -1,9 +1,11 @@
 //! What is summed over samples and pairs of samples.
 
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector};
 use ndarray::Array2;
 
+use super::rounding::gauss_newton_spread;
 use super::{LayerDerivatives, LayerValues, backward, forward, outputs};
+use crate::engine::{Arithmetic, FormOperations, Rounding};
 use crate::model::{Layer, Problem};
 
 /// One sample's forward pass and its derivatives.
@@ -152,6 +154,8 @@ pub struct GaussNewton {
     pub trace: f64,
     /// tr G^2.
     pub trace_sq: f64,
+    /// How far off they may be: the bounds of [`Rounding`], with G in the place of H.
+    pub rounding: Rounding,
 }
 
 /// tr G = sum_i tr(S_i Theta_ii) and tr G^2 = sum_ij tr(S_i Theta_ij S_j Theta_ji), with the weights omega in S, and
@@ -165,12 +169,36 @@ pub fn gauss_newton(problem: &Problem, theta: &[f64]) -> GaussNewton {
         parts.reduce(|sum, part| sum + part).unwrap_or_default()
     };
     let trace = all.iter().map(|sample| (sample.backward.s() * kernel(sample, sample)).trace()).sum();
-    let pairs = all.iter().map(|i| {
-        let row = all.iter().map(|j| {
-            let theta = kernel(i, j);
-            (i.backward.s() * &theta * j.backward.s() * theta.transpose()).trace()
-        });
-        row.sum::<f64>()
-    });
-    GaussNewton { trace, trace_sq: pairs.sum() }
+    let row = |i: usize| -> f64 {
+        (i..all.len())
+            .map(|j| {
+                let theta = kernel(&all[i], &all[j]);
+                let pair = (all[i].backward.s() * &theta * all[j].backward.s() * theta.transpose()).trace();
+                if i == j { pair } else { 2.0 * pair }
+            })
+            .sum()
+    };
+    let trace_sq = (0..all.len()).map(row).sum();
+    let operations = FormOperations::of_gauss_newton(problem.network.shape);
+    let spread = gauss_newton_spread(problem, theta);
+    let rounding = Arithmetic::in_f64(all.len()).of_pairs(operations, spread, 2 * all.len());
+    GaussNewton { trace, trace_sq, rounding }
+}
+
+/// G at `theta`, (D, D), symmetric: sum_i J_i^T omega_i S_i J_i, where dz/dW_l\[a, p\] = E_l\[., a\] h_{l-1}\[p\].
+pub fn gauss_newton_matrix(problem: &Problem, theta: &[f64]) -> Array2<f64> {
+    let outputs = problem.network.shape.outputs();
+    let mut matrix = DMatrix::<f64>::zeros(theta.len(), theta.len());
+    for Sample { forward, backward } in samples(problem, theta) {
+        let mut jacobian = DMatrix::<f64>::zeros(outputs, theta.len());
+        for (l, layer) in (1..).zip(problem.network.shape.layers()) {
+            let (h, e) = (&forward.h[l - 1], backward.e(l));
+            for (a, p) in weights(&layer) {
+                jacobian.column_mut(layer.at(a, p)).axpy(h[p], &e.column(a), 0.0);
+            }
+        }
+        matrix.gemm_tr(1.0, &jacobian, &(backward.s() * &jacobian), 1.0);
+    }
+    // Symmetric but for rounding, and the eigenvalues are those of one half.
+    Array2::from_shape_fn(matrix.shape(), |(row, column)| matrix[(row.max(column), row.min(column))])
 }

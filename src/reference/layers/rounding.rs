@@ -63,27 +63,8 @@ fn spread_of_sample(
 ) -> Spread {
     let layers: Vec<Layer> = problem.network.shape.layers().collect();
     let last = layers.len();
-    // The errors of h_0 .. h_{P-1}, f'(y_1) .. and f''(y_1) .., entry by entry, and of z.
-    let mut h_errors = vec![vec![0.0; layers[0].inputs + 1]];
-    let (mut df_errors, mut ddf_errors, mut z_errors) = (Vec::new(), Vec::new(), Vec::new());
-    for (l, layer) in layers.iter().enumerate() {
-        let errors = pre_activation_errors(layer, theta, forward.h[l].as_slice(), &h_errors[l]);
-        if l + 1 == last {
-            z_errors = errors;
-            break;
-        }
-        let mut of_units = [vec![0.0], Vec::new(), Vec::new()];
-        for (a, &error) in errors.iter().enumerate() {
-            let y = pre_activation(layer, theta, forward.h[l].as_slice(), a);
-            let unit = [forward.h[l + 1][a + 1], forward.df[l][a], forward.ddf[l][a]];
-            let found = unit_errors(problem.network.activation, y, error, unit);
-            of_units.iter_mut().zip(found).for_each(|(errors, error)| errors.push(error));
-        }
-        let [of_h, of_df, of_ddf] = of_units;
-        h_errors.push(of_h);
-        df_errors.push(of_df);
-        ddf_errors.push(of_ddf);
-    }
+    let ForwardErrors { h: h_errors, df: df_errors, ddf: ddf_errors, z: z_errors } =
+        forward_errors(problem, theta, forward);
 
     let (mut g_errors, s_error) = loss_errors(problem, i, forward.z.as_slice(), &z_errors);
     let mut own = Approximate { size: backward.s().norm(), error: s_error };
@@ -112,13 +93,7 @@ fn spread_of_sample(
             errors.push(of_product(df[p], df_errors[l - 1][p]));
             bent_errors.push(of_product(forward.ddf[l - 1][p], ddf_errors[l - 1][p]));
         }
-        let weight = |a: usize, p: usize| theta[next.at(a, p + 1)];
-        let places = || (0..next.units).flat_map(|a| (0..next.inputs).map(move |p| (a, p)));
-        let step: Vec<f64> = places().map(|(a, p)| weight(a, p) * df[p]).collect();
-        let step_errors: Vec<f64> = places()
-            .map(|(a, p)| weight(a, p).abs() * df_errors[l - 1][p] + UNIT * (weight(a, p) * df[p]).abs())
-            .collect();
-        let step = Approximate::norm(&step, &step_errors);
+        let step = step(next, theta, df, &df_errors[l - 1]);
         let bent: Vec<f64> = back.iter().zip(&forward.ddf[l - 1]).map(|(back, ddf)| back * ddf).collect();
         let moved = step.times(own, next.units).times(step, next.units).plus(Approximate::norm(&bent, &bent_errors));
         own = Approximate { size: backward.m(l, l).norm(), error: moved.error };
@@ -161,6 +136,89 @@ fn spread_of_sample(
     Spread { size: size_sq.sqrt(), perturbation: error_sq.sqrt() }
 }
 
+/// Sizes and errors of the Gauss-Newton part, summed over the samples: of ||omega_i S_i|| |J_i|^2, where |J_i|^2 =
+/// sum_l |h_{l-1}|^2 ||E_l||^2 and J_i^T omega_i S_i J_i is off by at most
+///
+/// ||dS|| (|J| + |dJ|)^2 + ||S|| (2 |J| + |dJ|) |dJ|.
+pub(super) fn gauss_newton_spread(problem: &Problem, theta: &[f64]) -> Spread {
+    let mut total = Spread::default();
+    let layers: Vec<Layer> = problem.network.shape.layers().collect();
+    let last = layers.len();
+    for i in 0..problem.data.samples() {
+        let forward = forward(problem.network, theta, problem.data.sample(i));
+        let backward = backward(problem, theta, i, &forward);
+        let errors = forward_errors(problem, theta, &forward);
+        let (_, s_error) = loss_errors(problem, i, forward.z.as_slice(), &errors.z);
+        let steps: Vec<Approximate> =
+            (1..last).map(|l| step(&layers[l], theta, forward.df[l - 1].as_slice(), &errors.df[l - 1])).collect();
+        let (mut size_sq, mut error_sq) = (0.0, 0.0);
+        for l in 1..=last {
+            let h = Approximate::norm(forward.h[l - 1].as_slice(), &errors.h[l - 1]);
+            // E_l is the product of all steps above, and exact for the last layer.
+            let above = steps[l - 1..].iter().zip(&layers[l..]);
+            let reached = above.fold(None, |reach: Option<Approximate>, (step, layer)| {
+                Some(reach.map_or(*step, |reach| reach.times(*step, layer.inputs)))
+            });
+            let e = Approximate { size: backward.e(l).norm(), error: reached.map_or(0.0, |reached| reached.error) };
+            let block = h.times(e, 0);
+            size_sq += block.size * block.size;
+            error_sq += block.error * block.error;
+        }
+        let (s, j, dj) = (backward.s().norm(), f64::sqrt(size_sq), f64::sqrt(error_sq));
+        total.size += s * size_sq;
+        total.perturbation += s_error * (j + dj).powi(2) + s * (2.0 * j + dj) * dj;
+    }
+    total
+}
+
+/// The errors of the forward pass of one sample, entry by entry.
+struct ForwardErrors {
+    /// Of h_0 .. h_{P-1}, whose first entries are the exact 1.
+    h: Vec<Vec<f64>>,
+    /// Of f'(y_1) .. f'(y_{P-1}).
+    df: Vec<Vec<f64>>,
+    /// Of f''(y_1) .. f''(y_{P-1}).
+    ddf: Vec<Vec<f64>>,
+    /// Of z.
+    z: Vec<f64>,
+}
+
+fn forward_errors(problem: &Problem, theta: &[f64], forward: &LayerValues) -> ForwardErrors {
+    let layers: Vec<Layer> = problem.network.shape.layers().collect();
+    let last = layers.len();
+    let mut h_errors = vec![vec![0.0; layers[0].inputs + 1]];
+    let (mut df_errors, mut ddf_errors, mut z_errors) = (Vec::new(), Vec::new(), Vec::new());
+    for (l, layer) in layers.iter().enumerate() {
+        let errors = pre_activation_errors(layer, theta, forward.h[l].as_slice(), &h_errors[l]);
+        if l + 1 == last {
+            z_errors = errors;
+            break;
+        }
+        let mut of_units = [vec![0.0], Vec::new(), Vec::new()];
+        for (a, &error) in errors.iter().enumerate() {
+            let y = pre_activation(layer, theta, forward.h[l].as_slice(), a);
+            let unit = [forward.h[l + 1][a + 1], forward.df[l][a], forward.ddf[l][a]];
+            let found = unit_errors(problem.network.activation, y, error, unit);
+            of_units.iter_mut().zip(found).for_each(|(errors, error)| errors.push(error));
+        }
+        let [of_h, of_df, of_ddf] = of_units;
+        h_errors.push(of_h);
+        df_errors.push(of_df);
+        ddf_errors.push(of_ddf);
+    }
+    ForwardErrors { h: h_errors, df: df_errors, ddf: ddf_errors, z: z_errors }
+}
+
+/// ||V_{l+1} F'_l||, where `next` is layer l + 1 and `df` is f'(y_l).
+fn step(next: &Layer, theta: &[f64], df: &[f64], df_errors: &[f64]) -> Approximate {
+    let weight = |a: usize, p: usize| theta[next.at(a, p + 1)];
+    let places = || (0..next.units).flat_map(|a| (0..next.inputs).map(move |p| (a, p)));
+    let step: Vec<f64> = places().map(|(a, p)| weight(a, p) * df[p]).collect();
+    let errors: Vec<f64> =
+        places().map(|(a, p)| weight(a, p).abs() * df_errors[p] + UNIT * (weight(a, p) * df[p]).abs()).collect();
+    Approximate::norm(&step, &errors)
+}
+
 /// W_l h for unit `a`.
 fn pre_activation(layer: &Layer, theta: &[f64], h: &[f64], a: usize) -> f64 {
     (0..=layer.inputs).map(|p| theta[layer.at(a, p)] * h[p]).sum()
@@ -194,8 +252,7 @@ fn loss_errors(problem: &Problem, i: usize, z: &[f64], z_errors: &[f64]) -> (Vec
                 .iter()
                 .zip(z_errors.iter().zip(&curvature.diagonal))
                 .map(|(delta, (&dz, s))| (s * relative(dz)).min(1.0) + FUNCTION * UNIT * delta.abs());
-            let squares =
-                z_errors.iter().zip(&curvature.diagonal).map(|(&dz, s)| (s * relative(dz)).min(0.25).powi(2));
+            let squares = z_errors.iter().zip(&curvature.diagonal).map(|(&dz, s)| (s * relative(dz)).min(0.25).powi(2));
             (errors.collect::<Vec<f64>>(), squares.sum::<f64>().sqrt())
         }
         Loss::Softmax => {

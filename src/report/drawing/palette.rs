@@ -26,6 +26,20 @@ pub(crate) const BLUE_TINT: &str = "#d3e6f3";
 /// Where class 1 is predicted.
 pub(crate) const VERMILLION_TINT: &str = "#fae0d0";
 
+/// Colour of the k-th of several classes, and the tint where it is predicted, light enough that markers stand out.
+pub(crate) fn class(k: usize) -> (&'static str, &'static str) {
+    const CLASSES: [(&str, &str); 7] = [
+        (BLUE, BLUE_TINT),
+        (VERMILLION, VERMILLION_TINT),
+        (GREEN, "#d0ece3"),
+        (PURPLE, "#f5e5ed"),
+        (ORANGE, "#fbecc9"),
+        (SKY, "#e3f2fb"),
+        (YELLOW, "#fcfad6"),
+    ];
+    CLASSES[k % CLASSES.len()]
+}
+
 /// Colour and dash of the k-th of several curves in one panel.
 pub(crate) fn series(k: usize) -> (&'static str, Option<&'static str>) {
     const SERIES: [(&str, Option<&str>); 5] = [

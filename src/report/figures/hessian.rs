@@ -17,18 +17,18 @@ const LINEAR_BELOW: f64 = 1e-3;
 const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and
-/// their difference on its own. The scales are logarithmic on both sides of 0, over three decades. `hidden_weights` =
-/// (M+1)N is where v follows w: lines mark the blocks.
+/// their difference on its own. The scales are logarithmic on both sides of 0, over three decades. `starts` are the
+/// places in theta where a layer follows another, (M+1)N for v after w: lines mark the blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.
 pub fn hessian_against_numeric(
     analytic: ArrayView2<'_, f64>,
     numeric: ArrayView2<'_, f64>,
-    hidden_weights: usize,
+    starts: &[usize],
 ) -> Result<Figure, FigureError> {
     let (rows, columns) = analytic.dim();
-    if rows != columns || numeric.dim() != analytic.dim() || rows == 0 || hidden_weights > rows {
+    if rows != columns || numeric.dim() != analytic.dim() || rows == 0 || starts.iter().any(|&start| start > rows) {
         let what = format!("the analytic Hessian is {:?}, the numeric one {:?}", analytic.dim(), numeric.dim());
         return Err(FigureError::Mismatch { figure: name(8), what });
     }
@@ -45,17 +45,18 @@ pub fn hessian_against_numeric(
     let tops = [44.0, 44.0 + SIDE + 54.0];
     let second = left + SIDE + gap;
     let mut canvas = Canvas::new(tops[1] + SIDE + 12.0);
-    let split = hidden_weights as f64 / rows as f64;
+    let splits: Vec<f64> = starts.iter().map(|&start| start as f64 / rows as f64).collect();
+    let splits = splits.as_slice();
     let at = |left, top| Area { left, top, width: SIDE, height: SIDE };
-    matrix(&mut canvas, at(left, tops[0]), analytic, scale, split, "(a) closed form");
-    matrix(&mut canvas, at(second, tops[0]), numeric, scale, split, "(b) central difference");
+    matrix(&mut canvas, at(left, tops[0]), analytic, scale, splits, "(a) closed form");
+    matrix(&mut canvas, at(second, tops[0]), numeric, scale, splits, "(b) central difference");
     bar(&mut canvas, second + SIDE + 8.0, tops[0], scale);
     matrix(
         &mut canvas,
         at(left, tops[1]),
         difference.view(),
         largest(difference.view()),
-        split,
+        splits,
         "(c) difference (a) − (b)",
     );
     bar(&mut canvas, left + SIDE + 8.0, tops[1], largest(difference.view()));
@@ -72,11 +73,18 @@ pub fn hessian_against_numeric(
     } else {
         String::new()
     };
+    let blocks = match splits {
+        [] => "",
+        [_] => {
+            " Lines part the blocks of the hidden weights w and the output weights v: (W,W) top left, (V,V) bottom \
+             right, (W,V) beside them."
+        }
+        _ => " Lines part the blocks of the layers, from the first on.",
+    };
     let caption = format!(
         "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central \
          differences of the gradient, on one scale of colours, and (c) their difference, on its own. Both scales are \
-         logarithmic on either side of 0 and linear below {} of their end. Lines part the blocks of the hidden weights \
-         w and the output weights v: (W,W) top left, (V,V) bottom right, (W,V) beside them.{pooled}",
+         logarithmic on either side of 0 and linear below {} of their end.{blocks}{pooled}",
         power_of_ten(-3)
     );
     let figure = numbered(8, caption, canvas)?;
@@ -103,7 +111,7 @@ fn pool(matrix: ArrayView2<'_, f64>) -> Array2<f64> {
     pooled
 }
 
-fn matrix(canvas: &mut Canvas, area: Area, values: ArrayView2<'_, f64>, scale: f64, split: f64, title: &str) {
+fn matrix(canvas: &mut Canvas, area: Area, values: ArrayView2<'_, f64>, scale: f64, splits: &[f64], title: &str) {
     let values = pool(values);
     let side = SIDE / values.nrows() as f64;
     let (mut x, mut y, mut fills) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,13 +124,16 @@ fn matrix(canvas: &mut Canvas, area: Area, values: ArrayView2<'_, f64>, scale: f
     let sides = vec![side + 0.35; fills.len()];
     canvas.draw(Primitive::RectBatch { x, y, w: sides.clone(), h: sides, fills });
     let (right, bottom) = (area.right(), area.bottom());
-    let (cut_x, cut_y) = (area.left + split * SIDE, area.top + split * SIDE);
-    for (x1, y1, x2, y2) in [(cut_x, area.top, cut_x, bottom), (area.left, cut_y, right, cut_y)] {
-        let stroke_dasharray = None;
-        canvas.draw(Primitive::Line { x1, y1, x2, y2, stroke: INK.into(), stroke_width: 1.2, stroke_dasharray });
+    for split in splits {
+        let (cut_x, cut_y) = (area.left + split * SIDE, area.top + split * SIDE);
+        for (x1, y1, x2, y2) in [(cut_x, area.top, cut_x, bottom), (area.left, cut_y, right, cut_y)] {
+            let stroke_dasharray = None;
+            canvas.draw(Primitive::Line { x1, y1, x2, y2, stroke: INK.into(), stroke_width: 1.2, stroke_dasharray });
+        }
     }
     frame(canvas, area);
     canvas.text(area.left + SIDE / 2.0, area.top - 26.0, title, TEXT_SIZE, TextAnchor::Middle);
+    let &[split] = splits else { return };
     for (name, from, to) in [("w", 0.0, split), ("v", split, 1.0)] {
         let middle = (from + to) / 2.0 * SIDE;
         canvas.text(area.left + middle, area.top - 6.0, name, TEXT_SIZE, TextAnchor::Middle);

@@ -6,11 +6,11 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
 use super::{name, numbered};
-use crate::model::{Dataset, PaperProblem, Problem};
-use crate::reference::{Spectrum, loss, output};
+use crate::model::{Dataset, Loss, Problem, SampleTarget, Targets};
+use crate::reference::layers::outputs;
+use crate::reference::{Spectrum, loss};
 use crate::report::drawing::{
-    Area, Axis, BLUE, BLUE_TINT, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, VERMILLION, VERMILLION_TINT,
-    WIDTH, X_AXIS_ROOM, number, palette,
+    Area, Axis, Canvas, Figure, FigureError, INK, Key, Panel, TEXT_SIZE, WIDTH, X_AXIS_ROOM, number, palette,
 };
 
 /// Points along each side of the grid on which a decision is sampled.
@@ -35,15 +35,19 @@ pub struct Landscape {
     pub losses: Array2<f64>,
 }
 
-/// Class probabilities on a grid over the plane of the inputs.
+/// What a network decides on a grid over the plane of the inputs.
 #[derive(Debug, Clone)]
 pub struct Decision {
     /// x_1 of each column.
     pub x1: Vec<f64>,
     /// x_2 of each row.
     pub x2: Vec<f64>,
-    /// p = sigmoid(z), the probability of class 1.
+    /// The class that is predicted.
+    pub class: Array2<usize>,
+    /// p = sigmoid(z), the probability of class 1, of a network with one output; else that of the class predicted.
     pub probability: Array2<f64>,
+    /// How many classes there are.
+    pub classes: usize,
 }
 
 impl Landscape {
@@ -65,13 +69,19 @@ impl Landscape {
                 theta.iter().zip(directions.row(k)).map(|(theta, u)| theta + offsets[column] * u).collect();
             loss(problem, &moved)
         });
-        let decision = problem.paper().and_then(|problem| decision(&problem, theta));
+        let decision = decision(problem, theta);
         let eigenvalues = spectrum.eigenvalues[..directions.nrows()].to_vec();
         Self { label, lambda_sup, eigenvalues, decision, offsets, losses }
     }
 }
 
-fn decision(problem: &PaperProblem<'_>, theta: &[f64]) -> Option<Decision> {
+/// `None` unless there are two inputs, and one class of several is predicted.
+fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
+    let classes = match problem.data.targets() {
+        Targets::Labels(t) if t.ncols() == 1 => 2,
+        Targets::Classes { count, .. } => *count,
+        Targets::Labels(_) | Targets::Values(_) => return None,
+    };
     let x = problem.data.x();
     if x.ncols() != 2 {
         return None;
@@ -85,10 +95,21 @@ fn decision(problem: &PaperProblem<'_>, theta: &[f64]) -> Option<Decision> {
     let grid = Array2::from_shape_fn((GRID * GRID, 2), |(k, m)| if m == 0 { x1[k % GRID] } else { x2[k / GRID] });
     // The grid lies within the range of checked samples, so it is a data set; its labels are not used.
     let grid = Dataset::new(grid, Array1::zeros(GRID * GRID)).ok()?;
-    let z = output(problem.network, &grid, theta);
-    let probability = z.into_iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect();
+    let decided = |z: &Vec<f64>| match z[..] {
+        [z] if problem.loss() == Loss::Logistic => {
+            let p = 1.0 / (1.0 + (-z).exp());
+            (usize::from(p > 0.5), p)
+        }
+        _ => {
+            let class = (0..z.len()).fold(0, |largest, k| if z[k] > z[largest] { k } else { largest });
+            (class, 1.0 / z.iter().map(|other| (other - z[class]).exp()).sum::<f64>())
+        }
+    };
+    let (class, probability): (Vec<usize>, Vec<f64>) =
+        outputs(problem.network, &grid, theta).iter().map(decided).unzip();
     let probability = Array2::from_shape_vec((GRID, GRID), probability).ok()?;
-    Some(Decision { x1, x2, probability })
+    let class = Array2::from_shape_vec((GRID, GRID), class).ok()?;
+    Some(Decision { x1, x2, class, probability, classes })
 }
 
 /// Figure 3: the sharpest networks (largest `lambda_sup` first).
@@ -163,12 +184,23 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
 
     let mut caption = String::new();
     if with_decision {
-        caption += "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and \
-            the training samples (circles class 0, triangles class 1). Bottom: ";
+        caption += match networks[0].decision.as_ref().map_or(2, |decision| decision.classes) {
+            2 => {
+                "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and \
+                 the training samples (circles class 0, triangles class 1). Bottom: "
+            }
+            _ => {
+                "Top: regions in which each class is predicted, from class 0 (blue), 1 (orange) and 2 (green) on, and \
+                 the training samples in the colours of their classes. Bottom: "
+            }
+        };
     }
     caption += "Loss L(θ* + a u_{k}) along the eigenvectors of the largest eigenvalues of the Hessian at θ*.";
     if !with_decision {
-        caption += &format!(" With {} inputs there is no plane to show decisions in.", samples.x().ncols());
+        caption += &match samples.x().ncols() {
+            2 => " Its outputs are no decision for one of several classes.".to_owned(),
+            inputs => format!(" With {inputs} inputs there is no plane to show decisions in."),
+        };
     }
     for (network, part) in networks.iter().zip(["(a)", "(b)"]) {
         let eigenvalues: Vec<String> = network.eigenvalues.iter().map(|&value| number(value)).collect();
@@ -182,8 +214,9 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
     caption += " All axes are linear.";
     let mut drawn =
         numbered(number_of_figure, caption, canvas)?.with_array("samples_x", samples.x().to_owned().into_dyn());
-    if let Some(q) = samples.q() {
-        drawn = drawn.with_array("samples_q", q.to_owned().into_dyn());
+    let classes: Option<Vec<f64>> = (0..samples.samples()).map(|i| class_of(samples, i).map(|q| q as f64)).collect();
+    if let Some(q) = classes {
+        drawn = drawn.with_column("samples_q", &q);
     }
     for (network, part) in networks.iter().zip(["a", "b"]) {
         drawn = drawn
@@ -200,38 +233,51 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
 }
 
 fn decision_panel(mut panel: Panel, decision: &Decision, samples: &Dataset) -> Panel {
-    let Decision { x1, x2, probability } = decision;
+    let Decision { x1, x2, class, probability, classes } = decision;
     let (right, top) = (x1[x1.len() - 1], x2[x2.len() - 1]);
-    panel.rectangle((x1[0], x2[0]), (right, top), BLUE_TINT, None);
-    // Class 1 row by row: each run of grid points is one rectangle.
+    panel.rectangle((x1[0], x2[0]), (right, top), palette::class(0).1, None);
+    // The other classes row by row: each run of grid points is one rectangle.
     let half = (0.5 * (x1[1] - x1[0]), 0.5 * (x2[1] - x2[0]));
-    let mut runs = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (row, &y) in probability.rows().into_iter().zip(x2) {
+    let (mut x, mut y, mut w, mut h, mut fills) = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (row, &at) in class.rows().into_iter().zip(x2) {
         let mut column = 0;
         while column < row.len() {
-            let length = row.iter().skip(column).take_while(|&&p| p > 0.5).count();
-            if length > 0 {
-                let from = panel.at(x1[column] - half.0, y + half.1);
-                let to = panel.at(x1[column + length - 1] + half.0, y - half.1);
-                runs.0.push(from.0);
-                runs.1.push(from.1);
-                runs.2.push(to.0 - from.0);
+            let of = row[column];
+            let length = row.iter().skip(column).take_while(|&&class| class == of).count();
+            if of > 0 {
+                let from = panel.at(x1[column] - half.0, at + half.1);
+                let to = panel.at(x1[column + length - 1] + half.0, at - half.1);
+                x.push(from.0);
+                y.push(from.1);
+                w.push(to.0 - from.0);
                 // A little taller, so that no seam shows between the rows.
-                runs.3.push(to.1 - from.1 + 0.3);
+                h.push(to.1 - from.1 + 0.3);
+                fills.push(palette::class(of).1.into());
             }
-            column += length + 1;
+            column += length;
         }
     }
-    let fills = vec![VERMILLION_TINT.into(); runs.0.len()];
-    panel.underlay(Primitive::RectBatch { x: runs.0, y: runs.1, w: runs.2, h: runs.3, fills });
-    let rows = probability.rows().into_iter().map(|row| row.to_vec()).collect();
-    let boundary = ContourPlot::new().with_grid(rows, x1.clone(), x2.clone()).with_levels(&[0.5]);
-    panel.plot(boundary.with_line_color(INK).with_line_width(1.6));
-    for (class, color, shape) in [(0.0, BLUE, MarkerShape::Circle), (1.0, VERMILLION, MarkerShape::Triangle)] {
-        let of_class = |i: &usize| samples.q().is_some_and(|q| (q[*i] - class).abs() < 0.5);
-        let points: Vec<(f64, f64)> =
-            (0..samples.samples()).filter(of_class).map(|i| (samples.x()[[i, 0]], samples.x()[[i, 1]])).collect();
-        panel.markers(&points, color, shape, 3.2, 0.9);
+    panel.underlay(Primitive::RectBatch { x, y, w, h, fills });
+    // Where the most likely of several classes changes, no probability is 1/2 as a rule.
+    if *classes == 2 && samples.q().is_some() {
+        let rows = probability.rows().into_iter().map(|row| row.to_vec()).collect();
+        let boundary = ContourPlot::new().with_grid(rows, x1.clone(), x2.clone()).with_levels(&[0.5]);
+        panel.plot(boundary.with_line_color(INK).with_line_width(1.6));
+    }
+    const SHAPES: [MarkerShape; 2] = [MarkerShape::Circle, MarkerShape::Triangle];
+    for k in 0..*classes {
+        let members = (0..samples.samples()).filter(|&i| class_of(samples, i) == Some(k));
+        let points: Vec<(f64, f64)> = members.map(|i| (samples.x()[[i, 0]], samples.x()[[i, 1]])).collect();
+        panel.markers(&points, palette::class(k).0, SHAPES[k % SHAPES.len()], 3.2, 0.9);
     }
     panel
+}
+
+/// The class of sample `i`, or its only label.
+fn class_of(samples: &Dataset, i: usize) -> Option<usize> {
+    match samples.targets().sample(i) {
+        SampleTarget::Labels(&[q]) => Some(usize::from(q > 0.5)),
+        SampleTarget::Class(class) => Some(class),
+        SampleTarget::Labels(_) | SampleTarget::Values(_) => None,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use ndarray::Array2;
+use ndarray::{Array2, aview1};
 use rayon::prelude::*;
 
 use super::activations::activation_functions;
@@ -12,14 +12,15 @@ use super::hessian::hessian_against_numeric;
 use super::landscape::{Landscape, flattest_networks, sharpest_networks};
 use super::scatter::{
     Points, bound_against_hidden_gram, bound_against_largest_eigenvalue, bound_against_weight_norms,
-    sharpness_against_macro_f1, traces_against_numeric,
+    residuals_against_targets, sharpness_against_macro_f1, traces_against_numeric,
 };
 use super::trajectory::training_of_sharpest_and_flattest;
-use super::{SHARPNESS_AGAINST_F1, stem, title};
+use super::{RESIDUALS, SHARPNESS_AGAINST_F1, stem, title};
 use crate::analysis::rank_correlation;
-use crate::model::{Dataset, Problem};
+use crate::model::{Dataset, Loss, Problem, Targets};
 use crate::numeric::{HessianProduct, Symmetric};
 use crate::records::EIGENVECTORS;
+use crate::reference::layers::outputs;
 use crate::reference::{Spectrum, central_difference_hessian, hessian, spectrum};
 use crate::replay::{Replay, replay_with};
 use crate::report::critical_points::{CriticalPoints, NO_PAPER};
@@ -50,7 +51,8 @@ pub fn every_figure(
     watch: &dyn Watch,
 ) -> (Vec<Figure>, Vec<Gap>) {
     let (mut figures, mut gaps) = (Vec::new(), Vec::new());
-    let done = Pieces::new(watch, "figures", 13 + FURTHER.iter().filter(|(_, column, _)| points.has(column)).count());
+    let further = FURTHER.iter().filter(|(_, column, _)| points.has(column)).count();
+    let done = Pieces::new(watch, "figures", 13 + further + usize::from(points.spec.loss == Loss::Squared));
     let mut keep_as = |name: String, title: &str, drawn: Drawn| {
         match drawn {
             Ok(figure) => figures.push(figure),
@@ -75,6 +77,9 @@ pub fn every_figure(
     keep(13, activation_functions().map_err(Into::into));
     let (name, title) = SHARPNESS_AGAINST_F1;
     keep_as(name.into(), title, against_macro_f1(points));
+    if points.spec.loss == Loss::Squared {
+        keep_as(RESIDUALS.0.into(), RESIDUALS.1, residuals(points, &flattest));
+    }
     for ((name, title), column, draw) in FURTHER {
         if points.has(column) {
             keep_as(name.into(), title, draw(points));
@@ -120,7 +125,7 @@ fn measured(
     }
     let measured = points.measured.as_ref().ok_or("it needs theta and the run's data")?;
     if index(measured).is_empty() {
-        let parameters = points.spec.shape().parameters();
+        let parameters = points.spec.parameters();
         return Err(format!(
             "it would take long for D = {parameters} (eigenvalues are taken from a run made with --spectrum)"
         )
@@ -181,13 +186,19 @@ fn leading(points: &CriticalPoints, k: usize, problem: &Problem, theta: &[f64]) 
     if let Ok(vectors) = recorded
         && vectors.iter().all(|u| u.len() == parameters && u.iter().all(|value| value.is_finite()))
     {
-        let hessian = HessianProduct::new(&problem.paper().ok_or(NO_PAPER)?, theta);
-        let mut product = vec![0.0; parameters];
-        let mut curvature = |u: &Vec<f64>| -> f64 {
-            hessian.apply(u, &mut product);
-            u.iter().zip(&product).map(|(u, hu)| u * hu).sum()
+        let of_product = |u: &[f64], product: &[f64]| u.iter().zip(product).map(|(u, hu)| u * hu).sum::<f64>();
+        let eigenvalues = if let Some(paper) = problem.paper() {
+            let hessian = HessianProduct::new(&paper, theta);
+            let mut product = vec![0.0; parameters];
+            let mut curvature = |u: &Vec<f64>| {
+                hessian.apply(u, &mut product);
+                of_product(u, &product)
+            };
+            vectors.iter().map(&mut curvature).collect()
+        } else {
+            let hessian = hessian(problem, theta);
+            vectors.iter().map(|u| of_product(u, &hessian.dot(&aview1(u)).to_vec())).collect()
         };
-        let eigenvalues = vectors.iter().map(&mut curvature).collect();
         let eigenvectors = Array2::from_shape_vec((vectors.len(), parameters), vectors.concat())?;
         return Ok(Spectrum { eigenvalues, eigenvectors });
     }
@@ -221,6 +232,19 @@ fn against_macro_f1(points: &CriticalPoints) -> Drawn {
     Ok(sharpness_against_macro_f1(symbol, &x, &y, rank_correlation(&x, &y)?)?)
 }
 
+/// The residuals of the flattest network on the training samples.
+fn residuals(points: &CriticalPoints, flattest: &[usize]) -> Drawn {
+    let (problem, theta) = points.weights()?;
+    let &k = flattest.first().ok_or("there is no critical point")?;
+    let Targets::Values(targets) = problem.data.targets() else {
+        return Err("it needs targets that are values".into());
+    };
+    let outputs = outputs(problem.network, &problem.data, &theta.row(k).to_vec());
+    let mut figure = residuals_against_targets(targets.view(), &outputs)?;
+    figure.caption += &format!(" Shown is {}, the flattest of {} critical points.", points.label(k), flattest.len());
+    Ok(figure)
+}
+
 fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
     let Work::Sweep { descent, .. } = points.spec.work else {
         return Err("the networks were not trained here".into());
@@ -245,8 +269,7 @@ fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
         if all { taken.saturating_add(1) } else { (grown as u32).max(taken.saturating_add(1)) }
     };
     let seeds: Vec<u64> = [sharpest, flattest].iter().filter_map(|&k| points.seed(k)).collect();
-    let replays: Vec<Replay> =
-        seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next)).collect();
+    let replays: Vec<Replay> = seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next)).collect();
     let [sharp, flat] = replays.as_slice() else { return Err("the networks were not trained here".into()) };
     let mut figure = training_of_sharpest_and_flattest(&sharp.trajectory, &flat.trajectory)?;
     figure.caption += &chosen_from(points);
@@ -284,8 +307,8 @@ fn middle_hessian(points: &CriticalPoints, order: &[usize]) -> Drawn {
     let &k = order.get(order.len() / 2).ok_or("there is no critical point")?;
     let theta = theta.row(k).to_vec();
     let (closed, difference) = (hessian(problem, &theta), central_difference_hessian(problem, &theta, DIFFERENCE_STEP));
-    let hidden_weights = problem.network.one_hidden().ok_or(NO_PAPER)?.shape.hidden_weights();
-    let mut figure = hessian_against_numeric(closed.view(), difference.view(), hidden_weights)?;
+    let starts: Vec<usize> = problem.network.shape.layers().skip(1).map(|layer| layer.start).collect();
+    let mut figure = hessian_against_numeric(closed.view(), difference.view(), &starts)?;
     figure.caption += &format!(
         " Shown is {}, the middle one of {} critical points in the order of λ_{{sup}}.",
         points.label(k),
@@ -306,6 +329,7 @@ fn traces(points: &CriticalPoints) -> Drawn {
 }
 
 fn against_weight_norms(points: &CriticalPoints) -> Drawn {
+    of_paper(points)?;
     let (measured, lambda_sup) = with_bound(points, |measured| &measured.norm_index)?;
     Ok(bound_against_weight_norms(&measured.v_norm_sq, &measured.w_norm_sq, &lambda_sup)?)
 }
@@ -319,7 +343,13 @@ fn by_width(points: &CriticalPoints, wider: Option<&CriticalPoints>) -> Drawn {
     Ok(bound_by_width(&[narrow, Distribution { label: &labels[1], values: wide }], points.test_against(wider))?)
 }
 
+/// Fails for networks beyond the paper's, whose norms are in no bound.
+fn of_paper(points: &CriticalPoints) -> Result<(), &'static str> {
+    if points.spec.is_of_paper() { Ok(()) } else { Err(NO_PAPER) }
+}
+
 fn against_hidden_gram(points: &CriticalPoints) -> Drawn {
+    of_paper(points)?;
     let (measured, lambda_sup) = with_bound(points, |measured| &measured.norm_index)?;
     Ok(bound_against_hidden_gram(&measured.hidden_gram_sq, &lambda_sup)?)
 }

@@ -2,8 +2,9 @@
 
 use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
+use ndarray::ArrayView2;
 
-use super::{SHARPNESS_AGAINST_F1, name, numbered};
+use super::{RESIDUALS, SHARPNESS_AGAINST_F1, name, numbered};
 use crate::analysis::{RankCorrelation, median};
 use crate::report::drawing::{
     Area, Axis, BLUE, Canvas, Figure, FigureError, GREY, Key, Panel, TEXT_SIZE, VERMILLION, WIDTH, X_AXIS_ROOM, minus,
@@ -209,6 +210,42 @@ pub fn sharpness_against_macro_f1(
         .with_column("sharpness", sharpness)
         .with_column("macro_f1", macro_f1)
         .with_column("rho_p", &[correlation.rho, p_value]))
+}
+
+/// Residuals z - t (y) of `outputs` z, a row for each sample, against the `targets` t (x), (I, K), of all outputs.
+///
+/// # Errors
+/// [`FigureError`] if there are not as many outputs as targets, or no value is finite.
+pub fn residuals_against_targets(targets: ArrayView2<'_, f64>, outputs: &[Vec<f64>]) -> Result<Figure, FigureError> {
+    let (name, title) = RESIDUALS;
+    let x: Vec<f64> = targets.iter().copied().collect();
+    let z: Vec<f64> = outputs.concat();
+    let y: Vec<f64> = z.iter().zip(&x).map(|(z, t)| z - t).collect();
+    let group = Points { label: title, x: &x, y: &y };
+    let points = checked(title, &[group])?.swap_remove(0);
+    let horizontal = Axis::linear_around("target t", points.iter().map(|p| &p.0));
+    let vertical = Axis::linear_around("residual z − t", points.iter().map(|p| &p.1).chain([&0.0]));
+    let left = vertical.room();
+    let area = Area { left, top: 14.0, width: WIDTH - left - 16.0, height: 230.0 };
+    let range = horizontal.range;
+    let mut panel = Panel::new(area, horizontal, vertical);
+    panel.curve(&[(range.0, 0.0), (range.1, 0.0)], GREY, None, 1.2);
+    let drawn = draw(&mut panel, std::slice::from_ref(&points));
+    let mut canvas = Canvas::new(area.bottom() + X_AXIS_ROOM);
+    canvas.place(panel);
+    let square = points.iter().map(|p| p.1 * p.1).sum::<f64>() / points.len() as f64;
+    let caption = format!(
+        "Residuals z − t of the outputs against their targets, {} of {} samples with {} outputs each; the root of \
+         their mean square is {}. Both axes are linear.{}{}",
+        points.len(),
+        targets.nrows(),
+        targets.ncols(),
+        number(square.sqrt()),
+        thinning_note(drawn, points.len()),
+        dropped_note(&[group], std::slice::from_ref(&points))
+    );
+    let figure = Figure::new(name, title, caption, canvas)?;
+    Ok(figure.with_column("target", &x).with_column("residual", &y))
 }
 
 /// Figure 9: a trace by its closed form (y) against the trace of the numeric Hessian (x), one panel each for tr H and

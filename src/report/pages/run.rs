@@ -1,12 +1,14 @@
 //! The report of one run.
 
 use super::{Report, Table, TableRow};
+use crate::model::{BuiltIn, Draw};
 use crate::report::critical_points::{CriticalPoints, Selection};
 use crate::report::drawing::number;
 use crate::report::ends::{figure_of_ends, row_of_ends};
 use crate::report::figures::paper::every_figure;
 use crate::run::Run;
 use crate::spec::{DataSource, Spec, Work};
+use crate::summary::minimised;
 use crate::watch::Watch;
 
 /// The report of the networks of one run that are selected by `over`: its figures, a table of what was found,
@@ -76,7 +78,10 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
         Work::Evaluate { networks, .. } => format!("{networks} networks from elsewhere"),
     };
     let source = match &data.source {
-        DataSource::AppendixC { data_seed } => format!("the data of Appendix C, draw {data_seed}"),
+        DataSource::Drawn(Draw { built_in: BuiltIn::AppendixC, data_seed, label_noise: 0.0 }) => {
+            format!("the data of Appendix C, draw {data_seed}")
+        }
+        DataSource::Drawn(draw) => format!("the built-in data {draw}"),
         DataSource::Files { x, .. } => x.clone(),
         DataSource::Arrays => "the data of a program".into(),
     };
@@ -86,9 +91,10 @@ pub(super) fn summary(points: &CriticalPoints) -> String {
     };
     let ended = if points.spec.work.is_judged() { "converged" } else { "are finite" };
     format!(
-        "{what}; N = {hidden}, {}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
+        "{what}; N = {hidden}, {}{}, D = {}, on {source} (I = {}, M = {}). {} of {networks} {ended}{}",
         activation.name(),
-        points.spec.shape().parameters(),
+        minimised(&points.spec),
+        points.spec.parameters(),
         data.samples,
         data.inputs,
         points.converged,
