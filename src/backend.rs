@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::Cpu;
-use crate::engine::{Description, Engine, EngineError, Machine, Route};
+use crate::engine::{Description, Engine, EngineError, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapter_of, adapters, choose_adapter};
 use crate::reference::Reference;
 
@@ -22,6 +22,57 @@ pub enum Backend {
     /// The processor, in plain code: the oracle that the others are checked against (f64, slow)
     Reference,
 }
+
+/// The engine that a user asks for.
+#[derive(Debug, Clone, Default)]
+pub struct EngineRequest {
+    /// Where to compute; `None` leaves it to the machine, or to where a run was begun.
+    pub backend: Option<Backend>,
+    /// The graphics adapter, as [`choose_adapter`] takes it.
+    pub adapter: Option<String>,
+    /// How to compute tr H^2. [`Route::Auto`] leaves it to the sizes, or to how a run was begun.
+    pub route: Route,
+    /// The settings of a graphics adapter.
+    pub tuning: Tuning,
+}
+
+impl EngineRequest {
+    /// What is wrong with the request, whatever the machine is.
+    pub fn contradiction(&self) -> Option<&'static str> {
+        let processor = matches!(self.backend, Some(Backend::Cpu | Backend::Reference));
+        (processor && self.adapter.is_some())
+            .then_some("--adapter names a graphics adapter: use it with --backend gpu or auto")
+    }
+
+    /// Chooses the engine.
+    ///
+    /// # Errors
+    /// As [`choose`].
+    pub fn choose(&self) -> Result<Choice, EngineError> {
+        choose(self.backend.unwrap_or_default(), self.adapter.as_deref(), self.route, self.tuning)
+    }
+
+    /// Chooses the engine that a run was begun with, as `begun` describes it, unless another one is asked for. For the
+    /// route see [`Choice::as_begun`].
+    ///
+    /// # Errors
+    /// As [`choose`], and [`EngineError::NoAdapter`] if the graphics adapter of the run is not there.
+    pub fn choose_as(&self, begun: &Description) -> Result<Choice, EngineError> {
+        if self.backend.is_some() || self.adapter.is_some() {
+            return self.choose();
+        }
+        let backend = match begun.machine.engine.as_str() {
+            "gpu" => return Ok(Choice::gpu(adapter_of(&begun.machine)?, self.route, self.tuning, BEGUN)),
+            "cpu" => Backend::Cpu,
+            "reference" => Backend::Reference,
+            _ => Backend::Auto,
+        };
+        choose(backend, None, self.route, self.tuning)
+    }
+}
+
+/// Why an engine is taken again.
+const BEGUN: &str = "the run was begun on it";
 
 /// A chosen engine that can be opened, and opened again after its device was lost.
 #[derive(Debug, Clone)]
@@ -72,14 +123,6 @@ pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tun
             Ok(Choice { kind: EngineKind::Reference, route, reason })
         }
     }
-}
-
-/// The engine on the graphics adapter where a run was begun, as `begun` describes it.
-///
-/// # Errors
-/// [`EngineError::NoAdapter`] if it is not there.
-pub fn choose_begun(begun: &Machine, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
-    Ok(Choice::gpu(adapter_of(begun)?, route, tuning, "the run was begun on it"))
 }
 
 impl Choice {

@@ -1,10 +1,9 @@
 //! The command line: what was typed, and what a person gets to read.
 //!
 //! Each command is a file in `commands`. The other files serve several of them: what they take (`args`), how they carry
-//! out runs (`runner`, `extend`), what they show of them (`summary`, `grid_table`, `report_files`) and how they speak
-//! (`terminal`, `progress`, `words`, `advice`).
+//! out runs (`runner`, `extend`), what they show of them (`summary`, `grid_table`) and how they speak (`terminal`,
+//! `progress`, `words`).
 
-mod advice;
 mod args;
 mod commands;
 mod extend;
@@ -13,7 +12,6 @@ mod grid_table;
 mod interruption;
 mod place;
 mod progress;
-mod report_files;
 mod runner;
 mod summary;
 mod terminal;

@@ -3,6 +3,7 @@
 //! An engine trains networks from seeds and evaluates the closed forms at given weights. The reference, the CPU engine
 //! and the GPU engine implement [`Engine`]; none of them knows another.
 
+mod closed_forms;
 mod moments;
 mod rounding;
 mod spectra;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{PaperProblem, Problem, Theta};
 use crate::room::NoRoom;
 
+pub use closed_forms::{ClosedForms, Evaluation, LayerTraces};
 pub(crate) use moments::Proof;
 pub use moments::{EndEstimates, HessianMoments, Powers, ProvenEnds, Rayleigh};
 pub use rounding::Rounding;
@@ -170,81 +172,6 @@ pub struct Trained {
     pub status: Vec<Status>,
     /// Steps taken, (S,).
     pub steps: Vec<u32>,
-}
-
-/// The closed forms of one network. Values computed in f32 are widened to f64.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct ClosedForms {
-    /// L, the cross-entropy summed over the samples.
-    pub loss: f64,
-    /// g.g, the squared Euclidean norm of dL/dtheta.
-    pub gradient_sq: f64,
-    /// tr H(w,w).
-    pub trace_ww: f64,
-    /// tr H(v,v).
-    pub trace_vv: f64,
-    /// tr H^2.
-    pub trace_sq: f64,
-    /// How far off the traces may be.
-    pub rounding: Rounding,
-}
-
-/// The [`ClosedForms`] of a batch of S networks, column by column, each of length S.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Evaluation {
-    /// L, the cross-entropy summed over the samples.
-    pub loss: Vec<f64>,
-    /// g.g, the squared Euclidean norm of dL/dtheta.
-    pub gradient_sq: Vec<f64>,
-    /// tr H(w,w).
-    pub trace_ww: Vec<f64>,
-    /// tr H(v,v).
-    pub trace_vv: Vec<f64>,
-    /// tr H^2.
-    pub trace_sq: Vec<f64>,
-    /// How far off the traces may be.
-    pub rounding: Vec<Rounding>,
-}
-
-impl FromIterator<ClosedForms> for Evaluation {
-    fn from_iter<T: IntoIterator<Item = ClosedForms>>(networks: T) -> Self {
-        let mut evaluation = Self::default();
-        for forms in networks {
-            evaluation.loss.push(forms.loss);
-            evaluation.gradient_sq.push(forms.gradient_sq);
-            evaluation.trace_ww.push(forms.trace_ww);
-            evaluation.trace_vv.push(forms.trace_vv);
-            evaluation.trace_sq.push(forms.trace_sq);
-            evaluation.rounding.push(forms.rounding);
-        }
-        evaluation
-    }
-}
-
-impl Evaluation {
-    /// The closed forms of the network in `row`.
-    pub fn network(&self, row: usize) -> ClosedForms {
-        ClosedForms {
-            loss: self.loss[row],
-            gradient_sq: self.gradient_sq[row],
-            trace_ww: self.trace_ww[row],
-            trace_vv: self.trace_vv[row],
-            trace_sq: self.trace_sq[row],
-            rounding: self.rounding[row],
-        }
-    }
-
-    /// Replaces the closed forms of the networks `rows` by `found`.
-    pub(crate) fn replace(&mut self, rows: &[usize], found: &Self) {
-        for (from, &to) in rows.iter().enumerate() {
-            self.loss[to] = found.loss[from];
-            self.gradient_sq[to] = found.gradient_sq[from];
-            self.trace_ww[to] = found.trace_ww[from];
-            self.trace_vv[to] = found.trace_vv[from];
-            self.trace_sq[to] = found.trace_sq[from];
-            self.rounding[to] = found.rounding[from];
-        }
-    }
 }
 
 /// What an engine is and where it runs.

@@ -165,8 +165,8 @@ fn plain(stop: &Stop) -> Cpu {
 
 /// Whether every value of a row is finite and its bounds need little widening.
 fn is_enough(forms: &ClosedForms, parameters: usize) -> bool {
-    let ClosedForms { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = *forms;
-    let widened = widened_bounds(trace_ww + trace_vv, trace_sq, parameters, &rounding);
-    let finite = [loss, gradient_sq, trace_ww, trace_vv, trace_sq].iter().all(|value| value.is_finite());
+    let ClosedForms { loss, gradient_sq, layer_trace, trace_sq, rounding } = *forms;
+    let widened = widened_bounds(layer_trace.sum(), trace_sq, parameters, &rounding);
+    let finite = [loss, gradient_sq, trace_sq].iter().chain(layer_trace.as_slice()).all(|value| value.is_finite());
     finite && widened.error <= TOLERATED * trace_sq.sqrt()
 }

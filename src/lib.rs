@@ -23,6 +23,7 @@
 //! - `npy`: arrays in files, and [`input`]: users' files;
 //! - [`run`](mod@run): the directory that holds a run;
 //! - [`summary`]: what a person wants to know of a run first;
+//! - [`advice`]: what to try where training does not do what its user hopes for;
 //! - [`backend`]: which engine to take;
 //! - [`fallback`]: the closed forms, spectra and brackets of a batch, in f64 where the f32 of an engine is not enough,
 //!   and brackets of a matrix;
@@ -31,8 +32,10 @@
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
 //! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
 //! - [`report`]: figures, tables and the HTML report;
+//! - [`reproduction`]: the paper's experiment, its numbers and figures;
 //! - [`cli`]: the command line.
 
+pub mod advice;
 pub mod analysis;
 #[cfg(feature = "gpu")]
 pub mod backend;
@@ -59,8 +62,12 @@ pub mod reference;
 pub mod replay;
 #[cfg(feature = "report")]
 pub mod report;
+#[cfg(all(feature = "gpu", feature = "report"))]
+pub mod reproduction;
 pub mod room;
 pub mod run;
+#[cfg(feature = "gpu")]
+pub mod sitting;
 pub mod spec;
 pub mod summary;
 pub mod sweep;

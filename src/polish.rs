@@ -37,7 +37,7 @@ pub fn polish(
     stop: &Stop,
 ) -> Result<Option<Polished>, EngineError> {
     let Some(start) = Local::at(objective, theta.to_vec()) else { return Ok(None) };
-    let judge = Judge::new(objective, how, &start)?;
+    let judge = Judge::new(objective, how, &start);
     let (mut local, mut end, steps) = match how.mode {
         PolishMode::Descend => descend(&judge, start, stop)?,
         PolishMode::Nearest { radius } => nearest(&judge, start, radius, stop)?,

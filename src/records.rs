@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bounds::{Bracket, NetworkBounds, WidenedBounds, widened_bounds};
-use crate::engine::{Evaluation, Status};
-use crate::model::Theta;
+use crate::engine::{Evaluation, LayerTraces, Status};
+use crate::model::{Shape, Theta};
 use crate::spec::{Keep, Spec, Work};
 
 /// An element type of a column, named as in NumPy.
@@ -307,6 +307,16 @@ fn bound_meaning(name: &str) -> &'static str {
     }
 }
 
+/// The traces of the layers' blocks of H, (S, P), in the order of [`columns`]: two columns where there is one hidden
+/// layer, else one wide column.
+fn layer_trace_columns(shape: Shape, traces: &[LayerTraces]) -> Vec<Values> {
+    let of_layer = |l: usize| Values::Float64(traces.iter().map(|traces| traces.as_slice()[l]).collect());
+    match shape.hidden() {
+        [_] => vec![of_layer(0), of_layer(1)],
+        _ => vec![Values::Float64(traces.iter().flat_map(LayerTraces::as_slice).copied().collect())],
+    }
+}
+
 /// The columns that hold a network's weights.
 pub(crate) const WEIGHTS: [&str; 2] = ["theta", "theta_polished"];
 
@@ -364,12 +374,12 @@ impl Records {
         }
     }
 
-    /// The rows of the networks from `first_seed` on: how their training ended, their closed forms and the `further`
+    /// The rows of the networks of `shape` from `first_seed` on: how their training ended, their closed forms and the `further`
     /// columns. `keep` decides about the weights.
     pub fn new(
         keep: Keep,
         first_seed: u64,
-        theta: Theta<'_>,
+        (shape, theta): (Shape, Theta<'_>),
         status: &[Status],
         steps: Vec<u32>,
         evaluation: Evaluation,
@@ -377,8 +387,8 @@ impl Records {
     ) -> Self {
         let rows = status.len();
         let parameters = theta.ncols();
-        let Evaluation { loss, gradient_sq, trace_ww, trace_vv, trace_sq, rounding } = evaluation;
-        let trace: Vec<f64> = trace_ww.iter().zip(&trace_vv).map(|(ww, vv)| ww + vv).collect();
+        let Evaluation { loss, gradient_sq, layer_trace, trace_sq, rounding } = evaluation;
+        let trace: Vec<f64> = layer_trace.iter().map(LayerTraces::sum).collect();
         let bounds: Vec<_> = trace
             .iter()
             .zip(&trace_sq)
@@ -390,11 +400,9 @@ impl Records {
         values.extend(keep.theta(theta, status));
         values.push(Values::Uint8(status.iter().map(|&status| status as u8).collect()));
         values.push(Values::Uint32(steps));
+        values.extend([loss, gradient_sq].map(Values::Float64));
+        values.extend(layer_trace_columns(shape, &layer_trace));
         let floats = [
-            loss,
-            gradient_sq,
-            trace_ww,
-            trace_vv,
             trace,
             trace_sq,
             bound(|widened| widened.bounds.lambda_sup),

@@ -3,8 +3,8 @@
 use ndarray::Array2;
 
 use crate::bounds::widened_bounds;
-use crate::engine::{Descent, EngineError, Status, paper_only};
-use crate::model::{PaperProblem, Problem, initial_theta};
+use crate::engine::{Descent, Status};
+use crate::model::{Problem, initial_theta};
 use crate::polish::Objective;
 use crate::reference::{closed_forms, hessian, spectrum, train};
 
@@ -51,53 +51,46 @@ pub struct Replay {
 ///
 /// Long float32 runs need not end at the same point: a seed that starts with lambda_1 above 2 / eta oscillates, and
 /// rounding decides where it ends.
-///
-/// # Errors
-/// [`EngineError::Limit`] for others than the paper's problems.
-pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Result<Replay, EngineError> {
+pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Replay {
     replay_with(problem, descent, seed, |taken| taken.saturating_add(every.max(1)))
 }
 
 /// Like [`replay`], but `next` says when to make the next record: it gets the steps taken so far, and returns the steps
 /// in all after which the next record is wanted. At least one more step is taken.
-///
-/// # Errors
-/// As [`replay`].
 pub fn replay_with(
     problem: &Problem,
     descent: &Descent,
     seed: u64,
     mut next: impl FnMut(u32) -> u32,
-) -> Result<Replay, EngineError> {
-    let paper = paper_only(problem)?;
+) -> Replay {
     let start = initial_theta(problem.network.parameters(), seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
     let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };
     let (mut taken, mut along) = (0, theta.clone());
     let objective = Objective { problem, weight_decay: descent.weight_decay };
-    trajectory.record((objective, &paper), &theta, taken);
+    trajectory.record(objective, &theta, taken);
     loop {
         let wanted = next(taken).saturating_sub(taken).max(1);
         let max_steps = wanted.min(descent.max_steps - taken);
         let outcome = train(problem, &Descent { max_steps, ..*descent }, &mut theta);
         if outcome.steps > 0 {
             taken += outcome.steps;
-            trajectory.record((objective, &paper), &theta, taken);
+            trajectory.record(objective, &theta, taken);
             along.extend_from_slice(&theta);
         }
         if outcome.status != Status::StepLimit || taken == descent.max_steps {
             let shape = (trajectory.steps.len(), theta.len());
             let theta_trajectory = Array2::from_shape_vec(shape, along).unwrap_or_default();
-            return Ok(Replay { trajectory, status: outcome.status, theta, theta_trajectory });
+            return Replay { trajectory, status: outcome.status, theta, theta_trajectory };
         }
     }
 }
 
 impl Trajectory {
-    fn record(&mut self, (objective, paper): (Objective<'_>, &PaperProblem<'_>), theta: &[f64], step: u32) {
+    fn record(&mut self, objective: Objective<'_>, theta: &[f64], step: u32) {
         let problem = objective.problem;
-        let found = closed_forms(paper, theta);
-        let trace = found.trace_ww + found.trace_vv;
+        let found = closed_forms(problem, theta);
+        let trace = found.trace();
         let widened = widened_bounds(trace, found.trace_sq, theta.len(), &found.rounding);
         let (lambda_max, lambda_min) = match spectrum(hessian(problem, theta).view(), 0) {
             Ok(spectrum) => (spectrum.lambda_max(), spectrum.lambda_min()),
@@ -129,8 +122,8 @@ mod tests {
         let descent = Descent { max_steps: 500, ..Descent::default() };
         let trained = Reference::default().train(&problem, &descent, 4..7).unwrap();
         for (row, seed) in (0..).zip(4..7) {
-            let whole = replay(&problem, &descent, seed, u32::MAX).unwrap();
-            let close = replay(&problem, &descent, seed, 7).unwrap();
+            let whole = replay(&problem, &descent, seed, u32::MAX);
+            let close = replay(&problem, &descent, seed, 7);
             assert_eq!(whole.theta, close.theta);
             assert_eq!((whole.status, close.status), (trained.status[row], trained.status[row]));
             assert_eq!(close.trajectory.steps.last(), Some(&trained.steps[row]));
@@ -149,24 +142,22 @@ mod tests {
         let wanted = [1, 2, 50];
         let found = replay_with(&problem, &descent, 4, |taken| {
             wanted.into_iter().find(|&step| step > taken).unwrap_or(u32::MAX)
-        })
-        .unwrap();
+        });
         assert_eq!(found.trajectory.steps, [0, 1, 2, 50, 90]);
         assert_eq!(found.theta_trajectory.dim(), (5, 13));
         assert_eq!(found.theta_trajectory.row(4).to_vec(), found.theta);
         for (row, loss) in found.theta_trajectory.rows().into_iter().zip(&found.trajectory.loss) {
-            let paper = problem.paper().unwrap();
-            assert_eq!(crate::reference::closed_forms(&paper, &row.to_vec()).loss.to_bits(), loss.to_bits());
+            assert_eq!(crate::reference::closed_forms(&problem, &row.to_vec()).loss.to_bits(), loss.to_bits());
         }
         // A descent that is cut off earlier has come as far.
-        let shorter = replay(&problem, &Descent { max_steps: 50, ..descent }, 4, u32::MAX).unwrap();
+        let shorter = replay(&problem, &Descent { max_steps: 50, ..descent }, 4, u32::MAX);
         assert_eq!(found.theta_trajectory.row(3).to_vec(), shorter.theta);
     }
 
     #[test]
     fn a_diverging_seed_is_recorded_up_to_its_end() {
         let problem = Problem::new(2, Activation::Linear, appendix_c(50, 0, Stream::TrainData).unwrap());
-        let replay = replay(&problem, &Descent { step_size: 1e30, ..Descent::default() }, 0, 1).unwrap();
+        let replay = replay(&problem, &Descent { step_size: 1e30, ..Descent::default() }, 0, 1);
         assert_eq!(replay.status, Status::NonFinite);
         assert!(replay.trajectory.gradient_sq.last().is_some_and(|value| !value.is_finite()));
         assert_eq!(replay.trajectory.steps.len(), replay.trajectory.lambda_sup.len());

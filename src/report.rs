@@ -6,12 +6,14 @@
 //!   figures are those of the paper;
 //! - `pages`: what a report holds beside its figures, and the page around them;
 //! - `critical_points` and `measured`: the networks of a run that both are about;
-//! - `ends`: where their descents end, for a run that followed them.
+//! - `ends`: where their descents end, for a run that followed them;
+//! - `files`: a report as files in a directory.
 
 mod critical_points;
 mod drawing;
 mod ends;
 mod figures;
+mod files;
 mod measured;
 mod pages;
 
@@ -30,6 +32,7 @@ pub use figures::scatter::{
     sharpness_against_macro_f1, traces_against_numeric,
 };
 pub use figures::trajectory::{training_of_seed, training_of_sharpest_and_flattest};
+pub use files::{ReportError, ReportFiles};
 pub use measured::Measured;
 pub use pages::{
     DataDraw, Report, Table, TableRow, by_draw, cost_table, published_against_here, report_of_reproduction,

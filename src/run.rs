@@ -41,7 +41,7 @@ pub use output::Output;
 pub use population::{EndCounts, Population, StatusCounts};
 pub use reader::Run;
 pub use sink::Sink;
-pub use space::{check_space, size};
+pub use space::{announced_size, check_space, size};
 pub use staging::{Staging, check_free};
 pub use values::PolishedPoints;
 pub use writer::RunWriter;

@@ -292,7 +292,7 @@ impl Sweep<'_> {
         }
         let spent = Seconds { evaluate: start.elapsed().as_secs_f64(), ..spent };
         let Further { columns, no_spectrum } = further;
-        let records = Records::new(keep, first_seed, theta, &status, steps, evaluation, columns);
+        let records = Records::new(keep, first_seed, (problem.network.shape, theta), &status, steps, evaluation, columns);
         Ok(Computed { records, no_spectrum, computed: status.len(), spent })
     }
 

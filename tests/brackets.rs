@@ -111,7 +111,7 @@ fn trained(hidden: usize, data_seed: u64, seeds: u64, max_steps: u32) -> Vec<(Ne
 /// What the end of a bracket must not pass: (what, lower, upper).
 fn inequalities(bracket: &Bracket, forms: &Completed, row: usize, truth: &Spectrum) -> Vec<(&'static str, f64, f64)> {
     let evaluation = &forms.evaluation;
-    let trace = evaluation.trace_ww[row] + evaluation.trace_vv[row];
+    let trace = evaluation.trace(row);
     let parameters = truth.eigenvalues.len();
     let two = widened_bounds(trace, evaluation.trace_sq[row], parameters, &evaluation.rounding[row]).bounds;
     let (largest, smallest) = (truth.lambda_max(), truth.lambda_min());

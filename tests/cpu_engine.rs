@@ -35,7 +35,7 @@ fn misses(name: &str, found: &[f64], expected: &[f64], tolerance: impl Fn(usize)
 fn lambda_sup(evaluation: &Evaluation, parameters: usize) -> Vec<f64> {
     (0..evaluation.loss.len())
         .map(|k| {
-            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            let trace = evaluation.trace(k);
             wolkowicz_styan(trace, evaluation.trace_sq[k], parameters).lambda_sup
         })
         .collect()
@@ -46,7 +46,7 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
     let samples = problem.data.samples() as f64;
     let largest_x = problem.data.x().fold(1.0_f64, |m, x| m.max(x.abs()));
     let trace_scale = |k: usize| (d as f64 * expected.trace_sq[k]).sqrt();
-    let trace = |e: &Evaluation| e.trace_ww.iter().zip(&e.trace_vv).map(|(w, v)| w + v).collect::<Vec<_>>();
+    let trace = |e: &Evaluation| e.layer_trace.iter().map(LayerTraces::sum).collect::<Vec<_>>();
     let mut all = misses("lambda_sup", &lambda_sup(found, d), &lambda_sup(expected, d), |k| {
         RELATIVE * lambda_sup(expected, d)[k].abs()
     });

@@ -25,7 +25,7 @@ const SUM_RELATIVE: f64 = 5e-6;
 fn lambda_sup(evaluation: &Evaluation, shape: OneHidden) -> Vec<f64> {
     (0..evaluation.loss.len())
         .map(|k| {
-            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            let trace = evaluation.trace(k);
             wolkowicz_styan(trace, evaluation.trace_sq[k], shape.parameters()).lambda_sup
         })
         .collect()
@@ -126,7 +126,7 @@ fn many_samples_give_the_reference_values_by_both_routes() {
             }
             let wrong: Vec<f64> = found.trace_sq.iter().map(|t| t * (1.0 + 2.0 * TRACE_SQ_RELATIVE)).collect();
             assert!(close(&wrong, &expected_trace_sq, 0.0, TRACE_SQ_RELATIVE).is_err());
-            let trace = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv).collect();
+            let trace = found.layer_trace.iter().map(LayerTraces::sum).collect();
             // The samples' gradients cancel to a hundredth.
             let quantities = [("loss", SUM_RELATIVE), ("gradient_sq", 10.0 * SUM_RELATIVE), ("trace", SUM_RELATIVE)];
             for (k, (name, relative)) in quantities.into_iter().enumerate() {

@@ -69,7 +69,7 @@ impl Comparison {
             let Some(truth) = truth else { continue };
             let Rounding { hessian, trace, trace_sq } = found.rounding[k];
             let rounding = Rounding { hessian: hessian * factor, trace: trace * factor, trace_sq: trace_sq * factor };
-            let trace = found.trace_ww[k] + found.trace_vv[k];
+            let trace = found.trace(k);
             comparison.add(k, problem.network.parameters(), [trace, found.trace_sq[k]], rounding, truth);
         }
         comparison.errors.sort_by(f64::total_cmp);
@@ -260,7 +260,7 @@ fn what_f32_does_not_hold_has_no_bounds() {
         let finite: Vec<bool> = found.rounding.iter().map(|rounding| rounding.hessian.is_finite()).collect();
         assert_eq!(finite, [true, false, false, false, false], "{route:?}: {:?}", found.rounding);
         for k in 1..theta.nrows() {
-            let trace = found.trace_ww[k] + found.trace_vv[k];
+            let trace = found.trace(k);
             assert!(widened_bounds(trace, found.trace_sq[k], 4, &found.rounding[k]).bounds.lambda_sup.is_nan());
         }
     }

@@ -11,7 +11,7 @@ use sharpsweep::records::{Column, Dtype, Values, columns};
 use sharpsweep::reference::Reference;
 use sharpsweep::run::{Manifest, Population, Run, RunWriter, Sink};
 use sharpsweep::spec::{Experiment, SpectrumColumns, Work, appendix_c_data};
-use sharpsweep::summary::{InMemoryRun, Summary, ValuesView};
+use sharpsweep::summary::{InMemoryRun, Summary, SummarySource};
 use sharpsweep::sweep::{Columns, Ended, Event, InMemory, Sweep, SweepError};
 use support::gpu::skipped;
 
@@ -165,10 +165,13 @@ fn the_summary_of_a_sweep_in_memory_is_that_of_its_directory() {
     writer.finish().unwrap();
     let ended = (found.seconds, found.outcome);
     let manifest = Manifest::of_finished(experiment.spec.clone(), description, columns_of_sweep, ended);
-    let plain = found.columns.iter().filter(|(column, _)| column.width.is_none());
-    let columns = plain.filter_map(|(column, values)| Some((column.name.as_str(), ValuesView::of(values)?))).collect();
-    let in_memory = InMemoryRun { manifest: &manifest, experiment: &experiment, columns };
+    let in_memory = found.as_run(&manifest, &experiment);
     let stored = Run::open(&path).unwrap();
+    for (status, count) in [(Status::StepLimit, 7), (Status::StepLimit, 1000), (Status::Converged, 5)] {
+        let weights = SummarySource::weights_of_first(&stored, status, count).unwrap().unwrap();
+        assert_eq!(in_memory.weights_of_first(status, count).unwrap().unwrap(), weights);
+        assert_eq!(weights.nrows(), if status == Status::StepLimit { count.min(300) } else { 0 });
+    }
     for over in [None, Some(Population::All), Some(Population::Converged)] {
         // Times and places differ.
         let lines = |text: String| {

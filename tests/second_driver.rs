@@ -104,7 +104,7 @@ fn drawn_problems_come_out_as_in_the_reference() {
                 loss.add(&at, found.loss[k], expected.loss[k], 4.0 * samples as f64);
                 let size = gradient_size(&problem, &theta.row(k).to_vec());
                 gradient_sq.add(&at, found.gradient_sq[k], expected.gradient_sq[k], size * size);
-                let of = |found: &sharpsweep::engine::Evaluation| found.trace_ww[k] + found.trace_vv[k];
+                let of = |found: &sharpsweep::engine::Evaluation| found.trace(k);
                 trace.add(&at, of(&found), of(&expected), root * norm);
                 trace_sq.add(&at, found.trace_sq[k], expected.trace_sq[k], expected.trace_sq[k]);
             }

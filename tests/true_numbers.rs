@@ -121,8 +121,8 @@ fn compare(
             }
             let (rounding, own) = (forms.evaluation.rounding[k], exact.rounding[k]);
             let evaluation = &forms.evaluation;
-            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
-            let true_trace = exact.trace_ww[k] + exact.trace_vv[k];
+            let trace = evaluation.trace(k);
+            let true_trace = exact.trace(k);
             let moved = (parameters as f64).sqrt() * (rounding.hessian + own.hessian) + rounding.trace + own.trace;
             if (trace - true_trace).abs() > moved + NOTHING {
                 miss("tr H and the reference's", trace, true_trace);
@@ -149,7 +149,7 @@ fn recorded(problem: &Problem) -> impl Fn(&Completed, usize) -> (WolkowiczStyan,
     let parameters = problem.network.parameters();
     move |forms, k| {
         let evaluation = &forms.evaluation;
-        let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+        let trace = evaluation.trace(k);
         let widened = widened_bounds(trace, evaluation.trace_sq[k], parameters, &evaluation.rounding[k]);
         (widened.bounds, widened.error)
     }
@@ -342,7 +342,7 @@ fn the_comparison_sees_a_bound_that_is_not_widened() {
     for networks in &networks {
         compare("formulas", &mut Cpu::default(), networks, &mut found, |forms, k| {
             let evaluation = &forms.evaluation;
-            let trace = evaluation.trace_ww[k] + evaluation.trace_vv[k];
+            let trace = evaluation.trace(k);
             (wolkowicz_styan(trace, evaluation.trace_sq[k], networks.problem.network.parameters()), 0.0)
         });
     }

@@ -142,7 +142,7 @@ impl Engines {
         let exactly = |values: Vec<f64>| Estimates { values, products: None };
         let bounds = |found: Evaluation| {
             let bound = |k: usize| {
-                wolkowicz_styan(found.trace_ww[k] + found.trace_vv[k], found.trace_sq[k], parameters).lambda_sup
+                wolkowicz_styan(found.trace(k), found.trace_sq[k], parameters).lambda_sup
             };
             exactly((0..found.loss.len()).map(bound).collect())
         };

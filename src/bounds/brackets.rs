@@ -35,7 +35,7 @@ use std::collections::HashSet;
 use super::four_moments::{largest_root, orthogonal_root};
 use super::wolkowicz_styan::{WolkowiczStyan, widened_bounds};
 use crate::engine::{ClosedForms, HessianMoments, ProvenEnds, Rayleigh, Rounding, UNIT};
-use crate::model::{PaperProblem, Problem};
+use crate::model::{Loss, Problem};
 
 /// The single bounds from three and four moments, named as their columns.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,18 +143,24 @@ fn relative(lower: f64, upper: f64, scale: f64) -> f64 {
 
 /// The number of samples and inputs bounds the rank of the Hessian: this is at least the rank, and at most D.
 ///
-/// H maps into span {h(x_i)} (x) R^N, for the hidden weights, and R^(N+1), for the output weights. So its rank is at
-/// most N rank(h(X)) + N + 1, and rank(h(X)) is at most the number of different samples, and 1 plus the number of
-/// different inputs that are not constant.
+/// In the first layer's weights, H maps into span {h(x_i)} (x) R^(N_1), and in the others' into all of them. So its rank
+/// is at most N_1 rank(h(X)) + D - (M+1) N_1, for the paper's networks N rank(h(X)) + N + 1, and rank(h(X)) is at most
+/// the number of different samples, and 1 plus the number of different inputs that are not constant. With softmax, one
+/// vector added to all K rows of the last layer's weights changes nothing, so that these give 1 / K less.
 pub fn known_rank(problem: &Problem) -> usize {
-    let Some(PaperProblem { network, data, .. }) = problem.paper() else { return problem.network.parameters() };
-    let x = data.x();
+    let x = problem.data.x();
     let bits = |values: ndarray::ArrayView1<'_, f64>| values.iter().map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>();
     let samples: HashSet<Vec<u64>> = x.outer_iter().map(bits).collect();
     let inputs: HashSet<Vec<u64>> = x.columns().into_iter().map(bits).collect();
     let varying = inputs.iter().filter(|input| input.iter().any(|value| *value != input[0])).count();
-    let hidden = network.shape.hidden;
-    hidden * samples.len().min(1 + varying) + hidden + 1
+    let of_inputs = samples.len().min(1 + varying);
+    let shape = problem.network.shape;
+    let last = shape.hidden().len();
+    let of_layers = shape.layers().enumerate().map(|(l, layer)| {
+        let units = if l == last && problem.loss() == Loss::Softmax { layer.units - 1 } else { layer.units };
+        units * if l == 0 { of_inputs } else { layer.inputs + 1 }
+    });
+    of_layers.sum()
 }
 
 /// How far the numbers behind the moments of C may be off.
@@ -263,7 +269,7 @@ fn single_bounds(moments: &HessianMoments, slack: Slack, widening: f64) -> Momen
 /// rounding may have moved them by more than ||H||_F.
 pub fn bracket(forms: &ClosedForms, rank: usize, moments: &HessianMoments, proven: Option<&ProvenEnds>) -> Bracket {
     let parameters = moments.parameters;
-    let trace = forms.trace_ww + forms.trace_vv;
+    let trace = forms.trace();
     let two = widened_bounds(trace, forms.trace_sq, parameters, &forms.rounding).bounds;
     let none = BracketEnd::NONE;
     let nothing = f64::NAN;
@@ -311,7 +317,7 @@ pub fn bracket(forms: &ClosedForms, rank: usize, moments: &HessianMoments, prove
 
 /// Theorem 1 for the k = `rank` eigenvalues that need not be 0.
 fn with_rank(forms: &ClosedForms, rank: usize, parameters: usize) -> Option<WolkowiczStyan> {
-    let ClosedForms { trace_ww, trace_vv, trace_sq, rounding, .. } = *forms;
+    let ClosedForms { layer_trace, trace_sq, rounding, .. } = *forms;
     // It is H that has the zeros, not the nearby Hessian whose traces these are.
     let norm = (trace_sq + rounding.trace_sq).max(0.0).sqrt();
     let rounding = Rounding {
@@ -320,7 +326,7 @@ fn with_rank(forms: &ClosedForms, rank: usize, parameters: usize) -> Option<Wolk
         trace_sq: rounding.trace_sq + 1.01 * rounding.hessian * (2.0 * norm + rounding.hessian),
     };
     let WolkowiczStyan { lambda_sup, lambda_max_lower, lambda_min_upper, lambda_min_lower } =
-        widened_bounds(trace_ww + trace_vv, trace_sq, rank, &rounding).bounds;
+        widened_bounds(layer_trace.sum(), trace_sq, rank, &rounding).bounds;
     let known = !lambda_sup.is_nan();
     known.then(|| WolkowiczStyan {
         lambda_sup: lambda_sup.max(0.0),

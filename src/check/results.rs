@@ -82,7 +82,7 @@ pub(super) fn compare_golden(
                 // g.g is off by twice |g| times the error of g.
                 let size = gradient_size(&case.paper(), &weights, &terms).powi(2);
                 gradient_sq.add(&at, &[found.gradient_sq[k]], &[golden.gradient_sq[k]], |_| size);
-                let found_trace = found.trace_ww[k] + found.trace_vv[k];
+                let found_trace = found.trace(k);
                 let root = (parameters as f64).sqrt();
                 trace.add(&at, &[found_trace], &[golden_trace(k)], |_| root * norm(k));
                 trace_sq.add(&at, &[found.trace_sq[k]], &[golden.trace_sq[k]], |_| golden.trace_sq[k]);

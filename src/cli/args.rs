@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use super::failure::Failure;
 use super::progress::Watched;
 use super::terminal::notice;
-use crate::backend::{Backend, Choice, choose, choose_begun};
+use crate::backend::{Backend, Choice, EngineRequest};
 use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset};
@@ -290,35 +290,30 @@ pub(super) struct EngineArgs {
 impl EngineArgs {
     /// Chooses the engine and says so on stderr.
     pub(super) fn choose(&self) -> Result<Choice, Failure> {
-        let backend = self.backend.unwrap_or_default();
-        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
-            return Err(Failure::Usage(anyhow!(
-                "--adapter names a graphics adapter: use it with --backend gpu or auto"
-            )));
-        }
-        let choice = choose(backend, self.adapter.as_deref(), self.route.unwrap_or_default(), self.tuning())?;
-        notice(&choice.reason);
-        Ok(choice)
+        said(self.request()?.choose()?)
     }
 
     /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the
     /// route see [`Choice::as_begun`].
     pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
-        if self.backend.is_some() || self.adapter.is_some() {
-            return self.choose();
-        }
-        let backend = Backend::from_str(&begun.machine.engine, true).ok();
-        if backend != Some(Backend::Gpu) {
-            return Self { backend, ..self.clone() }.choose();
-        }
-        let choice = choose_begun(&begun.machine, self.route.unwrap_or_default(), self.tuning())?;
-        notice(&choice.reason);
-        Ok(choice)
+        said(self.request()?.choose_as(begun)?)
     }
 
-    fn tuning(&self) -> Tuning {
-        Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() }
+    fn request(&self) -> Result<EngineRequest, Failure> {
+        let &Self { backend, ref adapter, route, dispatch_ms } = self;
+        let tuning = Tuning { dispatch: Duration::from_millis(dispatch_ms), ..Tuning::default() };
+        let request = EngineRequest { backend, adapter: adapter.clone(), route: route.unwrap_or_default(), tuning };
+        match request.contradiction() {
+            Some(why) => Err(Failure::Usage(anyhow!(why))),
+            None => Ok(request),
+        }
     }
+}
+
+/// `choice`, which is said on stderr.
+fn said(choice: Choice) -> Result<Choice, Failure> {
+    notice(&choice.reason);
+    Ok(choice)
 }
 
 /// How progress is shown, on stderr.

@@ -8,7 +8,7 @@ use super::network::{GROUP, LaneNetworks, Layout, add_products, load_lane};
 use super::pairwise::Pairwise;
 use super::samples::{Inputs, Samples, longest_block};
 use super::terms::{TermErrors, Terms};
-use crate::engine::{Arithmetic, ClosedForms, ExactRoute, Spread, Stop};
+use crate::engine::{Arithmetic, ClosedForms, ExactRoute, LayerTraces, Spread, Stop};
 use crate::model::{Activation, OneHidden, Theta};
 
 /// One worker of an evaluation; it returns rows with their closed forms. It takes networks, one vector of them at a
@@ -227,8 +227,7 @@ impl<F: Doubles> EvaluationWorker<F> {
             ClosedForms {
                 loss: value(&totals.loss),
                 gradient_sq: value(&totals.gradient_sq),
-                trace_ww: value(&totals.trace_ww),
-                trace_vv: value(&totals.trace_vv),
+                layer_trace: LayerTraces::new([value(&totals.trace_ww), value(&totals.trace_vv)]),
                 trace_sq,
                 rounding,
             },

@@ -1,6 +1,6 @@
 //! How far rounding may have moved the closed forms of a network, so that a bound can be widened to hold.
 
-use crate::model::OneHidden;
+use crate::model::{OneHidden, Shape};
 
 /// How far the closed forms of one network may be from those of the exact Hessian H at the recorded weights.
 ///
@@ -57,9 +57,49 @@ pub(crate) const UNIT: f64 = f64::EPSILON / 2.0;
 /// as 0.
 pub(super) const UNDERFLOW: f64 = 1e-240;
 
-/// The absolute values of all products in the forms of a pair of samples (i, j) add up to less than this times the
-/// product of their sizes: 1 for s_i s_j (A K + R)^2, 2 and 1.5 for the rests of phi and psi.
-const PAIR_PRODUCTS: f64 = 5.0;
+/// How many operations the products of the closed forms of a network go through.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct FormOperations {
+    /// Those of a product in the forms of a pair of samples.
+    pair: usize,
+    /// The absolute values of all products in the forms of a pair of samples add up to at most this times the product
+    /// of their sizes.
+    pair_products: f64,
+    /// Those of a product in one sample's share of tr H.
+    trace: usize,
+    /// The terms of tr H_i add up to at most the root of this times the sample's size, by the Cauchy-Schwarz
+    /// inequality.
+    units: usize,
+}
+
+impl From<OneHidden> for FormOperations {
+    /// Those of the paper's forms.
+    fn from(OneHidden { inputs, hidden }: OneHidden) -> Self {
+        Self {
+            // The sums A (N terms) and K (M terms), each squared, in products of six factors.
+            pair: 2 * (inputs + hidden) + 16,
+            // 1 for s_i s_j (A K + R)^2, 2 and 1.5 for the rests of phi and psi.
+            pair_products: 5.0,
+            trace: inputs + hidden + 10,
+            units: hidden,
+        }
+    }
+}
+
+impl From<Shape> for FormOperations {
+    /// Those of the forms by layers.
+    fn from(shape: Shape) -> Self {
+        let widest = shape.widths().iter().copied().max().unwrap_or(0);
+        Self {
+            // Two Gram sums, and a matrix product, entry by entry or row by row.
+            pair: 2 * (widest + 1) + widest * widest + 16,
+            // The size is such that they add up to the product of the sizes.
+            pair_products: 1.0,
+            trace: 2 * widest + 10,
+            units: shape.layers().map(|layer| layer.units).sum(),
+        }
+    }
+}
 
 impl Arithmetic {
     /// For an engine whose sums are in f64.
@@ -68,13 +108,12 @@ impl Arithmetic {
     }
 
     /// The rounding of sums over all pairs of samples, each of which goes through at most `chain` additions.
-    pub(crate) fn of_pairs(&self, shape: OneHidden, spread: Spread, chain: usize) -> Rounding {
-        // The sums A (N terms) and K (M terms), each squared, in products of six factors.
-        let operations = 2 * (shape.inputs + shape.hidden) + 16 + chain;
-        let relative = PAIR_PRODUCTS * operations as f64 * self.unit;
+    pub(crate) fn of_pairs(&self, operations: impl Into<FormOperations>, spread: Spread, chain: usize) -> Rounding {
+        let operations = operations.into();
+        let relative = operations.pair_products * (operations.pair + chain) as f64 * self.unit;
         Rounding {
             hessian: spread.perturbation,
-            trace: self.trace(shape, spread),
+            trace: self.trace(operations, spread),
             trace_sq: relative * spread.size * spread.size + self.underflow,
         }
     }
@@ -83,24 +122,24 @@ impl Arithmetic {
     /// `trace_sq`, the sum of their squares, each of which goes through at most `square_chain`.
     pub(crate) fn of_entries(
         &self,
-        shape: OneHidden,
+        operations: impl Into<FormOperations>,
         spread: Spread,
         chain: usize,
         (trace_sq, square_chain): (f64, usize),
     ) -> Rounding {
         // Rounded entries are those of another Hessian, which has another trace: the terms of its diagonal are those of
         // tr H.
+        let operations = operations.into();
         let entries = (8 + chain) as f64 * self.unit * spread.size;
         Rounding {
             hessian: spread.perturbation + entries,
-            trace: self.trace(shape, spread) + (shape.hidden as f64).sqrt() * entries,
+            trace: self.trace(operations, spread) + (operations.units as f64).sqrt() * entries,
             trace_sq: (4 + square_chain) as f64 * self.unit * trace_sq + self.underflow,
         }
     }
 
-    /// The terms of tr H_i are at most sqrt(N) times the sample's size, by the Cauchy-Schwarz inequality.
-    fn trace(&self, shape: OneHidden, spread: Spread) -> f64 {
-        let operations = shape.inputs + shape.hidden + 10 + self.trace_chain;
-        operations as f64 * self.unit * (shape.hidden as f64).sqrt() * spread.size
+    fn trace(&self, FormOperations { trace, units, .. }: FormOperations, spread: Spread) -> f64 {
+        let operations = trace + self.trace_chain;
+        operations as f64 * self.unit * (units as f64).sqrt() * spread.size
     }
 }

@@ -6,7 +6,7 @@ use ndarray::ArrayView2;
 
 use super::in_f64;
 use crate::bounds::{Bracket, bracket};
-use crate::engine::{ClosedForms, EndEstimates, Powers, Rounding};
+use crate::engine::{ClosedForms, EndEstimates, LayerTraces, Powers, Rounding};
 use crate::reference::{SpectrumError, hessian_moments, proven_ends, spectrum};
 use crate::room::{NoRoom, check_memory};
 use crate::spec::Brackets;
@@ -105,7 +105,8 @@ fn closed_forms(matrix: ArrayView2<'_, f64>) -> ClosedForms {
         trace_sq: 1.01 * (2.0 * parameters + 2.0) * unit * trace_sq + 1e-240,
     };
     // No gradient and no loss belong to a matrix, and no bracket needs them.
-    ClosedForms { loss: f64::NAN, gradient_sq: f64::NAN, trace_ww: diagonal.sum(), trace_vv: 0.0, trace_sq, rounding }
+    let layer_trace = LayerTraces::new([diagonal.sum()]);
+    ClosedForms { loss: f64::NAN, gradient_sq: f64::NAN, layer_trace, trace_sq, rounding }
 }
 
 #[cfg(test)]

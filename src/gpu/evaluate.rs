@@ -14,7 +14,7 @@ use super::rounding::{Sums, entry_block};
 use super::route::{ITEM_SUMS, Items};
 use super::session::{Session, trace_sq_pass};
 use super::shader::{OUTPUT_TERMS, TRACE_SUMS};
-use crate::engine::{EngineError, Evaluation, ExactRoute};
+use crate::engine::{EngineError, Evaluation, ExactRoute, LayerTraces};
 use crate::model::{PaperProblem, Theta};
 
 /// The most networks that are evaluated together: a few workgroups for every processor of a large GPU.
@@ -104,8 +104,7 @@ impl EvaluationPasses {
 
         let [loss, trace_ww, trace_vv, sizes, perturbations] = trace_sums(device, &batch, &self.trace)?;
         all.loss.extend(loss);
-        all.trace_ww.extend(trace_ww);
-        all.trace_vv.extend(trace_vv);
+        all.layer_trace.extend(trace_ww.into_iter().zip(trace_vv).map(|(ww, vv)| LayerTraces::new([ww, vv])));
 
         let (trace_sq, sums) = self.trace_sq.run(gpu, problem, &batch)?;
         let found = trace_sq.iter().zip(sizes.iter().zip(&perturbations));

@@ -4,8 +4,7 @@ use super::local::{Local, length};
 use super::objective::Objective;
 use super::settings::Polish;
 use crate::bounds::widened_bounds;
-use crate::engine::{EngineError, paper_only};
-use crate::model::{Activation, PaperProblem};
+use crate::model::Activation;
 use crate::reference::closed_forms;
 
 /// What a polished network has come to. The number is what the `end` column holds.
@@ -102,18 +101,14 @@ const SATURATED: f64 = 0.9;
 /// How the end of one network is found out.
 pub(super) struct Judge<'a> {
     pub(super) objective: Objective<'a>,
-    paper: PaperProblem<'a>,
     pub(super) how: Polish,
     start: Vec<f64>,
     lambda_max: f64,
 }
 
 impl<'a> Judge<'a> {
-    /// # Errors
-    /// [`EngineError::Limit`] for others than the paper's problems.
-    pub(super) fn new(objective: Objective<'a>, how: &Polish, start: &Local) -> Result<Self, EngineError> {
-        let paper = paper_only(objective.problem)?;
-        Ok(Self { objective, paper, how: *how, start: start.theta.clone(), lambda_max: start.largest() })
+    pub(super) fn new(objective: Objective<'a>, how: &Polish, start: &Local) -> Self {
+        Self { objective, how: *how, start: start.theta.clone(), lambda_max: start.largest() }
     }
 
     /// What `local` is, if it is an end.
@@ -145,19 +140,20 @@ impl<'a> Judge<'a> {
 
     /// Whether longer input weights of some unit would change nothing: their direction lies in the null space.
     fn has_saturated_unit(&self, local: &Local) -> bool {
-        let network = self.paper.network;
+        let network = self.objective.problem.network;
         if network.activation == Activation::Linear {
             return false;
         }
         let tau = local.tau();
-        let shape = network.shape;
-        let places = |n| (0..=shape.inputs).map(move |m| shape.w(n, m));
-        (0..shape.hidden).any(|n| {
-            let whole: f64 = places(n).map(|place| local.theta[place].powi(2)).sum();
+        let hidden = network.shape.layers().take(network.shape.hidden().len());
+        let mut units = hidden.flat_map(|layer| (0..layer.units).map(move |a| (layer, a)));
+        units.any(|(layer, a)| {
+            let places = || (0..=layer.inputs).map(|p| layer.at(a, p));
+            let whole: f64 = places().map(|place| local.theta[place].powi(2)).sum();
             let null: f64 = (0..local.eigenvalues.len())
                 .filter(|&k| local.eigenvalues[k].abs() <= tau)
                 .map(|k| {
-                    places(n).map(|place| local.theta[place] * local.eigenvectors[(place, k)]).sum::<f64>().powi(2)
+                    places().map(|place| local.theta[place] * local.eigenvectors[(place, k)]).sum::<f64>().powi(2)
                 })
                 .sum();
             null > SATURATED * whole
@@ -172,8 +168,8 @@ impl<'a> Judge<'a> {
 
     /// The network at `local`, which came to `end` after `steps`.
     pub(super) fn polished(&self, local: Local, end: End, steps: u32) -> Polished {
-        let forms = closed_forms(&self.paper, &local.theta);
-        let trace = forms.trace_ww + forms.trace_vv;
+        let forms = closed_forms(self.objective.problem, &local.theta);
+        let trace = forms.trace();
         let widened = widened_bounds(trace, forms.trace_sq, local.theta.len(), &forms.rounding);
         Polished {
             end,

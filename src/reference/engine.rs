@@ -7,11 +7,11 @@ use rayon::prelude::*;
 
 use super::rounding::spread;
 use super::{
-    DescentEnd, gradient_sq, hessian, hessian_moments, proven_ends, spectra, terms, trace_sq, trace_vv, trace_ww, train,
+    DescentEnd, gradient_sq, layers, hessian, hessian_moments, proven_ends, spectra, terms, trace_sq, trace_vv, trace_ww, train,
 };
 use crate::engine::{
     Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,
-    Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained, paper_only,
+    LayerTraces, Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
 };
 use crate::model::{PaperProblem, Problem, Theta, initial_theta};
 use crate::room::check_memory;
@@ -19,16 +19,32 @@ use crate::room::check_memory;
 /// [`Description::revision`] of this engine.
 const REVISION: u32 = 2;
 
-/// The closed forms of the network `theta` (D,).
-pub(crate) fn closed_forms(problem: &PaperProblem<'_>, theta: &[f64]) -> ClosedForms {
+/// The closed forms of the network `theta` (D,): those of the paper for its networks, else those by layers.
+pub(crate) fn closed_forms(problem: &Problem, theta: &[f64]) -> ClosedForms {
+    match problem.paper() {
+        Some(problem) => closed_forms_of_paper(&problem, theta),
+        None => {
+            let samples = problem.data.samples();
+            let spread = layers::spread(problem, theta);
+            ClosedForms {
+                loss: layers::loss(problem, theta),
+                gradient_sq: layers::gradient(problem, theta).iter().map(|g| g * g).sum(),
+                layer_trace: LayerTraces::new(layers::layer_traces(problem, theta)),
+                trace_sq: layers::trace_sq(problem, theta),
+                rounding: Arithmetic::in_f64(samples).of_pairs(problem.network.shape, spread, 2 * samples),
+            }
+        }
+    }
+}
+
+fn closed_forms_of_paper(problem: &PaperProblem<'_>, theta: &[f64]) -> ClosedForms {
     let samples = problem.data.samples();
     let arithmetic = Arithmetic::in_f64(samples);
     let terms = terms(problem, theta);
     ClosedForms {
         loss: terms.loss.iter().sum(),
         gradient_sq: gradient_sq(problem, theta, &terms),
-        trace_ww: trace_ww(problem, theta, &terms),
-        trace_vv: trace_vv(&terms),
+        layer_trace: LayerTraces::new([trace_ww(problem, theta, &terms), trace_vv(&terms)]),
         trace_sq: trace_sq(problem, theta, &terms),
         // A term of tr H^2 goes through the sum over its row of pairs, then through that over the rows.
         rounding: arithmetic.of_pairs(problem.network.shape, spread(problem, theta, &terms), 2 * samples),
@@ -36,10 +52,17 @@ pub(crate) fn closed_forms(problem: &PaperProblem<'_>, theta: &[f64]) -> ClosedF
 }
 
 /// A bound of how far the entries of [`hessian`] at `theta` (D,) are off, in the Frobenius norm.
-fn hessian_error(problem: &PaperProblem<'_>, theta: &[f64]) -> f64 {
+fn hessian_error(problem: &Problem, theta: &[f64]) -> f64 {
     let samples = problem.data.samples();
-    let spread = spread(problem, theta, &terms(problem, theta));
-    Arithmetic::in_f64(samples).of_entries(problem.network.shape, spread, samples, (0.0, 0)).hessian
+    let arithmetic = Arithmetic::in_f64(samples);
+    let rounding = match problem.paper() {
+        Some(problem) => {
+            let spread = spread(&problem, theta, &terms(&problem, theta));
+            arithmetic.of_entries(problem.network.shape, spread, samples, (0.0, 0))
+        }
+        None => arithmetic.of_entries(problem.network.shape, layers::spread(problem, theta), samples, (0.0, 0)),
+    };
+    rounding.hessian
 }
 
 /// The f64 oracle behind the [`Engine`] interface.
@@ -169,10 +192,9 @@ impl Engine for Reference {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        let problem = paper_only(problem)?;
         let each = theta.map_networks(|_, network| {
             self.stop.check()?;
-            Ok(closed_forms(&problem, network))
+            Ok(closed_forms(problem, network))
         });
         each.into_iter().collect()
     }
@@ -200,10 +222,9 @@ impl Engine for Reference {
         powers: Powers,
     ) -> Result<Vec<HessianMoments>, EngineError> {
         check_spectra(problem.network.parameters())?;
-        let paper = paper_only(problem)?;
         let each = theta.map_networks(|_, network| {
             self.stop.check()?;
-            Ok(hessian_moments(hessian(problem, network).view(), powers, hessian_error(&paper, network)))
+            Ok(hessian_moments(hessian(problem, network).view(), powers, hessian_error(problem, network)))
         });
         each.into_iter().collect()
     }
@@ -215,10 +236,9 @@ impl Engine for Reference {
         estimates: &[EndEstimates],
     ) -> Result<Vec<ProvenEnds>, EngineError> {
         check_spectra(problem.network.parameters())?;
-        let paper = paper_only(problem)?;
         let each = theta.map_networks(|row, network| {
             self.stop.check()?;
-            let error = hessian_error(&paper, network);
+            let error = hessian_error(problem, network);
             Ok(proven_ends(hessian(problem, network).view(), estimates[row], error))
         });
         each.into_iter().collect()

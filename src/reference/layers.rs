@@ -12,7 +12,9 @@
 mod backward;
 mod forms;
 mod forward;
+mod rounding;
 
 pub use backward::{LayerDerivatives, backward};
 pub use forms::{GaussNewton, gauss_newton, gradient, hessian, layer_traces, loss, trace_sq};
 pub use forward::{LayerValues, forward, outputs};
+pub(super) use rounding::spread;

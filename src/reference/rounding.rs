@@ -7,7 +7,7 @@ use crate::model::{Activation, Network, PaperProblem};
 
 /// The relative error of an activation function or of the logistic function and its derivatives, in u: a few roundings,
 /// and one of the math library's exponential.
-const FUNCTION: f64 = 8.0;
+pub(super) const FUNCTION: f64 = 8.0;
 
 /// Up to this many steps, the derivative grows by less than the factor 1 + 2 steps. A step count is an error of y times
 /// the rate at which the derivative's logarithm changes.
@@ -83,7 +83,7 @@ fn growth(steps: f64, constant: bool) -> f64 {
 }
 
 /// The errors of r, f' and f'' at a y that is off by up to `error`, including the functions' own errors.
-fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f64; 3]) -> [f64; 3] {
+pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df, ddf]: [f64; 3]) -> [f64; 3] {
     let size = y.abs();
     // Upper bounds of |f'|, |f''| and |f'''|; the rate at which they change; the |y| from which they are constant in
     // f64.

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::model::Dataset;
+use ndarray::Array2;
+
+use crate::engine::Status;
+use crate::model::{Dataset, Theta};
 use crate::records::Values;
 use crate::run::{EndCounts, Manifest, Population, Run, RunError, StatusCounts};
 use crate::spec::Experiment;
@@ -44,6 +47,13 @@ pub trait SummarySource {
     /// # Errors
     /// [`RunError`] if a column cannot be read or is of another kind.
     fn each_row(&self, names: &[&str], take: &mut dyn FnMut(&[f64])) -> Result<(), RunError>;
+
+    /// The weights of the first `count` networks that ended as `status`, (count or fewer, D); `None` for a run without
+    /// the column `theta`.
+    ///
+    /// # Errors
+    /// [`RunError`] if a column cannot be read.
+    fn weights_of_first(&self, status: Status, count: usize) -> Result<Option<Array2<f64>>, RunError>;
 }
 
 /// Whether `run` has a column of this name.
@@ -78,6 +88,10 @@ impl SummarySource for Run {
 
     fn each_row(&self, names: &[&str], take: &mut dyn FnMut(&[f64])) -> Result<(), RunError> {
         self.each_row(names, take)
+    }
+
+    fn weights_of_first(&self, status: Status, count: usize) -> Result<Option<Array2<f64>>, RunError> {
+        if self.has("theta") { self.weights_of_first(status, count).map(Some) } else { Ok(None) }
     }
 }
 
@@ -129,6 +143,8 @@ pub struct InMemoryRun<'a> {
     pub experiment: &'a Experiment,
     /// The columns of one number per row, by name.
     pub columns: Vec<(&'a str, ValuesView<'a>)>,
+    /// The column `theta`, (S, D), for those who ask for weights.
+    pub theta: Option<Theta<'a>>,
 }
 
 impl<'a> InMemoryRun<'a> {
@@ -189,5 +205,12 @@ impl SummarySource for InMemoryRun<'_> {
             take(&values);
         }
         Ok(())
+    }
+
+    fn weights_of_first(&self, status: Status, count: usize) -> Result<Option<Array2<f64>>, RunError> {
+        let Some(theta) = self.theta else { return Ok(None) };
+        let ended = (0..).zip(self.status()?).filter(|(_, number)| **number == status as u8);
+        let rows: Vec<usize> = ended.map(|(row, _)| row).take(count).collect();
+        Ok(Some(theta.select(&rows)))
     }
 }

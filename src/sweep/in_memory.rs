@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use ndarray::ArrayView2;
+
+use crate::model::Theta;
 use crate::records::{Column, Records, Values};
-use crate::run::{RunError, Seconds, Sink, StatusCounts};
+use crate::run::{Manifest, RunError, Seconds, Sink, StatusCounts};
+use crate::spec::Experiment;
+use crate::summary::{InMemoryRun, ValuesView};
 
 /// Keeps the rows in memory.
 #[derive(Debug)]
@@ -32,6 +37,21 @@ impl Columns {
     /// The rows of the column `name`, if there is one.
     pub fn get(&self, name: &str) -> Option<&Values> {
         self.columns.iter().find(|(column, _)| column.name == name).map(|(_, values)| values)
+    }
+}
+
+impl Columns {
+    /// The run of `experiment` that left these columns; `manifest` says how it went.
+    pub fn as_run<'a>(&'a self, manifest: &'a Manifest, experiment: &'a Experiment) -> InMemoryRun<'a> {
+        let plain = self.columns.iter().filter(|(column, _)| column.width.is_none());
+        let columns = plain.filter_map(|(column, values)| Some((column.name.as_str(), ValuesView::of(values)?)));
+        let dim = (manifest.spec.rows() as usize, experiment.problem.network.parameters());
+        let theta = self.get("theta").and_then(|theta| match theta {
+            Values::Float32(theta) => ArrayView2::from_shape(dim, theta).ok().map(Theta::from),
+            Values::Float64(theta) => ArrayView2::from_shape(dim, theta).ok().map(Theta::from),
+            Values::Uint8(_) | Values::Uint32(_) | Values::Uint64(_) => None,
+        });
+        InMemoryRun { manifest, experiment, columns: columns.collect(), theta }
     }
 }
 

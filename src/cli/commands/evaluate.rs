@@ -2,19 +2,18 @@
 
 use std::path::PathBuf;
 
+use crate::advice;
 use crate::cli::args::{ColumnArgs, DataArgs, DecayArgs, EngineArgs, NetworkArgs, ProgressArgs, SummaryArgs};
 use crate::cli::failure::Failure;
-use crate::cli::place::{announce_size, placed};
+use crate::cli::place::placed;
 use crate::cli::runner::RunSetup;
+use crate::cli::summary;
 use crate::cli::terminal::notice;
-use crate::cli::words::go_on_with;
-use crate::cli::{advice, summary};
 use crate::input::read_theta;
-use crate::model::Theta;
 use crate::records::columns;
-use crate::run::{RunWriter, check_free};
+use crate::run::{RunWriter, announced_size, check_free};
 use crate::spec::Work;
-use crate::sweep::{Sweep, admit};
+use crate::sweep::admit;
 
 /// Evaluates the closed-form sharpness of networks that were trained elsewhere
 ///
@@ -86,23 +85,17 @@ impl Args {
         let mut engine = choice.open()?;
         admit(&experiment, engine.as_mut())?;
         let description = engine.description(&experiment.problem, experiment.spec.tasks());
-        if matches!(theta.view(), Theta::Float64(_)) && !engine.evaluates_in_f64() {
-            notice("theta is float64: this engine rounds it to float32 (--backend cpu does not)");
-        }
-        advice::name_single_class(&experiment);
-        if !engine.evaluates_in_f64() {
-            advice::name_rounded_inputs(&experiment.problem.data, "evaluation", "--backend cpu");
-        }
+        advice::before(&experiment, Some(theta.view()), engine.as_ref()).iter().for_each(|text| notice(text));
         let spec = &experiment.spec;
         let columns = columns(spec, theta.dtype());
         let name = format!("evaluate-{}-m{}-n{}", spec.activation.name(), spec.data.inputs, spec.hidden);
         let writer = placed(self.out.as_deref(), &name, |dir| {
             RunWriter::create_evaluation(dir, &experiment, description.clone(), columns.clone(), theta.view())
         })?;
-        announce_size(std::iter::once((spec.rows(), writer.manifest().columns.as_slice())), None);
-        let go_on = go_on_with(writer.dir());
+        let columns = writer.manifest().columns.as_slice();
+        announced_size(std::iter::once((spec.rows(), columns)), None).iter().for_each(|text| notice(text));
         let setup = RunSetup { choice: &choice, progress: &self.progress };
-        let sweep = Sweep { given: Some(theta.view()), ..setup.sweep(&experiment) };
-        summary::show_finished(&setup.carry_out(&sweep, engine, writer, &go_on)?, &self.output)
+        let run = setup.carry_out((&experiment, Some(theta.view())), engine, writer)?;
+        summary::show_finished(&run, &self.output)
     }
 }

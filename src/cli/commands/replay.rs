@@ -11,7 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::place::placed;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::{print, print_json};
-use crate::engine::{Descent, EngineError, Status};
+use crate::engine::{Descent, Status};
 use crate::model::Problem;
 use crate::reference::{check_spectra, check_terms};
 use crate::replay::{Replay, Trajectory, replay_with};
@@ -71,7 +71,7 @@ impl Args {
         check_spectra(problem.network.parameters())?;
         self.check_room(problem.network.parameters(), gradient_descent.max_steps)?;
 
-        let replays = self.replays(problem, &gradient_descent)?;
+        let replays = self.replays(problem, &gradient_descent);
         let is_several = seeds.len() > 1;
         let mut files = Vec::new();
         let mut summaries = Vec::new();
@@ -111,7 +111,7 @@ impl Args {
     }
 
     /// Trains every seed.
-    fn replays(&self, problem: &Problem, descent: &Descent) -> Result<Vec<Replay>, EngineError> {
+    fn replays(&self, problem: &Problem, descent: &Descent) -> Vec<Replay> {
         let watched = Watched::start("steps");
         let seeds = &self.seeds.0;
         let (done, all) = (AtomicU64::new(0), u64::from(descent.max_steps).saturating_mul(seeds.len() as u64));

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use crate::cli::failure::Failure;
+use crate::cli::interruption;
 use crate::cli::progress::Watched;
-use crate::cli::terminal::print;
-use crate::cli::{interruption, report_files};
-use crate::report::{Selection, report_of_run};
+use crate::cli::terminal::{notice, print};
+use crate::report::{ReportFiles, Selection, report_of_run};
 use crate::run::{Run, RunError};
 
 /// Draws the paper's figures for a run and writes them with tables into one HTML page
@@ -38,11 +38,11 @@ impl Args {
             Some(out) => out,
             None => run.inner_folder("report")?,
         };
-        let mut output = report_files::directory(&out)?;
+        let mut files = ReportFiles::over_an_earlier_report(&out)?;
         let watched = Watched::start("reading the run");
         let report = report_of_run(&run, self.over, &watched);
         drop(watched);
-        report_files::save(&report, &out, &mut output)?;
+        files.save(&report)?.iter().for_each(|text| notice(text));
         report.tables.iter().try_for_each(|table| print(&table.to_text()))
     }
 }

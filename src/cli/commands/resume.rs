@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::cli::args::{EngineArgs, ProgressArgs, SummaryArgs};
-use crate::cli::extend::{Extender, open, open_all, tidy};
+use crate::cli::extend::{Extender, open_all, tidy};
 use crate::cli::failure::Failure;
 use crate::cli::runner::RunSetup;
 use crate::cli::terminal::notice;
 use crate::cli::words::go_on_with;
 use crate::cli::{grid_table, interruption, summary};
 use crate::run::{Grid, More, Run, State, is_grid};
+use crate::sitting::open;
 use crate::spec::parse_seeds;
 
 /// Goes on with a sweep or an evaluation that was interrupted, or extends a finished sweep

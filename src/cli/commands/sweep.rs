@@ -5,16 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 
+use crate::advice;
 use crate::cli::args::{
     ColumnArgs, DataArgs, DescentsArgs, EngineArgs, NetworkArgs, NetworksArgs, ProgressArgs, SummaryArgs,
 };
 use crate::cli::failure::Failure;
-use crate::cli::place::{announce_size, placed};
+use crate::cli::place::placed;
 use crate::cli::runner::RunSetup;
-use crate::cli::words::go_on_with;
-use crate::cli::{advice, summary};
+use crate::cli::summary;
+use crate::cli::terminal::notice;
 use crate::records::{Column, Dtype, columns};
-use crate::run::{Grid, GridRun, NewRun, RunWriter, check_free};
+use crate::run::{Grid, GridRun, NewRun, RunWriter, announced_size, check_free};
 use crate::spec::{Experiment, Keep, Seeds, Work, parse_seeds, parse_shard};
 use crate::sweep::admit;
 
@@ -83,15 +84,17 @@ impl Args {
         for combination in &combinations {
             admit(&combination.experiment, engine.as_mut())?;
         }
-        if let Some(Combination { experiment, .. }) = combinations.first() {
-            if engine.machine().precision != "f64" {
-                advice::name_rounded_inputs(&experiment.problem.data, "training", "--backend reference");
-            }
-            advice::name_scaled_inputs(experiment);
-        }
-        // Of several draws each has labels of its own.
+        // Each draw of the data has labels of its own.
         let draws = self.data.each()?.len();
-        combinations.iter().take(draws).for_each(|combination| advice::name_single_class(&combination.experiment));
+        let mut said = Vec::new();
+        for Combination { experiment, .. } in combinations.iter().take(draws) {
+            for text in advice::before(experiment, None, engine.as_ref()) {
+                if !said.contains(&text) {
+                    notice(&text);
+                    said.push(text);
+                }
+            }
+        }
         let setup = RunSetup { choice: &choice, progress: &self.progress };
         let name = name(&combinations);
         if let [Combination { experiment, columns, .. }] = combinations.as_slice() {
@@ -99,11 +102,13 @@ impl Args {
             let writer = placed(self.out.as_deref(), &name, |dir| {
                 RunWriter::create(dir, experiment, description.clone(), columns.clone())
             })?;
-            announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())), self.summary_only());
-            let go_on = go_on_with(writer.dir());
-            let run = setup.carry_out(&setup.sweep(experiment), engine, writer, &go_on)?;
+            self.announce_size(std::iter::once((experiment.spec.rows(), columns.as_slice())));
+            let run = setup.carry_out((experiment, None), engine, writer)?;
             summary::show_finished(&run, &self.output)?;
-            return if self.progress.json() { Ok(()) } else { advice::after_training(&run, experiment) };
+            if !self.progress.json() {
+                advice::after_training(&run, experiment)?.iter().for_each(|text| notice(text));
+            }
+            return Ok(());
         }
         let runs: Vec<NewRun> = combinations
             .into_iter()
@@ -113,15 +118,15 @@ impl Args {
             })
             .collect();
         drop(engine);
-        let keep = self.summary_only();
         let (dir, grid) = placed(self.out.as_deref(), &name, |dir| Ok((dir.to_owned(), Grid::create(dir, &runs)?)))?;
-        announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())), keep);
+        self.announce_size(runs.iter().map(|new| (new.experiment.spec.rows(), new.columns.as_slice())));
         setup.finish_grid(&dir, &grid, &self.output)
     }
 
-    /// The value of --keep that would write less, if there is one.
-    fn summary_only(&self) -> Option<&'static str> {
-        (self.keep != Keep::Summary).then_some("summary")
+    /// Says how much of the disk these rows and columns will take, if it is much, and with which --keep less.
+    fn announce_size<'a>(&self, runs: impl Iterator<Item = (u64, &'a [Column])> + Clone) {
+        let less = (self.keep != Keep::Summary).then_some("summary");
+        announced_size(runs, less).iter().for_each(|text| notice(text));
     }
 
     fn combinations(&self) -> Result<Vec<Combination>, Failure> {

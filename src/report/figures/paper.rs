@@ -245,8 +245,8 @@ fn training(points: &CriticalPoints, order: &[usize]) -> Drawn {
         if all { taken.saturating_add(1) } else { (grown as u32).max(taken.saturating_add(1)) }
     };
     let seeds: Vec<u64> = [sharpest, flattest].iter().filter_map(|&k| points.seed(k)).collect();
-    let replays = seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next));
-    let replays: Vec<Replay> = replays.collect::<Result<_, _>>()?;
+    let replays: Vec<Replay> =
+        seeds.into_par_iter().map(|seed| replay_with(problem, &descent, seed, next)).collect();
     let [sharp, flat] = replays.as_slice() else { return Err("the networks were not trained here".into()) };
     let mut figure = training_of_sharpest_and_flattest(&sharp.trajectory, &flat.trajectory)?;
     figure.caption += &chosen_from(points);

@@ -1,18 +1,17 @@
-//! Notices beside the results: what to try where training cannot, or did not, do what the user hopes for.
+//! Sentences beside the results: what to try where training cannot, or did not, do what its user hopes for.
 
 use ndarray::Array2;
 use rayon::prelude::*;
 
-use super::failure::Failure;
-use super::terminal::notice;
 use crate::analysis::{Rise, STEPS, median};
 use crate::bounds::widened_bounds;
 use crate::cpu::Cpu;
-use crate::engine::{Descent, Engine, Route, Status};
-use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, initial_theta};
+use crate::engine::{Descent, Engine, LayerTraces, Route, Status};
+use crate::model::{Dataset, Problem, RoundedInput, ScaledInput, Theta, initial_theta};
 use crate::polish::Objective;
-use crate::run::{Population, Run, StatusCounts, number};
+use crate::run::{Population, RunError, StatusCounts, number};
 use crate::spec::{DataSource, Experiment, Work};
+use crate::summary::SummarySource;
 
 /// The most networks whose losses are compared.
 const LOOKED_AT: usize = 1024;
@@ -29,100 +28,132 @@ const MULTIPLICATIONS: f64 = 2e9;
 /// How near to the loss of a constant prediction a loss counts as equal to it, relatively.
 const CONSTANT: f64 = 1e-4;
 
-/// Says what it means if all labels are of one class.
-pub(super) fn name_single_class(experiment: &Experiment) {
-    let Some(class) = experiment.problem.data.targets().single_class() else { return };
-    notice(&format!(
+/// What is known of `experiment` before `engine` begins; `theta` are the networks of an evaluation.
+pub fn before(experiment: &Experiment, theta: Option<Theta<'_>>, engine: &dyn Engine) -> Vec<String> {
+    let data = &experiment.problem.data;
+    let mut said = Vec::new();
+    if matches!(experiment.spec.work, Work::Sweep { .. }) {
+        if engine.machine().precision != "f64" {
+            said.extend(rounded_inputs(data, "training", "--backend reference"));
+        }
+        said.extend(single_class(data));
+        said.extend(scaled_inputs(experiment));
+        return said;
+    }
+    let in_f64 = engine.evaluates_in_f64();
+    if !in_f64 && matches!(theta, Some(Theta::Float64(_))) {
+        said.push("theta is float64: this engine rounds it to float32 (--backend cpu does not)".into());
+    }
+    said.extend(single_class(data));
+    if !in_f64 {
+        said.extend(rounded_inputs(data, "evaluation", "--backend cpu"));
+    }
+    said
+}
+
+/// What it means if all labels are of one class.
+fn single_class(data: &Dataset) -> Option<String> {
+    let class = data.targets().single_class()?;
+    Some(format!(
         "all {} labels are {class}: a constant prediction is right everywhere, and the loss falls towards 0 for ever \
          as weights grow, so there is no minimum to be sharp. A network that converges has only reached a small \
          gradient on the way",
-        experiment.problem.data.samples()
-    ));
+        data.samples()
+    ))
 }
 
-/// Names the input of a user's own data that is furthest from mean 0 and standard deviation 1, if it is far from them.
-pub(super) fn name_scaled_inputs(experiment: &Experiment) {
+/// The input of a user's own data that is furthest from mean 0 and standard deviation 1, if it is far from them.
+fn scaled_inputs(experiment: &Experiment) -> Option<String> {
     let data = &experiment.spec.data;
     if data.standardization.is_some() || matches!(data.source, DataSource::Drawn(_)) {
-        return;
+        return None;
     }
     let found = experiment.problem.data.scaled_inputs();
-    let Some(ScaledInput { input, mean, deviation }) = found.first() else { return };
+    let ScaledInput { input, mean, deviation } = found.first()?;
     let more = match found.len() - 1 {
         0 => String::new(),
         more => format!(" (and {more} more inputs are off by a factor of 10 or more)"),
     };
-    notice(&format!(
+    Some(format!(
         "x[:, {input}] has mean {mean:.3e} and standard deviation {deviation:.3e}{more}: on inputs that are far from \
          mean 0 and deviation 1 training often stands still or diverges. Use --standardize, or scale x yourself"
-    ));
+    ))
 }
 
 /// The most inputs that are named one by one.
 const NAMED: usize = 5;
 
-/// Names the inputs that f32 rounds notably: `what` is computed in f32, and with `instead` it is not.
-pub(super) fn name_rounded_inputs(data: &Dataset, what: &str, instead: &str) {
+/// The inputs that f32 rounds notably: `what` is computed in f32, and with `instead` it is not.
+fn rounded_inputs(data: &Dataset, what: &str, instead: &str) -> Vec<String> {
     let rounded = data.inputs_rounded_by_f32();
-    for RoundedInput { input, rounding, range } in rounded.iter().take(NAMED) {
-        notice(&format!(
+    let named = rounded.iter().take(NAMED).map(|RoundedInput { input, rounding, range }| {
+        format!(
             "x[:, {input}] changes by {range:.3e} in all, and float32 rounds it by up to {rounding:.1e}: {what} in \
              float32 sees other data. Use --standardize, or {instead}"
-        ));
-    }
-    if rounded.len() > NAMED {
-        notice(&format!("and so does float32 with {} more inputs", rounded.len() - NAMED));
-    }
+        )
+    });
+    let more =
+        rounded.len().checked_sub(NAMED + 1).map(|more| format!("and so does float32 with {} more inputs", more + 1));
+    named.chain(more).collect()
 }
 
-/// Says what may be wrong if most networks of the finished sweep `run` did not converge, or converged to a constant.
-pub(super) fn after_training(run: &Run, experiment: &Experiment) -> Result<(), Failure> {
-    let Work::Sweep { seeds, descent, .. } = run.manifest().spec.work else { return Ok(()) };
+/// What may be wrong if most networks of the finished sweep `run` of `experiment` did not converge, or converged to a
+/// constant. It may take a few seconds.
+///
+/// # Errors
+/// [`RunError`] if a column cannot be read.
+pub fn after_training(run: &dyn SummarySource, experiment: &Experiment) -> Result<Vec<String>, RunError> {
+    let Work::Sweep { seeds, descent, .. } = run.manifest().spec.work else { return Ok(Vec::new()) };
     let counts = run.outcome()?;
-    name_constant_predictions(run, &experiment.problem, counts.converged)?;
-    if 2 * counts.converged >= run.manifest().spec.rows() {
-        return Ok(());
-    }
-    name_step_size(run, &experiment.problem, &descent, seeds.first, counts)
+    let constant = constant_predictions(run, &experiment.problem, counts.converged)?;
+    let step_size = if 2 * counts.converged >= run.manifest().spec.rows() {
+        None
+    } else {
+        step_size(run, &experiment.problem, &descent, seeds.first, counts)?
+    };
+    Ok(constant.into_iter().chain(step_size).collect())
 }
 
-/// Says if most of the `converged` networks do no better than a constant prediction.
-fn name_constant_predictions(run: &Run, problem: &Problem, converged: u64) -> Result<(), Failure> {
+/// Whether most of the `converged` networks do no better than a constant prediction.
+fn constant_predictions(
+    run: &dyn SummarySource,
+    problem: &Problem,
+    converged: u64,
+) -> Result<Option<String>, RunError> {
     let constant = problem.data.targets().loss_of_constant();
     if constant <= 0.0 {
-        return Ok(());
+        return Ok(None);
     }
     let losses = first_values(run, "loss", Population::Converged)?;
     let alike = losses.iter().filter(|&&loss| (loss - constant).abs() <= CONSTANT * constant).count();
-    if alike > 0 && 2 * alike >= losses.len() {
-        notice(&format!(
+    Ok((alike > 0 && 2 * alike >= losses.len()).then(|| {
+        format!(
             "{alike} of {} converged networks have the loss of a constant prediction ({constant:.4}, the share of each \
              class for every sample): their hidden units hardly answer to the inputs. Try --standardize or a smaller \
              --init-range",
             counted(losses.len(), converged)
-        ));
-    }
-    Ok(())
+        )
+    }))
 }
 
 /// Tries steps from some networks that did not converge, and says whether the step size or the number of steps is to
 /// blame.
-fn name_step_size(
-    run: &Run,
+fn step_size(
+    run: &dyn SummarySource,
     problem: &Problem,
     descent: &Descent,
     first_seed: u64,
     counts: StatusCounts,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, RunError> {
     let StatusCounts { step_limit, non_finite, .. } = counts;
     let rows = run.manifest().spec.rows();
     let most = affordable(problem);
     let (theta, what) = if non_finite > step_limit {
-        (starts(problem, descent, first_seed, most.min(usize::try_from(rows)?)), "networks at their initial weights")
-    } else if run.has("theta") {
-        (run.weights_of_first(Status::StepLimit, most)?, "networks at the step limit")
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        (starts(problem, descent, first_seed, most.min(rows)), "networks at their initial weights")
     } else {
-        return Ok(());
+        let Some(theta) = run.weights_of_first(Status::StepLimit, most)? else { return Ok(None) };
+        (theta, "networks at the step limit")
     };
     let finite: Vec<Vec<f64>> =
         theta.outer_iter().map(|row| row.to_vec()).filter(|row| row.iter().all(|value| value.is_finite())).collect();
@@ -131,7 +162,7 @@ fn name_step_size(
     let rises: Vec<Rise> = finite.par_iter().filter_map(|theta| Rise::of(objective, theta, step)).collect();
     let diverged = if non_finite > 0 { format!("{non_finite} of {rows} networks diverged. ") } else { String::new() };
     let (risen, of) = (rises.len(), finite.len());
-    if 2 * risen > of {
+    Ok(if 2 * risen > of {
         let steps: Vec<f64> = rises.iter().filter_map(|rise| rise.fits).collect();
         let fits = match median(&steps) {
             Ok(fits) => format!("one of {} lowers it in the median. Try that", number(fits)),
@@ -140,22 +171,23 @@ fn name_step_size(
         let stable = stable_step(problem, &rises).filter(|&stable| stable < step);
         let stable =
             stable.map_or_else(String::new, |stable| format!(", where 2 / lambda_sup is {stable:.1e} in the median"));
-        notice(&format!(
+        Some(format!(
             "{diverged}Within {STEPS} steps of --step-size {} the loss rises for {risen} of the first {of} \
              {what}{stable}; {fits}",
             number(step)
-        ));
+        ))
     } else if non_finite > step_limit {
-        notice(&format!("{diverged}Try a smaller --step-size"));
+        Some(format!("{diverged}Try a smaller --step-size"))
     } else if of > 0 {
-        notice(&format!(
+        Some(format!(
             "{diverged}{STEPS} more steps of --step-size {} lower the loss of {} of the first {of} {what}: try more \
              --max-steps",
             number(step),
             of - risen
-        ));
-    }
-    Ok(())
+        ))
+    } else {
+        None
+    })
 }
 
 /// `5`, or `the first 1024 of 2000`.
@@ -170,7 +202,7 @@ fn affordable(problem: &Problem) -> usize {
 }
 
 /// The finite values of `column` of the first networks of `over`.
-fn first_values(run: &Run, column: &str, over: Population) -> Result<Vec<f64>, Failure> {
+fn first_values(run: &dyn SummarySource, column: &str, over: Population) -> Result<Vec<f64>, RunError> {
     let mut found = Vec::new();
     run.each_value(column, over, &mut |value| {
         if value.is_finite() && found.len() < LOOKED_AT {
@@ -186,7 +218,7 @@ fn stable_step(problem: &Problem, rises: &[Rise]) -> Option<f64> {
     let theta: Vec<f64> = rises.iter().flat_map(|rise| &rise.theta).copied().collect();
     let theta = Array2::from_shape_vec((rises.len(), parameters), theta).ok()?;
     let found = Cpu::new(Route::Auto).evaluate(problem, theta.view().into()).ok()?;
-    let traces = found.trace_ww.iter().zip(&found.trace_vv).map(|(ww, vv)| ww + vv);
+    let traces = found.layer_trace.iter().map(LayerTraces::sum);
     let bounds: Vec<f64> = traces
         .zip(&found.trace_sq)
         .zip(&found.rounding)
