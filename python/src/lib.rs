@@ -20,7 +20,7 @@ mod _native {
     #[pymodule_export]
     use crate::errors::Error;
     #[pymodule_export]
-    use crate::others::{adapters, appendix_c, bracket, check, merge};
+    use crate::others::{adapters, bracket, built_in_data, check, merge};
     #[pymodule_export]
     use crate::resume::resume;
     #[pymodule_export]

@@ -9,10 +9,11 @@ use serde::de::value::{Error as NoSuchValue, StrDeserializer};
 use sharpsweep::backend::{Backend, Choice, choose, choose_begun};
 use sharpsweep::engine::{Descent, Description, Route};
 use sharpsweep::gpu::Tuning;
-use sharpsweep::model::Activation;
+use sharpsweep::model::{Activation, Draw};
 use sharpsweep::polish::{Polish, PolishMode};
 use sharpsweep::spec::{
-    Brackets, Experiment, ExtraColumns, Keep, Seeds, SpectrumColumns, Work, appendix_c_data, parse_seeds, parse_shard,
+    Brackets, BuiltInName, BuiltInOptions, Experiment, ExtraColumns, HiddenLayers, Keep, Seeds, SourcedDataset,
+    SpectrumColumns, Work, drawn_data, parse_seeds, parse_shard,
 };
 
 use crate::arrays::{Numbers, dataset};
@@ -28,12 +29,46 @@ fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) 
     parse(text).map_err(|problem| value_error(&format!("{name}: {problem}")))
 }
 
+/// Built-in data.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct BuiltInData {
+    data: String,
+    samples: usize,
+    test_samples: Option<usize>,
+    data_seed: u64,
+    data_label_noise: f64,
+    data_noise: Option<f64>,
+    data_classes: Option<usize>,
+    data_inputs: Option<usize>,
+    teacher_hidden: Option<String>,
+    teacher_activation: Option<String>,
+}
+
+impl BuiltInData {
+    /// The training and the test data.
+    pub(crate) fn drawn(&self) -> PyResult<(SourcedDataset, SourcedDataset)> {
+        let hidden = self.teacher_hidden.as_deref().map(|text| parsed("teacher_hidden", text, HiddenLayers::parse));
+        let activation = self.teacher_activation.as_deref().map(|text| named("teacher_activation", text));
+        let options = BuiltInOptions {
+            noise: self.data_noise,
+            classes: self.data_classes,
+            inputs: self.data_inputs,
+            teacher_hidden: hidden.transpose()?,
+            teacher_activation: activation.transpose()?,
+        };
+        let name: BuiltInName = named("data", &self.data)?;
+        let built_in = name.with(&options).map_err(|error| error.raised())?;
+        let draw = Draw { built_in, data_seed: self.data_seed, label_noise: self.data_label_noise };
+        drawn_data(&draw, self.samples, self.test_samples).map_err(|error| error.raised())
+    }
+}
+
 /// The network and its data.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Data<'py> {
-    samples: usize,
-    data_seed: u64,
+    built_in: BuiltInData,
     x: Option<Numbers<'py>>,
     q: Option<Numbers<'py>>,
     test_x: Option<Numbers<'py>>,
@@ -58,7 +93,7 @@ impl Data<'_> {
                 (train, test.map_err(raised)?)
             }
             None => {
-                let (train, test) = appendix_c_data(self.samples, self.data_seed).map_err(|error| error.raised())?;
+                let (train, test) = self.built_in.drawn()?;
                 (train, Some(test))
             }
         };

@@ -80,6 +80,15 @@ def optional_word(name: str, value: Any) -> str | None:
     return None if value is None else word(name, value)
 
 
+def hidden_layers(name: str, value: Any) -> str | None:
+    """Widths of hidden layers as the command line writes them: one, a sequence of them, or their text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Iterable):
+        return "x".join(str(_integer(name, width)) for width in value) or "none"
+    return str(_integer(name, value))
+
+
 def adapter(value: Any) -> str | None:
     """The number of a graphics adapter, or a part of its name or id."""
     return value if value is None or isinstance(value, str) else str(_integer("adapter", value))

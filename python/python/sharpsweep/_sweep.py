@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from . import _models, _native, _options
@@ -11,6 +12,7 @@ from ._run import Run
 
 __all__ = ["evaluate", "sweep"]
 
+Data = Literal["appendix-c", "moons", "circles", "spirals", "mixture", "parity", "teacher", "random-labels"]
 Activation = Literal["linear", "identity", "sigmoid", "logistic", "tanh", "softplus", "gelu"]
 Backend = Literal["auto", "gpu", "cpu", "reference"]
 Route = Literal["auto", "pairwise", "assembled"]
@@ -35,13 +37,40 @@ _COLUMNS = """\
 _DATA = """\
     x, q
         The samples (I, M) and their labels 0 or 1, (I,): arrays of any number type, frames, tensors on the processor,
-        or paths of `.npy` files. Without them the built-in data of the paper's Appendix C.
+        or paths of `.npy` files. Without them built-in data.
     test_x, test_q
         Test data, for the column `macro_f1`.
     standardize
         Centre each input and scale it to standard deviation 1, by the training samples.
-    samples, data_seed
-        How many samples of the built-in data to draw, and which draw."""
+    data
+        The built-in data, which docs/built-in-data.md describes.
+    samples, test_samples, data_seed
+        How many samples of the built-in data to draw for training, by default 50, and for the column `macro_f1`, by
+        default 10 of `"appendix-c"` and 100 of others; and which draw.
+    data_label_noise
+        The probability with which each training label of the built-in data is replaced by another class.
+    data_noise
+        The standard deviation of the noise in each input of moons, circles, spirals, a mixture (by default 0.5) and
+        parity (0.1, as for the others).
+    data_classes, data_inputs
+        K and M of the built-in data that have any number of classes or inputs. By default both are 2.
+    teacher_hidden, teacher_activation
+        The width of the teacher's hidden layer, or a list of widths, empty for a linear teacher, and its activation. By
+        default 3 and `"tanh"`."""
+
+# The options of built-in data, and their defaults.
+_BUILT_IN: dict[str, Any] = {
+    "data": "appendix-c",
+    "samples": 50,
+    "test_samples": None,
+    "data_seed": 0,
+    "data_label_noise": 0.0,
+    "data_noise": None,
+    "data_classes": None,
+    "data_inputs": None,
+    "teacher_hidden": None,
+    "teacher_activation": None,
+}
 
 _ENGINE = """\
     out
@@ -82,9 +111,7 @@ def _documented(function: Any) -> Any:
     return function
 
 
-def _data(
-    x: Any, q: Any, test_x: Any, test_q: Any, standardize: bool, samples: Any, data_seed: Any, defaults: tuple[int, int]
-) -> dict[str, Any]:
+def _data(x: Any, q: Any, test_x: Any, test_q: Any, standardize: bool, built_in: dict[str, Any]) -> dict[str, Any]:
     """The options about the data."""
     given = {"x": x, "q": q, "test_x": test_x, "test_q": test_q}
     for one, other in [("x", "q"), ("q", "x"), ("test_x", "test_q"), ("test_q", "test_x")]:
@@ -92,8 +119,9 @@ def _data(
             raise ValueError(f"{one} is given without {other}: pass both")
     if test_x is not None and x is None:
         raise ValueError("test_x is given without x: the built-in data have test data of their own")
-    if x is not None and (samples, data_seed) != defaults:
-        raise ValueError("samples and data_seed are for the built-in data, and x is given: leave them out")
+    unused = [] if x is None else [name for name, value in built_in.items() if value != _BUILT_IN[name]]
+    if unused:
+        raise ValueError(f"x is given, and these are for the built-in data: leave out {', '.join(unused)}")
     found: dict[str, Any] = {}
     for name, value in given.items():
         is_path = isinstance(value, (str, os.PathLike))
@@ -102,8 +130,24 @@ def _data(
             found[name] = os.fspath(value)
     return found | {
         "standardize": bool(standardize),
+        "built_in": _built_in(**built_in),
+    }
+
+
+def _built_in(
+    data: Any, samples: Any, data_seed: Any, data_label_noise: Any, data_noise: Any, teacher_hidden: Any, **others: Any
+) -> dict[str, Any]:
+    """The options of built-in data, as the native module takes them."""
+    activation = others.pop("teacher_activation")
+    counts = {name: None if value is None else _options.count(name, value, 63) for name, value in others.items()}
+    return counts | {
+        "data": _options.word("data", data),
         "samples": _options.count("samples", samples, 63),
         "data_seed": _options.count("data_seed", data_seed, 64),
+        "data_label_noise": _options.real("data_label_noise", data_label_noise),
+        "data_noise": None if data_noise is None else _options.real("data_noise", data_noise),
+        "teacher_hidden": _options.hidden_layers("teacher_hidden", teacher_hidden),
+        "teacher_activation": _options.optional_word("teacher_activation", activation),
     }
 
 
@@ -141,8 +185,16 @@ def sweep(
     test_x: Any = None,
     test_q: Any = None,
     standardize: bool = False,
+    data: Data = "appendix-c",
     samples: int = 50,
+    test_samples: int | None = None,
     data_seed: int = 0,
+    data_label_noise: float = 0.0,
+    data_noise: float | None = None,
+    data_classes: int | None = None,
+    data_inputs: int | None = None,
+    teacher_hidden: int | Sequence[int] | str | None = None,
+    teacher_activation: Activation | None = None,
     seeds: int | tuple[int, int] | range | str = 512,
     shard: tuple[int, int] | str | None = None,
     hidden: int = 3,
@@ -206,7 +258,19 @@ def sweep(
     >>> run["lambda_sup"].shape, run["theta"].shape
     ((100,), (100, 17))
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
+    built_in = {
+        "data": data,
+        "samples": samples,
+        "test_samples": test_samples,
+        "data_seed": data_seed,
+        "data_label_noise": data_label_noise,
+        "data_noise": data_noise,
+        "data_classes": data_classes,
+        "data_inputs": data_inputs,
+        "teacher_hidden": teacher_hidden,
+        "teacher_activation": teacher_activation,
+    }
+    options = _data(x, q, test_x, test_q, standardize, built_in)
     options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     options |= {
@@ -235,8 +299,16 @@ def evaluate(
     test_x: Any = None,
     test_q: Any = None,
     standardize: bool = False,
+    data: Data = "appendix-c",
     samples: int = 50,
+    test_samples: int | None = None,
     data_seed: int = 0,
+    data_label_noise: float = 0.0,
+    data_noise: float | None = None,
+    data_classes: int | None = None,
+    data_inputs: int | None = None,
+    teacher_hidden: int | Sequence[int] | str | None = None,
+    teacher_activation: Activation | None = None,
     hidden: int | None = None,
     activation: Activation | None = None,
     tolerance: float | None = None,
@@ -289,12 +361,24 @@ def evaluate(
     >>> bool((again["lambda_sup"] == run["lambda_sup"]).all())
     True
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0))
+    built_in = {
+        "data": data,
+        "samples": samples,
+        "test_samples": test_samples,
+        "data_seed": data_seed,
+        "data_label_noise": data_label_noise,
+        "data_noise": data_noise,
+        "data_classes": data_classes,
+        "data_inputs": data_inputs,
+        "teacher_hidden": teacher_hidden,
+        "teacher_activation": teacher_activation,
+    }
+    options = _data(x, q, test_x, test_q, standardize, built_in)
     options |= _columns(bounds, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     networks, activation = _networks(theta, options, activation)
     if hidden is None:
-        hidden = _hidden(networks, options["x"])
+        hidden = _hidden(networks, options)
     options |= {
         "hidden": _options.count("hidden", hidden, 63),
         "activation": _options.word("activation", "sigmoid" if activation is None else activation),
@@ -323,7 +407,7 @@ def _samples(options: dict[str, Any]) -> Any:
 
     x = options["x"]
     if x is None:
-        x = _native.appendix_c(options["samples"], options["data_seed"])["x"]
+        x = _native.built_in_data(options["built_in"])["x"]
     elif isinstance(x, str):
         x = np.load(x, allow_pickle=False).astype(np.float64)
     if options["standardize"] and x.ndim == 2:
@@ -332,15 +416,19 @@ def _samples(options: dict[str, Any]) -> Any:
     return x
 
 
-def _hidden(theta: Any, x: Any) -> int:
+def _hidden(theta: Any, options: dict[str, Any]) -> int:
     """N of networks with D weights each over M inputs: D = (M + 2) N + 1."""
     import numpy as np
 
+    x = options["x"]
     if isinstance(theta, str):
         theta = np.load(theta, mmap_mode="r", allow_pickle=False)
     if isinstance(x, str):
         x = np.load(x, mmap_mode="r", allow_pickle=False)
-    inputs = 2 if x is None else (x.shape[1] if x.ndim == 2 else None)
+    if x is None:
+        inputs = options["built_in"]["data_inputs"] or 2
+    else:
+        inputs = x.shape[1] if x.ndim == 2 else None
     if theta.ndim != 2 or inputs is None:
         return 3
     hidden, rest = divmod(theta.shape[1] - 1, inputs + 2)
