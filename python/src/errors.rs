@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use sharpsweep::engine::EngineError;
 use sharpsweep::input::InputError;
+use sharpsweep::reproduction::ReproductionError;
 use sharpsweep::run::RunError;
 use sharpsweep::spec::SpecError;
 use sharpsweep::summary::SummaryError;
@@ -62,6 +63,15 @@ impl Failure for SummaryError {
     }
 }
 
+impl Failure for ReproductionError {
+    fn raised(&self) -> PyErr {
+        match self {
+            Self::Spec(problem) => problem.raised(),
+            failed => error(&failed.to_string()),
+        }
+    }
+}
+
 impl Failure for SweepError {
     fn raised(&self) -> PyErr {
         error(&self.to_string())
@@ -73,7 +83,7 @@ const VALUES: [&str; 9] = ["cpu", "gpu", "reference", "auto", "all", "converged"
 
 /// `text` with the command line's options as arguments of a call: `--max-steps` becomes `max_steps`, and
 /// `--backend cpu` becomes `backend="cpu"`.
-fn in_python(text: &str) -> String {
+pub(crate) fn in_python(text: &str) -> String {
     let mut parts = text.split("--");
     let mut found = parts.next().unwrap_or_default().to_owned();
     for part in parts {

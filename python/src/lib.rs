@@ -8,6 +8,7 @@ mod errors;
 mod options;
 mod others;
 mod process;
+mod reproduce;
 mod resume;
 mod run;
 mod sweep;
@@ -21,6 +22,8 @@ mod _native {
     use crate::errors::Error;
     #[pymodule_export]
     use crate::others::{adapters, bracket, built_in_data, check, merge};
+    #[pymodule_export]
+    use crate::reproduce::{marked, reproduce};
     #[pymodule_export]
     use crate::resume::resume;
     #[pymodule_export]

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchValue, StrDeserializer};
-use sharpsweep::backend::{Backend, Choice, choose, choose_begun};
-use sharpsweep::engine::{Descent, Description, Route};
+use sharpsweep::backend::EngineRequest;
+use sharpsweep::engine::Descent;
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Draw};
 use sharpsweep::polish::{Polish, PolishMode};
@@ -25,7 +25,7 @@ pub(crate) fn named<'de, T: Deserialize<'de>>(name: &str, text: &'de str) -> PyR
     T::deserialize(deserializer).map_err(|problem| value_error(&format!("{name}: {problem}")))
 }
 
-fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> PyResult<T> {
+pub(crate) fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> PyResult<T> {
     parse(text).map_err(|problem| value_error(&format!("{name}: {problem}")))
 }
 
@@ -152,17 +152,18 @@ pub(crate) struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// What was asked for; a tuple of backend, adapter, route and tuning.
-    fn asked(&self) -> PyResult<(Backend, Option<&str>, Route, Tuning)> {
-        let backend = self.backend.as_deref().map_or(Ok(Backend::Auto), |text| named("backend", text))?;
-        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
-            return Err(value_error("--adapter names a graphics adapter: use it with --backend gpu or auto"));
-        }
+    /// The engine that is asked for. It is chosen once there is time to look at the machine.
+    pub(crate) fn request(&self) -> PyResult<EngineRequest> {
         if !(1..=1000).contains(&self.dispatch_ms) {
             return Err(value_error(&format!("--dispatch-ms is {}: it must be in 1..=1000", self.dispatch_ms)));
         }
-        let tuning = Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() };
-        Ok((backend, self.adapter.as_deref(), named("route", &self.route)?, tuning))
+        let request = EngineRequest {
+            backend: self.backend.as_deref().map(|text| named("backend", text)).transpose()?,
+            adapter: self.adapter.clone(),
+            route: named("route", &self.route)?,
+            tuning: Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() },
+        };
+        request.contradiction().map_or(Ok(request), |why| Err(value_error(why)))
     }
 
     /// The bytes that networks in flight may take.
@@ -171,29 +172,6 @@ impl EngineOptions {
             0 => Err(value_error("--memory is 0: it must be at least 1 MiB")),
             memory => Ok(memory.saturating_mul(1 << 20)),
         }
-    }
-
-    /// How the engine is chosen, once there is time to look at the machine.
-    pub(crate) fn chooser(&self) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
-        let (backend, adapter, route, tuning) = self.asked()?;
-        let adapter = adapter.map(str::to_owned);
-        Ok(move || choose(backend, adapter.as_deref(), route, tuning))
-    }
-
-    /// How the engine is chosen that a run was `begun` with, unless another one is asked for.
-    pub(crate) fn chooser_as(
-        &self,
-        begun: Description,
-    ) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
-        let is_asked = self.backend.is_some() || self.adapter.is_some();
-        let (asked, adapter, route, tuning) = self.asked()?;
-        let adapter = adapter.map(str::to_owned);
-        let then: Option<Backend> = named("backend", &begun.machine.engine).ok();
-        Ok(move || match then {
-            Some(Backend::Gpu) if !is_asked => choose_begun(&begun.machine, route, tuning),
-            Some(then) if !is_asked => choose(then, None, route, tuning),
-            _ => choose(asked, adapter.as_deref(), route, tuning),
-        })
     }
 }
 

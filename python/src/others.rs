@@ -12,6 +12,7 @@ use sharpsweep::engine::Route;
 use sharpsweep::fallback::bracket_of_matrix;
 use sharpsweep::gpu::{AdapterSummary, Gpu, Tuning, adapters as every_adapter, choose_adapter};
 use sharpsweep::run::merge as merge_runs;
+use sharpsweep::sitting::Listener;
 use sharpsweep::spec::Brackets;
 
 use crate::arrays::data_to_numpy;
@@ -58,7 +59,7 @@ pub(crate) fn check<'py>(
         match adapter {
             Some(adapter) => {
                 let summary = adapter.summary().clone();
-                reporter.notice(format!("checking {}", summary.label()));
+                reporter.notice(&format!("checking {}", summary.label()));
                 Check::gpu(&summary, &|tuning| Gpu::new(adapter.clone(), tuning), stop, reporter)
             }
             None => {

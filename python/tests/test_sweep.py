@@ -135,11 +135,20 @@ def test_every_option_of_the_command_line_has_its_argument(run_program):
 
     # What the command line prints, and how; `run.summary(over=...)` has that choice. Built-in data need no name.
     elsewhere = {"json", "over", "help", "version", "data"}
-    for command, function in [("sweep", ss.sweep), ("evaluate", ss.evaluate)]:
+    commands = [
+        ("sweep", ss.sweep, 25, set()),
+        ("evaluate", ss.evaluate, 25, set()),
+        ("reproduce", ss.reproduce, 9, set()),
+        # Arguments without a name on the command line, and progress, which it shows of every long work.
+        ("resume", ss.resume, 8, {"path"}),
+        ("merge", ss.merge, 2, {"paths"}),
+        ("check", ss.check, 2, {"progress"}),
+    ]
+    for command, function, count, unnamed in commands:
         options = set(re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", run_program(command, "--help").stdout, re.MULTILINE))
-        assert len(options) > 25
+        assert len(options) > count, command
         wanted = {option.replace("-", "_") for option in options} - elsewhere
-        assert wanted == set(inspect.signature(function).parameters)
+        assert wanted == set(inspect.signature(function).parameters) - unnamed, command
 
 
 def test_theta_moves_into_numpy_without_a_copy(small):

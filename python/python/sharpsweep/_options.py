@@ -14,17 +14,17 @@ from . import _native
 _SEEDS = 2**64
 
 
-def seeds(value: Any) -> str:
+def seeds(value: Any, name: str = "seeds") -> str:
     """`value` as the command line writes it: a count, a range `(first, end)` or `range(first, end)`, or its text."""
     if isinstance(value, str):
         return value
     if isinstance(value, range):
         if value.step != 1:
-            raise ValueError(f"seeds is {value!r}: a range of seeds has the step 1")
+            raise ValueError(f"{name} is {value!r}: a range of seeds has the step 1")
         return f"{value.start}..{value.stop}"
     if isinstance(value, tuple) and len(value) == 2:
-        return f"{_integer('seeds', value[0])}..{_integer('seeds', value[1])}"
-    return str(_integer("seeds", value))
+        return f"{_integer(name, value[0])}..{_integer(name, value[1])}"
+    return str(_integer(name, value))
 
 
 def shard(value: Any) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from . import _models, _native, _options
-from ._progress import Progress, Watch, notice
+from ._progress import Progress, Watch, is_advice_heard, notice
 from ._run import Run
 
 __all__ = ["evaluate", "sweep"]
@@ -287,7 +287,7 @@ def sweep(
     }
     with Watch(progress) as watch:
         path = _out(out)
-        return Run._of(_native.sweep(options, path, watch.callback, notice), path)
+        return Run._of(_native.sweep(options, path, watch.callback, notice, is_advice_heard()), path)
 
 
 @_documented
