@@ -473,7 +473,11 @@ fn a_grid_over_data_seeds_is_resumed_and_sharded_like_any_other() {
     succeed(dir.path(), &sweep(&options, "whole"));
     let names: Vec<String> = (0..3).map(|seed| format!("sigmoid-n3-eta0.1-data{seed}")).collect();
     cut(dir.path(), &sweep(&options, "cut"), &format!("cut/{}", names[1]));
-    assert_eq!(manifest(&at(&format!("cut/{}", names[1])))["state"], "running");
+    let cut_off = manifest(&at(&format!("cut/{}", names[1])));
+    assert_eq!(cut_off["state"], "running");
+    // The test labels have no noise, and their source says none.
+    let [train, test] = ["data", "test"].map(|data| cut_off["spec"][data]["source"].clone());
+    assert!(train["label_noise"] == 0.1 && test.get("label_noise").is_none(), "{train} {test}");
     succeed(dir.path(), &["resume", "cut"]);
     for part in ["1", "2"] {
         let (shard, out) = (format!("{part}/2"), format!("part-{part}"));

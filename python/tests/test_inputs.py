@@ -94,6 +94,11 @@ def test_data_that_cannot_be_used_are_refused_with_what_mends_them(data, change,
     assert "--" not in str(refused.value)
 
 
+def test_options_of_built_in_data_are_not_for_ones_own(data):
+    with pytest.raises(ValueError, match="leave out data, samples, data_noise"):
+        ss.sweep(*data, data="moons", samples=30, data_noise=0.3, **FEW)
+
+
 def test_sentences_are_those_of_the_command_line(tmp_path, run_program, data):
     x, q = data
     np.save(tmp_path / "x.npy", x)
@@ -144,6 +149,15 @@ NUMBERS = [
     ({"memory": 0}, "memory is 0"),
     ({"progress": 3}, "progress is 3"),
     ({"samples": 1}, "at least 2"),
+    ({"data": "wave"}, "data: .*wave"),
+    ({"data": "moons", "data_inputs": 3}, "data_inputs is for other built-in data: moons takes data_noise"),
+    ({"data": "moons", "data_noise": -1}, "the noise is -1"),
+    ({"data_label_noise": 2}, "the label noise is 2"),
+    ({"data": "circles", "data_classes": 60}, "at least 60"),
+    ({"data": "teacher", "teacher_hidden": [3, 0]}, "teacher_hidden: .*8x8"),
+    ({"data": "teacher", "teacher_activation": "wave"}, "teacher_activation: .*wave"),
+    ({"data_seed": [0, 1]}, "in a loop"),
+    ({"test_samples": 0}, "test samples is 0"),
 ]
 
 

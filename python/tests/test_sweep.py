@@ -52,6 +52,25 @@ CASES = [
         {"seeds": 20, "keep": "summary", "route": "pairwise", "activation": "gelu", "max_steps": 50, "memory": 1},
         "--seeds 20 --keep summary --route pairwise --activation gelu --max-steps 50 --memory 1",
     ),
+    (
+        {
+            "seeds": 10,
+            "max_steps": 50,
+            "data": "teacher",
+            "teacher_hidden": [4, 3],
+            "teacher_activation": "gelu",
+            "data_inputs": 3,
+            "data_label_noise": 0.1,
+            "test_samples": 20,
+            "data_seed": 2,
+        },
+        "--seeds 10 --max-steps 50 --data teacher --teacher-hidden 4x3 --teacher-activation gelu --data-inputs 3 "
+        "--data-label-noise 0.1 --test-samples 20 --data-seed 2",
+    ),
+    (
+        {"seeds": 10, "max_steps": 50, "data": "mixture", "data_noise": 1, "data_classes": 2, "standardize": True},
+        "--seeds 10 --max-steps 50 --data mixture --data-noise 1 --data-classes 2 --standardize",
+    ),
 ]
 
 
@@ -108,6 +127,15 @@ def test_an_evaluation_has_the_bytes_of_the_command_line(tmp_path, run_program, 
         assert 0 < (run["status"] == 0).sum() < 25
         ss.evaluate(tmp_path / "theta.npy", out=tmp_path / f"ours-{backend}", **options)
         assert files(tmp_path / f"ours-{backend}") == files(out)
+
+
+def test_networks_on_built_in_data_are_evaluated_on_them():
+    options = {"data": "parity", "data_inputs": 3, "data_noise": 0.3, "data_seed": 4, "progress": False}
+    run = ss.sweep(seeds=5, max_steps=30, backend="cpu", **options)
+    assert run.data["x"].shape == (50, 3) and run.data["test_q"].shape == (100,)
+    # Without `hidden`, which follows from the number of weights and of inputs.
+    again = ss.evaluate(run["theta"], backend="cpu", **options)
+    assert (again["loss"] == run["loss"]).all() and (again["macro_f1"] == run["macro_f1"]).all()
 
 
 def test_a_grid_is_a_loop(tmp_path, run_program):
