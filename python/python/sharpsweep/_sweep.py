@@ -425,10 +425,8 @@ def _hidden(theta: Any, options: dict[str, Any]) -> int:
         theta = np.load(theta, mmap_mode="r", allow_pickle=False)
     if isinstance(x, str):
         x = np.load(x, mmap_mode="r", allow_pickle=False)
-    if x is None:
-        inputs = options["built_in"]["data_inputs"] or 2
-    else:
-        inputs = x.shape[1] if x.ndim == 2 else None
+    built_in = options["built_in"]["data_inputs"] or 2
+    inputs = built_in if x is None else (x.shape[1] if x.ndim == 2 else None)
     if theta.ndim != 2 or inputs is None:
         return 3
     hidden, rest = divmod(theta.shape[1] - 1, inputs + 2)
