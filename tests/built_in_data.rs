@@ -550,7 +550,7 @@ fn runs_on_built_in_data_are_replayed_evaluated_reported_and_compared() {
         assert!(a == b, "{column}");
     }
 
-    succeed(dir.path(), &["report", "run", "--over", "all"]);
+    succeed(dir.path(), &["report", "run"]);
     let page = fs::read_to_string(at("run/report/report.html")).unwrap();
     assert!(page.contains("the built-in data parity, noise 0.2, data seed 4"), "the page does not name its data");
     let shown = String::from_utf8(succeed(dir.path(), &["show", "run"]).stdout).unwrap();

@@ -125,10 +125,10 @@ impl BuiltIn {
     /// network.
     pub fn check(&self) -> Result<(), DataError> {
         let (inputs, classes) = (self.inputs(), self.classes());
-        if inputs == 0 || inputs > MAX_PARAMETERS {
+        if !(1..=MAX_PARAMETERS).contains(&inputs) {
             return Err(DataError::parameter("the number of inputs", inputs, format!("from 1 to {MAX_PARAMETERS}")));
         }
-        if classes < 2 || classes > MAX_PARAMETERS {
+        if !(2..=MAX_PARAMETERS).contains(&classes) {
             return Err(DataError::parameter("the number of classes", classes, format!("from 2 to {MAX_PARAMETERS}")));
         }
         if let Some(noise) = self.noise().filter(|noise| !(noise.is_finite() && *noise >= 0.0)) {
