@@ -205,9 +205,9 @@ impl BuiltIn {
     }
 }
 
-/// A corner of {-1, 1}^M, M = `inputs`, with an even number of positive coordinates for class 0 and an odd one for class
-/// 1: each coordinate but the last is the sign of the high bit of a word, four of each block, and the last makes the
-/// parity.
+/// A corner of {-1, 1}^M, M = `inputs`, with an even number of positive coordinates for class 0 and an odd one for
+/// class 1. Each coordinate but the last is 1 where the high bit of a word is set, four of each block, and the last
+/// makes the parity.
 fn corner(inputs: usize, class: usize, numbers: &mut Numbers) -> Vec<f64> {
     let mut positive: Vec<bool> = Vec::with_capacity(inputs + 3);
     while positive.len() < inputs {
