@@ -184,8 +184,9 @@ fn row<'a>(entry: &'a GridRun, run: &Run, outcome: StatusCounts, over: Populatio
 /// A column of the file: its head, and the cell of a row.
 type FileColumn = (&'static str, fn(&RunRow<'_>) -> String);
 
-/// The columns of the file, numbers in full; `data_seed` only where runs differ in their data. The name of a column of the run with 10, 50 or 90 is its quantile at that
-/// many percent; `lambda_min_below_zero` is a part, 0 to 1. What was not computed is empty.
+/// The columns of the file, numbers in full; `data_seed` only where runs differ in their data. The name of a column of
+/// the run with 10, 50 or 90 is its quantile at that many percent; `lambda_min_below_zero` is a part, 0 to 1. What was
+/// not computed is empty.
 const COLUMNS: [FileColumn; 20] = [
     ("name", |row| row.run.name.clone()),
     ("activation", |row| row.run.activation.name().into()),
