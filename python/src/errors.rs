@@ -89,7 +89,9 @@ pub(crate) fn in_python(text: &str) -> String {
     for part in parts {
         let end = part.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap_or(part.len());
         let (name, rest) = part.split_at(end);
-        if name.is_empty() || found.ends_with('-') {
+        // Elsewhere it is a part of a name, such as that of a directory.
+        let begins = found.chars().next_back().is_none_or(|before| before.is_whitespace() || "(`;".contains(before));
+        if name.is_empty() || !begins {
             found += "--";
             found += part;
             continue;

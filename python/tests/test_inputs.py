@@ -94,6 +94,13 @@ def test_data_that_cannot_be_used_are_refused_with_what_mends_them(data, change,
     assert "--" not in str(refused.value)
 
 
+def test_names_of_files_stay_as_they_are_in_sentences(tmp_path):
+    place = tmp_path / "a--max-steps" / "--seeds"
+    with pytest.raises(ss.Error) as refused:
+        ss.Run(place)
+    assert str(place) in str(refused.value)
+
+
 def test_sentences_are_those_of_the_command_line(tmp_path, run_program, data):
     x, q = data
     np.save(tmp_path / "x.npy", x)
