@@ -99,6 +99,24 @@ def test_options_of_built_in_data_are_not_for_ones_own(data):
         ss.sweep(*data, data="moons", samples=30, data_noise=0.3, **FEW)
 
 
+def test_names_of_files_stay_as_they_are_in_sentences(tmp_path):
+    place = tmp_path / "a--max-steps" / "--seeds"
+    with pytest.raises(ss.Error) as refused:
+        ss.Run(place)
+    assert str(place) in str(refused.value)
+
+
+def test_what_to_do_with_a_directory_is_said_as_a_call(tmp_path):
+    place = tmp_path / "a run"
+    ss.sweep(**FEW, out=place)
+    with pytest.raises(ss.Error) as refused:
+        ss.sweep(**FEW, out=place)
+    call = f'sharpsweep.resume("{place}")'
+    assert f"to finish it: {call}; for more seeds or more steps: {call} with seeds S or max_steps T" in str(
+        refused.value
+    )
+
+
 def test_sentences_are_those_of_the_command_line(tmp_path, run_program, data):
     x, q = data
     np.save(tmp_path / "x.npy", x)

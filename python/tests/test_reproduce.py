@@ -6,6 +6,7 @@ import inspect
 import json
 import logging
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def tree(path: Path) -> dict[str, bytes]:
             manifest = json.loads(content)
             del manifest["seconds"], manifest["started"]
             content = json.dumps(manifest).encode()
+        if file.name == "report.html":
+            content = re.sub(rb"(started|total|train|evaluate)(&#34;: )[^,\n]*", rb"\1\2", content)
         found[file.relative_to(path).as_posix()] = content
     return found
 
@@ -42,11 +45,10 @@ def test_a_reproduction_has_the_files_and_bytes_of_the_command_line(both):
     ours, theirs, _ = both
     found, expected = tree(ours.path), tree(theirs)
     assert set(found) == set(expected) and len(found) > 100
-    # The page and the list of digests hold the manifests with their times.
-    times = {"report.html", "files.json"}
-    assert {name for name in found if found[name] != expected[name]} <= times
+    # The list has the digest of the page, which shows times.
+    assert {name for name in found if found[name] != expected[name]} <= {"files.json"}
     figures = ss.Reproduction(theirs).figures
-    assert list(figures) == list(ours.figures) == [f"figure-{k:02}" for k in range(2, 14)]
+    assert list(figures) == list(ours.figures) and {f"figure-{k:02}" for k in range(2, 14)} < set(figures)
 
 
 def test_its_tables_are_data(both):
@@ -57,6 +59,7 @@ def test_its_tables_are_data(both):
     assert any(holds is True for holds in published.holds) and len(published.holds) == len(published.rows)
     # Marks are for pages: neither the text nor the frame has them.
     assert "λ_sup" in repr(draws) and "{" not in repr(ours) and "460 of 500" in repr(ours)
+    assert any("5.44×10^−5" in row for row in published.rows)  # noqa: RUF001
     assert "λ<sub>sup</sub>" in ours._repr_html_() and ours._repr_html_().count("<table>") == 2
     assert str(ours.page) in repr(ours) and ours.page.read_text(encoding="utf-8").startswith("<!")
     pandas = pytest.importorskip("pandas")

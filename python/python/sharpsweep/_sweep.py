@@ -338,9 +338,9 @@ def evaluate(
 
         Or models, one or a list of them: fitted `MLPClassifier`s of scikit-learn, `torch.nn.Sequential`s of Linear,
         activation and Linear (and Sigmoid), Equinox MLPs. Their outputs on `x` are compared with those of the network
-        here before anything is computed. Or bare weights, with `activation`: trees of Flax parameters, state
-        dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases. Weights alone have no
-        outputs to compare, so compare `loss` with yours.
+        here before anything is computed. Or bare weights, with `activation`: what `Run.params` gives, trees of Flax
+        parameters, state dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases.
+        Weights alone have no outputs to compare, so compare `loss` with yours.
     {data}
     hidden
         N, the number of hidden units; by default what D and M make it.
@@ -394,6 +394,8 @@ def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any
     """Rows of theta, or the path of a file with them, and the activation."""
     if activation is not None:
         _options.word("activation", activation)
+    if isinstance(theta, Run):
+        raise ValueError('theta is a Run: pass run["theta"], and the data to evaluate its networks on')
     if _models.may_be(theta):
         rows, activation = _models.networks(theta, _samples(options), activation)
         return _options.networks(rows), activation
