@@ -161,8 +161,8 @@ def test_the_defaults_are_those_of_the_command_line(tmp_path, run_program):
 def test_every_option_of_the_command_line_has_its_argument(run_program):
     import inspect
 
-    # What the command line prints, and how; `run.summary(over=...)` has that choice. Built-in data need no name.
-    elsewhere = {"json", "over", "help", "version", "data"}
+    # What the command line prints, and how; `run.summary(over=...)` has that choice.
+    elsewhere = {"json", "over", "help", "version"}
     commands = [
         ("sweep", ss.sweep, 25, set()),
         ("evaluate", ss.evaluate, 25, set()),
