@@ -36,7 +36,7 @@ impl Truth {
             // The sums of the Hessian that the eigenvalues belong to, and the solver.
             let hessian = 2.0 * rounding.hessian + 1e-12 * values.trace_sq[k].sqrt();
             hessian.is_finite().then(|| Self {
-                trace: values.trace_ww[k] + values.trace_vv[k],
+                trace: values.trace(k),
                 trace_sq: values.trace_sq[k],
                 lambda_max: spectrum.lambda_max(),
                 lambda_min: spectrum.lambda_min(),
