@@ -57,12 +57,7 @@ pub fn replay(problem: &Problem, descent: &Descent, seed: u64, every: u32) -> Re
 
 /// Like [`replay`], but `next` says when to make the next record: it gets the steps taken so far, and returns the steps
 /// in all after which the next record is wanted. At least one more step is taken.
-pub fn replay_with(
-    problem: &Problem,
-    descent: &Descent,
-    seed: u64,
-    mut next: impl FnMut(u32) -> u32,
-) -> Replay {
+pub fn replay_with(problem: &Problem, descent: &Descent, seed: u64, mut next: impl FnMut(u32) -> u32) -> Replay {
     let start = initial_theta(problem.network.parameters(), seed, descent.init_range);
     let mut theta: Vec<f64> = start.into_iter().map(f64::from).collect();
     let mut trajectory = Trajectory { seed, step_size: descent.step_size, ..Trajectory::default() };

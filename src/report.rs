@@ -18,7 +18,7 @@ mod measured;
 mod pages;
 
 pub use critical_points::{CriticalPoints, Selection};
-pub use drawing::{Figure, FigureError, Gap};
+pub use drawing::{Figure, FigureError, Gap, html, plain};
 pub use figures::activations::activation_functions;
 pub use figures::brackets::{bracket_against_largest_eigenvalue, spectral_density};
 pub use figures::cost::{cost_against_error, cost_against_hidden, cost_against_samples};

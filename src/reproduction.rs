@@ -102,6 +102,7 @@ impl Reproduction {
         let watch = listener.watch("figures");
         let report = report_of_reproduction(&draws, [narrow, wide], notices, watch.as_ref());
         drop(watch);
+        sitting.stop.check().map_err(SittingError::from)?;
         let mut files = ReportFiles::beside_others(out)?;
         files.save(&report)?.iter().for_each(|text| listener.notice(text));
         files.save_tables(&report)?;
@@ -121,9 +122,7 @@ impl Reproduction {
         data_seed: u64,
         hidden: usize,
     ) -> Result<Run, ReproductionError> {
-        if sitting.stop.is_requested() {
-            return Err(SittingError::Stopped.into());
-        }
+        sitting.stop.check().map_err(SittingError::from)?;
         let dir = out.join(format!("data-seed-{data_seed}")).join(format!("n{hidden}"));
         let experiment = self.experiment(data_seed, hidden)?;
         let engine = sitting.choice.open().map_err(SittingError::from)?;

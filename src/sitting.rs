@@ -8,9 +8,10 @@ use crate::backend::Choice;
 use crate::engine::{Engine, Stop};
 use crate::input::GivenTheta;
 use crate::model::Theta;
+use crate::records::Column;
 use crate::run::{Run, RunError, RunWriter, Sink};
 use crate::spec::{Experiment, Work};
-use crate::sweep::{Ended, Event, Progress, Sweep, SweepError};
+use crate::sweep::{Columns, Ended, Event, InMemory, Progress, Sweep, SweepError};
 use crate::watch::Watch;
 
 pub use error::SittingError;
@@ -57,15 +58,7 @@ impl Sitting<'_> {
     }
 
     /// Computes the rows of `sweep` that `sink` lacks on `engine`.
-    ///
-    /// # Errors
-    /// As [`Sweep::run`].
-    pub fn compute(
-        &self,
-        sweep: &Sweep<'_>,
-        engine: Box<dyn Engine>,
-        sink: &mut dyn Sink,
-    ) -> Result<Ended, SweepError> {
+    fn compute(&self, sweep: &Sweep<'_>, engine: Box<dyn Engine>, sink: &mut dyn Sink) -> Result<Ended, SweepError> {
         let mut named = 0;
         let ended = sweep.run(engine, &|| self.choice.open(), sink, &mut |event| match event {
             Event::Begun { done, rows } => self.listener.begun(done, rows),
@@ -84,6 +77,23 @@ impl Sitting<'_> {
         });
         self.listener.ended();
         ended
+    }
+
+    /// Computes the rows of `sweep` on `engine` into these columns, in memory.
+    ///
+    /// # Errors
+    /// [`SittingError`]; then nothing is left of them.
+    pub fn in_memory(
+        &self,
+        sweep: &Sweep<'_>,
+        engine: Box<dyn Engine>,
+        columns: Vec<Column>,
+    ) -> Result<Columns, SittingError> {
+        let mut sink = InMemory::new(columns, sweep.experiment.spec.rows());
+        match self.compute(sweep, engine, &mut sink).map_err(SittingError::Lost)? {
+            Ended::Finished => Ok(sink.finish()),
+            Ended::Stopped => Err(SittingError::Stopped),
+        }
     }
 
     /// Computes the rows of `sweep` that `writer` lacks on `engine`; the finished run.

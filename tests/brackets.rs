@@ -410,8 +410,7 @@ fn brackets_of_known_spectra() {
 #[test]
 fn nothing_bounds_a_hessian_that_is_not_finite() {
     let moments = hessian_moments(array![[1.0, f64::INFINITY], [f64::INFINITY, 2.0]].view(), Powers::Eight, 0.0);
-    let forms =
-        ClosedForms { layer_trace: LayerTraces::new([f64::NAN, 1.0]), trace_sq: f64::INFINITY, ..no_traces() };
+    let forms = ClosedForms { layer_trace: LayerTraces::new([f64::NAN, 1.0]), trace_sq: f64::INFINITY, ..no_traces() };
     // Eigenvalues whose error has no bound prove nothing either.
     let everything = [f64::NEG_INFINITY, f64::INFINITY];
     let unbounded = ProvenEnds { lambda_max: everything, lambda_min: everything };

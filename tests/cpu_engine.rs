@@ -52,7 +52,8 @@ fn evaluation_misses(problem: &Problem, found: &Evaluation, expected: &Evaluatio
     });
     all.extend(misses("trace_sq", &found.trace_sq, &expected.trace_sq, |k| RELATIVE * expected.trace_sq[k]));
     all.extend(misses("trace", &trace(found), &trace(expected), |k| RELATIVE * trace_scale(k)));
-    let of_layer = |e: &Evaluation, l: usize| e.layer_trace.iter().map(|traces| traces.as_slice()[l]).collect::<Vec<_>>();
+    let of_layer =
+        |e: &Evaluation, l: usize| e.layer_trace.iter().map(|traces| traces.as_slice()[l]).collect::<Vec<_>>();
     let trace_vv = of_layer(expected, 1);
     all.extend(misses("trace_ww", &of_layer(found, 0), &of_layer(expected, 0), |k| RELATIVE * trace_scale(k)));
     all.extend(misses("trace_vv", &of_layer(found, 1), &trace_vv, |k| RELATIVE * trace_vv[k]));

@@ -249,6 +249,29 @@ fn no_line_is_longer_than_the_width_of_the_code() {
     assert!(long.is_empty(), "lines of more than {width} characters:\n{}", long.join("\n"));
 }
 
+/// A block of code that is wider than the column of a rendered page must be scrolled to be read.
+const WIDTH_OF_A_PAGE: usize = 98;
+
+/// The guide is read as text and as rendered. A row of a table is one line, however long.
+#[test]
+fn the_guide_fits_its_page() {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = fs::read_dir(project.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = guide.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let mut long = Vec::new();
+    for path in pages.chain([project.join("python/README.md")]) {
+        let mut is_code = false;
+        for (number, line) in (1..).zip(fs::read_to_string(&path).unwrap().lines()) {
+            is_code ^= line.starts_with("```");
+            let width = if is_code { WIDTH_OF_A_PAGE } else { 120 };
+            if line.chars().count() > width && !line.starts_with('|') {
+                long.push(format!("{}:{number}: more than {width}", path.strip_prefix(project).unwrap().display()));
+            }
+        }
+    }
+    assert!(long.is_empty(), "long lines:\n{}", long.join("\n"));
+}
+
 /// A platform with another clock changes src/clock.rs alone.
 #[test]
 fn only_the_clock_asks_for_the_time() {

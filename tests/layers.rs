@@ -55,8 +55,7 @@ fn name(problem: &Problem) -> String {
 /// Few steps stay together: float32 has not had the time to part from float64.
 #[test]
 fn few_steps_on_every_instruction_set_are_those_of_the_reference() {
-    let descent =
-        Descent { init_range: 1.0, step_size: 2e-3, max_steps: 20, tolerance: 1e-9, ..Descent::default() };
+    let descent = Descent { init_range: 1.0, step_size: 2e-3, max_steps: 20, tolerance: 1e-9, ..Descent::default() };
     for problem in cells() {
         let expected = Reference::default().train(&problem, &descent, 0..11).unwrap();
         for set in InstructionSet::available() {
@@ -100,7 +99,10 @@ fn closed_forms_by_both_routes_are_those_of_the_reference() {
                     let off = (found.trace(k) - expected.trace(k)).abs();
                     let allowed = |of: f64, by: f64| of.is_finite() && of >= 0.0 && of <= 1e-8 * by;
                     assert!(off <= rounding.trace + of_expected.trace + rounding.hessian * parameters as f64, "{at}");
-                    assert!(allowed(rounding.hessian, square.sqrt()) && allowed(rounding.trace, scale), "{at} {rounding:?}");
+                    assert!(
+                        allowed(rounding.hessian, square.sqrt()) && allowed(rounding.trace, scale),
+                        "{at} {rounding:?}"
+                    );
                     assert!(allowed(rounding.trace_sq, square), "{at} {rounding:?} of {square}");
                     // The same bound, derived twice, but for the order of sums.
                     let ratio = rounding.hessian / of_expected.hessian;
@@ -140,7 +142,10 @@ fn spectra_and_brackets_are_those_of_the_reference() {
             let [third, fourth] = moments[k].third_and_fourth;
             let [of_third, of_fourth] = exact[k].third_and_fourth;
             let size = exact[k].norm.powi(3);
-            assert!((third - of_third).abs() <= 1e-10 * size && (fourth - of_fourth).abs() <= 1e-10 * of_fourth, "{at}");
+            assert!(
+                (third - of_third).abs() <= 1e-10 * size && (fourth - of_fourth).abs() <= 1e-10 * of_fourth,
+                "{at}"
+            );
             let [low, high] = proven[k].lambda_max;
             assert!(low <= expected.lambda_max[k] && expected.lambda_max[k] <= high, "{at}: {low} {high}");
             assert!(high - low <= 1e-6 * norm, "{at}: {low} {high}");

@@ -15,7 +15,7 @@ use sharpsweep::bounds::{
     input_trace_bound, moment_bounds, network_bounds, residual_bound, trace_sq_range_if_psd, trace_vv_bound,
     wolkowicz_styan,
 };
-use sharpsweep::engine::{ClosedForms, LayerTraces, Descent, Powers, Rounding, Status};
+use sharpsweep::engine::{ClosedForms, Descent, LayerTraces, Powers, Rounding, Status};
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{
     Spectrum, Terms, hessian, hessian_moments, output, pair_forms, spectrum, terms, trace_sq, trace_vv, trace_ww, train,
@@ -62,7 +62,7 @@ impl Measured {
         let forms = ClosedForms {
             loss: nothing,
             gradient_sq: nothing,
-            layer_trace: LayerTraces::new([nothing]),
+            layer_trace: LayerTraces::new([nothing; 2]),
             trace_sq: nothing,
             rounding,
         };

@@ -4,6 +4,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use sharpsweep::engine::EngineError;
 use sharpsweep::input::InputError;
+use sharpsweep::reproduction::ReproductionError;
 use sharpsweep::run::RunError;
 use sharpsweep::spec::SpecError;
 use sharpsweep::summary::SummaryError;
@@ -62,6 +63,15 @@ impl Failure for SummaryError {
     }
 }
 
+impl Failure for ReproductionError {
+    fn raised(&self) -> PyErr {
+        match self {
+            Self::Spec(problem) => problem.raised(),
+            failed => error(&failed.to_string()),
+        }
+    }
+}
+
 impl Failure for SweepError {
     fn raised(&self) -> PyErr {
         error(&self.to_string())
@@ -71,15 +81,18 @@ impl Failure for SweepError {
 /// Values of options that a sentence may name after the option.
 const VALUES: [&str; 9] = ["cpu", "gpu", "reference", "auto", "all", "converged", "summary", "descend", "nearest"];
 
-/// `text` with the command line's options as arguments of a call: `--max-steps` becomes `max_steps`, and
-/// `--backend cpu` becomes `backend="cpu"`.
-fn in_python(text: &str) -> String {
+/// `text` with the command line's options as arguments of a call: `--max-steps` becomes `max_steps`, `--backend cpu`
+/// becomes `backend="cpu"`, and `sharpsweep resume DIR` becomes `sharpsweep.resume("DIR")`.
+pub(crate) fn in_python(text: &str) -> String {
+    let text = with_calls(text);
     let mut parts = text.split("--");
     let mut found = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let end = part.find(|c: char| !(c.is_ascii_lowercase() || c == '-')).unwrap_or(part.len());
         let (name, rest) = part.split_at(end);
-        if name.is_empty() || found.ends_with('-') {
+        // Elsewhere it is a part of a name, such as that of a directory.
+        let begins = found.chars().next_back().is_none_or(|before| before.is_whitespace() || "(`;".contains(before));
+        if name.is_empty() || !begins {
             found += "--";
             found += part;
             continue;
@@ -91,6 +104,25 @@ fn in_python(text: &str) -> String {
             Some((value, after)) if VALUES.contains(&value) => found += &format!("=\"{value}\"{after}"),
             _ => found += rest,
         }
+    }
+    found
+}
+
+/// `text` with the command that goes on with a run as a call.
+fn with_calls(text: &str) -> String {
+    let mut parts = text.split("sharpsweep resume ");
+    let mut found = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if part.starts_with("and ") {
+            // A sentence goes on.
+            found += "sharpsweep.resume ";
+            found += part;
+            continue;
+        }
+        let (command, after) = part.split_at(part.find([';', '\n']).unwrap_or(part.len()));
+        let (dir, options) = command.split_at(command.find(" --").unwrap_or(command.len()));
+        let with = if options.is_empty() { "" } else { " with" };
+        found += &format!("sharpsweep.resume({dir:?}){with}{options}{after}");
     }
     found
 }

@@ -8,6 +8,7 @@ mod errors;
 mod options;
 mod others;
 mod process;
+mod reproduce;
 mod resume;
 mod run;
 mod sweep;
@@ -20,7 +21,9 @@ mod _native {
     #[pymodule_export]
     use crate::errors::Error;
     #[pymodule_export]
-    use crate::others::{adapters, appendix_c, bracket, check, merge};
+    use crate::others::{adapters, bracket, built_in_data, check, merge};
+    #[pymodule_export]
+    use crate::reproduce::{marked, reproduce};
     #[pymodule_export]
     use crate::resume::resume;
     #[pymodule_export]

@@ -6,13 +6,14 @@ use pyo3::prelude::*;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as NoSuchValue, StrDeserializer};
-use sharpsweep::backend::{Backend, Choice, choose, choose_begun};
-use sharpsweep::engine::{Descent, Description, Route};
+use sharpsweep::backend::EngineRequest;
+use sharpsweep::engine::Descent;
 use sharpsweep::gpu::Tuning;
-use sharpsweep::model::{Activation, BuiltIn, Draw, HiddenLayers, Loss, Reduction};
+use sharpsweep::model::{Activation, Draw, HiddenLayers, Loss, Reduction};
 use sharpsweep::polish::{Polish, PolishMode};
 use sharpsweep::spec::{
-    Brackets, Experiment, ExtraColumns, Keep, Seeds, SpectrumColumns, Work, drawn_data, parse_seeds, parse_shard,
+    Brackets, BuiltInName, BuiltInOptions, Experiment, ExtraColumns, Keep, Seeds, SourcedDataset, SpectrumColumns,
+    Work, drawn_data, parse_seeds, parse_shard,
 };
 
 use crate::arrays::{Numbers, dataset, weights};
@@ -24,16 +25,50 @@ pub(crate) fn named<'de, T: Deserialize<'de>>(name: &str, text: &'de str) -> PyR
     T::deserialize(deserializer).map_err(|problem| value_error(&format!("{name}: {problem}")))
 }
 
-fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> PyResult<T> {
+pub(crate) fn parsed<T>(name: &str, text: &str, parse: impl Fn(&str) -> Result<T, String>) -> PyResult<T> {
     parse(text).map_err(|problem| value_error(&format!("{name}: {problem}")))
+}
+
+/// Built-in data.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct BuiltInData {
+    data: String,
+    samples: usize,
+    test_samples: Option<usize>,
+    data_seed: u64,
+    data_label_noise: f64,
+    data_noise: Option<f64>,
+    data_classes: Option<usize>,
+    data_inputs: Option<usize>,
+    teacher_hidden: Option<String>,
+    teacher_activation: Option<String>,
+}
+
+impl BuiltInData {
+    /// The training and the test data.
+    pub(crate) fn drawn(&self, loss: Option<Loss>) -> PyResult<(SourcedDataset, SourcedDataset)> {
+        let hidden = self.teacher_hidden.as_deref().map(|text| parsed("teacher_hidden", text, str::parse));
+        let activation = self.teacher_activation.as_deref().map(|text| named("teacher_activation", text));
+        let options = BuiltInOptions {
+            noise: self.data_noise,
+            classes: self.data_classes,
+            inputs: self.data_inputs,
+            teacher_hidden: hidden.transpose()?,
+            teacher_activation: activation.transpose()?,
+        };
+        let name: BuiltInName = named("data", &self.data)?;
+        let built_in = name.with(&options).map_err(|error| error.raised())?;
+        let draw = Draw { built_in, data_seed: self.data_seed, label_noise: self.data_label_noise };
+        drawn_data(&draw, self.samples, self.test_samples, loss).map_err(|error| error.raised())
+    }
 }
 
 /// The network and its data.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
 pub(crate) struct Data<'py> {
-    samples: usize,
-    data_seed: u64,
+    built_in: BuiltInData,
     x: Option<Numbers<'py>>,
     q: Option<Numbers<'py>>,
     test_x: Option<Numbers<'py>>,
@@ -64,8 +99,7 @@ impl Data<'_> {
                 (train, test.map_err(raised)?)
             }
             None => {
-                let draw = Draw::new(BuiltIn::AppendixC, self.data_seed);
-                let (train, test) = drawn_data(&draw, self.samples, None, loss).map_err(|error| error.raised())?;
+                let (train, test) = self.built_in.drawn(loss)?;
                 (train, Some(test))
             }
         };
@@ -128,17 +162,18 @@ pub(crate) struct EngineOptions {
 }
 
 impl EngineOptions {
-    /// What was asked for; a tuple of backend, adapter, route and tuning.
-    fn asked(&self) -> PyResult<(Backend, Option<&str>, Route, Tuning)> {
-        let backend = self.backend.as_deref().map_or(Ok(Backend::Auto), |text| named("backend", text))?;
-        if self.adapter.is_some() && matches!(backend, Backend::Cpu | Backend::Reference) {
-            return Err(value_error("--adapter names a graphics adapter: use it with --backend gpu or auto"));
-        }
+    /// The engine that is asked for. It is chosen once there is time to look at the machine.
+    pub(crate) fn request(&self) -> PyResult<EngineRequest> {
         if !(1..=1000).contains(&self.dispatch_ms) {
             return Err(value_error(&format!("--dispatch-ms is {}: it must be in 1..=1000", self.dispatch_ms)));
         }
-        let tuning = Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() };
-        Ok((backend, self.adapter.as_deref(), named("route", &self.route)?, tuning))
+        let request = EngineRequest {
+            backend: self.backend.as_deref().map(|text| named("backend", text)).transpose()?,
+            adapter: self.adapter.clone(),
+            route: named("route", &self.route)?,
+            tuning: Tuning { dispatch: Duration::from_millis(self.dispatch_ms), ..Tuning::default() },
+        };
+        request.contradiction().map_or(Ok(request), |why| Err(value_error(why)))
     }
 
     /// The bytes that networks in flight may take.
@@ -147,29 +182,6 @@ impl EngineOptions {
             0 => Err(value_error("--memory is 0: it must be at least 1 MiB")),
             memory => Ok(memory.saturating_mul(1 << 20)),
         }
-    }
-
-    /// How the engine is chosen, once there is time to look at the machine.
-    pub(crate) fn chooser(&self) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
-        let (backend, adapter, route, tuning) = self.asked()?;
-        let adapter = adapter.map(str::to_owned);
-        Ok(move || choose(backend, adapter.as_deref(), route, tuning))
-    }
-
-    /// How the engine is chosen that a run was `begun` with, unless another one is asked for.
-    pub(crate) fn chooser_as(
-        &self,
-        begun: Description,
-    ) -> PyResult<impl Fn() -> Result<Choice, sharpsweep::engine::EngineError> + use<>> {
-        let is_asked = self.backend.is_some() || self.adapter.is_some();
-        let (asked, adapter, route, tuning) = self.asked()?;
-        let adapter = adapter.map(str::to_owned);
-        let then: Option<Backend> = named("backend", &begun.machine.engine).ok();
-        Ok(move || match then {
-            Some(Backend::Gpu) if !is_asked => choose_begun(&begun.machine, route, tuning),
-            Some(then) if !is_asked => choose(then, None, route, tuning),
-            _ => choose(asked, adapter.as_deref(), route, tuning),
-        })
     }
 }
 

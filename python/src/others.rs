@@ -12,10 +12,12 @@ use sharpsweep::engine::Route;
 use sharpsweep::fallback::bracket_of_matrix;
 use sharpsweep::gpu::{AdapterSummary, Gpu, Tuning, adapters as every_adapter, choose_adapter};
 use sharpsweep::run::merge as merge_runs;
-use sharpsweep::spec::{Brackets, appendix_c_data};
+use sharpsweep::sitting::Listener;
+use sharpsweep::spec::Brackets;
 
 use crate::arrays::data_to_numpy;
 use crate::errors::{Failure, error, value_error};
+use crate::options::BuiltInData;
 use crate::process;
 use crate::work::{Audience, Reporter, attend};
 
@@ -23,10 +25,10 @@ fn json(value: &impl serde::Serialize) -> PyResult<String> {
     serde_json::to_string(value).map_err(|problem| error(&problem.to_string()))
 }
 
-/// The paper's data by name.
+/// Built-in data, by the names of their arrays.
 #[pyfunction]
-pub(crate) fn appendix_c<'py>(py: Python<'py>, samples: usize, data_seed: u64) -> PyResult<Bound<'py, PyDict>> {
-    let ((train, _), (test, _)) = appendix_c_data(samples, data_seed).map_err(|error| error.raised())?;
+pub(crate) fn built_in_data<'py>(py: Python<'py>, options: BuiltInData) -> PyResult<Bound<'py, PyDict>> {
+    let ((train, _), (test, _)) = options.drawn(None)?;
     data_to_numpy(py, &train, Some(&test))
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn check<'py>(
         match adapter {
             Some(adapter) => {
                 let summary = adapter.summary().clone();
-                reporter.notice(format!("checking {}", summary.label()));
+                reporter.notice(&format!("checking {}", summary.label()));
                 Check::gpu(&summary, &|tuning| Gpu::new(adapter.clone(), tuning), stop, reporter)
             }
             None => {

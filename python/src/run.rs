@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sharpsweep::engine::Description;
 use sharpsweep::run::{Manifest, Population, Run, State, is_grid};
 use sharpsweep::spec::Experiment;
 use sharpsweep::summary::{InMemoryRun, Summary, SummarySource, ValuesView};
@@ -73,7 +72,7 @@ impl Memory {
         let plain: Vec<(String, Plain<'_>)> =
             columns.iter().filter_map(|(name, values)| Some((name.extract().ok()?, values.extract().ok()?))).collect();
         let columns = plain.iter().filter_map(|(name, values)| Some((name.as_str(), values.view()?))).collect();
-        summary(&InMemoryRun { manifest: &self.manifest, experiment: &self.experiment, columns }, over)
+        summary(&InMemoryRun { manifest: &self.manifest, experiment: &self.experiment, columns, theta: None }, over)
     }
 }
 
@@ -86,10 +85,6 @@ pub(crate) struct Directory {
 impl Directory {
     pub(crate) fn open(dir: &Path) -> PyResult<Self> {
         Run::open(dir).map(|run| Self { run }).map_err(|error| error.raised())
-    }
-
-    pub(crate) fn engine(&self) -> Description {
-        self.run.manifest().engine.clone()
     }
 }
 

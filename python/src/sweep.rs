@@ -4,29 +4,35 @@ use std::path::{Path, PathBuf};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sharpsweep::backend::Choice;
-use sharpsweep::engine::{Engine, EngineError, Stop};
+use sharpsweep::advice;
+use sharpsweep::backend::EngineRequest;
+use sharpsweep::engine::{Description, Stop};
 use sharpsweep::input::GivenTheta;
 use sharpsweep::model::Theta;
 use sharpsweep::records::{Column, Dtype, columns};
-use sharpsweep::room::check_memory;
-use sharpsweep::run::{Manifest, RunError, RunWriter, Sink, check_free, size};
-use sharpsweep::spec::{Experiment, Work};
-use sharpsweep::sweep::{Columns, Ended, Event, InMemory, Sweep, SweepError, admit};
+use sharpsweep::room::{NoRoom, check_memory};
+use sharpsweep::run::{Manifest, RunError, RunWriter, announced_size, check_free, size};
+use sharpsweep::sitting::{Listener, Sitting, SittingError};
+use sharpsweep::spec::{Experiment, Keep, Work};
+use sharpsweep::summary::SummarySource;
+use sharpsweep::sweep::{Columns, admit};
 
 use crate::arrays::{Networks, networks, to_numpy};
-use crate::errors::{Failure, error};
+use crate::errors::error;
 use crate::options::{Data, EngineOptions, Judging, More, Training};
+use crate::resume::go_on;
 use crate::run::{Directory, Memory};
 use crate::work::{Audience, Reporter, attend};
 
 /// What is to be computed, and where.
-struct Job<C> {
+struct Job {
     experiment: Experiment,
     given: Option<GivenTheta>,
-    choose: C,
+    request: EngineRequest,
     memory: u64,
     out: Option<PathBuf>,
+    /// Whether anybody hears advice, which takes time to find.
+    advise: bool,
 }
 
 /// What a job leaves.
@@ -35,123 +41,58 @@ enum Left {
     Directory(PathBuf),
 }
 
-/// Why a job leaves nothing, or nothing whole.
-pub(crate) enum Broken {
-    Engine(EngineError),
-    Run(RunError),
-    Sweep(SweepError),
-    /// Rows that are finished stay in this directory.
-    Unfinished(PathBuf, SweepError),
-    /// It was asked to stop.
-    Stopped,
+/// The exception for `error`; `go_on` says what to do with a run that is not finished.
+pub(crate) fn raised(failed: &SittingError, go_on: &str) -> PyErr {
+    error(&failed.with_advice(go_on))
 }
 
-impl From<EngineError> for Broken {
-    fn from(error: EngineError) -> Self {
-        if matches!(error, EngineError::Stopped) { Self::Stopped } else { Self::Engine(error) }
-    }
-}
-
-impl From<RunError> for Broken {
-    fn from(error: RunError) -> Self {
-        Self::Run(error)
-    }
-}
-
-impl Broken {
-    pub(crate) fn raised(&self) -> PyErr {
-        match self {
-            Self::Engine(error) => error.raised(),
-            Self::Run(error) => error.raised(),
-            Self::Sweep(error) => error.raised(),
-            Self::Unfinished(dir, broken) => error(&format!(
-                "{broken}\nfinished rows are kept; go on with: sharpsweep.resume({:?})",
-                dir.display().to_string()
-            )),
-            Self::Stopped => error("the work was stopped"),
-        }
-    }
-}
-
-/// Computes what `sweep` lacks into `sink`.
-pub(crate) fn carry_out<T>(
-    sweep: &Sweep<'_>,
-    engine: Box<dyn Engine>,
-    choice: &Choice,
-    sink: &mut dyn Sink,
-    reporter: &Reporter<T>,
-) -> Result<Ended, SweepError> {
-    sweep.run(engine, &|| choice.open(), sink, &mut |event| match event {
-        Event::Begun { done, rows } => reporter.networks(done, rows),
-        Event::Progress(progress) => reporter.networks(progress.done, progress.rows),
-        Event::Mended(what) => reporter.notice(what),
-        Event::NoSpectrum { first, missing } => {
-            for network in missing.iter().take(10) {
-                let (seed, reason) = (first + network.row as u64, &network.reason);
-                reporter.notice(format!("seed {seed} has no lambda_max and lambda_min: {reason}"));
-            }
-        }
-    })
-}
-
-/// Writes what `sweep` lacks into the run of `writer` and finishes it.
-pub(crate) fn write_out<T>(
-    sweep: &Sweep<'_>,
-    engine: Box<dyn Engine>,
-    choice: &Choice,
-    mut writer: RunWriter,
-    reporter: &Reporter<T>,
-) -> Result<PathBuf, Broken> {
-    let dir = writer.dir().to_owned();
-    match carry_out(sweep, engine, choice, &mut writer, reporter) {
-        Ok(Ended::Finished) => {
-            writer.finish()?;
-            Ok(dir)
-        }
-        Ok(Ended::Stopped) => Err(Broken::Stopped),
-        // What is there now is not this run, or is not to be trusted: the error says what to do.
-        Err(SweepError::Run(error @ (RunError::Replaced(_) | RunError::Incomplete { .. }))) => Err(error.into()),
-        Err(error) => Err(Broken::Unfinished(dir, error)),
-    }
-}
-
-impl<C: Fn() -> Result<Choice, EngineError>> Job<C> {
-    fn run<T>(&self, stop: &Stop, reporter: &Reporter<T>) -> Result<Left, Broken> {
-        let Self { experiment, given, .. } = self;
+impl Job {
+    fn run<T: Send>(&self, stop: &Stop, reporter: &Reporter<T>) -> Result<Left, SittingError> {
+        let Self { experiment, given, memory, .. } = self;
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
-        let choice = (self.choose)()?;
-        reporter.notice(choice.reason.clone());
+        let choice = self.request.choose()?;
+        reporter.notice(&choice.reason);
         let mut engine = choice.open()?;
         admit(experiment, engine.as_mut())?;
+        let theta = given.as_ref().map(GivenTheta::view);
+        reporter.advise(&advice::before(experiment, theta, engine.as_ref()));
         let description = engine.description(&experiment.problem, experiment.spec.tasks());
         let dtype = given.as_ref().map_or(Dtype::Float32, GivenTheta::dtype);
         let columns = columns(&experiment.spec, dtype);
-        let theta = given.as_ref().map(GivenTheta::view);
-        let sweep = Sweep { experiment, given: theta, earlier: None, memory: self.memory, stop };
+        let sitting = Sitting { choice: &choice, memory: *memory, stop, listener: reporter };
+        let sweep = sitting.sweep(experiment, theta);
         let Some(dir) = &self.out else {
             check_room(experiment.spec.rows(), &columns)?;
-            let mut sink = InMemory::new(columns.clone(), experiment.spec.rows());
-            return match carry_out(&sweep, engine, &choice, &mut sink, reporter).map_err(Broken::Sweep)? {
-                Ended::Stopped => Err(Broken::Stopped),
-                Ended::Finished => {
-                    let found = sink.finish();
-                    let ended = (found.seconds, found.outcome);
-                    let manifest = Manifest::of_finished(experiment.spec.clone(), description, columns, ended);
-                    Ok(Left::Columns(Box::new(manifest), found))
-                }
-            };
+            let found = sitting.in_memory(&sweep, engine, columns.clone())?;
+            let ended = (found.seconds, found.outcome);
+            let manifest = Manifest::of_finished(experiment.spec.clone(), description, columns, ended);
+            self.advise_after(&found.as_run(&manifest, experiment), reporter)?;
+            return Ok(Left::Columns(Box::new(manifest), found));
         };
+        let rows = experiment.spec.rows();
         let writer = create(dir, experiment, (description, columns), theta)?;
-        write_out(&sweep, engine, &choice, writer, reporter).map(Left::Directory)
+        let columns = writer.manifest().columns.as_slice();
+        let less = (experiment.spec.keep != Keep::Summary && theta.is_none()).then_some("summary");
+        announced_size(std::iter::once((rows, columns)), less).iter().for_each(|text| reporter.notice(text));
+        let run = sitting.carry_out(&sweep, engine, writer)?;
+        self.advise_after(&run, reporter)?;
+        Ok(Left::Directory(dir.clone()))
+    }
+
+    fn advise_after<T>(&self, run: &dyn SummarySource, reporter: &Reporter<T>) -> Result<(), RunError> {
+        if self.advise {
+            reporter.advise(&advice::after_training(run, &self.experiment)?);
+        }
+        Ok(())
     }
 }
 
 fn create(
     dir: &Path,
     experiment: &Experiment,
-    (description, columns): (sharpsweep::engine::Description, Vec<Column>),
+    (description, columns): (Description, Vec<Column>),
     theta: Option<Theta<'_>>,
 ) -> Result<RunWriter, RunError> {
     match theta {
@@ -161,37 +102,33 @@ fn create(
 }
 
 /// Fails unless this machine's memory holds the columns of a run.
-fn check_room(rows: u64, columns: &[Column]) -> Result<(), Broken> {
+fn check_room(rows: u64, columns: &[Column]) -> Result<(), RunError> {
     let bytes = size(std::iter::once((rows, columns)));
     check_memory(&format!("the columns of {rows} networks"), bytes).map_err(|room| {
-        Broken::Run(RunError::Room(sharpsweep::room::NoRoom {
-            fits: Some("out= writes them into a directory".into()),
-            ..room
-        }))
+        let fits = Some("out= writes them into a directory".into());
+        RunError::Room(NoRoom { fits, ..room })
     })
 }
 
 /// Does `job` and hands over what it left: columns and their run, or a directory.
-fn finish<'py, C: Fn() -> Result<Choice, EngineError> + Send + 'static>(
-    py: Python<'py>,
-    audience: &Audience<'py>,
-    job: Job<C>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let (experiment, left) = attend(py, audience, move |stop, reporter| {
+fn finish<'py>(py: Python<'py>, audience: &Audience<'py>, job: Job) -> PyResult<Bound<'py, PyAny>> {
+    let (job, left) = attend(py, audience, move |stop, reporter| {
         let left = job.run(stop, reporter);
-        (job.experiment, left)
+        (job, left)
     })?;
-    match left.map_err(|broken| broken.raised())? {
+    let go_on = job.out.as_deref().map(go_on).unwrap_or_default();
+    match left.map_err(|failed| raised(&failed, &go_on))? {
         Left::Columns(manifest, found) => {
             let columns = to_numpy(py, found)?;
-            let memory = Memory { manifest: *manifest, experiment };
+            let memory = Memory { manifest: *manifest, experiment: job.experiment };
             Ok((columns, memory).into_pyobject(py)?.into_any())
         }
         Left::Directory(dir) => Ok(Bound::new(py, Directory::open(&dir)?)?.into_any()),
     }
 }
 
-/// Trains and evaluates. `options` has every field of the structures in `options`.
+/// Trains and evaluates. `options` has every field of the structures in `options`. `advise`: whether to look for what
+/// may be wrong where most networks did not converge, which takes time.
 #[pyfunction]
 pub(crate) fn sweep<'py>(
     py: Python<'py>,
@@ -199,6 +136,7 @@ pub(crate) fn sweep<'py>(
     out: Option<PathBuf>,
     progress: Option<Bound<'py, PyAny>>,
     notice: Option<Bound<'py, PyAny>>,
+    advise: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (data, training, more): (Data<'_>, Training, More) =
         (options.extract()?, options.extract()?, options.extract()?);
@@ -206,7 +144,7 @@ pub(crate) fn sweep<'py>(
     let mut experiment = data.experiment(training.work()?)?;
     experiment.spec.keep = training.keep()?;
     experiment.spec.extra = more.columns()?;
-    let job = Job { experiment, given: None, choose: engine.chooser()?, memory: engine.memory()?, out };
+    let job = Job { experiment, given: None, request: engine.request()?, memory: engine.memory()?, out, advise };
     finish(py, &Audience { progress, notice }, job)
 }
 
@@ -230,6 +168,13 @@ pub(crate) fn evaluate<'py>(
     experiment.spec.work =
         Work::Evaluate { networks: given.rows() as u64, theta_hash: given.hash(), tolerance, weight_decay };
     experiment.spec.extra = more.columns()?;
-    let job = Job { experiment, given: Some(given), choose: engine.chooser()?, memory: engine.memory()?, out };
+    let job = Job {
+        experiment,
+        given: Some(given),
+        request: engine.request()?,
+        memory: engine.memory()?,
+        out,
+        advise: false,
+    };
     finish(py, &Audience { progress, notice }, job)
 }

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use sharpsweep::engine::Stop;
+use sharpsweep::sitting::Listener;
+use sharpsweep::sweep::Progress;
 use sharpsweep::watch::Watch;
 
-use crate::errors::error;
+use crate::errors::{error, in_python};
 use crate::process;
 
 /// How often Python may handle its signals.
@@ -21,8 +23,8 @@ const GRACE: Duration = Duration::from_millis(1500);
 enum Message<T> {
     /// So many pieces of the work called so are done, and so many there are.
     Progress(String, u64, u64),
-    /// A sentence for the log.
-    Notice(String),
+    /// A sentence for the log, and whether it advises.
+    Notice(String, bool),
     /// The work is done; `None` if it panicked.
     Done(Option<T>),
 }
@@ -31,17 +33,15 @@ enum Message<T> {
 pub(crate) struct Reporter<T>(Sender<Message<T>>);
 
 impl<T> Reporter<T> {
-    /// Says something for the log.
-    pub(crate) fn notice(&self, text: impl Into<String>) {
-        // Whoever asked for the work may have left.
-        let _ = self.0.send(Message::Notice(text.into()));
-    }
-
-    /// Says how many of the networks are done.
-    pub(crate) fn networks(&self, done: u64, rows: u64) {
-        let _ = self.0.send(Message::Progress("networks".into(), done, rows));
+    /// Says what its user may want to do about the work.
+    pub(crate) fn advise(&self, texts: &[String]) {
+        for text in texts {
+            let _ = self.0.send(Message::Notice(in_python(text), true));
+        }
     }
 }
+
+// Whoever asked for the work may have left, so what cannot be sent is dropped.
 
 impl<T: Send> Watch for Reporter<T> {
     fn at(&self, what: &str, done: u64, of: u64) {
@@ -49,11 +49,41 @@ impl<T: Send> Watch for Reporter<T> {
     }
 }
 
+impl<T: Send> Listener for Reporter<T> {
+    fn begun(&self, done: u64, rows: u64) {
+        self.at("networks", done, rows);
+    }
+
+    fn progress(&self, progress: &Progress) {
+        self.at("networks", progress.done, progress.rows);
+    }
+
+    fn ended(&self) {}
+
+    fn notice(&self, text: &str) {
+        let _ = self.0.send(Message::Notice(in_python(text), false));
+    }
+
+    fn watch<'a>(&'a self, what: &str) -> Box<dyn Watch + 'a> {
+        self.at(what, 0, 0);
+        Box::new(Parts(self))
+    }
+}
+
+/// Parts of the work that are not networks of a run.
+struct Parts<'a, T>(&'a Reporter<T>);
+
+impl<T: Send> Watch for Parts<'_, T> {
+    fn at(&self, what: &str, done: u64, of: u64) {
+        self.0.at(what, done, of);
+    }
+}
+
 /// Who hears of the work, in Python.
 pub(crate) struct Audience<'py> {
     /// Called with what is counted, how many are done, and how many there are.
     pub(crate) progress: Option<Bound<'py, PyAny>>,
-    /// Called with a sentence for the log.
+    /// Called with a sentence for the log, and whether it advises.
     pub(crate) notice: Option<Bound<'py, PyAny>>,
 }
 
@@ -62,8 +92,8 @@ impl Audience<'_> {
         self.progress.as_ref().map_or(Ok(()), |progress| progress.call1((what, done, of)).map(|_| ()))
     }
 
-    fn notice(&self, text: &str) -> PyResult<()> {
-        self.notice.as_ref().map_or(Ok(()), |notice| notice.call1((text,)).map(|_| ()))
+    fn notice(&self, text: &str, advises: bool) -> PyResult<()> {
+        self.notice.as_ref().map_or(Ok(()), |notice| notice.call1((text, advises)).map(|_| ()))
     }
 }
 
@@ -99,7 +129,7 @@ pub(crate) fn attend<T: Send + 'static>(
                 return Err(error("the work ended by a fault of the program; please report it"));
             }
             Ok(Message::Progress(what, done, of)) => audience.progress(&what, done, of),
-            Ok(Message::Notice(text)) => audience.notice(&text),
+            Ok(Message::Notice(text, advises)) => audience.notice(&text, advises),
             Err(RecvTimeoutError::Timeout) => Ok(()),
         };
         if let Err(exception) = heard.and_then(|()| py.check_signals()) {

@@ -69,6 +69,14 @@ def test_the_part_of_the_readme_runs(tmp_path, monkeypatch, program):
     run_page(readme, ours, program)
 
 
+def test_the_readme_of_the_package_runs(tmp_path, monkeypatch, program):
+    monkeypatch.chdir(tmp_path)
+    readme = PROJECT / "python/README.md"
+    found = blocks(readme)
+    assert [language for language, _, _ in found] == ["python"]
+    run_page(readme, found, program)
+
+
 def test_the_examples_of_the_docstrings_run():
     import doctest
 

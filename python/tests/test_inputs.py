@@ -94,6 +94,29 @@ def test_data_that_cannot_be_used_are_refused_with_what_mends_them(data, change,
     assert "--" not in str(refused.value)
 
 
+def test_options_of_built_in_data_are_not_for_ones_own(data):
+    with pytest.raises(ValueError, match="leave out data, samples, data_noise"):
+        ss.sweep(*data, data="moons", samples=30, data_noise=0.3, **FEW)
+
+
+def test_names_of_files_stay_as_they_are_in_sentences(tmp_path):
+    place = tmp_path / "a--max-steps" / "--seeds"
+    with pytest.raises(ss.Error) as refused:
+        ss.Run(place)
+    assert str(place) in str(refused.value)
+
+
+def test_what_to_do_with_a_directory_is_said_as_a_call(tmp_path):
+    place = tmp_path / "a run"
+    ss.sweep(**FEW, out=place)
+    with pytest.raises(ss.Error) as refused:
+        ss.sweep(**FEW, out=place)
+    call = f'sharpsweep.resume("{place}")'
+    assert f"to finish it: {call}; for more seeds or more steps: {call} with seeds S or max_steps T" in str(
+        refused.value
+    )
+
+
 def test_sentences_are_those_of_the_command_line(tmp_path, run_program, data):
     x, q = data
     np.save(tmp_path / "x.npy", x)
@@ -144,6 +167,15 @@ NUMBERS = [
     ({"memory": 0}, "memory is 0"),
     ({"progress": 3}, "progress is 3"),
     ({"samples": 1}, "at least 2"),
+    ({"data": "wave"}, "data: .*wave"),
+    ({"data": "moons", "data_inputs": 3}, "data_inputs is for other built-in data: moons takes data_noise"),
+    ({"data": "moons", "data_noise": -1}, "the noise is -1"),
+    ({"data_label_noise": 2}, "the label noise is 2"),
+    ({"data": "circles", "data_classes": 60}, "at least 60"),
+    ({"data": "teacher", "teacher_hidden": [3, 0]}, "teacher_hidden: .*8x8"),
+    ({"data": "teacher", "teacher_activation": "wave"}, "teacher_activation: .*wave"),
+    ({"data_seed": [0, 1]}, "in a loop"),
+    ({"test_samples": 0}, "test samples is 0"),
 ]
 
 

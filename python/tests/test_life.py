@@ -14,6 +14,7 @@ import time
 import numpy as np
 import pytest
 import sharpsweep as ss
+from sharpsweep._progress import is_advice_heard
 
 LONG = {"seeds": 5_000_000, "hidden": 10, "backend": "cpu", "progress": False}
 FEW = {"seeds": 6, "max_steps": 30, "backend": "cpu", "progress": False}
@@ -93,13 +94,95 @@ def test_a_bar_goes_to_stderr_where_tqdm_is_and_nothing_else_is_printed():
         )
         assert done.stdout == ""
         # Standard error is no terminal here, so there is a bar only if it is forced.
-        assert ("networks" in done.stderr) == bar, done.stderr
+        assert ("10/10" in done.stderr) == bar, done.stderr
+        # Python shows warnings of a log that nobody has set up.
+        assert done.stderr.count("try more max_steps") == 1
 
 
 def test_the_choice_of_the_engine_goes_to_the_log(caplog):
     with caplog.at_level(logging.INFO, logger="sharpsweep"):
         ss.sweep(**FEW)
     assert any("engine: cpu" in record.message for record in caplog.records)
+    # Options are named as arguments.
+    assert any('asked for by backend="cpu"' in record.message for record in caplog.records)
+    assert not any("--" in record.message for record in caplog.records)
+
+
+def advice(caplog, work) -> list[str]:
+    """What is advised while the work is done."""
+    caplog.clear()
+    with caplog.at_level(logging.INFO, logger="sharpsweep"):
+        work()
+    return [record.message for record in caplog.records if record.levelno == logging.WARNING]
+
+
+def test_the_advice_of_the_command_line_goes_to_the_log_as_warnings(caplog, data, tmp_path, run_program):
+    x, q = data
+    scaled = x * 1000 + 5
+    years = 1.7e9 + x
+    for name, values in [("x", x), ("scaled", scaled), ("years", years), ("q", q), ("ones", np.ones(40))]:
+        np.save(tmp_path / f"{name}.npy", values)
+    theta = np.random.default_rng(0).normal(size=(4, 16))
+    np.save(tmp_path / "theta.npy", theta)
+
+    def theirs(command: str, samples: str, labels: str, line: str) -> list[str]:
+        arguments = ["--x", tmp_path / f"{samples}.npy", "--q", tmp_path / f"{labels}.npy", *line.split()]
+        done = run_program(command, *arguments, "--backend", "cpu", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return [line for line in done.stderr.splitlines() if not line.startswith("engine:")]
+
+    def same(ours: list[str], theirs: list[str]) -> bool:
+        def plain(text: str) -> str:
+            return text.replace("--", "").replace("-", "_").replace('="', " ").replace('"', "")
+
+        return list(map(plain, ours)) == list(map(plain, theirs))
+
+    short = {"seeds": 12, "max_steps": 3, "backend": "cpu", "progress": False}
+    for samples, labels, more, says in [
+        ("x", "q", {}, "try more max_steps"),
+        ("scaled", "q", {"init_range": 0.1}, "scale x yourself"),
+        ("years", "q", {}, "float32 sees other data"),
+        ("x", "ones", {"tolerance": 1e9}, "all 40 labels are 1"),
+        ("x", "q", {"step_size": 50.0}, "the loss rises for"),
+        ("x", "q", {"step_size": 1e38, "activation": "linear", "max_steps": 9}, "diverged"),
+        ("x", "q", {"tolerance": 1e-9, "init_range": 1e-3, "step_size": 1e-3, "max_steps": 20}, "max_steps"),
+    ]:
+        arrays = {"x": x, "scaled": scaled, "years": years}[samples], np.ones(40) if labels == "ones" else q
+        options = {**short, **more}
+        line = " ".join(f"--{name.replace('_', '-')} {options[name]}" for name in options if name[0] not in "bp")
+        expected = theirs("sweep", samples, labels, line)
+        out = tmp_path / f"{samples}-{labels}-{says.replace(' ', '-')}"
+        for place in (None, out):
+            found = advice(caplog, lambda: ss.sweep(*arrays, **options, out=place))
+            assert any(says in text for text in found), found
+            assert same(found, expected), (found, expected)
+    # Evaluations on the processor round nothing, and judge no training.
+    line = f"--theta {tmp_path / 'theta.npy'}"
+    for samples, labels in [("x", "q"), ("years", "q"), ("x", "ones")]:
+        arrays = years if samples == "years" else x, np.ones(40) if labels == "ones" else q
+        found = advice(caplog, lambda: ss.evaluate(theta, *arrays, backend="cpu", progress=False))
+        assert same(found, theirs("evaluate", samples, labels, line)) and bool(found) == (labels == "ones")
+
+
+def test_advice_that_nobody_hears_is_not_looked_for(caplog, monkeypatch):
+    options = {**FEW, "max_steps": 1}
+    assert any("try more max_steps" in text for text in advice(caplog, lambda: ss.sweep(**options)))
+    monkeypatch.setattr("sharpsweep._sweep.is_advice_heard", lambda: False)
+    assert advice(caplog, lambda: ss.sweep(**options)) == []
+    with caplog.at_level(logging.ERROR, logger="sharpsweep"):
+        assert not is_advice_heard()
+    with caplog.at_level(logging.WARNING, logger="sharpsweep"):
+        assert is_advice_heard()
+
+
+def test_rounding_by_a_graphics_card_is_advised(caplog, backends, data):
+    if "gpu" not in backends:
+        pytest.skip("SHARPSWEEP_SKIP_GPU is set")
+    theta = np.random.default_rng(0).normal(size=(4, 16))
+    options = {"backend": "gpu", "progress": False}
+    found = advice(caplog, lambda: ss.evaluate(theta, data[0] + 1.7e9, data[1], **options))
+    assert found[0] == 'theta is float64: this engine rounds it to float32 (backend="cpu" does not)'
+    assert any("evaluation in float32 sees other data" in text for text in found)
 
 
 def test_other_threads_of_python_run_meanwhile():

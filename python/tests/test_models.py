@@ -297,3 +297,17 @@ def test_networks_go_out_to_torch_and_come_back(data):
     wide = ss.evaluate(run["theta"].astype(np.float64), x, q, activation="gelu", **QUIET)
     assert wide.torch(0)[0].weight.dtype == torch.float64
     assert ss.evaluate(wide.torch(0), x, q, **QUIET)["theta"].dtype == np.float64
+
+
+def test_matrices_of_a_run_come_back_as_the_network(small):
+    for dtype in (np.float32, np.float64):
+        params = {name: matrix.astype(dtype) for name, matrix in small.params(5).items()}
+        again = ss.evaluate(params, activation="sigmoid", backend="cpu", progress=False)
+        assert again["theta"].dtype == dtype and again["lambda_sup"][0] == small["lambda_sup"][5]
+    several = ss.evaluate([small.params(k) for k in (3, 4)], activation="sigmoid", backend="cpu", progress=False)
+    assert several["loss"].tolist() == small["loss"][3:5].tolist()
+    params["V"] = params["V"][:, 1:]
+    with pytest.raises(ValueError, match=r"W has the shape \(3, 3\) and V \(1, 3\)"):
+        ss.evaluate(params, activation="sigmoid")
+    with pytest.raises(ValueError, match=r'pass run\["theta"\]'):
+        ss.evaluate(small)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import shutil
 
 import numpy as np
@@ -147,3 +148,14 @@ def test_wide_columns(backends):
     assert np.allclose(run["eigenvalues"][:, :2], run["eigenvalues_largest"])
     if xarray := pytest.importorskip("xarray"):
         assert isinstance(run.dataset(), xarray.Dataset) and run.dataset()["eigenvalues"].dims[1] == "eigenvalue"
+
+
+def test_a_run_in_a_directory_goes_to_other_processes(tmp_path, monkeypatch, small):
+    monkeypatch.chdir(tmp_path)
+    run = ss.sweep(seeds=5, max_steps=20, backend="cpu", out="run", progress=False)
+    content = pickle.dumps(run)
+    monkeypatch.chdir("/")
+    assert pickle.loads(content)["theta"].tobytes() == run["theta"].tobytes()
+    with pytest.raises(TypeError, match="in memory cannot be pickled"):
+        pickle.dumps(small)
+    assert pickle.loads(pickle.dumps(dict(small)))["loss"].tobytes() == small["loss"].tobytes()

@@ -52,6 +52,25 @@ CASES = [
         {"seeds": 20, "keep": "summary", "route": "pairwise", "activation": "gelu", "max_steps": 50, "memory": 1},
         "--seeds 20 --keep summary --route pairwise --activation gelu --max-steps 50 --memory 1",
     ),
+    (
+        {
+            "seeds": 10,
+            "max_steps": 50,
+            "data": "teacher",
+            "teacher_hidden": [4, 3],
+            "teacher_activation": "gelu",
+            "data_inputs": 3,
+            "data_label_noise": 0.1,
+            "test_samples": 20,
+            "data_seed": 2,
+        },
+        "--seeds 10 --max-steps 50 --data teacher --teacher-hidden 4x3 --teacher-activation gelu --data-inputs 3 "
+        "--data-label-noise 0.1 --test-samples 20 --data-seed 2",
+    ),
+    (
+        {"seeds": 10, "max_steps": 50, "data": "mixture", "data_noise": 1, "data_classes": 2, "standardize": True},
+        "--seeds 10 --max-steps 50 --data mixture --data-noise 1 --data-classes 2 --standardize",
+    ),
 ]
 
 
@@ -110,6 +129,15 @@ def test_an_evaluation_has_the_bytes_of_the_command_line(tmp_path, run_program, 
         assert files(tmp_path / f"ours-{backend}") == files(out)
 
 
+def test_networks_on_built_in_data_are_evaluated_on_them():
+    options = {"data": "parity", "data_inputs": 3, "data_noise": 0.3, "data_seed": 4, "progress": False}
+    run = ss.sweep(seeds=5, max_steps=30, backend="cpu", **options)
+    assert run.data["x"].shape == (50, 3) and run.data["test_q"].shape == (100,)
+    # Without `hidden`, which follows from the number of weights and of inputs.
+    again = ss.evaluate(run["theta"], backend="cpu", **options)
+    assert (again["loss"] == run["loss"]).all() and (again["macro_f1"] == run["macro_f1"]).all()
+
+
 def test_a_grid_is_a_loop(tmp_path, run_program):
     line = ["--hidden", "3,5", "--step-size", "0.05,0.1", "--seeds", 10, "--max-steps", 50, "--backend", "cpu"]
     assert run_program("sweep", *line, "--out", tmp_path / "grid").returncode == 0
@@ -133,13 +161,22 @@ def test_the_defaults_are_those_of_the_command_line(tmp_path, run_program):
 def test_every_option_of_the_command_line_has_its_argument(run_program):
     import inspect
 
-    # What the command line prints, and how; `run.summary(over=...)` has that choice. Built-in data need no name.
-    elsewhere = {"json", "over", "help", "version", "data"}
-    for command, function in [("sweep", ss.sweep), ("evaluate", ss.evaluate)]:
+    # What the command line prints, and how; `run.summary(over=...)` has that choice.
+    elsewhere = {"json", "over", "help", "version"}
+    commands = [
+        ("sweep", ss.sweep, 25, set()),
+        ("evaluate", ss.evaluate, 25, set()),
+        ("reproduce", ss.reproduce, 9, set()),
+        # Arguments without a name on the command line, and progress, which it shows of every long work.
+        ("resume", ss.resume, 8, {"path"}),
+        ("merge", ss.merge, 2, {"paths"}),
+        ("check", ss.check, 2, {"progress"}),
+    ]
+    for command, function, count, unnamed in commands:
         options = set(re.findall(r"^\s+(?:-\w, )?--([a-z-]+)", run_program(command, "--help").stdout, re.MULTILINE))
-        assert len(options) > 25
+        assert len(options) > count, command
         wanted = {option.replace("-", "_") for option in options} - elsewhere
-        assert wanted == set(inspect.signature(function).parameters)
+        assert wanted == set(inspect.signature(function).parameters) - unnamed, command
 
 
 def test_theta_moves_into_numpy_without_a_copy(small):
@@ -157,7 +194,7 @@ def test_the_version_is_the_crate_s():
 
 
 @pytest.mark.parametrize(
-    ("hidden", "text", "loss"), [((4, 3), "4x3", "softmax"), (None, "none", "squared"), (3, "3", "logistic")]
+    ("hidden", "text", "loss"), [((4, 3), "4x3", "softmax"), ((), "none", "squared"), (3, "3", "logistic")]
 )
 def test_other_depths_losses_and_weights_have_the_bytes_of_the_command_line(tmp_path, run_program, hidden, text, loss):
     rng = np.random.default_rng(3)

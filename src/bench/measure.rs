@@ -141,9 +141,7 @@ impl Engines {
         let parameters = problem.network.parameters();
         let exactly = |values: Vec<f64>| Estimates { values, products: None };
         let bounds = |found: Evaluation| {
-            let bound = |k: usize| {
-                wolkowicz_styan(found.trace(k), found.trace_sq[k], parameters).lambda_sup
-            };
+            let bound = |k: usize| wolkowicz_styan(found.trace(k), found.trace_sq[k], parameters).lambda_sup;
             exactly((0..found.loss.len()).map(bound).collect())
         };
         let by_products = |estimate: &(dyn Fn(&HessianProduct<'_>, u64) -> (f64, usize) + Sync)| {

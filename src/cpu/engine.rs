@@ -162,9 +162,8 @@ impl Cpu {
         parameters: usize,
         task: impl Fn() -> L + Sync,
     ) -> Result<Trained, EngineError> {
-        let workers = self
-            .workers(count.div_ceil(self.instruction_set.lanes()))
-            .map(|_| self.instruction_set.dispatch(task()));
+        let workers =
+            self.workers(count.div_ceil(self.instruction_set.lanes())).map(|_| self.instruction_set.dispatch(task()));
         let mut trained = Trained {
             theta: Array2::zeros((count, parameters)),
             status: vec![Status::Pending; count],

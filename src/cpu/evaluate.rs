@@ -163,7 +163,9 @@ impl<F: Doubles> EvaluationWorker<F> {
                 (Theta::Float32(theta), row) => {
                     load_lane(&task.layout.order, &mut self.theta, lane, |d| theta[[row, d]].into())
                 }
-                (Theta::Float64(theta), row) => load_lane(&task.layout.order, &mut self.theta, lane, |d| theta[[row, d]]),
+                (Theta::Float64(theta), row) => {
+                    load_lane(&task.layout.order, &mut self.theta, lane, |d| theta[[row, d]])
+                }
             }
         }
     }

@@ -27,9 +27,7 @@ impl<B: HessianBatch> LaneTask for FindingMoments<'_, B> {
             hessians.assemble(&theta, |row, column, value| centred.put(row, column, value));
             centred.centre();
             moments.find(&centred);
-            found.extend(
-                rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, hessians.error(lane), lane))),
-            );
+            found.extend(rows.zip(0..).map(|(row, lane)| (row, moments.in_lane(&centred, hessians.error(lane), lane))));
         }
         found
     }

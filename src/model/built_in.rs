@@ -125,10 +125,10 @@ impl BuiltIn {
     /// network.
     pub fn check(&self) -> Result<(), DataError> {
         let (inputs, classes) = (self.inputs(), self.classes());
-        if inputs == 0 || inputs > MAX_PARAMETERS {
+        if !(1..=MAX_PARAMETERS).contains(&inputs) {
             return Err(DataError::parameter("the number of inputs", inputs, format!("from 1 to {MAX_PARAMETERS}")));
         }
-        if classes < 2 || classes > MAX_PARAMETERS {
+        if !(2..=MAX_PARAMETERS).contains(&classes) {
             return Err(DataError::parameter("the number of classes", classes, format!("from 2 to {MAX_PARAMETERS}")));
         }
         if let Some(noise) = self.noise().filter(|noise| !(noise.is_finite() && *noise >= 0.0)) {
@@ -205,9 +205,9 @@ impl BuiltIn {
     }
 }
 
-/// A corner of {-1, 1}^M, M = `inputs`, with an even number of positive coordinates for class 0 and an odd one for class
-/// 1: each coordinate but the last is the sign of the high bit of a word, four of each block, and the last makes the
-/// parity.
+/// A corner of {-1, 1}^M, M = `inputs`, with an even number of positive coordinates for class 0 and an odd one for
+/// class 1. Each coordinate but the last is 1 where the high bit of a word is set, four of each block, and the last
+/// makes the parity.
 fn corner(inputs: usize, class: usize, numbers: &mut Numbers) -> Vec<f64> {
     let mut positive: Vec<bool> = Vec::with_capacity(inputs + 3);
     while positive.len() < inputs {

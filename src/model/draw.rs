@@ -52,9 +52,9 @@ impl Draw {
 
     /// The training data: x (I, M), I = `samples`; targets are labels 0 and 1 for K = 2, classes for K > 2.
     ///
-    /// Sample i has another class where the first uniform value of block i of [`Stream::LabelNoise`] is below P: class c
-    /// becomes (c + 1 + r) mod K with r uniform on 0 .. K-2 from the second half of the block. So the samples that have
-    /// another class at one P have the same one at every larger P.
+    /// Sample i has another class where the first uniform value of block i of [`Stream::LabelNoise`] is below P: class
+    /// c becomes (c + 1 + r) mod K with r uniform on 0 .. K-2 from the second half of the block. So the samples that
+    /// have another class at one P have the same one at every larger P.
     ///
     /// # Errors
     /// As [`Self::check`]; [`DataError::Parameter`] for fewer samples than classes, [`DataError::TooMany`] for more

@@ -153,9 +153,7 @@ impl<'a> Judge<'a> {
             let whole: f64 = places().map(|place| local.theta[place].powi(2)).sum();
             let null: f64 = (0..local.eigenvalues.len())
                 .filter(|&k| local.eigenvalues[k].abs() <= tau)
-                .map(|k| {
-                    places().map(|place| local.theta[place] * local.eigenvectors[(place, k)]).sum::<f64>().powi(2)
-                })
+                .map(|k| places().map(|place| local.theta[place] * local.eigenvectors[(place, k)]).sum::<f64>().powi(2))
                 .sum();
             null > SATURATED * whole
         })

@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::rounding::spread;
 use super::{
-    DescentEnd, gradient_sq, layers, hessian, hessian_moments, proven_ends, spectra, terms, trace_sq, trace_vv, trace_ww, train,
+    DescentEnd, gradient_sq, hessian, hessian_moments, layers, proven_ends, spectra, terms, trace_sq, trace_vv,
+    trace_ww, train,
 };
 use crate::engine::{
     Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,

@@ -9,9 +9,10 @@ mod raster;
 mod thinning;
 
 pub use figure::{Figure, FigureError, Gap};
+pub use lettering::{html, plain};
 
 pub(crate) use axis::{Axis, scales};
 pub(crate) use canvas::{Area, Canvas, Key, Panel, WIDTH, X_AXIS_ROOM};
-pub(crate) use lettering::{TEXT_SIZE, exponent_of, html, minus, number, one_notation, plain, power_of_ten};
+pub(crate) use lettering::{TEXT_SIZE, exponent_of, minus, number, one_notation, power_of_ten};
 pub(crate) use palette::{BLUE, BLUE_TINT, GREY, INK, VERMILLION, VERMILLION_TINT, diverging};
 pub(crate) use thinning::{thin, thinning_note};

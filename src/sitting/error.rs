@@ -15,6 +15,9 @@ pub enum SittingError {
     /// The run cannot be made, read or trusted; the message says what to do.
     #[error(transparent)]
     Run(RunError),
+    /// The work failed on the way, and with it the rows in memory are gone.
+    #[error(transparent)]
+    Lost(SweepError),
     /// The work failed on the way; finished rows are kept.
     #[error("{0}\nfinished rows are kept")]
     Unfinished(SweepError),
@@ -44,7 +47,7 @@ impl SittingError {
         match self {
             Self::Unfinished(error) if is_no_room(error) => format!("{self}; make room on the disk, then {go_on}"),
             Self::Unfinished(_) | Self::NotInPlace(_) => format!("{self}; {go_on}"),
-            Self::Engine(_) | Self::Run(_) | Self::Stopped => self.to_string(),
+            Self::Engine(_) | Self::Run(_) | Self::Lost(_) | Self::Stopped => self.to_string(),
         }
     }
 }

@@ -8,8 +8,10 @@ The networks have one hidden layer and two classes, z = V h(f(W h(x))) with h(x)
 summed over the I samples. In terms of the mean loss, lambda and the traces are I times as large, `trace_sq` and
 `gradient_sq` I^2 times, and a learning rate lr is the step size lr / I.
 
-The bound and its closed forms: Omae et al. 2026, arXiv 2604.10202. Sentences about progress and the choice of an engine
-go to the log `sharpsweep`; nothing is printed.
+The bound and its closed forms: Omae et al. 2026, arXiv 2604.10202.
+
+Sentences such as which engine was taken go to the log `sharpsweep`, and advice goes there as warnings, for instance on
+inputs that training does badly with: `logging.getLogger("sharpsweep")` shows or hides them. Nothing else is printed.
 
 After a fork, a process cannot use what its parent had opened: start processes by spawn.
 """
@@ -22,19 +24,23 @@ if "XDG_RUNTIME_DIR" not in _os.environ:
 
 from ._native import Error, __version__
 from ._others import Bracket, adapters, bracket, check, merge, resume
+from ._reproduce import Reproduction, Table, reproduce
 from ._run import Run
 from ._sweep import evaluate, sweep
 
 __all__ = [
     "Bracket",
     "Error",
+    "Reproduction",
     "Run",
+    "Table",
     "__version__",
     "adapters",
     "bracket",
     "check",
     "evaluate",
     "merge",
+    "reproduce",
     "resume",
     "sweep",
 ]

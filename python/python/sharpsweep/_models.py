@@ -109,8 +109,7 @@ def networks(models: Any, x: np.ndarray, activation: str | None) -> tuple[np.nda
 
 _TAKEN = (
     "it must be a scikit-learn MLPClassifier, a torch.nn.Sequential, an Equinox MLP, a tree of Flax parameters, a "
-    "state "
-    "dictionary, or the path of a .safetensors file"
+    "state dictionary, what Run.params gives, or the path of a .safetensors file"
 )
 
 
@@ -285,6 +284,8 @@ def _of_function(function: Any) -> str:
 
 def _of_tree(tree: Mapping[str, Any]) -> Network:
     """A tree of Flax parameters (`kernel` (in, out)), or a state dictionary of torch (`weight` (out, in))."""
+    if set(tree) == {"W", "V"}:
+        return _of_params(_numbers(tree["W"]), _numbers(tree["V"]))
     layers: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
     for path, leaf in _leaves(tree, ()):
         layers.setdefault(path[:-1], {})[path[-1]] = _numbers(leaf)
@@ -313,6 +314,13 @@ def _of_tree(tree: Mapping[str, Any]) -> Network:
             f"{first.shape[0]} units; one output of all of them is taken"
         )
     return Network(first, biases, second[0], bias, None, None)
+
+
+def _of_params(first: np.ndarray, second: np.ndarray) -> Network:
+    """What `Run.params` gives: W (N, M + 1) and V (1, N + 1), whose columns 0 are the biases."""
+    if first.ndim != 2 or second.shape != (1, first.shape[0] + 1):
+        raise Refused(f"W has the shape {first.shape} and V {second.shape}: they must be (N, M + 1) and (1, N + 1)")
+    return Network(first[:, 1:], first[:, 0], second[0, 1:], second[0, :1], None, None)
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:

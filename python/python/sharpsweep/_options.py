@@ -14,17 +14,17 @@ from . import _native
 _SEEDS = 2**64
 
 
-def seeds(value: Any) -> str:
+def seeds(value: Any, name: str = "seeds") -> str:
     """`value` as the command line writes it: a count, a range `(first, end)` or `range(first, end)`, or its text."""
     if isinstance(value, str):
         return value
     if isinstance(value, range):
         if value.step != 1:
-            raise ValueError(f"seeds is {value!r}: a range of seeds has the step 1")
+            raise ValueError(f"{name} is {value!r}: a range of seeds has the step 1")
         return f"{value.start}..{value.stop}"
     if isinstance(value, tuple) and len(value) == 2:
-        return f"{_integer('seeds', value[0])}..{_integer('seeds', value[1])}"
-    return str(_integer("seeds", value))
+        return f"{_integer(name, value[0])}..{_integer(name, value[1])}"
+    return str(_integer(name, value))
 
 
 def shard(value: Any) -> str | None:
@@ -36,17 +36,6 @@ def shard(value: Any) -> str | None:
     raise ValueError(
         f"shard is {value!r}: give (K, N) with K from 1 to N, such as (2, 8) for the second of eight parts"
     )
-
-
-def hidden(value: Any) -> str:
-    """Hidden layers: a width, several, `None` or `"none"` for none, or text such as `"8x8"`."""
-    if value is None:
-        return "none"
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return "x".join(str(_integer("hidden", width)) for width in value) or "none"
-    return str(count("hidden", value, 63))
 
 
 def spectrum(value: Any) -> str | None:
@@ -89,6 +78,15 @@ def word(name: str, value: Any) -> str:
 def optional_word(name: str, value: Any) -> str | None:
     """A word, or nothing."""
     return None if value is None else word(name, value)
+
+
+def hidden_layers(name: str, value: Any) -> str | None:
+    """Widths of hidden layers as the command line writes them: one, a sequence of them, or their text."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Iterable):
+        return "x".join(str(_integer(name, width)) for width in value) or "none"
+    return str(_integer(name, value))
 
 
 def adapter(value: Any) -> str | None:

@@ -68,6 +68,11 @@ def _is_notebook(bar_class: Any) -> bool:
     return any("notebook" in base.__module__ for base in bar_class.__mro__)
 
 
-def notice(text: str) -> None:
-    """What the native module wants to say goes to the log `sharpsweep`."""
-    logger.info(text)
+def notice(text: str, advises: bool) -> None:
+    """Puts what the native module says into the log `sharpsweep`: advice as a warning, the rest as information."""
+    logger.log(logging.WARNING if advises else logging.INFO, text)
+
+
+def is_advice_heard() -> bool:
+    """Whether anybody hears advice, some of which takes seconds to find."""
+    return logger.isEnabledFor(logging.WARNING)

@@ -101,6 +101,11 @@ class Run(Mapping[str, np.ndarray]):
 
     __hash__ = object.__hash__
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.path is None:
+            raise TypeError("a run in memory cannot be pickled: sweep with out=, or pickle dict(run), its columns")
+        return Run, (str(self.path.absolute()),)
+
     # What was run.
 
     @property

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from . import _models, _native, _options
-from ._progress import Progress, Watch, notice
+from ._progress import Progress, Watch, is_advice_heard, notice
 from ._run import Run
 
 __all__ = ["evaluate", "sweep"]
 
+Data = Literal["appendix-c", "moons", "circles", "spirals", "mixture", "parity", "teacher", "random-labels"]
 Activation = Literal[
     "linear", "identity", "sigmoid", "logistic", "tanh", "softplus", "gelu", "relu", "silu", "erf", "square"
 ]
@@ -41,8 +43,7 @@ _COLUMNS = """\
 _DATA = """\
     x, q
         The samples (I, M) and their targets as `loss` takes them, labels 0 or 1, (I,): arrays of any number type,
-        frames, tensors on the processor, or paths of `.npy` files. Without them the built-in data of the paper's
-        Appendix C.
+        frames, tensors on the processor, or paths of `.npy` files. Without them built-in data.
     test_x, test_q
         Test data, for the columns of scores, such as `macro_f1`.
     loss
@@ -55,8 +56,35 @@ _DATA = """\
         reduced.
     standardize
         Centre each input and scale it to standard deviation 1, by the training samples.
-    samples, data_seed
-        How many samples of the built-in data to draw, and which draw."""
+    data
+        The built-in data, which docs/built-in-data.md describes.
+    samples, test_samples, data_seed
+        How many samples of the built-in data to draw for training, by default 50, and for the column `macro_f1`, by
+        default 10 of `"appendix-c"` and 100 of others; and which draw.
+    data_label_noise
+        The probability with which each training label of the built-in data is replaced by another class.
+    data_noise
+        The standard deviation of the noise in each input of moons, circles, spirals, a mixture (by default 0.5) and
+        parity (0.1, as for the others).
+    data_classes, data_inputs
+        K and M of the built-in data that have any number of classes or inputs. By default both are 2.
+    teacher_hidden, teacher_activation
+        The width of the teacher's hidden layer, or a list of widths, empty for a linear teacher, and its activation. By
+        default 3 and `"tanh"`."""
+
+# The options of built-in data, and their defaults.
+_BUILT_IN: dict[str, Any] = {
+    "data": "appendix-c",
+    "samples": 50,
+    "test_samples": None,
+    "data_seed": 0,
+    "data_label_noise": 0.0,
+    "data_noise": None,
+    "data_classes": None,
+    "data_inputs": None,
+    "teacher_hidden": None,
+    "teacher_activation": None,
+}
 
 _ENGINE = """\
     out
@@ -103,12 +131,10 @@ def _data(
     test_x: Any,
     test_q: Any,
     standardize: bool,
-    samples: Any,
-    data_seed: Any,
-    defaults: tuple[int, int],
-    loss: Any = None,
-    sample_weights: Any = None,
-    reduction: Any = "sum",
+    built_in: dict[str, Any],
+    loss: Any,
+    sample_weights: Any,
+    reduction: Any,
 ) -> dict[str, Any]:
     """The options about the data."""
     given = {"x": x, "q": q, "test_x": test_x, "test_q": test_q}
@@ -117,8 +143,9 @@ def _data(
             raise ValueError(f"{one} is given without {other}: pass both")
     if test_x is not None and x is None:
         raise ValueError("test_x is given without x: the built-in data have test data of their own")
-    if x is not None and (samples, data_seed) != defaults:
-        raise ValueError("samples and data_seed are for the built-in data, and x is given: leave them out")
+    unused = [] if x is None else [name for name, value in built_in.items() if value != _BUILT_IN[name]]
+    if unused:
+        raise ValueError(f"x is given, and these are for the built-in data: leave out {', '.join(unused)}")
     found: dict[str, Any] = {}
     for name, value in (given | {"sample_weights": sample_weights}).items():
         is_path = isinstance(value, (str, os.PathLike))
@@ -129,8 +156,24 @@ def _data(
         "standardize": bool(standardize),
         "loss": _options.optional_word("loss", loss),
         "reduction": _options.word("reduction", reduction),
+        "built_in": _built_in(**built_in),
+    }
+
+
+def _built_in(
+    data: Any, samples: Any, data_seed: Any, data_label_noise: Any, data_noise: Any, teacher_hidden: Any, **others: Any
+) -> dict[str, Any]:
+    """The options of built-in data, as the native module takes them."""
+    activation = others.pop("teacher_activation")
+    counts = {name: None if value is None else _options.count(name, value, 63) for name, value in others.items()}
+    return counts | {
+        "data": _options.word("data", data),
         "samples": _options.count("samples", samples, 63),
         "data_seed": _options.count("data_seed", data_seed, 64),
+        "data_label_noise": _options.real("data_label_noise", data_label_noise),
+        "data_noise": None if data_noise is None else _options.real("data_noise", data_noise),
+        "teacher_hidden": _options.hidden_layers("teacher_hidden", teacher_hidden),
+        "teacher_activation": _options.optional_word("teacher_activation", activation),
     }
 
 
@@ -171,14 +214,22 @@ def sweep(
     test_x: Any = None,
     test_q: Any = None,
     standardize: bool = False,
+    data: Data = "appendix-c",
     samples: int = 50,
+    test_samples: int | None = None,
     data_seed: int = 0,
+    data_label_noise: float = 0.0,
+    data_noise: float | None = None,
+    data_classes: int | None = None,
+    data_inputs: int | None = None,
+    teacher_hidden: int | Sequence[int] | str | None = None,
+    teacher_activation: Activation | None = None,
     loss: Loss | None = None,
     sample_weights: Any = None,
     reduction: Literal["sum", "mean"] = "sum",
     seeds: int | tuple[int, int] | range | str = 512,
     shard: tuple[int, int] | str | None = None,
-    hidden: int | tuple[int, ...] | list[int] | str | None = 3,
+    hidden: int | Sequence[int] | str = 3,
     activation: Activation = "sigmoid",
     init_range: float = 10.0,
     step_size: float = 0.1,
@@ -214,7 +265,7 @@ def sweep(
     shard
         `(k, n)`: only the k-th of n equal parts of the seeds, k from 1; `merge` joins the parts.
     hidden
-        N, the number of hidden units; `(8, 8)` or `"8x8"` for two hidden layers, `None` or `()` for none.
+        N, the number of hidden units; `(8, 8)` or `"8x8"` for two hidden layers, `()` for none.
     activation
         The hidden units' activation.
     init_range
@@ -240,13 +291,25 @@ def sweep(
     >>> run["lambda_sup"].shape, run["theta"].shape
     ((100,), (100, 17))
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0), loss, sample_weights, reduction)
+    built_in = {
+        "data": data,
+        "samples": samples,
+        "test_samples": test_samples,
+        "data_seed": data_seed,
+        "data_label_noise": data_label_noise,
+        "data_noise": data_noise,
+        "data_classes": data_classes,
+        "data_inputs": data_inputs,
+        "teacher_hidden": teacher_hidden,
+        "teacher_activation": teacher_activation,
+    }
+    options = _data(x, q, test_x, test_q, standardize, built_in, loss, sample_weights, reduction)
     options |= _columns(bounds, gauss_newton, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     options |= {
         "seeds": _options.seeds(seeds),
         "shard": _options.shard(shard),
-        "hidden": _options.hidden(hidden),
+        "hidden": _options.hidden_layers("hidden", hidden) or "none",
         "activation": _options.word("activation", activation),
         "init_range": _options.real("init_range", init_range),
         "step_size": _options.real("step_size", step_size),
@@ -257,7 +320,7 @@ def sweep(
     }
     with Watch(progress) as watch:
         path = _out(out)
-        return Run._of(_native.sweep(options, path, watch.callback, notice), path)
+        return Run._of(_native.sweep(options, path, watch.callback, notice, is_advice_heard()), path)
 
 
 @_documented
@@ -269,12 +332,20 @@ def evaluate(
     test_x: Any = None,
     test_q: Any = None,
     standardize: bool = False,
+    data: Data = "appendix-c",
     samples: int = 50,
+    test_samples: int | None = None,
     data_seed: int = 0,
+    data_label_noise: float = 0.0,
+    data_noise: float | None = None,
+    data_classes: int | None = None,
+    data_inputs: int | None = None,
+    teacher_hidden: int | Sequence[int] | str | None = None,
+    teacher_activation: Activation | None = None,
     loss: Loss | None = None,
     sample_weights: Any = None,
     reduction: Literal["sum", "mean"] = "sum",
-    hidden: int | tuple[int, ...] | list[int] | str | None = None,
+    hidden: int | Sequence[int] | str | None = None,
     activation: Activation | None = None,
     tolerance: float | None = None,
     weight_decay: float = 0.0,
@@ -304,12 +375,12 @@ def evaluate(
 
         Or models, one or a list of them: fitted `MLPClassifier`s of scikit-learn, `torch.nn.Sequential`s of Linear,
         activation and Linear (and Sigmoid), Equinox MLPs. Their outputs on `x` are compared with those of the network
-        here before anything is computed. Or bare weights, with `activation`: trees of Flax parameters, state
-        dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases. Weights alone have no
-        outputs to compare, so compare `loss` with yours.
+        here before anything is computed. Or bare weights, with `activation`: what `Run.params` gives, trees of Flax
+        parameters, state dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases.
+        Weights alone have no outputs to compare, so compare `loss` with yours.
     {data}
     hidden
-        N, the number of hidden units, as in `sweep` (but `()` for none); by default one hidden layer that D and M fit.
+        N, the number of hidden units, as in `sweep`; by default one hidden layer that D and M fit.
     activation
         The hidden units' activation; by default that of the models, or `"sigmoid"` for arrays.
     tolerance
@@ -327,14 +398,26 @@ def evaluate(
     >>> bool((again["lambda_sup"] == run["lambda_sup"]).all())
     True
     """
-    options = _data(x, q, test_x, test_q, standardize, samples, data_seed, (50, 0), loss, sample_weights, reduction)
+    built_in = {
+        "data": data,
+        "samples": samples,
+        "test_samples": test_samples,
+        "data_seed": data_seed,
+        "data_label_noise": data_label_noise,
+        "data_noise": data_noise,
+        "data_classes": data_classes,
+        "data_inputs": data_inputs,
+        "teacher_hidden": teacher_hidden,
+        "teacher_activation": teacher_activation,
+    }
+    options = _data(x, q, test_x, test_q, standardize, built_in, loss, sample_weights, reduction)
     options |= _columns(bounds, gauss_newton, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     networks, activation = _networks(theta, options, activation)
     if hidden is None:
-        hidden = _hidden(networks, options["x"])
+        hidden = _hidden(networks, options)
     options |= {
-        "hidden": _options.hidden(hidden),
+        "hidden": _options.hidden_layers("hidden", hidden) or "none",
         "activation": _options.word("activation", "sigmoid" if activation is None else activation),
         "tolerance": None if tolerance is None else _options.real("tolerance", tolerance),
         "weight_decay": _options.real("weight_decay", weight_decay),
@@ -348,6 +431,8 @@ def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any
     """Rows of theta, or the path of a file with them, and the activation."""
     if activation is not None:
         _options.word("activation", activation)
+    if isinstance(theta, Run):
+        raise ValueError('theta is a Run: pass run["theta"], and the data to evaluate its networks on')
     if _models.may_be(theta):
         rows, activation = _models.networks(theta, _samples(options), activation)
         return _options.networks(rows), activation
@@ -361,7 +446,7 @@ def _samples(options: dict[str, Any]) -> Any:
 
     x = options["x"]
     if x is None:
-        x = _native.appendix_c(options["samples"], options["data_seed"])["x"]
+        x = _native.built_in_data(options["built_in"])["x"]
     elif isinstance(x, str):
         x = np.load(x, allow_pickle=False).astype(np.float64)
     if options["standardize"] and x.ndim == 2:
@@ -370,15 +455,17 @@ def _samples(options: dict[str, Any]) -> Any:
     return x
 
 
-def _hidden(theta: Any, x: Any) -> int:
+def _hidden(theta: Any, options: dict[str, Any]) -> int:
     """N of networks with D weights each over M inputs: D = (M + 2) N + 1."""
     import numpy as np
 
+    x = options["x"]
     if isinstance(theta, str):
         theta = np.load(theta, mmap_mode="r", allow_pickle=False)
     if isinstance(x, str):
         x = np.load(x, mmap_mode="r", allow_pickle=False)
-    inputs = 2 if x is None else (x.shape[1] if x.ndim == 2 else None)
+    built_in = options["built_in"]["data_inputs"] or 2
+    inputs = built_in if x is None else (x.shape[1] if x.ndim == 2 else None)
     if theta.ndim != 2 or inputs is None:
         return 3
     hidden, rest = divmod(theta.shape[1] - 1, inputs + 2)

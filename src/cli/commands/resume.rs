@@ -18,8 +18,8 @@ use crate::spec::parse_seeds;
 ///
 /// It keeps the rows that were finished and computes the others on the engine that the run was begun with; the columns
 /// end up byte for byte as without the interruption. It leaves a finished run as it is, so it may be repeated at will.
-/// DIR may also be a grid (a sweep over several --hidden, --activation, --step-size or --data-seed): then its unfinished
-/// runs are finished.
+/// DIR may also be a grid (a sweep over several --hidden, --activation, --step-size or --data-seed): then its
+/// unfinished runs are finished.
 ///
 /// --seeds and --max-steps extend a finished sweep, or every run of a grid: the result is byte for byte the sweep that
 /// was asked for it from the start. It is made beside DIR, in .NAME.extended, which takes room for both on the disk,

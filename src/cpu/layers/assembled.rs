@@ -30,11 +30,8 @@ fn unit_pairs(first: Layer, second: Layer) -> impl Iterator<Item = (usize, usize
 pub(super) fn entries(network: Network) -> usize {
     let layers: Vec<Layer> = network.shape.layers().collect();
     let of_pair = |first: &Layer, second: &Layer| {
-        let pairs = if first.start == second.start {
-            first.units * (first.units + 1) / 2
-        } else {
-            first.units * second.units
-        };
+        let pairs =
+            if first.start == second.start { first.units * (first.units + 1) / 2 } else { first.units * second.units };
         pairs * (first.inputs + 1) * (second.inputs + 1)
     };
     (0..layers.len()).flat_map(|l| layers[l..].iter().map(move |m| (l, m))).map(|(l, m)| of_pair(&layers[l], m)).sum()

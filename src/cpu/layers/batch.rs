@@ -114,8 +114,7 @@ impl<F: Doubles> LaneHessians<F> for LayerHessians<'_, F> {
             *magnitude = theta.abs();
         }
         let LayerBatch { layers, network, samples, .. } = self.batch;
-        let networks =
-            LaneLayers { layers, activation: network.activation, theta, magnitudes: &self.magnitudes };
+        let networks = LaneLayers { layers, activation: network.activation, theta, magnitudes: &self.magnitudes };
         (self.size, self.perturbation) = (F::splat(0.0), F::splat(0.0));
         self.assembled.clear();
         for block in blocks(samples.count(), self.terms.len()) {

@@ -91,8 +91,7 @@ impl<F: Doubles> LayerEvaluation<F> {
             *magnitude = theta.abs();
         }
         let (theta, magnitudes) = (&self.theta[..], &self.magnitudes[..]);
-        let networks =
-            LaneLayers { layers: &batch.layers, activation: batch.network.activation, theta, magnitudes };
+        let networks = LaneLayers { layers: &batch.layers, activation: batch.network.activation, theta, magnitudes };
         self.gradient.fill(zero);
         self.traces.fill(zero);
         (self.loss, self.size, self.perturbation) = (zero, zero, zero);

@@ -125,7 +125,8 @@ fn pair<F: Doubles>(
                 _ => (&i.r[l][m - l - 1], &j.r[l][m - l - 1]),
             };
             let direct = dot(&i.g[m], &j.g[m]) * dot(r_i, r_j);
-            let crossed = crossed(i, j, (l, m), (&mut *fed, &mut *moved)) + crossed(j, i, (l, m), (&mut *fed, &mut *moved));
+            let crossed =
+                crossed(i, j, (l, m), (&mut *fed, &mut *moved)) + crossed(j, i, (l, m), (&mut *fed, &mut *moved));
             across += above.mul_add(curvatures, crossed + direct);
         }
         let own = dot(&i.m[l][0], &j.m[l][0]);

@@ -46,7 +46,8 @@ impl<T> LayerSamples<T> {
             Some(weights) => weights.iter().map(|&weight| number(weight)).collect(),
             None => (0..data.samples()).map(|_| number(1.0)).collect(),
         };
-        let with_bias = |i: usize| std::iter::once(1.0).chain(data.sample(i).into_iter().copied()).collect::<Vec<f64>>();
+        let with_bias =
+            |i: usize| std::iter::once(1.0).chain(data.sample(i).into_iter().copied()).collect::<Vec<f64>>();
         let x = (0..data.samples()).flat_map(with_bias).map(&number).collect();
         Self { inputs: data.inputs(), x, targets, weights }
     }

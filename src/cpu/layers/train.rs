@@ -7,9 +7,7 @@ use std::ops::Range;
 
 use super::products::{Added, Columns, Rows, Scaled, Shared, Sizes, Written, product};
 use super::samples::{LaneTargets, LayerSamples};
-use crate::cpu::activation::{
-    Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction,
-};
+use crate::cpu::activation::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
 use crate::cpu::descents::{Descents, Gradients, TrainedNetwork, descend};
 use crate::cpu::lanes::{LaneTask, Singles, Vectors};
 use crate::cpu::samples::blocks;

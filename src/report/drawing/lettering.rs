@@ -139,7 +139,7 @@ fn tspans(label: &str) -> String {
 }
 
 /// `text` as HTML: escaped, with its marks as `sub` and `sup`, and what is between backticks as `code`.
-pub(crate) fn html(text: &str) -> String {
+pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for span in spans(text) {
         let tag = if span.drop > 0.0 { "sub" } else { "sup" };
@@ -159,7 +159,7 @@ pub(crate) fn html(text: &str) -> String {
 }
 
 /// `text` for a terminal: marks without their braces.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mark = |span: Span<'_>| match span.drop {
         drop if drop > 0.0 => format!("_{}", span.text),
         drop if drop < 0.0 => format!("^{}", span.text),
