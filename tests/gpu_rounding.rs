@@ -5,7 +5,7 @@ mod support;
 
 use ndarray::{Array1, Array2, Axis, array};
 use sharpsweep::bounds::{WidenedBounds, widened_bounds};
-use sharpsweep::cpu::Cpu;
+use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
@@ -292,5 +292,32 @@ fn rounding_counts_what_inputs_and_weights_lose_in_f32() {
             let found = gpu.evaluate(&narrowed, theta.mapv(narrow).view().into()).unwrap();
             assert!(!Comparison::of(problem, &found, &truth, 1.0).traces.is_empty(), "{route:?}, {theta}");
         }
+    }
+}
+
+/// Relu's slope jumps where y is 0. A y within its rounding of that may lie on either side, and every engine counts the
+/// whole jump; where the weights are 0, so is y, and in f64 nothing is uncertain.
+#[test]
+fn an_uncertain_sign_of_a_relu_unit_counts_as_a_whole_slope() {
+    let data = Dataset::new(array![[0.1], [1.0]], array![0.0, 1.0]).unwrap();
+    let problem = Problem::new(1, Activation::Relu, data);
+    // 3 x_0 - 0.3 is a few roundings from 0.
+    let theta = array![[-0.3, 3.0, 0.2, 1.5], [-0.2, 3.0, 0.2, 1.5], [0.0, 0.0, 0.2, 1.5]];
+    let mut engines: Vec<(String, Box<dyn Engine>)> = vec![("reference".into(), Box::new(Reference::default()))];
+    for set in InstructionSet::available() {
+        engines.extend(ROUTES.map(|route| -> (String, Box<dyn Engine>) {
+            (format!("{set} {route:?}"), Box::new(Cpu::with_instruction_set(route, set).unwrap()))
+        }));
+    }
+    for route in ROUTES {
+        let gpu = engine("an_uncertain_sign_of_a_relu_unit_counts_as_a_whole_slope", route);
+        engines.extend(gpu.map(|gpu| -> (String, Box<dyn Engine>) { (format!("gpu {route:?}"), Box::new(gpu)) }));
+    }
+    for (name, engine) in &mut engines {
+        let found = engine.evaluate(&problem, theta.view().into()).unwrap();
+        let errors: Vec<f64> = found.rounding.iter().map(|rounding| rounding.hessian).collect();
+        // Another slope at sample 0 moves H by more than 0.5.
+        assert!(errors[0] > 0.5 && errors[1] < 1e-4, "{name}: {errors:?}");
+        assert_eq!(errors[2] < 1e-12, engine.evaluates_in_f64(), "{name}: {errors:?}");
     }
 }
