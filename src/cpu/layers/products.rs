@@ -60,8 +60,8 @@ impl<'a, T: Copy> Rows<'a, T> {
     #[inline(always)]
     fn of<const R: usize>(self, first: usize, length: usize) -> RowTile<'a, T, R> {
         let mut rows = [&self.values[..0]; R];
-        for r in 0..R {
-            rows[r] = &self.values[(first + r) * self.stride..][..length];
+        for (r, row) in rows.iter_mut().enumerate() {
+            *row = &self.values[(first + r) * self.stride..][..length];
         }
         RowTile { rows, length, k: 0 }
     }
@@ -81,8 +81,8 @@ impl<T: Copy, const R: usize> RowTile<'_, T, R> {
             return None;
         }
         let mut elements = [zero; R];
-        for r in 0..R {
-            elements[r] = self.rows[r][self.k];
+        for (element, row) in elements.iter_mut().zip(self.rows) {
+            *element = row[self.k];
         }
         self.k += 1;
         Some(elements)
@@ -154,10 +154,7 @@ impl<F: Lanes, const R: usize> FactorTile<F, R> for RowTile<'_, F, R> {
 impl<F: Lanes, const R: usize> FactorTile<F, R> for Shared<RowTile<'_, F::Scalar, R>> {
     #[inline(always)]
     fn next(&mut self) -> Option<[F; R]> {
-        match self.0.next_of(F::Scalar::zeroed()) {
-            Some(elements) => Some(in_all_lanes(elements)),
-            None => None,
-        }
+        self.0.next_of(F::Scalar::zeroed()).map(in_all_lanes)
     }
 }
 
@@ -171,10 +168,7 @@ impl<F: Lanes, const R: usize> FactorTile<F, R> for ColumnTile<'_, F> {
 impl<F: Lanes, const R: usize> FactorTile<F, R> for Shared<ColumnTile<'_, F::Scalar>> {
     #[inline(always)]
     fn next(&mut self) -> Option<[F; R]> {
-        match self.0.next_of() {
-            Some(elements) => Some(in_all_lanes(elements)),
-            None => None,
-        }
+        self.0.next_of().map(in_all_lanes)
     }
 }
 
@@ -293,9 +287,9 @@ fn tile<F: Lanes, const R: usize, const C: usize>(
             }
         }
     }
-    for r in 0..R {
-        for c in 0..C {
-            output.put(row + r, column + c, sums[r][c]);
+    for (r, sums) in sums.iter().enumerate() {
+        for (c, &sum) in sums.iter().enumerate() {
+            output.put(row + r, column + c, sum);
         }
     }
 }

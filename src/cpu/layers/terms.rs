@@ -473,16 +473,16 @@ impl<F: Doubles> LayerErrors<F> {
             size_sq = own.size.mul_add(own.size, size_sq);
             error_sq = own.error.mul_add(own.error, error_sq);
             let mut reach = Bounded { size: F::splat(1.0), error: F::splat(0.0) };
-            for m in l + 1..=last {
+            for (m, layer) in layers.iter().enumerate().skip(l + 1) {
                 let df = Bounded::norm(&terms.df[m - 1], &self.df[m - 1]);
                 let (fed, reached) = if m == l + 1 {
                     (df, self.steps[l])
                 } else {
                     let r = &terms.r[l][m - l - 1];
                     let fed = Bounded { size: dot(r, r).sqrt(), error: df.times(reach, 0).error };
-                    (fed, self.steps[m - 1].times(reach, layers[m].inputs))
+                    (fed, self.steps[m - 1].times(reach, layer.inputs))
                 };
-                let moved = reached.times(self.curvature[m], layers[m].units);
+                let moved = reached.times(self.curvature[m], layer.units);
                 let across = &terms.m[l][m - l];
                 let curvature = Bounded { size: dot(across, across).sqrt(), error: moved.error };
                 let units = Bounded::norm(&terms.h[m], &self.h[m]);
