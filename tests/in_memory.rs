@@ -4,7 +4,7 @@ mod support;
 
 use ndarray::Array2;
 use sharpsweep::cpu::Cpu;
-use sharpsweep::engine::{Descent, Engine, EngineError, Route, Stop};
+use sharpsweep::engine::{Descent, Engine, EngineError, Route, Status, Stop};
 use sharpsweep::gpu::{Gpu, Tuning, choose_adapter};
 use sharpsweep::model::Activation;
 use sharpsweep::records::{Column, Dtype, Values, columns};
