@@ -29,6 +29,7 @@
 //!   and brackets of a matrix;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
+//! - [`sitting`]: what one process does of runs: it carries them out, goes on with them, extends them;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
 //! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
 //! - [`report`]: figures, tables and the HTML report;

@@ -64,8 +64,8 @@ impl Reproduction {
         Ok(announced_size(sizes, None))
     }
 
-    /// Trains both widths on every draw of the data, each in a directory `data-seed-K/nN` of `out`, and leaves the page,
-    /// the figures and `tables.json` beside them.
+    /// Trains both widths on every draw of the data, each in a directory `data-seed-K/nN` of `out`, and leaves the
+    /// page, the figures and `tables.json` beside them.
     ///
     /// # Errors
     /// [`ReproductionError`]; the runs that are finished stay.

@@ -53,6 +53,8 @@ class Run(Mapping[str, np.ndarray]):
     def _open(self, directory: _native.Directory, path: Path) -> None:
         self._native: _native.Directory | _native.Memory = directory
         self.path = path
+        # Columns are read when they are asked for, and the current directory may be another one then.
+        self._place = path.absolute()
         self._manifest: dict[str, Any] = json.loads(directory.manifest())
         self._columns: dict[str, np.ndarray] = {}
 
@@ -82,7 +84,7 @@ class Run(Mapping[str, np.ndarray]):
             if self.path is None or name not in self._names:
                 raise KeyError(f"{name}: this run has the columns {', '.join(self._names)}")
             try:
-                self._columns[name] = np.load(self.path / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+                self._columns[name] = np.load(self._place / f"{name}.npy", mmap_mode="r", allow_pickle=False)
             except (OSError, ValueError) as error:
                 raise _native.Error(f"{self.path / name}.npy cannot be read: {error}") from error
         return self._columns[name]
@@ -104,7 +106,7 @@ class Run(Mapping[str, np.ndarray]):
     def __reduce__(self) -> tuple[Any, ...]:
         if self.path is None:
             raise TypeError("a run in memory cannot be pickled: sweep with out=, or pickle dict(run), its columns")
-        return Run, (str(self.path.absolute()),)
+        return Run, (str(self._place),)
 
     # What was run.
 
