@@ -29,6 +29,7 @@
 //!   and brackets of a matrix;
 //! - [`check`](mod@check): whether this machine computes what it should, and how fast;
 //! - [`sweep`]: an experiment carried out, chunk by chunk;
+//! - [`sitting`]: runs carried out on a chosen engine, gone on with and extended, for any front end;
 //! - [`replay`](mod@replay): one seed again, with its whole trajectory;
 //! - [`bench`](mod@bench): what each route to sharpness costs and how good it is;
 //! - [`report`]: figures, tables and the HTML report;
