@@ -61,11 +61,11 @@ pub fn dataset(
     let targets = self::targets(q, targets, loss, rows)?;
     let count = targets.samples();
     Dataset::new(samples, targets).map_err(|error| match error {
-        DataError::Lengths { .. } if count == columns && rows != columns => {
-            InputError::new(q, format!("{error}; if x holds one sample per column, save x.T"))
-        }
         DataError::Lengths { .. } if shape.len() == 2 && shape[1] == rows => {
             InputError::new(q, format!("{error}; if q holds one sample per column, save q.T"))
+        }
+        DataError::Lengths { .. } if count == columns && rows != columns => {
+            InputError::new(q, format!("{error}; if x holds one sample per column, save x.T"))
         }
         DataError::Lengths { .. } | DataError::TargetNotFinite { .. } => InputError::new(q, error.to_string()),
         _ => InputError::new(x, error.to_string()),

@@ -378,6 +378,36 @@ fn runs_are_resumed_merged_and_listed_in_grids() {
     succeed(dir, &["show", "grid"]);
 }
 
+/// The CPU engine takes all of them, agrees with the reference about the weights that it records, and trains them on.
+#[test]
+fn the_cpu_engine_records_what_the_reference_finds() {
+    let dir = in_dir();
+    let dir = dir.path();
+    for (kind, hidden) in KINDS.iter().zip(["none", "4x3", "3", "4x3", "none"]) {
+        let more = ["--backend", "cpu", "--gauss-newton", "--sample-weights", "w.npy", "--tolerance", "0"];
+        let out = format!("cpu-{}", kind.name);
+        run(dir, &sweep_of(hidden, kind, &out), &more);
+        let found = Run::open(&dir.join(&out)).unwrap();
+        let theta = found.theta().unwrap();
+        let problem = found.experiment().unwrap().problem;
+        let expected = evaluation(&problem, &theta);
+        for (name, expected) in [("loss", &expected.loss), ("trace_sq", &expected.trace_sq)] {
+            let values = found.floats(name).unwrap();
+            let close = values.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-10 * b.abs());
+            assert!(close, "{out} {name}: {values:?} {expected:?}");
+        }
+        let parts: Vec<f64> =
+            theta.outer_iter().map(|network| gauss_newton(&problem, &network.to_vec()).trace).collect();
+        assert_eq!(bits(&found.floats("gn_trace").unwrap()), bits(&parts), "{out}");
+        // As many steps again give the sweep that was asked for them from the start.
+        succeed(dir, &["resume", &out, "--max-steps", "25", "--seeds", "3..9"]);
+        let whole = format!("whole-{}", kind.name);
+        run(dir, &sweep_of(hidden, kind, &whole), &[&more[..], &["--max-steps", "25", "--seeds", "3..9"]].concat());
+        assert_same_columns(&dir.join(&out), &dir.join(&whole));
+        assert!(dir.join(&out).join("data/sample_weights.npy").exists());
+    }
+}
+
 /// What does not go is refused before any work, and says what does.
 #[test]
 fn what_is_not_offered_is_refused_in_words() {

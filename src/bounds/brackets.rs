@@ -143,10 +143,10 @@ fn relative(lower: f64, upper: f64, scale: f64) -> f64 {
 
 /// The number of samples and inputs bounds the rank of the Hessian: this is at least the rank, and at most D.
 ///
-/// In the first layer's weights, H maps into span {h(x_i)} (x) R^(N_1), and in the others' into all of them. So its rank
-/// is at most N_1 rank(h(X)) + D - (M+1) N_1, for the paper's networks N rank(h(X)) + N + 1, and rank(h(X)) is at most
-/// the number of different samples, and 1 plus the number of different inputs that are not constant. With softmax, one
-/// vector added to all K rows of the last layer's weights changes nothing, so that these give 1 / K less.
+/// In the first layer's weights, H maps into span {h(x_i)} (x) R^(N_1), and in the others' into all of them. So its
+/// rank is at most N_1 rank(h(X)) + D - (M+1) N_1, for the paper's networks N rank(h(X)) + N + 1, and rank(h(X)) is at
+/// most the number of different samples, and 1 plus the number of different inputs that are not constant. With softmax,
+/// one vector added to all K rows of the last layer's weights changes nothing, so that these give 1 / K less.
 pub fn known_rank(problem: &Problem) -> usize {
     let x = problem.data.x();
     let bits = |values: ndarray::ArrayView1<'_, f64>| values.iter().map(|v| (v + 0.0).to_bits()).collect::<Vec<u64>>();

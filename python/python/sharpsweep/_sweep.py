@@ -52,8 +52,8 @@ _DATA = """\
     sample_weights
         How often each training sample counts, (I,).
     reduction
-        `"sum"`, or `"mean"` for the sum divided by that of the weights. Step size and tolerance are those of the loss as
-        reduced.
+        `"sum"`, or `"mean"` for the sum divided by that of the weights. Step size and tolerance are those of the loss
+        as reduced.
     standardize
         Centre each input and scale it to standard deviation 1, by the training samples.
     data

@@ -176,8 +176,8 @@ impl fmt::Display for Same {
 /// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
 ///
 /// # Errors
-/// [`AnalysisError::NotMatched`] for networks of another depth or with several outputs,
-/// [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not finite,
+/// [`AnalysisError::NotMatched`] for networks of another depth or with several outputs, [`AnalysisError::Columns`]
+/// where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not finite,
 /// [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
 /// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
 pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {

@@ -3,7 +3,7 @@
 //! The entries between unit a of layer l and unit b of layer m >= l are sum_i h_{l-1}\[p\] (M_lm\[a, b\] h_{m-1}\[q\] +
 //! R_lm\[q, a\] g_m\[b\]): a product over the samples of a block, for each pair of units.
 
-use super::products::{Added, Columns, Shared, Sizes, product};
+use super::products::{Added, ColumnFactor, Shared, Sizes, product};
 use super::samples::LayerSamples;
 use super::terms::LayerTerms;
 use crate::cpu::lanes::Doubles;
@@ -59,7 +59,7 @@ impl<F: Doubles> LayerAssembled<F> {
     #[inline(always)]
     pub(super) fn add_block(&mut self, samples: &LayerSamples<f64>, first: usize, terms: &[LayerTerms<F>]) {
         let (length, inputs) = (terms.len(), samples.inputs + 1);
-        let x = Shared(Columns { values: &samples.x[first * inputs..(first + length) * inputs], stride: inputs });
+        let x = Shared(ColumnFactor { values: &samples.x[first * inputs..(first + length) * inputs], stride: inputs });
         for (l, h) in self.h.iter_mut().enumerate().skip(1) {
             let fed = self.layers[l].inputs + 1;
             for (h, terms) in h.chunks_exact_mut(fed).zip(terms) {
@@ -72,14 +72,14 @@ impl<F: Doubles> LayerAssembled<F> {
                 let (below, above) = (self.layers[l], self.layers[m]);
                 let (rows, columns) = (below.inputs + 1, above.inputs + 1);
                 let sizes = Sizes { rows, columns, length };
-                let h = Columns { values: &self.h[l][..length * rows], stride: rows };
+                let h = ColumnFactor { values: &self.h[l][..length * rows], stride: rows };
                 for a in 0..below.units {
                     for b in if l == m { a } else { 0 }..above.units {
                         let right = &mut self.right[..length * columns];
                         for (right, terms) in right.chunks_exact_mut(columns).zip(terms) {
                             fill_right(terms, (l, m), (a, b), right);
                         }
-                        let right = Columns { values: &*right, stride: columns };
+                        let right = ColumnFactor { values: &*right, stride: columns };
                         let output = Added { sums: &mut self.entries[start..][..rows * columns], stride: columns };
                         if l == 0 {
                             product(sizes, x, right, output);

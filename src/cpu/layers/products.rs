@@ -24,14 +24,14 @@ pub(super) trait FactorTile<F, const R: usize>: Copy {
 
 /// A factor whose k lie side by side: (k, r) at r `stride` + k.
 #[derive(Clone, Copy)]
-pub(super) struct Rows<'a, T> {
+pub(super) struct RowFactor<'a, T> {
     pub(super) values: &'a [T],
     pub(super) stride: usize,
 }
 
 /// A factor whose r lie side by side: (k, r) at k `stride` + r.
 #[derive(Clone, Copy)]
-pub(super) struct Columns<'a, T> {
+pub(super) struct ColumnFactor<'a, T> {
     pub(super) values: &'a [T],
     pub(super) stride: usize,
 }
@@ -55,7 +55,7 @@ pub(super) struct ColumnTile<'a, T> {
     stride: usize,
 }
 
-impl<'a, T: Copy> Rows<'a, T> {
+impl<'a, T: Copy> RowFactor<'a, T> {
     // Loops and no `from_fn`, here and below: only what is inlined is compiled for the instruction set.
     #[inline(always)]
     fn of<const R: usize>(self, first: usize, length: usize) -> RowTile<'a, T, R> {
@@ -67,7 +67,7 @@ impl<'a, T: Copy> Rows<'a, T> {
     }
 }
 
-impl<'a, T: Copy> Columns<'a, T> {
+impl<'a, T: Copy> ColumnFactor<'a, T> {
     #[inline(always)]
     fn of(self, first: usize, length: usize) -> ColumnTile<'a, T> {
         ColumnTile { rest: &self.values[..length * self.stride][first..], stride: self.stride }
@@ -108,7 +108,7 @@ fn in_all_lanes<F: Lanes, const R: usize>(elements: [F::Scalar; R]) -> [F; R] {
     vectors
 }
 
-impl<'a, F: Lanes> Factor<F> for Rows<'a, F> {
+impl<'a, F: Lanes> Factor<F> for RowFactor<'a, F> {
     type Tile<const R: usize> = RowTile<'a, F, R>;
 
     #[inline(always)]
@@ -117,7 +117,7 @@ impl<'a, F: Lanes> Factor<F> for Rows<'a, F> {
     }
 }
 
-impl<'a, F: Lanes> Factor<F> for Shared<Rows<'a, F::Scalar>> {
+impl<'a, F: Lanes> Factor<F> for Shared<RowFactor<'a, F::Scalar>> {
     type Tile<const R: usize> = Shared<RowTile<'a, F::Scalar, R>>;
 
     #[inline(always)]
@@ -126,7 +126,7 @@ impl<'a, F: Lanes> Factor<F> for Shared<Rows<'a, F::Scalar>> {
     }
 }
 
-impl<'a, F: Lanes> Factor<F> for Columns<'a, F> {
+impl<'a, F: Lanes> Factor<F> for ColumnFactor<'a, F> {
     type Tile<const R: usize> = ColumnTile<'a, F>;
 
     #[inline(always)]
@@ -135,7 +135,7 @@ impl<'a, F: Lanes> Factor<F> for Columns<'a, F> {
     }
 }
 
-impl<'a, F: Lanes> Factor<F> for Shared<Columns<'a, F::Scalar>> {
+impl<'a, F: Lanes> Factor<F> for Shared<ColumnFactor<'a, F::Scalar>> {
     type Tile<const R: usize> = Shared<ColumnTile<'a, F::Scalar>>;
 
     #[inline(always)]
@@ -233,7 +233,7 @@ impl<F: Lanes> Output<F> for Scaled<'_, F> {
 
 /// Passes the sums over k of a_rk b_kc to `output`.
 ///
-/// Columns are outermost, so that the tile of `b` stays in the first-level cache while all rows pass. There are as many
+/// ColumnFactor are outermost, so that the tile of `b` stays in the first-level cache while all rows pass. There are as many
 /// sums as the registers hold beside the factors, 32 with AVX-512, of 64 bytes each, and 16 elsewhere; and never so few
 /// that a sum waits for itself.
 #[inline(always)]

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::products::{Added, Columns, Rows, Scaled, Shared, Sizes, Written, product};
+use super::products::{Added, ColumnFactor, RowFactor, Scaled, Shared, Sizes, Written, product};
 use super::samples::{LaneTargets, LayerSamples};
 use crate::cpu::activation::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
 use crate::cpu::descents::{Descents, Gradients, TrainedNetwork, descend};
@@ -100,13 +100,13 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             let Layer { units, start, .. } = *layer;
             let fed = layer.inputs + 1;
             let (below, here) = self.values.split_at_mut(l);
-            let weights = Columns { values: &self.scaled[start..][..fed * units], stride: units };
+            let weights = ColumnFactor { values: &self.scaled[start..][..fed * units], stride: units };
             let sizes = Sizes { rows: length, columns: units, length: fed };
             let y = &mut self.back[0][..length * units];
             let output = Written { values: &mut *y, stride: units };
             match below.last() {
-                None => product(sizes, Shared(Rows { values: x, stride: inputs }), weights, output),
-                Some(below) => product(sizes, Rows { values: below, stride: fed }, weights, output),
+                None => product(sizes, Shared(RowFactor { values: x, stride: inputs }), weights, output),
+                Some(below) => product(sizes, RowFactor { values: below, stride: fed }, weights, output),
             }
             if l < last {
                 apply(self.activation, y, units, &mut here[0], &mut self.slopes[l]);
@@ -122,16 +122,16 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             let here = &back[..length * units];
             let output = Added { sums: &mut gradient[start..][..fed * units], stride: units };
             let sizes = Sizes { rows: fed, columns: units, length };
-            let by_unit = Columns { values: here, stride: units };
+            let by_unit = ColumnFactor { values: here, stride: units };
             if l == 0 {
-                product(sizes, Shared(Columns { values: x, stride: inputs }), by_unit, output);
+                product(sizes, Shared(ColumnFactor { values: x, stride: inputs }), by_unit, output);
                 return;
             }
-            product(sizes, Columns { values: &self.values[l - 1], stride: fed }, by_unit, output);
-            let weights = Rows { values: &theta[start + units..][..layer.inputs * units], stride: units };
+            product(sizes, ColumnFactor { values: &self.values[l - 1], stride: fed }, by_unit, output);
+            let weights = RowFactor { values: &theta[start + units..][..layer.inputs * units], stride: units };
             let sizes = Sizes { rows: length, columns: layer.inputs, length: units };
             let output = Scaled { factors: &self.slopes[l - 1], values: &mut *next, stride: layer.inputs };
-            product(sizes, Rows { values: here, stride: units }, weights, output);
+            product(sizes, RowFactor { values: here, stride: units }, weights, output);
             std::mem::swap(&mut back, &mut next);
         }
     }

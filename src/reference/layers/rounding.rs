@@ -51,8 +51,8 @@ pub(crate) fn spread(problem: &Problem, theta: &[f64]) -> Spread {
 
 /// The size of the Hessian of one sample, and a bound of how far it is off.
 ///
-/// With X_l = |h_{l-1}|^2 ||M_ll|| and Y_lm = |h_{l-1}| (|h_{m-1}| ||M_lm|| + ||R_lm|| |g_m|), the square of the size is
-/// sum_l X_l^2 + 2 sum_{l<m} Y_lm^2, at least ||H_i||_F^2. By the Cauchy-Schwarz inequality the magnitudes of all
+/// With X_l = |h_{l-1}|^2 ||M_ll|| and Y_lm = |h_{l-1}| (|h_{m-1}| ||M_lm|| + ||R_lm|| |g_m|), the square of the size
+/// is sum_l X_l^2 + 2 sum_{l<m} Y_lm^2, at least ||H_i||_F^2. By the Cauchy-Schwarz inequality the magnitudes of all
 /// products in the forms of a pair of samples add up to at most the product of their sizes.
 fn spread_of_sample(
     problem: &Problem,
