@@ -565,13 +565,12 @@ fn runs_on_built_in_data_are_replayed_evaluated_reported_and_compared() {
 fn what_cannot_be_drawn_or_trained_is_refused_before_a_directory_is_made() {
     let dir = tempfile::tempdir().unwrap();
     for (options, code, says) in [
-        ("--data mixture --data-classes 3", 1, "with the softmax loss: this engine takes"),
         ("--data moons --data-inputs 3", 2, "--data-inputs is for other built-in data: moons takes --data-noise"),
         ("--data-noise 0.1", 2, "appendix-c takes none of these options"),
         ("--data moons --data-noise -1", 2, "the noise is -1"),
         ("--data moons --data-label-noise 2", 2, "the label noise is 2"),
         ("--data circles --data-classes 60", 2, "at least 60"),
-        ("--data teacher --teacher-hidden 3x0", 2, "such as 3 or 8x8"),
+        ("--data teacher --teacher-hidden 3x0", 2, "such as 3, of several, such as 8x8"),
         ("--data moons --test-samples 0", 2, "the number of test samples is 0"),
         ("--data wave", 2, "appendix-c, moons, circles, spirals, mixture, parity, teacher, random-labels"),
         ("--x X.npy --q Q.npy --data-noise 0.1", 2, "cannot be used with"),
@@ -582,6 +581,10 @@ fn what_cannot_be_drawn_or_trained_is_refused_before_a_directory_is_made() {
         assert!(message.contains(says), "{options:?}: {message}");
         assert!(!dir.path().join("run").exists(), "{options:?}");
     }
+    // Three classes train with softmax.
+    succeed(dir.path(), &sweep(&["--data", "mixture", "--data-classes", "3"], "run"));
+    assert_eq!(manifest(&dir.path().join("run"))["spec"]["loss"], "softmax");
+    fs::remove_dir_all(dir.path().join("run")).unwrap();
     for several in [&["--data-seed", "0,1"][..], &["--data-seed", "0", "--data-seed", "1"]] {
         fail(dir.path(), &[&["replay", "7"][..], several].concat(), 2);
     }

@@ -55,8 +55,8 @@ impl<'a> Networks<'a> {
         (start < end && !self.stop.is_requested()).then_some(start..end)
     }
 
-    /// Writes the networks `rows` into the lanes of `theta`, which hold a network in this `order`; spare lanes repeat the
-    /// last network.
+    /// Writes the networks `rows` into the lanes of `theta`, which hold a network in this `order`; spare lanes repeat
+    /// the last network.
     pub(super) fn load<F: Lanes<Scalar = f64>>(&self, rows: &Range<usize>, order: &[usize], theta: &mut [F]) {
         for lane in 0..F::COUNT {
             let row = (rows.start + lane).min(rows.end - 1);

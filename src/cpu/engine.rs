@@ -205,9 +205,9 @@ impl Cpu {
         let bytes = (8.0 * squares) as usize * parameters * parameters * lanes;
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
-                "a network of the widths {shape} has D = {parameters} parameters, and {lanes} Hessians of that size side \
-                 by side, with what is computed from them, fill {} MiB, more than the {} MiB that a thread may take: \
-                 use fewer hidden units, or --backend reference",
+                "a network of the widths {shape} has D = {parameters} parameters, and {lanes} Hessians of that size \
+                 side by side, with what is computed from them, fill {} MiB, more than the {} MiB that a thread may \
+                 take: use fewer hidden units, or --backend reference",
                 bytes >> 20,
                 MOST_HESSIAN_BYTES >> 20,
             )));

@@ -41,8 +41,8 @@ fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
     0.5 * samples * samples * pair as f64
 }
 
-/// The multiply-adds of the assembled route: at each sample one for each distinct entry, and for each pair of units what
-/// the products share.
+/// The multiply-adds of the assembled route: at each sample one for each distinct entry, and for each pair of units
+/// what the products share.
 fn layer_assembled_cost(shape: Shape, samples: usize) -> f64 {
     let layers: Vec<Layer> = shape.layers().collect();
     let mut sample = 0;

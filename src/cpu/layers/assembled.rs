@@ -3,7 +3,7 @@
 //! The entries between unit a of layer l and unit b of layer m >= l are sum_i h_{l-1}\[p\] (M_lm\[a, b\] h_{m-1}\[q\] +
 //! R_lm\[q, a\] g_m\[b\]): a product over the samples of a block, for each pair of units.
 
-use super::products::{Added, ColumnFactor, Shared, Sizes, product};
+use super::products::{AddedProduct, ColumnFactor, Shared, Sizes, product};
 use super::samples::LayerSamples;
 use super::terms::LayerTerms;
 use crate::cpu::lanes::Doubles;
@@ -80,7 +80,8 @@ impl<F: Doubles> LayerAssembled<F> {
                             fill_right(terms, (l, m), (a, b), right);
                         }
                         let right = ColumnFactor { values: &*right, stride: columns };
-                        let output = Added { sums: &mut self.entries[start..][..rows * columns], stride: columns };
+                        let output =
+                            AddedProduct { sums: &mut self.entries[start..][..rows * columns], stride: columns };
                         if l == 0 {
                             product(sizes, x, right, output);
                         } else {

@@ -185,18 +185,18 @@ pub(super) struct Sizes {
 ///
 /// It is a trait and no closure: a closure may stay a function of its own, which is not compiled for the instruction
 /// set.
-pub(super) trait Output<F> {
+pub(super) trait ProductOutput<F> {
     /// Takes the sum at (r, c).
     fn put(&mut self, r: usize, c: usize, sum: F);
 }
 
 /// Adds the products of matrices to what is there: (r, c) at r `stride` + c.
-pub(super) struct Added<'a, F> {
+pub(super) struct AddedProduct<'a, F> {
     pub(super) sums: &'a mut [F],
     pub(super) stride: usize,
 }
 
-impl<F: Lanes> Output<F> for Added<'_, F> {
+impl<F: Lanes> ProductOutput<F> for AddedProduct<'_, F> {
     #[inline(always)]
     fn put(&mut self, r: usize, c: usize, sum: F) {
         self.sums[r * self.stride + c] += sum;
@@ -204,12 +204,12 @@ impl<F: Lanes> Output<F> for Added<'_, F> {
 }
 
 /// Writes the product.
-pub(super) struct Written<'a, F> {
+pub(super) struct WrittenProduct<'a, F> {
     pub(super) values: &'a mut [F],
     pub(super) stride: usize,
 }
 
-impl<F: Lanes> Output<F> for Written<'_, F> {
+impl<F: Lanes> ProductOutput<F> for WrittenProduct<'_, F> {
     #[inline(always)]
     fn put(&mut self, r: usize, c: usize, sum: F) {
         self.values[r * self.stride + c] = sum;
@@ -217,13 +217,13 @@ impl<F: Lanes> Output<F> for Written<'_, F> {
 }
 
 /// Writes the product times `factors`, place by place.
-pub(super) struct Scaled<'a, F> {
+pub(super) struct ScaledProduct<'a, F> {
     pub(super) factors: &'a [F],
     pub(super) values: &'a mut [F],
     pub(super) stride: usize,
 }
 
-impl<F: Lanes> Output<F> for Scaled<'_, F> {
+impl<F: Lanes> ProductOutput<F> for ScaledProduct<'_, F> {
     #[inline(always)]
     fn put(&mut self, r: usize, c: usize, sum: F) {
         let at = r * self.stride + c;
@@ -233,11 +233,16 @@ impl<F: Lanes> Output<F> for Scaled<'_, F> {
 
 /// Passes the sums over k of a_rk b_kc to `output`.
 ///
-/// ColumnFactor are outermost, so that the tile of `b` stays in the first-level cache while all rows pass. There are as many
+/// Columns are outermost, so that the tile of `b` stays in the first-level cache while all rows pass. There are as many
 /// sums as the registers hold beside the factors, 32 with AVX-512, of 64 bytes each, and 16 elsewhere; and never so few
 /// that a sum waits for itself.
 #[inline(always)]
-pub(super) fn product<F: Lanes, A: Factor<F>, B: Factor<F>>(sizes: Sizes, a: A, b: B, mut output: impl Output<F>) {
+pub(super) fn product<F: Lanes, A: Factor<F>, B: Factor<F>>(
+    sizes: Sizes,
+    a: A,
+    b: B,
+    mut output: impl ProductOutput<F>,
+) {
     let tiled = sizes.columns / 4 * 4;
     for column in (0..tiled).step_by(4) {
         if size_of::<F>() == 64 {
@@ -261,7 +266,7 @@ fn row_tiles<F: Lanes, A: Factor<F>, const R: usize, const C: usize>(
     Sizes { rows, length, .. }: Sizes,
     a: A,
     b: impl FactorTile<F, C>,
-    output: &mut impl Output<F>,
+    output: &mut impl ProductOutput<F>,
 ) {
     let tiled = rows / R * R;
     for row in (0..tiled).step_by(R) {
@@ -277,7 +282,7 @@ fn tile<F: Lanes, const R: usize, const C: usize>(
     (row, column): (usize, usize),
     mut a: impl FactorTile<F, R>,
     mut b: impl FactorTile<F, C>,
-    output: &mut impl Output<F>,
+    output: &mut impl ProductOutput<F>,
 ) {
     let mut sums = [[F::zeroed(); C]; R];
     while let (Some(a), Some(b)) = (a.next(), b.next()) {

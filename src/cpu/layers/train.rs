@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::products::{Added, ColumnFactor, RowFactor, Scaled, Shared, Sizes, Written, product};
+use super::products::{AddedProduct, ColumnFactor, RowFactor, ScaledProduct, Shared, Sizes, WrittenProduct, product};
 use super::samples::{LaneTargets, LayerSamples};
 use crate::cpu::activation::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
 use crate::cpu::descents::{Descents, Gradients, TrainedNetwork, descend};
@@ -103,7 +103,7 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             let weights = ColumnFactor { values: &self.scaled[start..][..fed * units], stride: units };
             let sizes = Sizes { rows: length, columns: units, length: fed };
             let y = &mut self.back[0][..length * units];
-            let output = Written { values: &mut *y, stride: units };
+            let output = WrittenProduct { values: &mut *y, stride: units };
             match below.last() {
                 None => product(sizes, Shared(RowFactor { values: x, stride: inputs }), weights, output),
                 Some(below) => product(sizes, RowFactor { values: below, stride: fed }, weights, output),
@@ -120,7 +120,7 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             let Layer { units, start, .. } = *layer;
             let fed = layer.inputs + 1;
             let here = &back[..length * units];
-            let output = Added { sums: &mut gradient[start..][..fed * units], stride: units };
+            let output = AddedProduct { sums: &mut gradient[start..][..fed * units], stride: units };
             let sizes = Sizes { rows: fed, columns: units, length };
             let by_unit = ColumnFactor { values: here, stride: units };
             if l == 0 {
@@ -130,7 +130,7 @@ impl<'a, F: Singles> LayerGradients<'a, F> {
             product(sizes, ColumnFactor { values: &self.values[l - 1], stride: fed }, by_unit, output);
             let weights = RowFactor { values: &theta[start + units..][..layer.inputs * units], stride: units };
             let sizes = Sizes { rows: length, columns: layer.inputs, length: units };
-            let output = Scaled { factors: &self.slopes[l - 1], values: &mut *next, stride: layer.inputs };
+            let output = ScaledProduct { factors: &self.slopes[l - 1], values: &mut *next, stride: layer.inputs };
             product(sizes, RowFactor { values: here, stride: units }, weights, output);
             std::mem::swap(&mut back, &mut next);
         }
