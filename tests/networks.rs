@@ -457,7 +457,23 @@ fn what_is_not_offered_is_refused_in_words() {
     // Replay and report take any network.
     let replay = ["replay", "3", "--hidden", "4x3", "--loss", "softmax", "--x", "x.npy", "--q", "classes.npy"];
     succeed(dir, &[&replay[..], &["--max-steps", "20", "--out", "replay", "--activation", "tanh"]].concat());
+    // Regions of three classes in the plane; residuals of values.
     succeed(dir, &["report", "deep"]);
+    let class_of = read_npy::<_, Array1<f64>>(dir.join("deep/report/figures/figure-04/samples_q.npy")).unwrap();
+    let classes: Array1<i32> = read_npy(dir.join("classes.npy")).unwrap();
+    assert_eq!(class_of, classes.mapv(f64::from));
+    assert!(dir.join("deep/report/figures/figure-04/probability_a.npy").exists());
+    run(dir, &sweep_of("4x3", &KINDS[4], "values"), &[]);
+    succeed(dir, &["report", "values", "--over", "all"]);
+    let residuals: Array1<f64> = read_npy(dir.join("values/report/figures/residuals/residual.npy")).unwrap();
+    let sharpness = Run::open(&dir.join("values")).unwrap().floats("lambda_sup").unwrap();
+    let flattest = (0..sharpness.len()).min_by(|&a, &b| sharpness[a].total_cmp(&sharpness[b])).unwrap();
+    let of_flattest = Run::open(&dir.join("values")).unwrap().floats("loss").unwrap()[flattest];
+    let loss = residuals.mapv(|residual| residual * residual).sum() / 2.0;
+    assert!((loss - of_flattest).abs() <= 1e-12 * loss, "{loss} {of_flattest}");
+    // Benchmarks are of the paper's networks.
+    let stderr = fail(dir, &["bench", "--hidden", "8x8", "--out", "bench"], 2);
+    assert!(stderr.contains("one hidden layer"), "{stderr}");
 }
 
 /// What may be meant otherwise is said.

@@ -199,7 +199,8 @@ def test_the_version_is_the_crate_s():
 def test_other_depths_losses_and_weights_have_the_bytes_of_the_command_line(tmp_path, run_program, hidden, text, loss):
     rng = np.random.default_rng(3)
     x, w = rng.normal(size=(12, 2)), rng.uniform(0.5, 2, size=12)
-    q = {"softmax": np.arange(12) % 3, "squared": rng.normal(size=(12, 3)), "logistic": rng.integers(0, 2, (12, 3))}[loss]
+    labels, values = rng.integers(0, 2, (12, 3)), rng.normal(size=(12, 3))
+    q = {"softmax": np.arange(12) % 3, "squared": values, "logistic": labels}[loss]
     for name, values in [("x", x), ("q", q), ("w", w)]:
         np.save(tmp_path / f"{name}.npy", values)
     line = f"--hidden {text} --loss {loss} --reduction mean --activation tanh --seeds 4 --max-steps 10 --init-range 1"

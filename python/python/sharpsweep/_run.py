@@ -200,7 +200,8 @@ class Run(Mapping[str, np.ndarray]):
             For an activation that scikit-learn does not have, and for networks with several hidden layers or outputs.
         """
         spec = self._manifest["spec"]
-        if isinstance(spec["hidden"], list) or spec.get("outputs", 1) != 1 or spec.get("loss", "logistic") != "logistic":
+        logistic = spec.get("outputs", 1) == 1 and spec.get("loss", "logistic") == "logistic"
+        if isinstance(spec["hidden"], list) or not logistic:
             raise ValueError("only networks with one hidden layer, one output and the logistic loss are converted")
         row = self.row(seed)
         loss = float(self["loss"][row]) / self._manifest["spec"]["data"]["samples"]
@@ -208,7 +209,7 @@ class Run(Mapping[str, np.ndarray]):
         return _models.to_sklearn(self.params(seed), activation, loss, int(self["steps"][row]))
 
     def torch(self, seed: int) -> Any:
-        """The network of `seed` as a `torch.nn.Sequential` of Linear layers with activations between, whose output is z.
+        """The network of `seed` as a `torch.nn.Sequential` of Linear layers and activations, whose output is z.
 
         Its weights are those of the run, in their precision. Of a run with `standardize` it takes standardized inputs.
 

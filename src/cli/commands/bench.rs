@@ -16,6 +16,7 @@ use crate::cli::terminal::{notice, print};
 use crate::cpu::Cpu;
 use crate::engine::{Engine, EngineError, ExactRoute, Route, paper_only};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
+use crate::model::HiddenLayers;
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
 use crate::run::Output;
@@ -28,8 +29,8 @@ use crate::watch::Pieces;
 /// gets bench.json, bench.npy (a row per measurement, its columns named in bench.json) and figures with their numbers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// N, hidden units
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "3,10,30,100")]
+    /// N, hidden units of the one hidden layer
+    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "3,10,30,100", value_parser = one_layer)]
     hidden: Vec<usize>,
     /// I, samples
     #[arg(long, value_name = "I,..", value_delimiter = ',', default_value = "10,50,200,1000")]
@@ -56,6 +57,14 @@ pub(crate) struct Args {
     /// The directory for bench.json and the figures; it must not hold anything yet
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+}
+
+/// The width of one hidden layer.
+fn one_layer(text: &str) -> Result<usize, String> {
+    match text.parse::<HiddenLayers>()?.widths() {
+        &[width] => Ok(width),
+        _ => Err("the routes are compared on networks of one hidden layer: give its number of hidden units".into()),
+    }
 }
 
 impl Args {
