@@ -369,6 +369,7 @@ mod tests {
         write_npy(path("q.npy"), &array![0.0, 1.0]).unwrap();
         write_npy(path("q2.npy"), &array![0.0, 2.0]).unwrap();
         write_npy(path("q3.npy"), &array![0.0, 1.0, 1.0]).unwrap();
+        write_npy(path("cube.npy"), &ndarray::Array3::<f32>::zeros((2, 1, 1))).unwrap();
         write_npy(path("flat.npy"), &Array1::<f32>::zeros(6)).unwrap();
         write_npy(path("nan.npy"), &array![[f32::NAN], [0.0]]).unwrap();
         write_npy(path("empty.npy"), &Array2::<f32>::zeros((0, 3))).unwrap();
@@ -387,7 +388,7 @@ mod tests {
             ("text.npy", "q.npy", "text.npy", "not a .npy file"),
             ("nothing.npy", "q.npy", "nothing.npy", "not a .npy file"),
             ("cut.npy", "q.npy", "cut.npy", "cut off"),
-            ("x.npy", "x.npy", "x.npy", "one-dimensional"),
+            ("x.npy", "cube.npy", "cube.npy", "q"),
         ] {
             let message = message(x, q);
             assert!(message.contains(file) && message.contains(says), "{x} {q}: {message}");

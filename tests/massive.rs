@@ -256,7 +256,7 @@ fn lists_of_parameters_give_a_run_each_and_a_table_over_them() {
     assert!(stderr.contains("is a grid of runs"), "{stderr}");
     let stderr = fail(dir.path(), &["sweep", "--hidden", "3,3", "--out", "twice"], 2);
     assert!(stderr.contains("--hidden lists a value twice"), "{stderr}");
-    fail(dir.path(), &["sweep", "--hidden", "3,0", "--out", "zero"], 2);
+    fail(dir.path(), &["sweep", "--hidden", "3,0x2", "--out", "zero"], 2);
 }
 
 #[test]

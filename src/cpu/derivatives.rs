@@ -31,6 +31,12 @@ trait Smooth {
     fn units<F: Doubles>(_y: F) -> F {
         F::splat(8.0)
     }
+
+    /// The error of f as it is computed; `function` is the relative one of f', whose bound is `d1`.
+    #[inline(always)]
+    fn value_error<F: Doubles>(value: F, function: F, _d1: F) -> F {
+        function * value.abs()
+    }
 }
 
 impl<A: Smooth> UnitDerivatives for A {
@@ -44,7 +50,11 @@ impl<A: Smooth> UnitDerivatives for A {
         let ([d1, d2, d3], rate) = A::envelopes(y, [value, df, ddf]);
         let function = A::units(y) * F::splat(UNIT);
         let moved = error * growth(rate * error, y.abs() - error, A::LIMIT);
-        [d1.mul_add(moved, function * value.abs()), d2.mul_add(moved, function * d1), d3.mul_add(moved, function * d2)]
+        [
+            d1.mul_add(moved, A::value_error(value, function, d1)),
+            d2.mul_add(moved, function * d1),
+            d3.mul_add(moved, function * d2),
+        ]
     }
 }
 
@@ -265,6 +275,12 @@ impl Smooth for Erf {
     fn units<F: Doubles>(y: F) -> F {
         let size = y.abs().at_most(F::splat(ERF_END));
         (size + size).mul_add(size, F::splat(8.0))
+    }
+
+    /// The exponential is that of 1 - |f|, which is less than f'.
+    #[inline(always)]
+    fn value_error<F: Doubles>(value: F, function: F, d1: F) -> F {
+        function.mul_add(d1, F::splat(8.0 * UNIT) * value.abs())
     }
 }
 

@@ -130,6 +130,11 @@ pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df
             (envelopes, 3.0 * (1.0 + near), 39.0)
         }
     };
+    // Where |y| >= 1/2, 1 - |erf| is less than f': only that part of erf has the exponential's error.
+    let own = match activation {
+        Activation::Erf => FUNCTION * UNIT * value.abs() + function * d1,
+        _ => function * value.abs(),
+    };
     let moved = error * growth(rate * error, size - error >= limit);
-    [moved * d1 + function * value.abs(), moved * d2 + function * d1, moved * d3 + function * d2]
+    [moved * d1 + own, moved * d2 + function * d1, moved * d3 + function * d2]
 }
