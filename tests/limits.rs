@@ -36,7 +36,7 @@ fn counts_that_do_not_fit_are_refused_before_any_work_with_what_would() {
         ("replay 7 --samples 1000000000000", 2, "samples fit"),
         ("replay 7 --hidden 262143", 1, "D = 1048573 parameters"),
         ("sweep --backend cpu --spectrum=vectors --hidden 262143", 1, "D = 1048573 parameters"),
-        ("sweep --backend cpu --spectrum --hidden 262143", 1, "262143 hidden units"),
+        ("sweep --backend cpu --spectrum --hidden 262143", 1, "D = 1048573 parameters"),
         ("sweep --seeds 2305843009213693951", 1, "networks fit"),
         ("sweep --seeds 18446744073709551615", 1, "networks fit"),
         ("sweep --seeds 1000000000000000000 --hidden 3,4", 1, "networks fit"),

@@ -252,7 +252,7 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
         engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [1.0 - 1e-12, 1.0 + 1e-12]));
     }
     if let Some(gpu) = support::gpu::gpu(name, Tuning { route: Route::Pairwise, ..Tuning::default() }) {
-        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.002, 4.0]));
+        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.001, 4.0]));
     }
     for networks in trained(80) {
         let Networks { name, problem, theta, .. } = &networks;
