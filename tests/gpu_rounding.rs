@@ -156,7 +156,7 @@ fn rounding_covers_the_golden_cases() {
 /// The largest `bound_error` / ||H||_F of half of the networks, and of all, by route. The bound is for the worst case,
 /// and it knows less about the products in a pair than about those of an entry.
 const MEDIAN: [f64; 2] = [1.5e-4, 8e-5];
-const WORST: [f64; 2] = [2e-3, 1e-3];
+const WORST: [f64; 2] = [3e-3, 1e-3];
 
 /// Theorem 1 is an equality at rank 1, and softplus and GELU networks of Appendix C come close to that: without their
 /// rounding, some of their bounds do not hold.

@@ -454,7 +454,7 @@ def to_torch(params: dict[str, np.ndarray], activation: str) -> Any:
         parts.append(torch.nn.Linear(weights.shape[1] - 1, weights.shape[0]))
     model = torch.nn.Sequential(*parts).to(dtype)
     with torch.no_grad():
-        for linear, weights in zip(model[::2], layers):
+        for linear, weights in zip(model[::2], layers, strict=True):
             linear.weight.copy_(torch.tensor(weights[:, 1:].tolist(), dtype=dtype))
             linear.bias.copy_(torch.tensor(weights[:, 0].tolist(), dtype=dtype))
     return model

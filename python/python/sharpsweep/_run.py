@@ -181,9 +181,9 @@ class Run(Mapping[str, np.ndarray]):
         spec = self._manifest["spec"]
         hidden = spec["hidden"] if isinstance(spec["hidden"], list) else [spec["hidden"]]
         widths = [spec["data"]["inputs"], *hidden, spec.get("outputs", 1)]
-        names = ["W", "V"] if len(hidden) == 1 else [f"W_{l}" for l in range(1, len(widths))]
+        names = ["W", "V"] if len(hidden) == 1 else [f"W_{layer}" for layer in range(1, len(widths))]
         theta, found, start = self.theta(seed), {}, 0
-        for name, inputs, units in zip(names, widths, widths[1:]):
+        for name, inputs, units in zip(names, widths[:-1], widths[1:], strict=True):
             end = start + (inputs + 1) * units
             found[name] = theta[start:end].reshape(inputs + 1, units).T.copy()
             start = end
