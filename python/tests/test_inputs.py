@@ -75,7 +75,6 @@ REFUSED = [
     ("no label", lambda x, q: (x, np.where(np.arange(len(q)) == 5, np.nan, q)), "without a label"),
     ("lengths", lambda x, q: (x, q[:-1]), "40 rows but q has 39 labels"),
     ("transposed", lambda x, q: (x.T, q), "one sample per column"),
-    ("one-hot", lambda x, q: (x, np.c_[q, 1 - q]), r"q.argmax\(1\)"),
     ("text", lambda x, q: (x.astype(str), q), r"x.astype\(np.float32\)"),
     ("text labels", lambda x, q: (x, np.where(q > 0, "yes", "no")), "np.unique"),
     ("objects", lambda x, q: (x.astype(object), q), r"np.asarray\(x, dtype=np.float32\)"),
@@ -131,8 +130,6 @@ def test_sentences_are_those_of_the_command_line(tmp_path, run_program, data):
 
 
 NUMBERS = [
-    ({"hidden": 0}, "hidden units is 0"),
-    ({"hidden": [3, 10]}, "in a loop"),
     ({"hidden": 2.5}, "hidden is 2.5: it must be a whole number"),
     ({"hidden": True}, "whole number"),
     ({"step_size": -1}, "step size is -1"),
