@@ -413,7 +413,7 @@ fn started(dir: &Path, args: &[&str], folder: &str) -> Child {
     child
 }
 
-const LONG: [&str; 9] = ["sweep", "--backend", "cpu", "--memory", "1", "--tolerance", "0", "--samples", "200"];
+const LONG: [&str; 9] = ["sweep", "--backend", "cpu", "--memory", "1", "--tolerance", "0", "--samples", "400"];
 const MORE: [&str; 6] = ["resume", "run", "--seeds", "9000", "--memory", "1"];
 
 #[test]
