@@ -567,12 +567,7 @@ impl Spec {
 
     /// D, the number of parameters; `usize::MAX` for all that are too many to count.
     pub fn parameters(&self) -> usize {
-        let (mut inputs, mut sum) = (self.data.inputs, 0_usize);
-        for &units in self.hidden.widths().iter().chain([&self.outputs]) {
-            sum = sum.saturating_add(inputs.saturating_add(1).saturating_mul(units));
-            inputs = units;
-        }
-        sum
+        self.shape().map_or(usize::MAX, |shape| shape.parameters())
     }
 
     /// What the run asks of its engine.

@@ -21,12 +21,12 @@ const LAMBDA_SUP_RELATIVE: f64 = 5e-6;
 /// Traces and losses of f32 terms, relative to the size of what is summed.
 const SUM_RELATIVE: f64 = 5e-6;
 
-/// lambda_sup of every network.
 /// The trace of the block of layer `l`, from 0, of every network.
 fn of_layer(evaluation: &Evaluation, l: usize) -> Vec<f64> {
     evaluation.layer_trace.iter().map(|traces| traces.as_slice()[l]).collect()
 }
 
+/// lambda_sup of every network.
 fn lambda_sup(evaluation: &Evaluation, shape: OneHidden) -> Vec<f64> {
     (0..evaluation.loss.len())
         .map(|k| {
