@@ -8,9 +8,9 @@ use ndarray::{Array2, ArrayView2, aview1};
 use rayon::prelude::*;
 
 use super::activation::{Erf, Gelu, Linear, Relu, Sigmoid, Silu, Softplus, Square, Tanh, UnitFunction};
-use super::batch::Batch;
 use super::descents::{Descents, TrainedNetwork};
 use super::evaluate::Evaluating;
+use super::hessians::HessianBatch;
 use super::instruction_set::InstructionSet;
 use super::lanes::LaneTask;
 use super::layers::{EvaluatingLayers, LayerBatch, LayerSamples, LayerTraining, layer_memory};
@@ -60,27 +60,25 @@ impl Cpu {
     }
 
     /// The route to tr H^2 that an evaluation of `problem` takes.
-    pub fn route(&self, problem: &PaperProblem<'_>) -> ExactRoute {
-        exact_route(self.route, problem.network.shape, problem.data.samples())
-    }
-
-    /// The route for networks of any depth.
-    fn layer_route(&self, problem: &Problem) -> ExactRoute {
-        layer_route(self.route, problem.network.shape, problem.data.samples())
+    pub fn route(&self, problem: &Problem) -> ExactRoute {
+        let samples = problem.data.samples();
+        match problem.paper() {
+            Some(problem) => exact_route(self.route, problem.network.shape, samples),
+            None => layer_route(self.route, problem.network.shape, samples),
+        }
     }
 
     /// Numbers per lane that a thread takes for the route to tr H^2, besides some copies of theta.
     fn route_memory(&self, problem: &Problem) -> u64 {
-        match problem.paper() {
+        let route = self.route(problem);
+        match (problem.paper(), route) {
+            (None, _) => layer_memory(problem.network, problem.data.samples(), route),
             // The products of pairs of inputs, for a block of at least 16 samples, once for all lanes.
-            Some(problem) => match self.route(&problem) {
-                ExactRoute::Assembled => {
-                    let inputs = problem.network.shape.inputs as u64;
-                    (inputs + 1).saturating_mul(inputs + 2) / 2 * 17 / self.instruction_set.lanes() as u64
-                }
-                ExactRoute::Pairwise => 0,
-            },
-            None => layer_memory(problem.network, problem.data.samples(), self.layer_route(problem)),
+            (Some(_), ExactRoute::Assembled) => {
+                let inputs = problem.network.shape.inputs() as u64;
+                (inputs + 1).saturating_mul(inputs + 2) / 2 * 17 / self.instruction_set.lanes() as u64
+            }
+            (Some(_), ExactRoute::Pairwise) => 0,
         }
     }
 
@@ -202,6 +200,8 @@ impl Cpu {
     fn check_hessians(&self, problem: &Problem, squares: f64) -> Result<(), EngineError> {
         let (shape, parameters) = (problem.network.shape, problem.network.parameters());
         let lanes = self.instruction_set.double_lanes();
+        // Those of networks beyond the paper's are assembled whole, about half a square, before they are put in place.
+        let squares = if problem.paper().is_some() { squares } else { squares + 0.5 };
         let bytes = (8.0 * squares) as usize * parameters * parameters * lanes;
         if bytes > MOST_HESSIAN_BYTES {
             return Err(EngineError::Limit(format!(
@@ -239,11 +239,7 @@ impl Engine for Cpu {
     }
 
     fn description(&self, problem: &Problem, _tasks: Tasks) -> Description {
-        let route = match problem.paper() {
-            Some(problem) => self.route(&problem),
-            None => self.layer_route(problem),
-        };
-        Description::of_processor(self.machine(), REVISION, route.into())
+        Description::of_processor(self.machine(), REVISION, self.route(problem).into())
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
@@ -295,14 +291,15 @@ impl Engine for Cpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
+        let route = self.route(problem);
         let Some(problem) = problem.paper() else {
-            let (route, batch) = (self.layer_route(problem), LayerBatch::new(problem, theta, &self.stop));
+            let batch = LayerBatch::new(problem, theta, &self.stop);
             let found = self.each(theta.nrows(), || EvaluatingLayers { batch: &batch, route })?;
             return Ok(found.into_iter().collect());
         };
         let Network { shape, activation } = problem.network;
         let (layout, samples) = (Layout::new(shape), Samples::new(&problem, |x| x));
-        let (route, next) = (self.route(&problem), AtomicUsize::new(0));
+        let next = AtomicUsize::new(0);
         let found = self.each(theta.nrows(), || Evaluating {
             shape,
             activation,
@@ -319,19 +316,9 @@ impl Engine for Cpu {
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
         // Lower triangles.
         self.check_hessians(problem, 0.5)?;
-        let networks = theta.nrows();
-        let found = match problem.paper() {
-            Some(problem) => {
-                let batch = Batch::new(&problem, theta, &self.stop);
-                self.each(networks, || FindingSpectra(&batch))?
-            }
-            None => {
-                let batch = LayerBatch::new(problem, theta, &self.stop);
-                self.each(networks, || FindingSpectra(&batch))?
-            }
-        };
+        let batch = HessianBatch::new(problem, theta, &self.stop);
         let mut spectra = Spectra::default();
-        found.into_iter().for_each(|extremes| spectra.push(extremes));
+        self.each(theta.nrows(), || FindingSpectra(&batch))?.into_iter().for_each(|extremes| spectra.push(extremes));
         Ok(spectra)
     }
 
@@ -343,16 +330,8 @@ impl Engine for Cpu {
     ) -> Result<Vec<HessianMoments>, EngineError> {
         // The Hessian and its square, or its powers up to the fourth.
         self.check_hessians(problem, if powers == Powers::Eight { 4.0 } else { 2.0 })?;
-        match problem.paper() {
-            Some(problem) => {
-                let batch = Batch::new(&problem, theta, &self.stop);
-                self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
-            }
-            None => {
-                let batch = LayerBatch::new(problem, theta, &self.stop);
-                self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
-            }
-        }
+        let batch = HessianBatch::new(problem, theta, &self.stop);
+        self.each(theta.nrows(), || FindingMoments { batch: &batch, powers })
     }
 
     fn prove(
@@ -363,16 +342,8 @@ impl Engine for Cpu {
     ) -> Result<Vec<ProvenEnds>, EngineError> {
         // The Hessian and two factors.
         self.check_hessians(problem, 3.0)?;
-        match problem.paper() {
-            Some(problem) => {
-                let batch = Batch::new(&problem, theta, &self.stop);
-                self.each(theta.nrows(), || Proving { batch: &batch, estimates })
-            }
-            None => {
-                let batch = LayerBatch::new(problem, theta, &self.stop);
-                self.each(theta.nrows(), || Proving { batch: &batch, estimates })
-            }
-        }
+        let batch = HessianBatch::new(problem, theta, &self.stop);
+        self.each(theta.nrows(), || Proving { batch: &batch, estimates })
     }
 }
 

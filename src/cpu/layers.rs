@@ -13,7 +13,7 @@ mod sums;
 mod terms;
 mod train;
 
-pub(super) use batch::{LayerBatch, layer_memory};
+pub(super) use batch::{LayerBatch, LayerHessians, layer_memory};
 pub(super) use evaluate::EvaluatingLayers;
 pub(super) use samples::LayerSamples;
 pub(super) use train::LayerTraining;

@@ -1,16 +1,16 @@
 //! The moments of the Hessians of many networks, one in each lane, in f64.
 
-use super::hessians::{HessianBatch, LaneHessians as _};
+use super::hessians::HessianBatch;
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::engine::{HessianMoments, Powers, Rayleigh};
 
 /// One worker; it returns rows and their moments.
-pub(super) struct FindingMoments<'a, B> {
-    pub(super) batch: &'a B,
+pub(super) struct FindingMoments<'a> {
+    pub(super) batch: &'a HessianBatch<'a>,
     pub(super) powers: Powers,
 }
 
-impl<B: HessianBatch> LaneTask for FindingMoments<'_, B> {
+impl LaneTask for FindingMoments<'_> {
     type Output = Vec<(usize, HessianMoments)>;
 
     #[inline(always)]

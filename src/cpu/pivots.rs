@@ -1,18 +1,18 @@
 //! Proofs of how far the extreme eigenvalues of many networks are from estimates, one network in each lane, in f64.
 
-use super::hessians::{HessianBatch, LaneHessians as _};
+use super::hessians::HessianBatch;
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use super::moments::Centred;
 use crate::engine::{EndEstimates, Proof, ProvenEnds};
 
 /// One worker; it returns rows and what is proven of them.
-pub(super) struct Proving<'a, B> {
-    pub(super) batch: &'a B,
+pub(super) struct Proving<'a> {
+    pub(super) batch: &'a HessianBatch<'a>,
     /// (S,).
     pub(super) estimates: &'a [EndEstimates],
 }
 
-impl<B: HessianBatch> LaneTask for Proving<'_, B> {
+impl LaneTask for Proving<'_> {
     type Output = Vec<(usize, ProvenEnds)>;
 
     #[inline(always)]

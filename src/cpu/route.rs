@@ -6,24 +6,17 @@ use crate::model::{Layer, OneHidden, Shape};
 /// The route that `route` stands for, for networks of `shape` on `samples` samples: `auto` takes the one with the
 /// smaller cost.
 pub(super) fn exact_route(route: Route, shape: OneHidden, samples: usize) -> ExactRoute {
-    route.or_faster(|| {
-        if pairwise_cost(shape, samples) < assembled_cost(shape, samples) {
-            ExactRoute::Pairwise
-        } else {
-            ExactRoute::Assembled
-        }
-    })
+    route.or_faster(|| cheaper(pairwise_cost(shape, samples), assembled_cost(shape, samples)))
+}
+
+/// The route whose cost is smaller.
+fn cheaper(pairwise: f64, assembled: f64) -> ExactRoute {
+    if pairwise < assembled { ExactRoute::Pairwise } else { ExactRoute::Assembled }
 }
 
 /// As [`exact_route`], for networks of any depth on `samples` samples.
 pub(super) fn layer_route(route: Route, shape: Shape, samples: usize) -> ExactRoute {
-    route.or_faster(|| {
-        if layer_pairs_cost(shape, samples) < layer_assembled_cost(shape, samples) {
-            ExactRoute::Pairwise
-        } else {
-            ExactRoute::Assembled
-        }
-    })
+    route.or_faster(|| cheaper(layer_pairs_cost(shape, samples), layer_assembled_cost(shape, samples)))
 }
 
 /// The multiply-adds of I^2 / 2 pairs: for each pair of layers M, two times R^T h' and M g, and R.

@@ -1,14 +1,14 @@
 //! Both ends of the spectra of many networks, one in each lane, in f64.
 
 use super::eigenvalues::{Eigenvalues, row_start};
-use super::hessians::{HessianBatch, LaneHessians as _};
+use super::hessians::HessianBatch;
 use super::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::engine::{Allowed, Witnesses};
 
 /// One worker; it returns rows and their `lambda_max` and `lambda_min`, or why a row has none.
-pub(super) struct FindingSpectra<'a, B>(pub(super) &'a B);
+pub(super) struct FindingSpectra<'a>(pub(super) &'a HessianBatch<'a>);
 
-impl<B: HessianBatch> LaneTask for FindingSpectra<'_, B> {
+impl LaneTask for FindingSpectra<'_> {
     type Output = Vec<(usize, Result<(f64, f64), String>)>;
 
     #[inline(always)]

@@ -191,7 +191,7 @@ impl Args {
             ExactRoute::Pairwise => Method::Pairwise,
             ExactRoute::Assembled => Method::Assembled,
         };
-        let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&paper_only(&problem)?)))];
+        let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
         if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
             chosen.push((
                 Site::Gpu,

@@ -1,12 +1,9 @@
 //! A batch of networks of any depth that are evaluated.
 
-use std::ops::Range;
-
 use super::assembled::{LayerAssembled, entries};
 use super::samples::LayerSamples;
 use super::terms::{LaneLayers, LayerErrors, LayerTerms};
 use crate::cpu::batch::Networks;
-use crate::cpu::hessians::{HessianBatch, LaneHessians};
 use crate::cpu::lanes::Doubles;
 use crate::cpu::samples::blocks;
 use crate::engine::{Arithmetic, ExactRoute, Spread, Stop};
@@ -35,9 +32,9 @@ pub(in crate::cpu) struct LayerBatch<'a> {
     /// The training samples.
     pub(super) samples: LayerSamples<f64>,
     /// The index in theta of each parameter: that of theta itself.
-    order: Vec<usize>,
+    pub(in crate::cpu) order: Vec<usize>,
     /// The networks.
-    networks: Networks<'a>,
+    pub(in crate::cpu) networks: Networks<'a>,
 }
 
 impl<'a> LayerBatch<'a> {
@@ -65,37 +62,6 @@ impl<'a> LayerBatch<'a> {
     }
 }
 
-impl HessianBatch for LayerBatch<'_> {
-    type Hessians<'b, F: Doubles>
-        = LayerHessians<'b, F>
-    where
-        Self: 'b;
-
-    fn parameters(&self) -> usize {
-        self.network.parameters()
-    }
-
-    fn take(&self, lanes: usize) -> Option<Range<usize>> {
-        self.networks.take(lanes)
-    }
-
-    fn load<F: Doubles>(&self, rows: &Range<usize>, theta: &mut [F]) {
-        self.networks.load(rows, &self.order, theta);
-    }
-
-    fn hessians<F: Doubles>(&self, bounded: bool) -> LayerHessians<'_, F> {
-        LayerHessians {
-            batch: self,
-            magnitudes: vec![F::splat(0.0); self.network.parameters()],
-            terms: (0..self.longest_block()).map(|_| LayerTerms::new(self.network)).collect(),
-            errors: bounded.then(|| LayerErrors::new(self.network)),
-            assembled: LayerAssembled::new(self.network, self.longest_block()),
-            size: F::splat(0.0),
-            perturbation: F::splat(0.0),
-        }
-    }
-}
-
 /// What assembles the Hessians of networks of any depth.
 pub(in crate::cpu) struct LayerHessians<'b, F> {
     batch: &'b LayerBatch<'b>,
@@ -107,9 +73,24 @@ pub(in crate::cpu) struct LayerHessians<'b, F> {
     perturbation: F,
 }
 
-impl<F: Doubles> LaneHessians<F> for LayerHessians<'_, F> {
+impl<'b, F: Doubles> LayerHessians<'b, F> {
+    /// For the networks of `batch`; `bounded` says that it is to find how far the Hessians may be off.
+    pub(in crate::cpu) fn new(batch: &'b LayerBatch<'b>, bounded: bool) -> Self {
+        Self {
+            batch,
+            magnitudes: vec![F::splat(0.0); batch.network.parameters()],
+            terms: (0..batch.longest_block()).map(|_| LayerTerms::new(batch.network)).collect(),
+            errors: bounded.then(|| LayerErrors::new(batch.network)),
+            assembled: LayerAssembled::new(batch.network, batch.longest_block()),
+            size: F::splat(0.0),
+            perturbation: F::splat(0.0),
+        }
+    }
+
+    /// Passes the entries of the Hessians at `theta` to `put`, as (row, column, value): every place on one side of the
+    /// diagonal, and some places on the other.
     #[inline(always)]
-    fn assemble(&mut self, theta: &[F], mut put: impl FnMut(usize, usize, F)) {
+    pub(in crate::cpu) fn assemble(&mut self, theta: &[F], mut put: impl FnMut(usize, usize, F)) {
         for (magnitude, theta) in self.magnitudes.iter_mut().zip(theta) {
             *magnitude = theta.abs();
         }
@@ -131,7 +112,8 @@ impl<F: Doubles> LaneHessians<F> for LayerHessians<'_, F> {
         self.assembled.take_entries(&mut put);
     }
 
-    fn error(&self, lane: usize) -> f64 {
+    /// A bound of how far the Hessian in `lane` is off, in the Frobenius norm.
+    pub(in crate::cpu) fn error(&self, lane: usize) -> f64 {
         if self.errors.is_none() {
             return f64::INFINITY;
         }

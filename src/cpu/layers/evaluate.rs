@@ -5,7 +5,6 @@ use super::batch::LayerBatch;
 use super::pairs::LayerPairs;
 use super::sums::dot;
 use super::terms::{LaneLayers, LayerErrors, LayerTerms};
-use crate::cpu::hessians::HessianBatch as _;
 use crate::cpu::lanes::{Doubles, LaneTask, Lanes as _, Vectors};
 use crate::cpu::samples::blocks;
 use crate::engine::{Arithmetic, ClosedForms, ExactRoute, LayerTraces, Spread};
@@ -26,8 +25,8 @@ impl LaneTask for EvaluatingLayers<'_> {
         let Self { batch, route } = self;
         let mut worker = LayerEvaluation::<V::Doubles>::new(batch, route);
         let mut found = Vec::new();
-        while let Some(rows) = batch.take(V::Doubles::COUNT) {
-            batch.load(&rows, &mut worker.theta);
+        while let Some(rows) = batch.networks.take(V::Doubles::COUNT) {
+            batch.networks.load(&rows, &batch.order, &mut worker.theta);
             worker.evaluate(batch);
             for (lane, row) in rows.enumerate() {
                 found.push((row, worker.in_lane(batch, lane)));
