@@ -1,10 +1,9 @@
 //! `sharpsweep adapters`: what this machine offers, and which engine it would take.
 
-use crate::backend::{Backend, choose};
+use crate::backend::EngineRequest;
 use crate::cli::failure::Failure;
 use crate::cli::terminal::{notice, print, print_json};
-use crate::engine::Route;
-use crate::gpu::{AdapterSummary, Tuning, adapters};
+use crate::gpu::{AdapterSummary, adapters};
 
 /// Lists the graphics adapters of this machine, and which engine `--backend auto` takes
 ///
@@ -20,7 +19,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let summaries: Vec<AdapterSummary> = adapters().iter().map(|adapter| adapter.summary().clone()).collect();
-        let auto = choose(Backend::Auto, None, Route::Auto, Tuning::default())?.reason;
+        let auto = EngineRequest::default().choose(true)?.reason;
         if self.json {
             return print_json(&serde_json::json!({ "adapters": summaries, "auto": auto }));
         }
