@@ -45,8 +45,8 @@ impl EngineRequest {
             .then_some("--adapter names a graphics adapter: use it with --backend gpu or auto")
     }
 
-    /// Chooses the engine for problems; `of_paper` says whether all of them are the paper's. Left to the machine, others
-    /// go to the processor, since the GPU engine takes no others.
+    /// Chooses the engine for problems; `of_paper` says whether all of them are the paper's. Left to the machine, any
+    /// others go to the processor, since the GPU engine does not take them.
     ///
     /// # Errors
     /// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and none fits.
