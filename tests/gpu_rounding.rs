@@ -10,8 +10,8 @@ use sharpsweep::engine::{Descent, Engine, Evaluation, Rounding, Route};
 use sharpsweep::gpu::{Gpu, Tuning};
 use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
-use support::golden_cases;
 use support::gpu::gpu;
+use support::{golden_cases, signs_are_certain};
 
 const ROUTES: [Route; 2] = [Route::Pairwise, Route::Assembled];
 
@@ -156,7 +156,9 @@ fn rounding_covers_the_golden_cases() {
 /// The largest `bound_error` / ||H||_F of half of the networks, and of all, by route. The bound is for the worst case,
 /// and it knows less about the products in a pair than about those of an entry.
 const MEDIAN: [f64; 2] = [1.5e-4, 8e-5];
-const WORST: [f64; 2] = [3e-3, 1e-3];
+const WORST: [f64; 2] = [2e-3, 1e-3];
+/// The largest of erf networks on the pairwise route: f'' of these units changes fastest of all, by 3 |y| f' and more.
+const WORST_OF_ERF: f64 = 3e-3;
 
 /// Theorem 1 is an equality at rank 1, and softplus and GELU networks of Appendix C come close to that: without their
 /// rounding, some of their bounds do not hold.
@@ -168,19 +170,21 @@ fn rounding_covers_trained_networks_and_is_small_and_needed() {
         for (hidden, seeds) in [(3, 256), (10, 64)] {
             for activation in Activation::ALL {
                 let (problem, theta) = trained(activation, hidden, seeds);
+                let name = format!("{activation:?}, N = {hidden}, {route:?}");
+                // Descent takes the kinks of relu units to samples: one that is too close has an uncertain slope.
+                let is_certain =
+                    |&row: &usize| activation != Activation::Relu || signs_are_certain(&problem, theta.row(row));
+                let certain: Vec<usize> = (0..theta.nrows()).filter(is_certain).collect();
+                assert!(20 * certain.len() >= 19 * theta.nrows(), "{name}: {} certain", certain.len());
+                let theta = theta.select(Axis(0), &certain);
                 let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
                 let truth = Truth::of_each(&problem, &theta);
                 let comparison = Comparison::of(&problem, &found, &truth, 1.0);
-                let name = format!("{activation:?}, N = {hidden}, {route:?}");
                 comparison.assert_holds(&name);
-                // Where the sign of a relu unit is uncertain, so is its slope: these networks are evaluated in f64.
-                let uncertain = if activation == Activation::Relu { theta.nrows() / 32 } else { 0 };
-                let bounded = comparison.errors.len();
-                assert!(comparison.unbounded <= uncertain && bounded + comparison.unbounded == theta.nrows(), "{name}");
-                let (median, worst) = (comparison.median(), comparison.errors[theta.nrows() - uncertain - 1]);
-                // Descent takes the kinks of relu units to samples, so most of these networks have an uncertain slope.
-                let small = activation == Activation::Relu || median < MEDIAN[k] && worst < WORST[k];
-                assert!(small, "{name}: median {median:e}, worst {worst:e}");
+                assert_eq!((comparison.unbounded, comparison.errors.len()), (0, theta.nrows()), "{name}");
+                let (median, worst) = (comparison.median(), comparison.errors[theta.nrows() - 1]);
+                let most = if (activation, k) == (Activation::Erf, 0) { WORST_OF_ERF } else { WORST[k] };
+                assert!(median < MEDIAN[k] && worst < most, "{name}: median {median:e}, worst {worst:e}");
 
                 let [none, part] = [0.0, 1e-4].map(|factor| Comparison::of(&problem, &found, &truth, factor));
                 if hidden == 3 && matches!(activation, Activation::Softplus | Activation::Gelu) {

@@ -15,7 +15,7 @@ use sharpsweep::fallback::{self, Completed};
 use sharpsweep::gpu::Tuning;
 use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
-use support::{Draws, golden_cases};
+use support::{Draws, golden_cases, signs_are_certain};
 
 /// How many networks of each kind are tried, in per cent: `SHARPSWEEP_NETWORKS=100` tries the 10,000 that a release is
 /// checked with.
@@ -252,7 +252,7 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
         engines.push((format!("cpu {set}"), Box::new(cpu), f64_unit, [1.0 - 1e-12, 1.0 + 1e-12]));
     }
     if let Some(gpu) = support::gpu::gpu(name, Tuning { route: Route::Pairwise, ..Tuning::default() }) {
-        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.001, 4.0]));
+        engines.push((String::from("gpu"), Box::new(gpu), f64::from(f32::EPSILON), [0.002, 4.0]));
     }
     for networks in trained(80) {
         let Networks { name, problem, theta, .. } = &networks;
@@ -261,11 +261,19 @@ fn engines_bound_the_rounding_of_the_terms_alike() {
             let found = evaluates.evaluate(problem, theta.view().into()).unwrap();
             for (k, (rounding, expected)) in found.rounding.iter().zip(&exact.rounding).enumerate() {
                 let ratio = (rounding.hessian / *unit) / (expected.hessian / f64_unit);
+                let (least, most) = match problem.network.activation {
+                    // The weights of one of these units are in the hundreds, and its sum all but cancels on a sample:
+                    // the reference counts a rounding of every term, the shaders one of the sum.
+                    Activation::Silu if engine == "gpu" => (0.001, *most),
+                    // Where the sign of a unit is uncertain in f32 alone, its whole slope counts.
+                    Activation::Relu if engine == "gpu" && !signs_are_certain(problem, theta.row(k)) => {
+                        (*least, f64::INFINITY)
+                    }
+                    _ => (*least, *most),
+                };
                 let what = problem.network.activation.name();
-                // The sign of a relu unit may be uncertain in f32 alone, and then its whole slope counts.
-                let most = if what == "relu" && engine == "gpu" { f64::INFINITY } else { *most };
                 assert!(
-                    (*least..=most).contains(&ratio),
+                    (least..=most).contains(&ratio),
                     "{engine}, {name} [{k}] {what}: {ratio} times the reference's"
                 );
             }

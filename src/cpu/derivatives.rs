@@ -200,9 +200,10 @@ impl UnitDerivatives for Relu {
 
     #[inline(always)]
     fn errors<F: Doubles>(y: F, error: F, _derivatives: [F; 3]) -> [F; 3] {
-        // Where the sign of y is uncertain, so is f'.
-        let certain = y.abs() - F::splat(1.01) * error;
-        [error, certain.where_negative(F::splat(1.0), F::splat(0.0)), F::splat(0.0)]
+        // Where the sign of y is uncertain, so is f'; where y is certainly negative, f is exactly 0.
+        let (reach, zero) = (F::splat(1.01) * error, F::splat(0.0));
+        let [highest, nearest] = [y + reach, y.abs() - reach];
+        [highest.where_negative(zero, error), nearest.where_negative(F::splat(1.0), zero), zero]
     }
 }
 

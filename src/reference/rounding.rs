@@ -103,8 +103,12 @@ pub(super) fn unit_errors(activation: Activation, y: f64, error: f64, [value, df
         Activation::Sigmoid => ([df, df, df], 1.0, LOGISTIC_LIMIT),
         Activation::Tanh => ([df, 2.0 * df, 4.0 * df], 2.0, LOGISTIC_LIMIT / 2.0),
         Activation::Softplus => ([df, ddf, ddf], 1.0, LOGISTIC_LIMIT),
-        // f' jumps at 0: where the sign of y is uncertain, f' is off by as much as 1. The error of y is itself rounded.
-        Activation::Relu => return [error, f64::from(u8::from(size < 1.01 * error)), 0.0],
+        // f' jumps at 0: where the sign of y is uncertain, f' is off by as much as 1. Where y is certainly negative, f
+        // is exactly 0. The error of y is itself rounded.
+        Activation::Relu => {
+            let value_error = if y < -1.01 * error { 0.0 } else { error };
+            return [value_error, f64::from(u8::from(size < 1.01 * error)), 0.0];
+        }
         // |(y + e)^2 - y^2| <= |e| (2 |y| + |e|), and y^2 is rounded once; 2y is exact.
         Activation::Square => return [error * (2.0 * size + error) + function * value, 2.0 * error, 0.0],
         Activation::Silu => {

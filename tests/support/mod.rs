@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2, Array3, ArrayBase, Axis, Dimension, OwnedRepr, s};
+use ndarray::{Array1, Array2, Array3, ArrayBase, ArrayView1, Axis, Dimension, OwnedRepr, s};
 use ndarray_npy::{ReadNpyExt, read_npy};
 use serde::Deserialize;
 use sharpsweep::engine::{Descent, Engine, Status, Trained};
@@ -20,6 +20,20 @@ use sharpsweep::model::{Activation, Dataset, Problem, philox4x32_10};
 /// Whether `SHARPSWEEP_FULL=1` asks for the full sets of what the suite samples.
 pub(crate) fn is_full() -> bool {
     std::env::var_os("SHARPSWEEP_FULL").is_some_and(|value| value == "1")
+}
+
+/// Whether float32 can tell on which side of 0 every hidden unit of the paper's network `theta` is, on every sample of
+/// `problem`: the sums are further from 0 than the terms may lose in a few roundings. Where it cannot, the slope of a
+/// relu unit is unknown.
+pub(crate) fn signs_are_certain(problem: &Problem, theta: ArrayView1<'_, f64>) -> bool {
+    let shape = problem.paper().expect("a network of the paper's").network.shape;
+    let is_certain = |x: ArrayView1<'_, f64>, n: usize| {
+        let bias = theta[shape.w(n, 0)];
+        let terms = x.iter().enumerate().map(|(m, x)| theta[shape.w(n, m + 1)] * x);
+        let (y, size) = terms.fold((bias, bias.abs()), |(y, size), term| (y + term, size + term.abs()));
+        y.abs() > 8.0 * f64::from(f32::EPSILON) * size
+    };
+    problem.data.x().rows().into_iter().all(|x| (0..shape.hidden).all(|n| is_certain(x, n)))
 }
 
 /// How many misses a message lists before it only counts them.
