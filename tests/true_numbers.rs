@@ -6,14 +6,14 @@ mod support;
 use std::env;
 use std::path::Path;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Axis, s};
 use ndarray_npy::read_npy;
 use sharpsweep::bounds::{WolkowiczStyan, widened_bounds, wolkowicz_styan};
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, Engine, Route, Spectra, Status, Stop};
 use sharpsweep::fallback::{self, Completed};
 use sharpsweep::gpu::Tuning;
-use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
+use sharpsweep::model::{Activation, Dataset, Loss, Problem, Stream, Targets, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, spectra};
 use support::{Draws, golden_cases, signs_are_certain};
 
@@ -346,6 +346,96 @@ fn hostile(networks: usize) -> Vec<Networks> {
 #[test]
 fn hostile_networks_have_true_bounds() {
     assert_true(engines("hostile_networks_have_true_bounds", true), &hostile(100 * share()), 0.05, None);
+}
+
+/// Networks without, with one and with several hidden layers, of every loss and activation; on inputs of any scale, with
+/// an outlier, with equal samples and with weights of samples; their own weights of any scale layer by layer, ordinary,
+/// saturated, dead. Beside them those whose Hessian leaves the range of f64.
+fn hostile_layers(networks: usize) -> (Vec<Networks>, Vec<(Problem, Array2<f64>)>) {
+    const HIDDEN: [&[usize]; 4] = [&[], &[3], &[2, 3], &[2, 2, 2]];
+    const LOSSES: [(Loss, usize); 4] =
+        [(Loss::Logistic, 1), (Loss::Logistic, 2), (Loss::Softmax, 3), (Loss::Squared, 2)];
+    const SAMPLES: usize = 7;
+    const ROWS: usize = 10;
+    let problems = networks.div_ceil(HIDDEN.len() * LOSSES.len() * Activation::ALL.len() * ROWS);
+    let cells = HIDDEN.iter().flat_map(|&hidden| LOSSES.map(|loss| (hidden, loss)));
+    let cells = cells.flat_map(|(hidden, loss)| Activation::ALL.map(|activation| (hidden, loss, activation)));
+    let (mut all, mut overflowing) = (Vec::new(), Vec::new());
+    for (cell, (hidden, (loss, outputs), activation)) in (0..).zip(cells) {
+        for problem in 0..problems {
+            let mut draws = Draws::new(100_000 + 1_000 * cell + problem as u32);
+            let size = if draws.unit() < 0.3 { 1.0 } else { scale(&mut draws) };
+            let mut x = Array2::from_shape_simple_fn((SAMPLES, 2), || draws.within(-size, size));
+            match draws.count(5) {
+                1 => x.row_mut(0).mapv_inplace(|x| x * 1e6),
+                2 => (1..SAMPLES).for_each(|i| {
+                    let first = x.row(0).to_owned();
+                    x.row_mut(i).assign(&first);
+                }),
+                _ => {}
+            }
+            let of_targets = scale(&mut draws);
+            let targets = match loss {
+                Loss::Logistic => {
+                    Targets::Labels(Array2::from_shape_simple_fn((SAMPLES, outputs), || draws.unit().round()))
+                }
+                Loss::Softmax => {
+                    let of = (0..SAMPLES).map(|_| draws.count(outputs) - 1).collect();
+                    Targets::Classes { of, count: outputs }
+                }
+                Loss::Squared => {
+                    let value = || of_targets * draws.within(-1.0, 1.0);
+                    Targets::Values(Array2::from_shape_simple_fn((SAMPLES, outputs), value))
+                }
+            };
+            let mut data = Dataset::new(x, targets).unwrap();
+            if draws.unit() < 0.5 {
+                data = data.weighted(Array1::from_shape_simple_fn(SAMPLES, || draws.within(0.1, 2.0))).unwrap();
+            }
+            let problem = Problem::with_layers(hidden, activation, data).unwrap();
+            let mut theta = Array2::zeros((ROWS, problem.network.parameters()));
+            for mut row in theta.rows_mut() {
+                let (kind, any) = (draws.count(6), scale(&mut draws));
+                for (l, layer) in problem.network.shape.layers().enumerate() {
+                    let size = match kind {
+                        1 => any,
+                        2 => scale(&mut draws),
+                        3 => 30.0,
+                        4 => f64::from(u8::from(draws.unit() < 0.5)),
+                        _ if l == 0 => 1.0 / size,
+                        _ => 1.0,
+                    };
+                    let weights = row.slice_mut(s![layer.start..layer.start + layer.parameters()]);
+                    weights.into_iter().for_each(|weight| *weight = size * draws.within(-1.0, 1.0));
+                }
+            }
+            let spectra = spectra(&problem, theta.view().into(), 0);
+            let (finite, others): (Vec<usize>, Vec<usize>) = (0..ROWS).partition(|&row| spectra[row].is_ok());
+            let rows = |rows: &[usize]| theta.select(Axis(0), rows);
+            overflowing.push((problem.clone(), rows(&others)));
+            all.push(Networks::new(format!("hostile {cell} {}", problem.network.shape), problem, rows(&finite)));
+        }
+    }
+    (all, overflowing)
+}
+
+#[test]
+fn hostile_networks_of_any_depth_have_true_bounds() {
+    let name = "hostile_networks_of_any_depth_have_true_bounds";
+    let (networks, overflowing) = hostile_layers(100 * share());
+    let tried: usize = overflowing.iter().map(|(_, theta)| theta.nrows()).sum();
+    assert!(tried > 0 && tried < 10 * share(), "{tried} Hessians leave the range of f64");
+    for (name, mut engine) in engines(name, false) {
+        for (problem, theta) in &overflowing {
+            let forms = fallback::evaluate(engine.as_mut(), problem, theta.view().into(), &Stop::default()).unwrap();
+            for k in 0..theta.nrows() {
+                let (bounds, _) = recorded(problem)(&forms, k);
+                assert!(!bounds.lambda_sup.is_finite(), "{name} {} [{k}]: {bounds:?}", problem.network.shape);
+            }
+        }
+    }
+    // With scales that multiply over the layers, more of them leave what an activation's derivatives are known for.
+    assert_true(engines(name, false), &networks, 0.08, None);
 }
 
 /// At rank 1 Theorem 1 is an equality: the formulas alone fall below lambda_1 there, which the comparison notices.
