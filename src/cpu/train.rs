@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::slice::ChunksExact;
 
 use bytemuck::Zeroable as _;
 
@@ -156,6 +157,13 @@ impl<F: Singles, A: UnitFunction, const DECAY: bool> PaperGradients<'_, F, A, DE
     }
 }
 
+/// The rows of `x`, whose length the compiler knows. For any number of inputs, whose rows nobody reads here, there are
+/// at least as many.
+#[inline(always)]
+fn rows<const INPUTS: usize>(x: &[f32]) -> ChunksExact<'_, f32> {
+    x.chunks_exact(if INPUTS == 0 { 1 } else { INPUTS })
+}
+
 /// f(y) of the `U` units of one group on each row of `x`, and z += v f(y).
 #[inline(always)]
 fn forward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
@@ -176,11 +184,11 @@ fn forward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     w.copy_from_slice(&weights[1..=INPUTS]);
     let (values, _) = values.as_chunks_mut::<U>();
     let (kept, _) = kept.as_chunks_mut::<U>();
-    for (i, ((z, values), kept)) in z.iter_mut().zip(values).zip(kept).enumerate() {
+    for (((z, values), kept), x) in z.iter_mut().zip(values).zip(kept).zip(rows::<INPUTS>(x)) {
         let mut sum = *z;
         let mut y = if INPUTS == 0 { *values } else { bias };
         for m in 0..INPUTS {
-            let x = F::splat(x[i * INPUTS + m]);
+            let x = F::splat(x[m]);
             for u in 0..U {
                 y[u] = w[m][u].mul_add(x, y[u]);
             }
@@ -208,14 +216,14 @@ fn backward<F: Singles, A: UnitFunction, const INPUTS: usize, const U: usize>(
     let (kept, _) = kept.as_chunks::<U>();
     let zero = F::splat(0.0);
     let (mut value_sums, mut bias_sums, mut input_sums) = ([zero; U], [zero; U], [[zero; U]; INPUTS]);
-    for (i, ((&delta, values), kept)) in delta.iter().zip(chunks).zip(kept).enumerate() {
+    for (((&delta, values), kept), x) in delta.iter().zip(chunks).zip(kept).zip(rows::<INPUTS>(x)) {
         for u in 0..U {
             let value = delta * values[u];
             let back = A::times_df(delta, value, values[u], kept[u]);
             value_sums[u] += value;
             bias_sums[u] += back;
             for m in 0..INPUTS {
-                input_sums[m][u] = back.mul_add(F::splat(x[i * INPUTS + m]), input_sums[m][u]);
+                input_sums[m][u] = back.mul_add(F::splat(x[m]), input_sums[m][u]);
             }
             if INPUTS == 0 {
                 values[u] = back;
