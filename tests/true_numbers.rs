@@ -351,9 +351,9 @@ fn hostile_networks_have_true_bounds() {
     assert_true(engines("hostile_networks_have_true_bounds", true), &hostile(100 * share()), 0.05, None);
 }
 
-/// Networks without, with one and with several hidden layers, of every loss and activation; on inputs of any scale, with
-/// an outlier, with equal samples and with weights of samples; their own weights of any scale layer by layer, ordinary,
-/// saturated, dead. Beside them those whose Hessian leaves the range of f64.
+/// Networks without, with one and with several hidden layers, of every loss and activation; on inputs of any scale,
+/// with an outlier, with equal samples and with weights of samples; their own weights of any scale layer by layer,
+/// ordinary, saturated, dead. Beside them those whose Hessian leaves the range of f64.
 fn hostile_layers(networks: usize) -> (Vec<Networks>, Vec<(Problem, Array2<f64>)>) {
     const HIDDEN: [&[usize]; 4] = [&[], &[3], &[2, 3], &[2, 2, 2]];
     const LOSSES: [(Loss, usize); 4] =

@@ -253,9 +253,9 @@ def sweep(
 ) -> Run:
     """Train networks from many seeds and evaluate the closed-form sharpness of each.
 
-    Networks of one hidden layer for two classes, trained by full-batch gradient descent, theta <- theta - eta
-    dL/dtheta, on the cross-entropy L summed over the I samples. Seed k is the same network on every engine and machine.
-    The defaults are the paper's experiment (Omae et al. 2026, Appendix C) with 512 seeds.
+    Networks are trained by full-batch gradient descent, theta <- theta - eta dL/dtheta, on the loss L summed over the I
+    samples. Seed k is the same network on every engine and machine. The defaults are the paper's experiment (Omae et
+    al. 2026, Appendix C) with 512 seeds: one hidden layer, two classes, cross-entropy.
 
     Parameters
     ----------
