@@ -15,11 +15,12 @@ import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from typing import NamedTuple
+
+from peer import last_line, output_of
 
 try:
     import jax
@@ -28,14 +29,14 @@ try:
 except ImportError as error:
     sys.exit(f"{sys.argv[0]} needs JAX and NumPy ({error}): pip install 'jax[cpu]' numpy")
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEFAULT = [
     "2-8-3:tanh:softmax:60:4096:400",
     "2-8-8-1:tanh:logistic:50:4096:400",
     "4-16-16-3:relu:softmax:120:1024:200",
     "64-32-10:relu:softmax:500:64:100",
 ]
-# The most by which loss and lambda_sup may differ, relative to their size: both sides compute in float64.
+# The most by which loss and lambda_sup may differ, relative to their size: both sides compute in float64, and
+# lambda_sup of a Hessian near rank 1 takes a root of what is left of differences.
 AGREES_WITHIN = 1e-8
 STEP_SIZE = 1e-3
 ACTIVATIONS = {
@@ -148,21 +149,6 @@ def check(case, folder):
     print(json.dumps(dict(zip(("loss", "lambda_sup"), differences))))
 
 
-def output_of(command):
-    """What `command` prints to stdout."""
-    try:
-        return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    except FileNotFoundError:
-        sys.exit(f"{command[0]} was not found: this needs Rust, see README.md")
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"`{' '.join(map(str, command))}` ended with exit code {error.returncode}")
-
-
-def last_line(command):
-    """The JSON object that `command` prints last."""
-    return json.loads(output_of(command).splitlines()[-1])
-
-
 def compare(text, repeats):
     """One row of the table."""
     case = Case.of(text)
@@ -172,11 +158,11 @@ def compare(text, repeats):
         np.save(f"{folder}/x.npy", x)
         np.save(f"{folder}/q.npy", q)
         hidden = "x".join(map(str, case.widths[1:-1])) or "none"
-        start = ["--max-steps", "0", "--init-range", "1", "--seeds", "8", "--backend", "cpu", "--out", f"{folder}/start"]
+        start = ["--max-steps", "0", "--init-range", "1", "--seeds", "8", "--backend", "cpu"]
         network = ["--hidden", hidden, "--activation", case.activation, "--loss", case.loss]
         data = ["--x", f"{folder}/x.npy", "--q", f"{folder}/q.npy"]
         sweep = ["cargo", "run", "--release", "--quiet", "--", "sweep"]
-        output_of([*sweep, *network, *data, *start])
+        output_of([*sweep, *network, *data, *start, "--out", f"{folder}/start"])
         difference = last_line([*peer, "--check", f"{folder}/start", text])
     here = ["cargo", "bench", "--quiet", "--bench", "cpu_engine", "--", "--family", ",".join(map(str, case.widths))]
     here += [case.activation, case.loss, str(case.samples), str(case.seeds), str(case.steps)]

@@ -13,7 +13,7 @@ use crate::run::Manifest;
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// A hardware graphics adapter if there is one, else the CPU
+    /// A hardware graphics adapter if there is one, else the CPU; networks beyond the paper's go to the CPU
     #[default]
     Auto,
     /// The graphics adapter, software ones included (f32)
@@ -111,8 +111,8 @@ fn choose(
         (Backend::Gpu, name) => Ok(gpu(choose_adapter(name)?, "asked for by --backend gpu")),
         (Backend::Auto, Some(name)) => Ok(gpu(choose_adapter(Some(name))?, "asked for by --adapter")),
         (Backend::Auto, None) if !of_paper => Ok(cpu(
-            "the gpu takes networks with one hidden layer, one output, the logistic loss and samples that all weigh \
-             the same",
+            "the gpu takes networks with one hidden layer, one output, the logistic loss and samples that all count \
+             once (with --reduction mean they count 1/I)",
         )),
         (Backend::Auto, None) => {
             let adapters = adapters();

@@ -300,7 +300,7 @@ pub(crate) fn paper_only(problem: &Problem) -> Result<PaperProblem<'_>, EngineEr
         let (shape, loss) = (problem.network.shape, problem.loss().name());
         EngineError::Limit(format!(
             "a network of the widths {shape} with the {loss} loss: this engine takes one hidden layer, one output, the \
-             logistic loss and samples that all weigh the same"
+             logistic loss and samples that all count once (with --reduction mean they count 1/I)"
         ))
     })
 }

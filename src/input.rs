@@ -164,7 +164,8 @@ fn numbered_classes(values: &[f64]) -> Result<Targets, String> {
     match values.get(of.len()) {
         Some(value) => {
             let advice = advice::of_class_numbers(values);
-            Err(format!("q[{}] is {value}: classes must be whole numbers from 0 on; {advice}", of.len()))
+            let most = MAX_PARAMETERS - 1;
+            Err(format!("q[{}] is {value}: classes must be whole numbers from 0 to {most}; {advice}", of.len()))
         }
         None => {
             let count = of.iter().max().map_or(0, |&largest| largest + 1);
@@ -256,6 +257,17 @@ pub fn read_theta(path: &Path, shape: impl Into<Shape>) -> Result<GivenTheta, In
         None => GivenTheta::Float64(matrix(path, read(path, open(path, false, "theta")?)?, THETA_SHAPE)?),
     };
     checked_theta(path, theta, shape)
+}
+
+/// D of the networks in the file at `path`; `None` if it holds no rows of weights, which [`read_theta`] then says.
+///
+/// # Errors
+/// [`InputError`] for a file that cannot be read as an array of numbers.
+pub fn theta_columns(path: &Path) -> Result<Option<usize>, InputError> {
+    match *open(path, false, "theta")?.shape() {
+        [_, columns] => Ok(Some(columns)),
+        _ => Ok(None),
+    }
 }
 
 /// The networks `theta`, called `path` in errors, once they are known to be networks of `shape`.

@@ -30,7 +30,7 @@ pub use dataset::{Dataset, RoundedInput, ScaledInput, Standardization};
 pub use draw::Draw;
 pub use hidden_layers::HiddenLayers;
 pub use loss::{Curvature, Loss, SampleTarget};
-pub(crate) use loss::{cross_entropy, cross_entropy_curvature, cross_entropy_residual};
+pub(crate) use loss::{cross_entropy, cross_entropy_curvature, cross_entropy_residual, largest};
 pub use one_hidden::{MAX_PARAMETERS, OneHidden};
 pub(crate) use philox::block;
 pub use philox::{Stream, philox4x32_10};

@@ -262,16 +262,16 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
 
 /// What the `loss` column holds.
 fn loss_meaning(spec: &Spec) -> String {
-    let (of_sample, weighted) = match spec.loss {
+    let of_sample = match spec.loss {
         Loss::Logistic if spec.is_of_paper() => return "L, the cross-entropy summed over the training samples".into(),
-        Loss::Logistic => ("the cross-entropy of the labels", "each times its weight"),
-        Loss::Softmax => ("the cross-entropy of the classes", "each times its weight"),
-        Loss::Squared => ("|z - t|^2 / 2", "each times its weight"),
+        Loss::Logistic => "the cross-entropy of the labels",
+        Loss::Softmax => "the cross-entropy of the classes",
+        Loss::Squared => "|z - t|^2 / 2",
     };
     let reduced = match (spec.reduction, spec.data.weights_hash.is_some()) {
-        (Reduction::Sum, false) => "summed over the training samples".into(),
-        (Reduction::Sum, true) => format!("summed over the training samples, {weighted}"),
-        (Reduction::Mean, _) => "averaged over the training samples by their weights".to_owned(),
+        (Reduction::Sum, false) => "summed over the training samples",
+        (Reduction::Sum, true) => "summed over the training samples, each times its weight",
+        (Reduction::Mean, _) => "averaged over the training samples by their weights",
     };
     format!("L, {of_sample}, {reduced}")
 }

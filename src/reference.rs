@@ -18,7 +18,7 @@ mod train;
 
 pub(crate) use eigen::symmetric_eigen;
 pub use engine::Reference;
-pub(crate) use engine::{check_spectra, check_terms, closed_forms};
+pub(crate) use engine::{check_gauss_newton, check_spectra, check_terms, closed_forms};
 #[cfg(feature = "gpu")]
 pub(crate) use gradient::gradient_of;
 pub use gradient::{gradient, gradient_sq};

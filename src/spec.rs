@@ -410,7 +410,7 @@ pub struct Experiment {
     pub spec: Spec,
     /// Network and training data.
     pub problem: Problem,
-    /// Test data for the macro F1.
+    /// Test data for the scores.
     pub test: Option<Dataset>,
 }
 
@@ -437,6 +437,9 @@ impl Experiment {
         }
         let (data, test) = with_all_classes(data, test)?;
         let (loss, outputs) = (data.targets().loss(), data.targets().outputs());
+        if (loss, outputs) == (Loss::Softmax, 1) {
+            return Err(DataError::OneClass.into());
+        }
         if let [width] = *hidden.widths()
             && outputs == 1
         {
@@ -464,6 +467,10 @@ impl Experiment {
     /// # Errors
     /// [`SpecError::Data`] for weights that cannot be used.
     pub fn weighted(mut self, weights: Option<Array1<f64>>, reduction: Reduction) -> Result<Self, SpecError> {
+        if let Some(weights) = &weights {
+            // As they were given: once divided, another one may seem wrong.
+            self.problem.data.check_weights(weights)?;
+        }
         if let Some(weights) = reduction.weights(self.problem.data.samples(), weights) {
             self = self.with_weights(weights)?;
         }

@@ -62,7 +62,7 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     if spec.extra.bounds {
         if !spec.is_of_paper() {
             return Err(EngineError::Limit(format!(
-                "the bounds of --bounds (Theorems 3, 4 and 6) are proved for one hidden layer, one output, the \
+                "--bounds has those of Theorems 3, 4 and 6, which are proved for one hidden layer, one output, the \
                  logistic loss and samples that all count once, and not for the widths {} with the {} loss{}: leave \
                  --bounds out",
                 problem.network.shape,
@@ -73,7 +73,7 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
         reference::check_terms(problem)?;
     }
     if spec.extra.gauss_newton {
-        reference::check_terms(problem)?;
+        reference::check_gauss_newton(problem)?;
         if spec.extra.spectrum.is_some() {
             reference::check_spectra(problem.network.parameters())?;
         }

@@ -108,7 +108,11 @@ fn targets_of_every_kind_are_read_as_the_loss_takes_them() {
         assert_eq!(read(targets.clone(), loss), Ok(expected), "{loss:?} {targets}");
     }
     for (targets, loss, says) in [
-        (flat(&[0.0, -1.0]), Loss::Softmax, "q[1] is -1: classes must be whole numbers from 0 on; save np.unique(q,"),
+        (
+            flat(&[0.0, -1.0]),
+            Loss::Softmax,
+            "q[1] is -1: classes must be whole numbers from 0 to 1048575; save np.unique(q,",
+        ),
         (flat(&[0.0, 1e18]), Loss::Softmax, "save np.unique(q, return_inverse=True)[1]"),
         (flat(&[0.0, 0.5]), Loss::Softmax, "as probabilities do: save (q > 0.5)"),
         (flat(&[0.5, 7.5]), Loss::Softmax, "use --loss squared for a quantity"),

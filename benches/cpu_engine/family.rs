@@ -27,8 +27,9 @@ pub(crate) fn run(arguments: &[String]) {
     let set = InstructionSet::available()[0];
     let peak = peak_flops(set) / time(|| run_peak(set)).0.processor;
     let (timing, trained) = time(|| engine.train(&problem, &descent, 0..seeds).expect("the CPU engine does not fail"));
-    let steps_taken: f64 = trained.steps.iter().map(|&steps| f64::from(steps) + 1.0).sum();
-    let flops = steps_taken * samples as f64 * products(&problem);
+    let steps_taken: f64 = trained.steps.iter().copied().map(f64::from).sum();
+    // The last verdict of each network takes a gradient and no step.
+    let flops = (steps_taken + seeds as f64) * samples as f64 * products(&problem);
     let theta = trained.theta.mapv(f64::from);
     let networks = seeds.min(256) as usize;
     let theta = theta.slice(ndarray::s![..networks, ..]);

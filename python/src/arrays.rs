@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 use numpy::{Element, IntoPyArray, PyReadonlyArrayDyn, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sharpsweep::input::{self, GivenTheta, InputError, read_dataset, read_theta, read_weights};
+use sharpsweep::input::{self, GivenTheta, InputError, read_dataset, read_theta, read_weights, theta_columns};
 use sharpsweep::model::{Dataset, Loss, Shape, Targets};
 use sharpsweep::records::Values;
 use sharpsweep::spec::{DataSource, SourcedDataset};
@@ -57,6 +57,18 @@ pub(crate) fn weights(weights: &Numbers<'_>) -> Result<Array1<f64>, InputError> 
     match weights {
         Numbers::File(path) => read_weights(path),
         Numbers::Array(array) => input::sample_weights(Path::new("sample_weights"), array.as_array().to_owned()),
+    }
+}
+
+impl Networks<'_> {
+    /// D; `None` for what is no matrix.
+    pub(crate) fn columns(&self) -> Result<Option<usize>, InputError> {
+        let shape = match self {
+            Self::File(path) => return theta_columns(path),
+            Self::Float32(theta) => theta.shape(),
+            Self::Float64(theta) => theta.shape(),
+        };
+        Ok(if let [_, columns] = *shape { Some(columns) } else { None })
     }
 }
 

@@ -79,7 +79,20 @@ impl Failure for SweepError {
 }
 
 /// Values of options that a sentence may name after the option.
-const VALUES: [&str; 9] = ["cpu", "gpu", "reference", "auto", "all", "converged", "summary", "descend", "nearest"];
+const VALUES: [&str; 12] = [
+    "cpu",
+    "gpu",
+    "reference",
+    "auto",
+    "all",
+    "converged",
+    "summary",
+    "descend",
+    "nearest",
+    "logistic",
+    "softmax",
+    "squared",
+];
 
 /// `text` with the command line's options as arguments of a call: `--max-steps` becomes `max_steps`, `--backend cpu`
 /// becomes `backend="cpu"`, and `sharpsweep resume DIR` becomes `sharpsweep.resume("DIR")`.

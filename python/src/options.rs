@@ -16,7 +16,7 @@ use sharpsweep::spec::{
     Work, drawn_data, parse_seeds, parse_shard,
 };
 
-use crate::arrays::{Numbers, dataset, weights};
+use crate::arrays::{Networks, Numbers, dataset, weights};
 use crate::errors::{Failure, value_error};
 
 /// The value of option `name` that is written `text`.
@@ -77,15 +77,15 @@ pub(crate) struct Data<'py> {
     loss: Option<String>,
     sample_weights: Option<Numbers<'py>>,
     reduction: String,
-    pub(crate) hidden: String,
+    hidden: Option<String>,
     activation: String,
 }
 
 impl Data<'_> {
-    /// The experiment that does `work` on these data.
-    pub(crate) fn experiment(&self, work: Work) -> PyResult<Experiment> {
+    /// The experiment that does `work` on these data. Without hidden layers given, they are those of the networks
+    /// `theta`.
+    pub(crate) fn experiment(&self, work: Work, theta: Option<&Networks<'_>>) -> PyResult<Experiment> {
         let activation: Activation = named("activation", &self.activation)?;
-        let hidden: HiddenLayers = parsed("hidden", &self.hidden, str::parse)?;
         let loss: Option<Loss> = self.loss.as_deref().map(|loss| named("loss", loss)).transpose()?;
         let reduction: Reduction = named("reduction", &self.reduction)?;
         let both = |x, q, names| match (x, q) {
@@ -104,11 +104,38 @@ impl Data<'_> {
             }
         };
         let weights = self.sample_weights.as_ref().map(weights).transpose().map_err(raised)?;
+        let hidden = match (&self.hidden, theta) {
+            (Some(text), _) => parsed("hidden", text, str::parse)?,
+            (None, Some(theta)) => {
+                let outputs = test.iter().map(|(test, _)| test.targets().outputs());
+                let outputs = outputs.fold(train.0.targets().outputs(), usize::max);
+                one_hidden_layer(theta.columns().map_err(raised)?, train.0.x().ncols(), outputs)?
+            }
+            (None, None) => {
+                return Err(value_error(
+                    "hidden is None: give a width, a sequence of widths, or \"none\" for no layer",
+                ));
+            }
+        };
         Experiment::new(work, hidden, activation, train, test)
             .and_then(|experiment| if self.standardize { experiment.standardized() } else { Ok(experiment) })
             .and_then(|experiment| experiment.weighted(weights, reduction))
             .map_err(|error| error.raised())
     }
+}
+
+/// The hidden layer of networks with D = `columns` weights each: D = (M+1) N + (N+1) K for M `inputs` and K `outputs`.
+fn one_hidden_layer(columns: Option<usize>, inputs: usize, outputs: usize) -> PyResult<HiddenLayers> {
+    // What is no matrix is refused as that, for any layers.
+    let Some(columns) = columns else { return Ok(1.into()) };
+    let (units, rest) = (columns.saturating_sub(outputs), inputs + 1 + outputs);
+    if units == 0 || !units.is_multiple_of(rest) {
+        return Err(value_error(&format!(
+            "theta has {columns} columns, and no number N of hidden units in one layer has D = (M+1) N + (N+1) K of \
+             them, with M = {inputs} inputs and K = {outputs} outputs: pass hidden"
+        )));
+    }
+    Ok((units / rest).into())
 }
 
 /// The columns beyond the closed forms.

@@ -141,7 +141,7 @@ pub(crate) fn sweep<'py>(
     let (data, training, more): (Data<'_>, Training, More) =
         (options.extract()?, options.extract()?, options.extract()?);
     let engine: EngineOptions = options.extract()?;
-    let mut experiment = data.experiment(training.work()?)?;
+    let mut experiment = data.experiment(training.work()?, None)?;
     experiment.spec.keep = training.keep()?;
     experiment.spec.extra = more.columns()?;
     let job = Job { experiment, given: None, request: engine.request()?, memory: engine.memory()?, out, advise };
@@ -163,7 +163,7 @@ pub(crate) fn evaluate<'py>(
     let Judging { tolerance, weight_decay } = judging;
     // The data come first: by them it is known how many inputs the networks of theta must have.
     let unknown = Work::Evaluate { networks: 1, theta_hash: String::new(), tolerance, weight_decay };
-    let mut experiment = data.experiment(unknown)?;
+    let mut experiment = data.experiment(unknown, Some(&theta))?;
     let given = networks(&theta, experiment.problem.network.shape)?;
     experiment.spec.work =
         Work::Evaluate { networks: given.rows() as u64, theta_hash: given.hash(), tolerance, weight_decay };

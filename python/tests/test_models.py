@@ -118,10 +118,8 @@ def test_what_scikit_learn_has_and_is_not_here_is_refused_with_the_layer(data):
     neural_network = pytest.importorskip("sklearn.neural_network")
     x, q = labels(data)
     cases = [
-        (classifiers(x, q, 1, hidden_layer_sizes=(4, 3))[0], r"2 hidden layers, \(4, 3\); one is taken"),
-        (classifiers(x, np.arange(len(q)) % 3, 1)[0], "layer 2, the output, has 3 units with softmax"),
         (neural_network.MLPClassifier(), "not fitted"),
-        (neural_network.MLPRegressor(max_iter=2).fit(x, q), "squared error"),
+        (neural_network.MLPRegressor(max_iter=2, loss="poisson").fit(x, q + 1.0), "minimises the poisson loss"),
     ]
     from sklearn.linear_model import LogisticRegression
 
@@ -130,8 +128,14 @@ def test_what_scikit_learn_has_and_is_not_here_is_refused_with_the_layer(data):
         with pytest.raises(ValueError, match=f"the model \\({type(model).__name__}\\): .*{says}"):
             ss.evaluate(model, x, q, **QUIET)
     good = classifiers(x, q, 1)[0]
-    with pytest.raises(ValueError, match="model 1 .*hidden layers"):
+    with pytest.raises(ValueError, match="model 1 .*not fitted"):
         ss.evaluate([good, cases[0][0]], x, q, **QUIET)
+    with pytest.raises(ValueError, match="model 1 has 4x3 sigmoid units and model 0 has 5 sigmoid units"):
+        ss.evaluate([good, *classifiers(x, q, 1, hidden_layer_sizes=(4, 3))], x, q, **QUIET)
+    with pytest.raises(ValueError, match="belongs to the logistic loss, not to squared: leave loss out"):
+        ss.evaluate(good, x, q, loss="squared", **QUIET)
+    with pytest.raises(ValueError, match="hidden is 4, and the models have 5: leave hidden out"):
+        ss.evaluate(good, x, q, hidden=4, **QUIET)
     with pytest.raises(ValueError, match="model 1 has 3 sigmoid units and model 0 has 5 sigmoid units"):
         ss.evaluate([good, *classifiers(x, q, 1, hidden_layer_sizes=(3,))], x, q, **QUIET)
     with pytest.raises(ValueError, match="it takes 3 inputs, and x has 2"):
@@ -148,14 +152,18 @@ def test_what_torch_has_and_is_not_here_is_refused_with_the_layer(data):
     first, last = nn.Linear(3, 4), nn.Linear(4, 1)
     cases = [
         ([first, nn.LeakyReLU(), last], r"layer 1 \(LeakyReLU\(.*\)\) is not known here"),
-        ([first, nn.Tanh(), nn.Linear(4, 4), nn.Tanh(), last], "layer 3 .*no activation can be"),
-        ([first, nn.Tanh(), nn.Linear(4, 2)], r"layer 2 .* has 2 outputs; one logit is taken"),
+        ([first, nn.Tanh(), nn.ReLU(), last], "layer 2 .*no activation can be"),
+        ([first, nn.Tanh(), last, nn.Tanh()], "layer 3 .*no activation can be"),
+        ([first, nn.Tanh(), nn.Linear(4, 4), nn.ReLU(), last], r"layer 3 \(ReLU\(\)\) is not as layer 1 \(Tanh\(\)\)"),
+        ([first, nn.Tanh(), nn.Linear(4, 2)], "it has 2 outputs, which do not say what they are: pass loss="),
+        ([first, nn.Tanh(), nn.Linear(4, 2), nn.Softmax(dim=0)], "layer 3 .*goes over dimension 0"),
         ([nn.Linear(3, 4, bias=False), nn.Tanh(), last], "layer 0 .* has no bias"),
         ([first, nn.GELU(approximate="tanh"), last], "approximates by tanh"),
         ([first, nn.Softplus(beta=2), last], "beta = 2"),
         ([first, nn.BatchNorm1d(4), nn.Tanh(), last], "layer 1 .* is not known here"),
         ([first, nn.Tanh(), nn.Dropout(0.5), last], "at random while the model trains"),
-        ([nn.Linear(3, 1)], "1 linear layers; two are taken"),
+        ([nn.Tanh()], "layer 0 .*no activation can be"),
+        ([], "no Linear layer"),
     ]
     for layers, says in cases:
         with pytest.raises(ValueError, match=says):
@@ -188,6 +196,79 @@ def test_a_model_that_does_something_else_besides_is_found_out(data):
         ss.evaluate(turned, x, q, **QUIET)
 
 
+def differentiated(torch, parameters, loss_of, x) -> tuple[float, float]:
+    """The loss and lambda_1 by automatic differentiation in float64, of networks of tanh units of any depth."""
+    shapes = [np.shape(parameter) for parameter in parameters]
+    samples = torch.tensor(x.tolist(), dtype=torch.float64)
+
+    def loss(theta):
+        parts = [part.reshape(shape) for part, shape in zip(theta.split([int(np.prod(s)) for s in shapes]), shapes)]
+        h = samples
+        for k, (weights, biases) in enumerate(zip(parts[::2], parts[1::2])):
+            h = (torch.tanh(h) if k else h) @ weights.T + biases
+        return loss_of(h)
+
+    flat = np.concatenate([np.ravel(parameter) for parameter in parameters])
+    theta = torch.tensor(flat.tolist(), dtype=torch.float64)
+    hessian = np.array(torch.autograd.functional.hessian(loss, theta).tolist())
+    return float(loss(theta)), float(np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1])
+
+
+@pytest.mark.parametrize("kind", ["classes", "labels", "values", "value"])
+def test_deep_networks_of_scikit_learn_against_automatic_differentiation(data, kind):
+    torch, neural_network = pytest.importorskip("torch"), pytest.importorskip("sklearn.neural_network")
+    x, labelled = labels(data)
+    rng = np.random.default_rng(5)
+    q, kind_of, loss = {
+        "classes": (np.arange(len(x)) % 3, neural_network.MLPClassifier, "softmax"),
+        "labels": (np.c_[labelled, 1 - labelled, np.arange(len(x)) % 2], neural_network.MLPClassifier, "logistic"),
+        "values": (rng.normal(size=(len(x), 2)), neural_network.MLPRegressor, "squared"),
+        "value": (rng.normal(size=len(x)), neural_network.MLPRegressor, "squared"),
+    }[kind]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        models = [kind_of((4, 3), activation="tanh", max_iter=20, random_state=k).fit(x, q) for k in range(2)]
+    run = ss.evaluate(models, x, q, spectrum=True, **QUIET)
+    assert run.spec["hidden"] == [4, 3] and run["layer_trace"].shape == (2, 3)
+    targets = torch.tensor(q.tolist())
+    loss_of = {
+        "softmax": lambda z: torch.nn.functional.cross_entropy(z, targets, reduction="sum"),
+        "logistic": lambda z: torch.nn.functional.binary_cross_entropy_with_logits(
+            z, targets.double(), reduction="sum"
+        ),
+        "squared": lambda z: ((z - targets.double().reshape(z.shape)) ** 2).sum() / 2,
+    }[loss]
+    for k, model in enumerate(models):
+        pairs = zip(model.coefs_, model.intercepts_, strict=True)
+        parameters = [part for weights, biases in pairs for part in (weights.T, biases)]
+        expected, eigenvalue = differentiated(torch, parameters, loss_of, x)
+        assert run["loss"][k] == pytest.approx(expected, rel=1e-12)
+        assert run["lambda_max"][k] == pytest.approx(eigenvalue, rel=5e-6)
+
+
+def test_deep_networks_of_torch_say_their_loss_or_are_told(data):
+    torch = pytest.importorskip("torch")
+    x, q = labels(data)
+    torch.manual_seed(2)
+    nn = torch.nn
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).eval()
+    told = ss.evaluate(model, x, q, loss="softmax", **QUIET)
+    said = ss.evaluate(nn.Sequential(*model, nn.Softmax(dim=1)), x, q, **QUIET)
+    state = {name: parameter.detach() for name, parameter in model.state_dict().items()}
+    bare = ss.evaluate(state, x, q, loss="softmax", activation="tanh", **QUIET)
+    assert told["loss"][0] == said["loss"][0] == bare["loss"][0]
+    with torch.no_grad():
+        z = model(torch.tensor(x.tolist()))
+    expected = torch.nn.functional.cross_entropy(z.double(), torch.tensor(q.tolist()), reduction="sum")
+    assert told["loss"][0] == pytest.approx(float(expected), rel=1e-6)
+    # Without a hidden layer it is a regression.
+    line = nn.Sequential(nn.Linear(3, 1))
+    assert ss.evaluate(line, x, q, **QUIET).spec["hidden"] == []
+    probabilities = nn.Sequential(*model, nn.Softmax(dim=1))
+    with pytest.raises(ValueError, match="belongs to the softmax loss, not to squared"):
+        ss.evaluate(probabilities, x, np.c_[q, q], loss="squared", **QUIET)
+
+
 def tree(rng, hidden: int = 4, dtype=np.float32):
     draw = lambda *shape: rng.normal(size=shape).astype(dtype)  # noqa: E731
     return {
@@ -217,8 +298,9 @@ def test_trees_of_parameters_state_dictionaries_and_safetensors(data, tmp_path):
         with pytest.raises(ValueError, match="pass activation="):
             ss.evaluate(model, x, q, **QUIET)
     cases = [
-        ({"a": {"kernel": w1, "bias": b1}}, "1 layers"),
-        ({"a": {"kernel": w1, "bias": b1}, "b": {"kernel": w1, "bias": b1}}, "one output of all of them"),
+        ({}, "no layers"),
+        ({"a": {"kernel": w1, "bias": b1}, "b": {"kernel": w1, "bias": b1}}, "layer b takes 3 inputs, and .* 4 units"),
+        ({"a": {"kernel": w1, "bias": b2}, "b": {"kernel": w2, "bias": b2}}, "layer a has 4 units and 1 biases"),
         ({"a": {"kernel": w1}, "b": {"kernel": w2, "bias": b2}}, "layer a has no bias"),
         ({"a": {"scale": b1}, "b": {"kernel": w2, "bias": b2}}, "layer a has scale"),
     ]
@@ -252,8 +334,10 @@ def test_flax_and_equinox(data):
         ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, activation=jax.nn.gelu, key=key), x, q, **QUIET)
     with pytest.raises(ValueError, match="leaky_relu, which is unknown here"):
         ss.evaluate(equinox.nn.MLP(3, 1, 6, 1, activation=jax.nn.leaky_relu, key=key), x, q, **QUIET)
-    with pytest.raises(ValueError, match="3 linear layers"):
-        ss.evaluate(equinox.nn.MLP(3, 1, 6, 2, key=key), x, q, **QUIET)
+    deep = equinox.nn.MLP(3, 2, 6, 2, activation=jax.numpy.tanh, key=key)
+    with pytest.raises(ValueError, match="2 outputs, which do not say"):
+        ss.evaluate(deep, x, q, **QUIET)
+    assert ss.evaluate(deep, x, q, loss="softmax", **QUIET)["layer_trace"].shape == (1, 3)
 
     class Net(linen.Module):
         @linen.compact
@@ -278,6 +362,13 @@ def test_networks_go_out_to_scikit_learn_and_come_back(data):
         assert again["lambda_sup"].tobytes() == run["lambda_sup"].tobytes()
         assert set(models[0].predict(x)) <= {0, 1} and models[0].loss_ == pytest.approx(run["loss"][0] / len(q))
         assert 0 <= models[0].score(x, q) <= 1
+    # scikit-learn's loss is the mean, whatever the run's is.
+    weights = np.linspace(0.5, 3, len(q))
+    options = {"hidden": 3, "max_steps": 5, "seeds": 1, **QUIET}
+    mean = ss.sweep(x, q, reduction="mean", **options)
+    assert mean.sklearn(0).loss_ == pytest.approx(float(mean["loss"][0]), rel=1e-12)
+    weighted = ss.sweep(x, q, sample_weights=weights, **options)
+    assert weighted.sklearn(0).loss_ == pytest.approx(float(weighted["loss"][0]) / weights.sum(), rel=1e-12)
     with pytest.raises(ValueError, match="scikit-learn has no gelu"):
         ss.sweep(x, q, seeds=1, activation="gelu", max_steps=2, **QUIET).sklearn(0)
 
@@ -305,6 +396,9 @@ def test_matrices_of_a_run_come_back_as_the_network(small):
         assert again["theta"].dtype == dtype and again["lambda_sup"][0] == small["lambda_sup"][5]
     several = ss.evaluate([small.params(k) for k in (3, 4)], activation="sigmoid", backend="cpu", progress=False)
     assert several["loss"].tolist() == small["loss"][3:5].tolist()
+    deep = ss.sweep(seeds=2, hidden=(4, 3), max_steps=3, backend="cpu", progress=False)
+    again = ss.evaluate(deep.params(1), activation="sigmoid", backend="cpu", progress=False)
+    assert again["theta"][0].tobytes() == deep["theta"][1].tobytes() and again["loss"][0] == deep["loss"][1]
     params["V"] = params["V"][:, 1:]
     with pytest.raises(ValueError, match=r"W has the shape \(3, 3\) and V \(1, 3\)"):
         ss.evaluate(params, activation="sigmoid")

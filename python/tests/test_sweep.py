@@ -201,8 +201,8 @@ def test_other_depths_losses_and_weights_have_the_bytes_of_the_command_line(tmp_
     x, w = rng.normal(size=(12, 2)), rng.uniform(0.5, 2, size=12)
     labels, values = rng.integers(0, 2, (12, 3)), rng.normal(size=(12, 3))
     q = {"softmax": np.arange(12) % 3, "squared": values, "logistic": labels}[loss]
-    for name, values in [("x", x), ("q", q), ("w", w)]:
-        np.save(tmp_path / f"{name}.npy", values)
+    for name, array in [("x", x), ("q", q), ("w", w)]:
+        np.save(tmp_path / f"{name}.npy", array)
     line = f"--hidden {text} --loss {loss} --reduction mean --activation tanh --seeds 4 --max-steps 10 --init-range 1"
     theirs = tmp_path / "theirs"
     files_of = ["--x", tmp_path / "x.npy", "--q", tmp_path / "q.npy", "--sample-weights", tmp_path / "w.npy"]
@@ -218,8 +218,10 @@ def test_other_depths_losses_and_weights_have_the_bytes_of_the_command_line(tmp_
     for weights in before:
         h = np.c_[np.ones(12), np.tanh(h @ weights.T)]
     z = h @ last.T
-    if loss == "squared":
-        found = (w / w.sum() * ((z - q) ** 2).sum(1) / 2).sum()
-        assert found == pytest.approx(run["loss"][2], rel=1e-5)
-    assert z.shape == (12, 3)
+    each = {
+        "logistic": lambda: (np.logaddexp(0, z) - q * z).sum(1),
+        "softmax": lambda: np.logaddexp.reduce(z, axis=1) - z[np.arange(12), q],
+        "squared": lambda: ((z - q) ** 2).sum(1) / 2,
+    }[loss]()
+    assert (w / w.sum() * each).sum() == pytest.approx(run["loss"][2], rel=1e-12)
     np.testing.assert_array_equal(run.data["q"], q)

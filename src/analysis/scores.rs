@@ -1,7 +1,7 @@
 //! How well networks of K outputs do on test data: macro F1 and accuracy for classes, R^2 for values.
 
 use super::AnalysisError;
-use crate::model::{Dataset, Loss, SampleTarget, Targets};
+use crate::model::{Dataset, Loss, SampleTarget, Targets, largest};
 
 /// The scores of one network on test data. All are NaN if an output is NaN for any sample.
 ///
@@ -29,7 +29,7 @@ pub struct Scores {
     pub r2: Option<f64>,
 }
 
-/// Scores networks on the same test data, one after the other, without allocating for each.
+/// Scores networks on the same test data, one after the other.
 #[derive(Debug, Clone)]
 pub struct Scorer<'t> {
     targets: &'t Targets,
@@ -159,7 +159,7 @@ impl<'t> Scorer<'t> {
                 all
             }
             SampleTarget::Class(actual) => {
-                let predicted = (0..z.len()).fold(0, |largest, k| if z[k] > z[largest] { k } else { largest });
+                let predicted = largest(z);
                 counts[predicted].predicted += 1;
                 counts[actual].actual += 1;
                 counts[actual].hits += u64::from(predicted == actual);

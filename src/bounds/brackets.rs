@@ -141,7 +141,8 @@ fn relative(lower: f64, upper: f64, scale: f64) -> f64 {
     if width.abs() > 0.0 || width.is_nan() { width / scale.abs() } else { 0.0 }
 }
 
-/// The number of samples and inputs bounds the rank of the Hessian: this is at least the rank, and at most D.
+/// The number of samples and inputs bounds the rank of the Hessian: this is at least the rank, and at most D. It is at
+/// least 2, as Theorem 1 has it and every D is.
 ///
 /// In the first layer's weights, H maps into span {h(x_i)} (x) R^(N_1), and in the others' into all of them. So its
 /// rank is at most N_1 rank(h(X)) + D - (M+1) N_1, for the paper's networks N rank(h(X)) + N + 1, and rank(h(X)) is at
@@ -160,7 +161,7 @@ pub fn known_rank(problem: &Problem) -> usize {
         let units = if l == last && problem.loss() == Loss::Softmax { layer.units - 1 } else { layer.units };
         units * if l == 0 { of_inputs } else { layer.inputs + 1 }
     });
-    of_layers.sum()
+    of_layers.sum::<usize>().max(2)
 }
 
 /// How far the numbers behind the moments of C may be off.

@@ -31,7 +31,7 @@ pub(super) struct DataArgs {
     /// I, how many samples of the built-in data to draw
     #[arg(long, value_name = "I", default_value_t = 50, conflicts_with = "x")]
     samples: usize,
-    /// How many test samples of the built-in data to draw, for the macro F1 [default: 10 of appendix-c, 100 of others]
+    /// How many test samples of the built-in data to draw, for the scores [default: 10 of appendix-c, 100 of others]
     #[arg(long, value_name = "I", conflicts_with = "x")]
     test_samples: Option<usize>,
     /// Which draw of the built-in data; a list, such as 0,1,2, makes a grid

@@ -33,11 +33,11 @@ pub enum DataError {
     #[error("the teacher of the data is no network: {0}")]
     Teacher(ShapeError),
     /// x and q disagree about the number of samples.
-    #[error("x has {x} rows but q has {q} labels: each sample needs exactly one label")]
+    #[error("x has {x} rows but q has {q} targets: each sample needs exactly one")]
     Lengths {
         /// Rows of x.
         x: usize,
-        /// Labels in q.
+        /// Rows of q.
         q: usize,
     },
     /// A value that no engine can compute with.
@@ -64,6 +64,9 @@ pub enum DataError {
         /// K, the number of classes.
         count: usize,
     },
+    /// Classes that leave nothing to tell apart.
+    #[error("all samples are of class 0: the softmax loss tells two classes or more apart")]
+    OneClass,
     /// A class beyond the last.
     #[error("q[{sample}] is class {class} of {count}: classes count from 0")]
     Class {

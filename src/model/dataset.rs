@@ -89,6 +89,14 @@ impl Dataset {
     /// # Errors
     /// [`DataError::WeightLengths`], and [`DataError::Weight`] for the first that is not above 0 in f32.
     pub fn weighted(mut self, weights: Array1<f64>) -> Result<Self, DataError> {
+        self.check_weights(&weights)?;
+        let one = 1.0_f64.to_bits();
+        self.weights = weights.iter().any(|weight| weight.to_bits() != one).then_some(weights);
+        Ok(self)
+    }
+
+    /// Fails unless the samples can count `weights` times; see [`Self::weighted`].
+    pub(crate) fn check_weights(&self, weights: &Array1<f64>) -> Result<(), DataError> {
         if weights.len() != self.samples() {
             return Err(DataError::WeightLengths { x: self.samples(), weights: weights.len() });
         }
@@ -96,9 +104,7 @@ impl Dataset {
         if let Some((sample, &value)) = weights.indexed_iter().find(|&(_, &weight)| !usable(weight)) {
             return Err(DataError::Weight { sample, value });
         }
-        let one = 1.0_f64.to_bits();
-        self.weights = weights.iter().any(|weight| weight.to_bits() != one).then_some(weights);
-        Ok(self)
+        Ok(())
     }
 
     /// The same samples with the targets that `targets` makes of theirs.

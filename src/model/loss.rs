@@ -78,6 +78,11 @@ impl Loss {
     }
 }
 
+/// The number of the largest of the outputs `z`, the first of equal ones.
+pub(crate) fn largest(z: &[f64]) -> usize {
+    (0..z.len()).fold(0, |largest, k| if z[k] > z[largest] { k } else { largest })
+}
+
 impl SampleTarget<'_> {
     /// l(z, t), the loss of a sample with this target whose outputs are `z` (K,).
     pub fn loss(self, z: &[f64]) -> f64 {
@@ -86,7 +91,7 @@ impl SampleTarget<'_> {
             Self::Class(t) => {
                 // ln(1 + sum_{k != t} exp(z_k - z_t)), with the largest term as the 1: nothing cancels, nothing
                 // overflows.
-                let largest = (0..z.len()).fold(t, |largest, k| if z[k] > z[largest] { k } else { largest });
+                let largest = if z.iter().any(|&other| other > z[t]) { largest(z) } else { t };
                 let others = (0..z.len()).filter(|&k| k != largest).map(|k| libm::exp(z[k] - z[largest])).sum();
                 (z[largest] - z[t]) + libm::log1p(others)
             }

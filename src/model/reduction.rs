@@ -12,7 +12,7 @@ pub enum Reduction {
     /// L = sum_i omega_i l_i, as in the paper
     #[default]
     Sum,
-    /// L = sum_i omega_i l_i / sum_i omega_i, as PyTorch's losses with `weight`
+    /// L = sum_i omega_i l_i / sum_i omega_i, as PyTorch's CrossEntropyLoss with `weight`
     Mean,
 }
 

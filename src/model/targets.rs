@@ -107,10 +107,10 @@ impl Targets {
         })
     }
 
-    /// The same with `count` classes, if these are classes and fewer.
-    pub fn of_at_least(self, classes: usize) -> Self {
+    /// The same with `least` classes, if these are classes and fewer.
+    pub fn of_at_least(self, least: usize) -> Self {
         match self {
-            Self::Classes { of, count } => Self::Classes { of, count: count.max(classes) },
+            Self::Classes { of, count } => Self::Classes { of, count: count.max(least) },
             targets => targets,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::random::Numbers;
-use super::{Activation, Network, Shape, ShapeError, Stream};
+use super::{Activation, Network, Shape, ShapeError, Stream, largest};
 
 /// A random network whose answers are the classes of standard normal samples: what a student of its shape can learn
 /// without error.
@@ -72,6 +72,6 @@ pub(super) fn class(network: &Network, theta: &[f64], x: &[f64]) -> usize {
     }
     match values[..] {
         [z] => usize::from(z > 0.0),
-        ref z => (0..z.len()).fold(0, |largest, k| if z[k] > z[largest] { k } else { largest }),
+        ref z => largest(z),
     }
 }

@@ -14,7 +14,7 @@ use crate::engine::{
     Arithmetic, ClosedForms, Descent, Description, EndEstimates, Engine, EngineError, Evaluation, HessianMoments,
     LayerTraces, Machine, Powers, ProvenEnds, Route, Spectra, Status, Stop, Tasks, Trained,
 };
-use crate::model::{PaperProblem, Problem, Theta, initial_theta};
+use crate::model::{Layer, PaperProblem, Problem, Theta, initial_theta};
 use crate::room::check_memory;
 
 /// [`Description::revision`] of this engine.
@@ -111,10 +111,39 @@ impl Reference {
 /// # Errors
 /// [`EngineError::Room`].
 pub(crate) fn check_terms(problem: &Problem) -> Result<(), EngineError> {
-    let hidden = problem.network.shape.hidden().iter().sum::<usize>() as u64;
+    // y, r, f' and f'' of every unit and sample.
+    let of_sample = 4 * problem.network.shape.hidden().iter().sum::<usize>();
+    check_samples(problem, if problem.paper().is_some() { of_sample } else { of_sample + of_derivatives(problem) })
+}
+
+/// Fails unless memory holds what the Gauss-Newton part of one network of `problem` takes for every core.
+///
+/// # Errors
+/// [`EngineError::Room`].
+pub(crate) fn check_gauss_newton(problem: &Problem) -> Result<(), EngineError> {
+    let outputs = problem.network.shape.outputs();
+    // h, E and S of every sample, and all derivatives of one.
+    let of_sample = problem.network.shape.layers().map(|layer| layer.inputs + 1 + outputs * layer.units).sum::<usize>();
+    let of_one = of_derivatives(problem).div_ceil(problem.data.samples());
+    check_samples(problem, of_sample + outputs * outputs + of_one)
+}
+
+/// The numbers of M_lm, R_lm and E_l of one sample.
+fn of_derivatives(problem: &Problem) -> usize {
+    let layers: Vec<Layer> = problem.network.shape.layers().collect();
+    let outputs = problem.network.shape.outputs();
+    let pairs = |l: usize| {
+        let of_pair = |m: &Layer| (m.units + m.inputs) * layers[l].units;
+        layers[l..].iter().map(of_pair).sum::<usize>() + outputs * layers[l].units
+    };
+    (0..layers.len()).map(pairs).sum()
+}
+
+/// Fails unless memory holds `of_sample` numbers of f64 for every sample of `problem` and every core.
+fn check_samples(problem: &Problem, of_sample: usize) -> Result<(), EngineError> {
+    let hidden = problem.network.shape.hidden().iter().sum::<usize>();
     let samples = problem.data.samples() as u64;
-    // y, r, f' and f'' of every unit and sample, in f64.
-    let bytes = samples.saturating_mul(hidden).saturating_mul(4 * 8 * rayon::current_num_threads() as u64);
+    let bytes = samples.saturating_mul(of_sample as u64).saturating_mul(8 * rayon::current_num_threads() as u64);
     Ok(check_memory(&format!("{hidden} hidden units on {samples} samples"), bytes)?)
 }
 
@@ -141,7 +170,7 @@ impl Engine for Reference {
     }
 
     fn description(&self, _problem: &Problem, _tasks: Tasks) -> Description {
-        // The reference has one route, the paper's forms over pairs, whatever route is asked for.
+        // The reference has one route, forms over pairs, whatever route is asked for.
         Description::of_processor(self.machine(), REVISION, Route::Pairwise)
     }
 

@@ -122,6 +122,9 @@ impl CriticalPoints {
                 .unique(&converged, theta.as_ref())
                 .map_or_else(|| (converged.clone(), None), |(rows, words)| (rows, Some(words))),
         };
+        // What could not be compared is not said to be unique.
+        let is_compared = duplicates.is_some() || rows.len() < 2;
+        let over = if over == Selection::All || is_compared { over } else { Selection::Converged };
         let mut column = |name: &str| {
             let values = reader.value(run.floats(name))?;
             Some(rows.iter().map(|&row| values[row]).collect::<Vec<f64>>())

@@ -100,8 +100,7 @@ impl BuiltInName {
 ///
 /// # Errors
 /// [`SpecError::Data`] for numbers outside their range, such as fewer samples than classes, and for the logistic loss
-/// of more than two classes; [`SpecError::Room`] for
-/// more samples than fit memory.
+/// of more than two classes; [`SpecError::Room`] for more samples than fit memory.
 pub fn drawn_data(
     draw: &Draw,
     samples: usize,
@@ -113,8 +112,10 @@ pub fn drawn_data(
         BuiltIn::AppendixC => APPENDIX_C_TEST_SAMPLES,
         _ => TEST_SAMPLES,
     });
-    // The inputs and a label in f64, and in f32 in an engine.
-    let bytes = (draw.built_in.inputs() as u64 + 1) * (8 + 4);
+    // The inputs and the targets in f64, and in f32 in an engine. The values of more than two classes are rows.
+    let classes = draw.built_in.classes();
+    let targets = if loss == Some(Loss::Squared) && classes > 2 { classes } else { 1 };
+    let bytes = (draw.built_in.inputs() as u64 + targets as u64) * (8 + 4);
     for (samples, what) in [(samples, "samples"), (test_samples, "test samples")] {
         check_memory(&format!("{samples} {what}"), (samples as u64).saturating_mul(bytes))
             .map_err(|room| room.at_most("samples", bytes))?;

@@ -5,9 +5,9 @@ bounds the largest eigenvalue lambda_1 of the loss Hessian of each in closed for
 were trained elsewhere. Both give a `Run`: a mapping of columns.
 
 By default the networks have one hidden layer and two classes, z = V h(f(W h(x))) with h(x) = [1; x], and the
-cross-entropy loss is summed over the I samples; `hidden` takes any number of layers, `loss` several outputs and other
-losses. In terms of the mean loss, which `reduction="mean"` takes, lambda and the traces are I times as large,
-`trace_sq` and `gradient_sq` I^2 times, and a learning rate lr is the step size lr / I.
+cross-entropy loss is summed over the I samples; `hidden` takes up to nine layers, `loss` several outputs and other
+losses. Compared with those of the mean loss, which `reduction="mean"` takes, lambda and the traces are I times as
+large, `trace_sq` and `gradient_sq` I^2 times, and a learning rate lr is the step size lr / I.
 
 The bound and its closed forms: Omae et al. 2026, arXiv 2604.10202.
 

@@ -1,7 +1,7 @@
 """Networks of other libraries: from them to rows of theta, and back.
 
-A network here is z = v_0 + sum_n v_n f(b_n + sum_m W_nm x_m): one hidden layer, an activation f, and one output. The
-weights W (N, M), biases b (N,), output weights v (N,) and output bias v_0 go into theta = [b; W[:, 0]; ..; v_0; v].
+A network here maps h_0 = x by h_l = f(b_l + W_l h_{l-1}) to the outputs z = b_P + W_P h_{P-1}, (K,). The biases b_l
+(N_l,) and weights W_l (N_l, N_{l-1}) of its layers go into theta one layer after the other: [b_l; W_l[:, 0]; ..].
 """
 
 from __future__ import annotations
@@ -38,27 +38,48 @@ _FUNCTIONS = {
 _KNOWN = "linear (identity), sigmoid (logistic), tanh, softplus, gelu (by erf), relu, silu, erf and square"
 
 
+class Layer(NamedTuple):
+    """One layer of weights."""
+
+    weights: np.ndarray
+    """W_l, (N_l, N_{l-1})."""
+    biases: np.ndarray
+    """b_l, (N_l,)."""
+
+
 class Network(NamedTuple):
     """One network."""
 
-    weights: np.ndarray
-    """W, (N, M)."""
-    biases: np.ndarray
-    """b, (N,)."""
-    output_weights: np.ndarray
-    """v, (N,)."""
-    output_bias: np.ndarray
-    """v_0, (1,)."""
+    layers: list[Layer]
+    """From the inputs to the outputs."""
     activation: str | None
     """f, by its name here; `None` for bare weights, which do not say."""
-    outputs: Callable[[np.ndarray], tuple[np.ndarray, bool]] | None
-    """What the model itself makes of samples (I, M): values (I,), and whether they are probabilities instead of z."""
+    loss: str | None = None
+    """The loss that belongs to what the model gives; `None` if it gives z, which says nothing of it."""
+    outputs: Callable[[np.ndarray], np.ndarray] | None = None
+    """What the model itself makes of samples (I, M): (I, K), z or with a loss of classes their probabilities."""
 
     @property
     def theta(self) -> np.ndarray:
-        return np.concatenate(
-            [np.column_stack([self.biases, self.weights]).ravel("F"), self.output_bias, self.output_weights]
-        )
+        return np.concatenate([np.column_stack([layer.biases, layer.weights]).ravel("F") for layer in self.layers])
+
+    @property
+    def hidden(self) -> list[int]:
+        """N_1 .. N_{P-1}."""
+        return [len(layer.biases) for layer in self.layers[:-1]]
+
+
+class Taken(NamedTuple):
+    """What `evaluate` needs of models."""
+
+    theta: np.ndarray
+    """(S, D)."""
+    hidden: list[int]
+    """The widths of their hidden layers."""
+    activation: str
+    """f."""
+    loss: str | None
+    """The loss of the models, where they say it."""
 
 
 class Refused(ValueError):
@@ -77,8 +98,8 @@ def may_be(value: Any) -> bool:
     return isinstance(value, (list, tuple)) and any(is_model(model) for model in value)
 
 
-def networks(models: Any, x: np.ndarray, activation: str | None) -> tuple[np.ndarray, str]:
-    """The rows of theta and the activation of `models`, one or several.
+def networks(models: Any, x: np.ndarray, activation: str | None, loss: str | None) -> Taken:
+    """What `models` are, one or several. `activation` and `loss`, if given, must be theirs.
 
     The outputs of each on the samples `x` are compared with those of the network here.
     """
@@ -91,25 +112,37 @@ def networks(models: Any, x: np.ndarray, activation: str | None) -> tuple[np.nda
             raise ValueError(f"{name} is of the type {type(model).__name__}: {_TAKEN}")
         try:
             network = reader(model)
-            network = network._replace(activation=_agreed(network.activation, activation))
+            network = network._replace(activation=_agreed(network, activation))
+            if None not in (network.loss, loss) and network.loss != loss:
+                raise Refused(f"what it gives belongs to the {network.loss} loss, not to {loss}: leave loss out")
+            outputs = len(network.layers[-1].biases)
+            if network.loss is None and loss is None and outputs > 1:
+                raise Refused(f"it has {outputs} outputs, which do not say what they are: pass loss=")
             _check(network, x)
         except Refused as refused:
             raise ValueError(f"{name} ({type(model).__name__}): {refused}") from None
         found.append(network)
     first = found[0]
     for k, network in enumerate(found):
-        if network.activation != first.activation or len(network.biases) != len(first.biases):
+        if _kind(network) != _kind(first):
             raise ValueError(
-                f"model {k} has {len(network.biases)} {network.activation} units and model 0 has {len(first.biases)} "
-                f"{first.activation} units: evaluate them in separate calls"
+                f"model {k} has {_kind(network)} and model 0 has {_kind(first)}: evaluate them in separate calls"
             )
     assert first.activation is not None
-    return np.stack([network.theta for network in found]), first.activation
+    return Taken(np.stack([network.theta for network in found]), first.hidden, first.activation, first.loss)
+
+
+def _kind(network: Network) -> str:
+    """What networks that are evaluated together have in common."""
+    hidden = f"{'x'.join(map(str, network.hidden))} {network.activation} units" if network.hidden else "no hidden units"
+    outputs = len(network.layers[-1].biases)
+    several = f" and {outputs} outputs" if outputs > 1 else ""
+    return f"{hidden}{several}" + (f" with the {network.loss} loss" if network.loss not in (None, "logistic") else "")
 
 
 _TAKEN = (
-    "it must be a scikit-learn MLPClassifier, a torch.nn.Sequential, an Equinox MLP, a tree of Flax parameters, a "
-    "state dictionary, what Run.params gives, or the path of a .safetensors file"
+    "it must be a scikit-learn MLPClassifier or MLPRegressor, a torch.nn.Sequential, an Equinox MLP, a tree of Flax "
+    "parameters, a state dictionary, what Run.params gives, or the path of a .safetensors file"
 )
 
 
@@ -128,9 +161,12 @@ def _reader(model: Any) -> Callable[[Any], Network] | None:
     return None
 
 
-def _agreed(own: str | None, asked: str | None) -> str:
+def _agreed(network: Network, asked: str | None) -> str:
     """The activation of a model, which says it itself or not."""
+    own = network.activation
     asked = {"identity": "linear", "logistic": "sigmoid"}.get(asked, asked) if asked is not None else None
+    if own is None and asked is None and not network.hidden:
+        return "linear"
     if own is None and asked is None:
         raise Refused("bare weights do not say which activation they are for: pass activation=")
     if own is not None and asked is not None and own != asked:
@@ -147,126 +183,111 @@ def _of_sklearn(model: Any) -> Network:
         raise Refused("it is no multi-layer perceptron")
     if not hasattr(model, "coefs_"):
         raise Refused("it is not fitted yet: call fit first")
-    if hasattr(model, "predict") and not hasattr(model, "classes_"):
-        raise Refused("it is a regressor, which minimises the squared error; here there is cross-entropy alone")
-    hidden = len(model.coefs_) - 1
-    if hidden != 1:
-        raise Refused(
-            f"it has {hidden} hidden layers, {tuple(np.shape(w)[1] for w in model.coefs_[:-1])}; one is taken"
-        )
-    if model.out_activation_ != "logistic" or np.shape(model.coefs_[1])[1] != 1:
-        outputs = np.shape(model.coefs_[1])[1]
-        raise Refused(
-            f"layer 2, the output, has {outputs} units with {model.out_activation_}; one logistic output is taken, so "
-            f"fit it on two classes"
-        )
     if model.activation not in _SKLEARN:
         raise Refused(
-            f"layer 1, the hidden one, has the activation {model.activation}, which is unknown here; taken are {_KNOWN}"
+            f"layer 1, a hidden one, has the activation {model.activation}, which is unknown here; taken are {_KNOWN}"
         )
-    (first, second), (biases, bias) = model.coefs_, model.intercepts_
-    if kind == "MLPClassifier" and np.shape(first)[0] != getattr(model, "n_features_in_", np.shape(first)[0]):
-        raise Refused("its weights do not fit its inputs")
+    losses = {"logistic": "logistic", "softmax": "softmax", "identity": "squared"}
+    if model.out_activation_ not in losses:
+        raise Refused(
+            f"layer {len(model.coefs_)}, the output, has the activation {model.out_activation_}; taken are "
+            f"{', '.join(losses)}"
+        )
+    loss = losses[model.out_activation_]
+    if loss == "squared" and getattr(model, "loss", "squared_error") != "squared_error":
+        raise Refused(f"it minimises the {model.loss} loss; squared_error is taken")
+    layers = [
+        Layer(np.asarray(weights).T, np.asarray(biases))
+        for weights, biases in zip(model.coefs_, model.intercepts_, strict=True)
+    ]
 
-    def outputs_of(x: np.ndarray) -> tuple[np.ndarray, bool]:
-        return np.asarray(model.predict_proba(x))[:, 1], True
+    def outputs_of(x: np.ndarray) -> np.ndarray:
+        if loss == "squared":
+            return np.asarray(model.predict(x)).reshape(len(x), -1)
+        # Of two classes it gives both probabilities, of several labels that of each.
+        found = np.asarray(model.predict_proba(x))
+        return found[:, 1:] if len(layers[-1].biases) == 1 else found
 
-    return Network(
-        np.asarray(first).T,
-        np.asarray(biases),
-        np.asarray(second)[:, 0],
-        np.asarray(bias),
-        _SKLEARN[model.activation],
-        outputs_of,
-    )
+    return Network(layers, _SKLEARN[model.activation], loss, outputs_of)
 
 
 def _of_torch(model: Any) -> Network:
     if not any(base.__name__ == "Sequential" for base in type(model).__mro__):
         raise Refused("it is no torch.nn.Sequential: pass the Sequential in it, or its state_dict() with activation=")
-    linear: list[tuple[str, Any]] = []
-    activations: list[str] = []
-    ends_in_sigmoid = False
-    for k, layer in enumerate(model):
-        kind, name = type(layer).__name__, f"layer {k} ({layer})"
+    linear: list[Any] = []
+    activations: list[tuple[str, str]] = []
+    last: str | None = None
+    parts = [layer for layer in model if not (type(layer).__name__ == "Dropout" and not layer.training)]
+    # A last Identity does nothing, as does one after another activation.
+    while parts and type(parts[-1]).__name__ == "Identity":
+        parts.pop()
+    numbers = {id(layer): k for k, layer in enumerate(model)}
+    for layer in parts:
+        kind, name = type(layer).__name__, f"layer {numbers[id(layer)]} ({layer})"
+        if last is not None:
+            raise Refused(f"{name} comes after {last}, which is taken as the last layer alone")
         if kind == "Linear":
-            if ends_in_sigmoid or len(linear) == 2:
-                raise Refused(f"{name} is one linear layer too many: one hidden layer and one output are taken")
+            if len(linear) > len(activations):
+                activations.append(("linear", name))
             if layer.bias is None:
                 raise Refused(f"{name} has no bias: the Hessian here has the derivatives by the biases as well")
-            linear.append((name, layer))
-        elif kind in ("Dropout", "Identity") and (kind == "Identity" or not layer.training):
-            if kind == "Identity" and len(linear) == 1 and not activations and k + 1 < len(model):
-                activations.append("linear")
+            linear.append(layer)
+        elif kind in ("Sigmoid", "Softmax") and layer is parts[-1] and linear:
+            if kind == "Softmax" and layer.dim not in (1, -1):
+                raise Refused(f"{name} goes over dimension {layer.dim}; dim=1, the outputs of a sample, is taken")
+            last = kind
         elif kind in _TORCH:
-            if len(linear) == 2 and kind == "Sigmoid" and not ends_in_sigmoid:
-                ends_in_sigmoid = True
-                continue
-            if len(linear) != 1 or activations:
-                raise Refused(f"{name} stands where no activation can be: taken are Linear, activation, Linear")
+            if len(linear) != len(activations) + 1:
+                raise Refused(f"{name} stands where no activation can be: taken is one after each Linear but the last")
             if kind == "GELU" and layer.approximate != "none":
                 raise Refused(f"{name} approximates by {layer.approximate}; the exact GELU is taken")
             if kind == "Softplus" and layer.beta != 1:
                 raise Refused(f"{name} has beta = {layer.beta}; beta = 1 is taken")
-            activations.append(_TORCH[kind])
+            activations.append((_TORCH[kind], name))
         elif kind == "Dropout":
             raise Refused(f"{name} is at random while the model trains: call model.eval() first")
         else:
-            raise Refused(f"{name} is not known here; taken are Linear, an activation ({_KNOWN}) and Linear")
-    if len(linear) != 2:
-        raise Refused(f"it has {len(linear)} linear layers; two are taken, for one hidden layer and one output")
-    (_, first), (name, second) = linear
-    if second.out_features != 1:
-        raise Refused(
-            f"{name} has {second.out_features} outputs; one logit is taken. Two logits with softmax have the loss of "
-            f"the "
-            f"one that is their difference, but another Hessian"
-        )
+            raise Refused(f"{name} is not known here; taken are Linear and activations ({_KNOWN})")
+    if not linear:
+        raise Refused("it has no Linear layer")
+    if len(activations) >= len(linear):
+        raise Refused(f"{activations[-1][1]} stands where no activation can be: the outputs are those of a Linear")
+    for activation, name in activations:
+        if activation != activations[0][0]:
+            raise Refused(f"{name} is not as {activations[0][1]}; one activation is taken for all layers")
+    first = linear[0]
 
-    def outputs_of(x: np.ndarray) -> tuple[np.ndarray, bool]:
+    def outputs_of(x: np.ndarray) -> np.ndarray:
         import torch
 
         with torch.no_grad():
             z = model(torch.tensor(x.tolist(), dtype=first.weight.dtype, device=first.weight.device))
-        return _numbers(z)[:, 0], ends_in_sigmoid
+        return _numbers(z)
 
     return Network(
-        _numbers(first.weight),
-        _numbers(first.bias),
-        _numbers(second.weight)[0],
-        _numbers(second.bias),
-        activations[0] if activations else "linear",
+        [Layer(_numbers(layer.weight), _numbers(layer.bias)) for layer in linear],
+        activations[0][0] if activations else "linear",
+        {None: None, "Sigmoid": "logistic", "Softmax": "softmax"}[last],
         outputs_of,
     )
 
 
 def _of_equinox(model: Any) -> Network:
     layers = getattr(model, "layers", None)
-    if layers is None or len(layers) != 2:
-        count = "no layers" if layers is None else f"{len(layers)} linear layers"
-        raise Refused(f"it has {count}; an equinox.nn.MLP with depth = 1 is taken")
+    if not layers or not hasattr(model, "activation"):
+        raise Refused("it has no layers; an equinox.nn.MLP is taken")
     for k, layer in enumerate(layers):
         if getattr(layer, "bias", None) is None:
             raise Refused(f"layer {k} has no bias: the Hessian here has the derivatives by the biases as well")
-    first, second = layers
-    weights, output = np.asarray(first.weight), np.atleast_2d(np.asarray(second.weight))
-    if output.shape[0] != 1:
-        raise Refused(f"layer 1, the output, has {output.shape[0]} units; one logit is taken")
-    activation = _of_function(model.activation)
     import jax
 
-    def outputs_of(x: np.ndarray) -> tuple[np.ndarray, bool]:
-        z = jax.vmap(model)(jax.numpy.asarray(x, dtype=first.weight.dtype))
-        return np.asarray(z).reshape(len(x)), False
+    def outputs_of(x: np.ndarray) -> np.ndarray:
+        z = jax.vmap(model)(jax.numpy.asarray(x, dtype=layers[0].weight.dtype))
+        return np.asarray(z).reshape(len(x), -1)
 
-    return Network(
-        weights,
-        np.asarray(first.bias),
-        output[0],
-        np.atleast_1d(np.asarray(second.bias)).ravel(),
-        activation,
-        outputs_of,
-    )
+    # A scalar output has weights and a bias without their first dimension.
+    found = [Layer(np.atleast_2d(np.asarray(layer.weight)), np.atleast_1d(np.asarray(layer.bias))) for layer in layers]
+    return Network(found, _of_function(model.activation) if len(layers) > 1 else "linear", None, outputs_of)
 
 
 def _of_function(function: Any) -> str:
@@ -279,20 +300,21 @@ def _of_function(function: Any) -> str:
         return _FUNCTIONS[name]
     if name in ("<lambda>", "identity", "_identity"):
         return "linear"
-    raise Refused(f"layer 0, the hidden one, has the activation {name}, which is unknown here; taken are {_KNOWN}")
+    raise Refused(f"layer 0, a hidden one, has the activation {name}, which is unknown here; taken are {_KNOWN}")
 
 
 def _of_tree(tree: Mapping[str, Any]) -> Network:
     """A tree of Flax parameters (`kernel` (in, out)), or a state dictionary of torch (`weight` (out, in))."""
-    if set(tree) == {"W", "V"}:
-        return _of_params(_numbers(tree["W"]), _numbers(tree["V"]))
+    names = ["W", "V"] if "V" in tree else [f"W_{layer + 1}" for layer in range(len(tree))]
+    if tree and set(tree) == set(names):
+        return _of_params({name: _numbers(tree[name]) for name in names})
     layers: dict[tuple[str, ...], dict[str, np.ndarray]] = {}
     for path, leaf in _leaves(tree, ()):
         layers.setdefault(path[:-1], {})[path[-1]] = _numbers(leaf)
     order = sorted(layers, key=lambda path: [_natural(name) for name in path])
     names = [".".join(path) or "the root" for path in order]
-    if len(order) != 2:
-        raise Refused(f"it has {len(order)} layers ({', '.join(names)}); two are taken, a hidden one and one output")
+    if not order:
+        raise Refused("it has no layers")
     found = []
     for name, path in zip(names, order, strict=True):
         layer = layers[path]
@@ -303,24 +325,41 @@ def _of_tree(tree: Mapping[str, Any]) -> Network:
             raise Refused(f"layer {name} has no bias: the Hessian here has the derivatives by the biases as well")
         if len(layer) != 2:
             raise Refused(f"layer {name} has {', '.join(layer)}; weights and biases alone are taken")
-        found.append((weights, layer["bias"].ravel()))
+        if layer["bias"].size != weights.shape[0]:
+            raise Refused(f"layer {name} has {weights.shape[0]} units and {layer['bias'].size} biases")
+        found.append(Layer(weights, layer["bias"].ravel()))
     # Flax numbers layers in the order in which the code makes them, which can be from the output to the input.
-    if found[1][0].shape != (1, found[0][0].shape[0]) and found[0][0].shape == (1, found[1][0].shape[0]):
+    if _misfit(found) is not None and _misfit(found[::-1]) is None:
         found.reverse()
-    (first, biases), (second, bias) = found
-    if second.shape != (1, first.shape[0]):
+    misfit = _misfit(found)
+    if misfit is not None:
         raise Refused(
-            f"layer {names[1]} leads from {second.shape[1]} units to {second.shape[0]}, and layer {names[0]} has "
-            f"{first.shape[0]} units; one output of all of them is taken"
+            f"layer {names[misfit]} takes {found[misfit].weights.shape[1]} inputs, and layer {names[misfit - 1]} has "
+            f"{len(found[misfit - 1].biases)} units"
         )
-    return Network(first, biases, second[0], bias, None, None)
+    return Network(found, None)
 
 
-def _of_params(first: np.ndarray, second: np.ndarray) -> Network:
-    """What `Run.params` gives: W (N, M + 1) and V (1, N + 1), whose columns 0 are the biases."""
-    if first.ndim != 2 or second.shape != (1, first.shape[0] + 1):
-        raise Refused(f"W has the shape {first.shape} and V {second.shape}: they must be (N, M + 1) and (1, N + 1)")
-    return Network(first[:, 1:], first[:, 0], second[0, 1:], second[0, :1], None, None)
+def _misfit(layers: list[Layer]) -> int | None:
+    """The first layer that does not take what the one before it gives."""
+    pairs = enumerate(zip(layers, layers[1:], strict=False), start=1)
+    return next((k for k, (one, next_) in pairs if next_.weights.shape[1] != len(one.biases)), None)
+
+
+def _of_params(matrices: dict[str, np.ndarray]) -> Network:
+    """What `Run.params` gives: matrices of the layers in order, (N_l, N_{l-1} + 1), whose columns 0 are the biases."""
+    for name, matrix in matrices.items():
+        if matrix.ndim != 2 or matrix.shape[1] < 2:
+            raise Refused(f"{name} has the shape {matrix.shape}: it must be a matrix, column 0 the biases")
+    layers = [Layer(matrix[:, 1:], matrix[:, 0]) for matrix in matrices.values()]
+    misfit = _misfit(layers)
+    if misfit is not None:
+        below, here = list(matrices.items())[misfit - 1 : misfit + 1]
+        raise Refused(
+            f"{below[0]} has the shape {below[1].shape} and {here[0]} {here[1].shape}: they must be (N, M + 1) and "
+            f"(K, N + 1)"
+        )
+    return Network(layers, None)
 
 
 def _leaves(tree: Mapping[str, Any], path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
@@ -387,34 +426,43 @@ def _activated(name: str, y: np.ndarray) -> np.ndarray:
 
 def _check(network: Network, x: np.ndarray) -> None:
     """Fails unless the network's own outputs on `x` are those of the network here."""
-    inputs = network.weights.shape[1]
+    inputs = network.layers[0].weights.shape[1]
     if x.ndim == 2 and x.shape[1] != inputs:
         raise Refused(f"it takes {inputs} inputs, and x has {x.shape[1]}")
     if network.outputs is None or x.ndim != 2:
         return
-    theirs, are_probabilities = network.outputs(x)
-    wide = [np.asarray(part, dtype=np.float64) for part in network[:4]]
-    weights, biases, output_weights, output_bias = wide
-    y = x @ weights.T + biases
-    hidden = _activated(str(network.activation), y)
-    ours = hidden @ output_weights + output_bias
+    theirs = network.outputs(x)
     # Sums of so many terms are rounded by their unit times the sum of magnitudes; no activation here but square is
     # steeper than 1.13. In float64 there is more room: softplus of torch leaves out 2e-9 beyond 20.
-    slope = np.maximum(1, 2 * np.abs(y)) if network.activation == "square" else 1
-    magnitudes = np.abs(hidden) + slope * (np.abs(x) @ np.abs(weights.T) + np.abs(biases))
-    size = 1 + magnitudes @ np.abs(output_weights) + np.abs(output_bias)
-    operations = sum(weights.shape) + 8
-    allowed = 1e-8 if network.weights.dtype == np.float64 else 4 * float(np.finfo(np.float32).eps) * operations
-    if are_probabilities:
-        # Where the classes are as good as certain, probabilities tell z no more: these are compared themselves.
+    ours, magnitudes, last = x, np.abs(x), len(network.layers) - 1
+    for k, layer in enumerate(network.layers):
+        weights, biases = (np.asarray(part, dtype=np.float64) for part in layer)
+        ours = ours @ weights.T + biases
+        magnitudes = magnitudes @ np.abs(weights.T) + np.abs(biases)
+        if k < last:
+            slope = np.maximum(1, 2 * np.abs(ours)) if network.activation == "square" else 1
+            ours = _activated(str(network.activation), ours)
+            magnitudes = np.abs(ours) + slope * magnitudes
+    size = 1 + magnitudes
+    operations = sum(layer.weights.shape[1] for layer in network.layers) + 8
+    is_wide = network.layers[0].weights.dtype == np.float64
+    allowed = 1e-8 if is_wide else 4 * float(np.finfo(np.float32).eps) * operations
+    # Where the classes are as good as certain, probabilities tell z no more: these are compared themselves.
+    if network.loss == "logistic":
         ours, size = 0.5 * (1 + np.tanh(0.5 * ours)), np.ones_like(ours) * np.max(size)
+    elif network.loss == "softmax":
+        powers = np.exp(ours - ours.max(axis=1, keepdims=True))
+        ours, size = powers / powers.sum(axis=1, keepdims=True), np.ones_like(ours) * np.max(size)
+    if theirs.shape != ours.shape:
+        raise Refused(f"it gives outputs of the shape {theirs.shape} for {len(x)} samples, and not {ours.shape}")
     off = np.abs(ours - theirs) / size
     if not (off <= allowed).all():
-        k = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
+        i, output = np.unravel_index(np.argmax(np.where(np.isnan(off), np.inf, off)), off.shape)
+        which = f"output {output}" if ours.shape[1] > 1 else "output"
+        units = f"{network.activation} layers" if last > 1 else f"one {network.activation} layer"
         raise Refused(
-            f"its output for x[{k}] is {theirs[k]:.6g}, and a network of its weights with one {network.activation} "
-            f"layer "
-            f"gives {ours[k]:.6g}: it does something else besides, or approximates its activation"
+            f"its {which} for x[{i}] is {theirs[i, output]:.6g}, and a network of its weights with {units} gives "
+            f"{ours[i, output]:.6g}: it does something else besides, or approximates its activation"
         )
 
 
@@ -445,12 +493,11 @@ def to_torch(params: dict[str, np.ndarray], activation: str) -> Any:
     layers = list(params.values())
     dtype = torch.float32 if layers[0].dtype == np.float32 else torch.float64
     names = {ours: theirs for theirs, ours in _TORCH.items()}
-    if activation not in names:
+    if activation not in names and len(layers) > 1:
         raise ValueError(f"torch.nn has no layer {activation}; run.params(seed) gives the weights")
-    kind = names[activation]
     parts: list[Any] = []
     for weights in layers:
-        parts += [getattr(torch.nn, kind)()] if parts else []
+        parts += [getattr(torch.nn, names[activation])()] if parts else []
         parts.append(torch.nn.Linear(weights.shape[1] - 1, weights.shape[0]))
     model = torch.nn.Sequential(*parts).to(dtype)
     with torch.no_grad():

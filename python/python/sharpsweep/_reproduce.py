@@ -95,7 +95,7 @@ class Reproduction:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+        self.path = Path(path).absolute()
         self.page = self.path / "report.html"
         file = self.path / "tables.json"
         try:
@@ -113,12 +113,13 @@ class Reproduction:
         self.runs = {key: Run(found[key]) for key in sorted(found)}
 
     def __repr__(self) -> str:
-        place = f"{len(self.runs)} runs and {len(self.figures)} figures in {self.path}, the report in {self.page}"
-        return "\n\n".join([*map(repr, self.tables), place])
+        return "\n\n".join([*map(repr, self.tables), self._left()])
 
     def _repr_html_(self) -> str:
-        place = f"{len(self.runs)} runs and {len(self.figures)} figures in {self.path}, the report in {self.page}"
-        return "".join(table._repr_html_() for table in self.tables) + f"<div>{html.escape(place)}</div>"
+        return "".join(table._repr_html_() for table in self.tables) + f"<div>{html.escape(self._left())}</div>"
+
+    def _left(self) -> str:
+        return f"{len(self.runs)} runs and {len(self.figures)} figures in {self.path}, the report in {self.page}"
 
 
 def reproduce(

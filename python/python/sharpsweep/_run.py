@@ -117,7 +117,11 @@ class Run(Mapping[str, np.ndarray]):
 
     @property
     def data(self) -> dict[str, np.ndarray]:
-        """The data that were used: `x` (I, M) and `q` (I,), and with test data `test_x` and `test_q`. Float64."""
+        """The data that were used, by name.
+
+        `x` (I, M), the targets `q` as they were given, (I,) or (I, K), with test data `test_x` and `test_q`, and
+        `sample_weights` (I,) as they count in the loss. Float64, but class numbers int64.
+        """
         return self._native.data()
 
     @property
@@ -161,6 +165,9 @@ class Run(Mapping[str, np.ndarray]):
     def theta(self, seed: int) -> np.ndarray:
         """The weights of the network of `seed`, (D,): `theta[m N + n]` = W[n, m] with m = 0 the bias, then v_0 .. v_N.
 
+        For networks beyond the paper's the layers follow each other, W_l[a, p] at p N_l + a of its layer, p = 0 the
+        bias. `params` gives them as matrices.
+
         Raises
         ------
         KeyError
@@ -197,16 +204,18 @@ class Run(Mapping[str, np.ndarray]):
         Raises
         ------
         ValueError
-            For an activation that scikit-learn does not have, and for networks with several hidden layers or outputs.
+            For an activation that scikit-learn does not have, and for networks with another number of hidden layers
+            than one, several outputs or another loss.
         """
         spec = self._manifest["spec"]
         logistic = spec.get("outputs", 1) == 1 and spec.get("loss", "logistic") == "logistic"
         if isinstance(spec["hidden"], list) or not logistic:
             raise ValueError("only networks with one hidden layer, one output and the logistic loss are converted")
         row = self.row(seed)
-        loss = float(self["loss"][row]) / self._manifest["spec"]["data"]["samples"]
-        activation = self._manifest["spec"]["activation"]
-        return _models.to_sklearn(self.params(seed), activation, loss, int(self["steps"][row]))
+        # Of the mean loss the weights of the samples add up to 1.
+        weights = self.data.get("sample_weights")
+        loss = float(self["loss"][row]) / (spec["data"]["samples"] if weights is None else float(weights.sum()))
+        return _models.to_sklearn(self.params(seed), spec["activation"], loss, int(self["steps"][row]))
 
     def torch(self, seed: int) -> Any:
         """The network of `seed` as a `torch.nn.Sequential` of Linear layers and activations, whose output is z.
@@ -216,7 +225,7 @@ class Run(Mapping[str, np.ndarray]):
         Raises
         ------
         ValueError
-            For erf and square, of which torch.nn has no layer.
+            For hidden layers of erf and square, of which torch.nn has none.
         """
         return _models.to_torch(self.params(seed), self._manifest["spec"]["activation"])
 

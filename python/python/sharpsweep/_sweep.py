@@ -22,14 +22,16 @@ Loss = Literal["logistic", "softmax", "squared"]
 
 _COLUMNS = """\
     bounds
-        Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6).
+        Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6), for the paper's
+        networks alone.
     gauss_newton
         Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G of the Hessian; with
         `spectrum` also that eigenvalue.
     spectrum
         Also the Hessian's eigenvalues `lambda_max` and `lambda_min` (`True`); with `"vectors"` the eigenvectors `u_1`
         to `u_4`, with `"all"` all `eigenvalues`, with a number K the K largest and the K smallest, with `"blocks"` the
-        largest of H(w,w) and of H(v,v). A list gives several.
+        largest of H(w,w) and of H(v,v), or of each layer's block where there is not one hidden layer. A list gives
+        several.
     brackets
         Also a bracket of the largest and of the smallest eigenvalue, two numbers that provably hold it: by moments of H
         up to the fourth (`True`, `"four"`) or the eighth (`"eight"`), or no wider than a number, relative to the
@@ -42,15 +44,16 @@ _COLUMNS = """\
 
 _DATA = """\
     x, q
-        The samples (I, M) and their targets as `loss` takes them, labels 0 or 1, (I,): arrays of any number type,
-        frames, tensors on the processor, or paths of `.npy` files. Without them built-in data.
+        The samples (I, M) and their targets as `loss` takes them, by default labels 0 and 1, (I,): arrays of any number
+        type, frames, tensors on the processor, or paths of `.npy` files. Without them built-in data.
     test_x, test_q
         Test data, for the columns of scores, such as `macro_f1`.
     loss
-        What is minimised: `"logistic"` (by default) takes labels 0 and 1, (I,), or (I, K) for K outputs, `"softmax"`
-        class numbers, (I,), or rows with a single 1, (I, K), and `"squared"` any values, (I,), or (I, K).
+        What is minimised: `"logistic"` takes labels 0 and 1, (I,), or (I, K) for K outputs, `"softmax"` class numbers,
+        (I,), or rows with a single 1, (I, K), and `"squared"` any values, (I,), or (I, K). By default it is
+        `"logistic"`, and `"softmax"` on built-in data of more than two classes.
     sample_weights
-        How often each training sample counts, (I,).
+        How often each training sample counts, (I,), numbers above 0.
     reduction
         `"sum"`, or `"mean"` for the sum divided by that of the weights. Step size and tolerance are those of the loss
         as reduced.
@@ -59,13 +62,13 @@ _DATA = """\
     data
         The built-in data, which docs/built-in-data.md describes.
     samples, test_samples, data_seed
-        How many samples of the built-in data to draw for training, by default 50, and for the column `macro_f1`, by
-        default 10 of `"appendix-c"` and 100 of others; and which draw.
+        How many samples of the built-in data to draw for training, by default 50, and for the scores, by default 10 of
+        `"appendix-c"` and 100 of others; and which draw.
     data_label_noise
         The probability with which each training label of the built-in data is replaced by another class.
     data_noise
-        The standard deviation of the noise in each input of moons, circles, spirals, a mixture (by default 0.5) and
-        parity (0.1, as for the others).
+        sigma, the standard deviation of the noise in each input of moons, circles, spirals, mixture and parity. By
+        default 0.1, of a mixture 0.5.
     data_classes, data_inputs
         K and M of the built-in data that have any number of classes or inputs. By default both are 2.
     teacher_hidden, teacher_activation
@@ -92,7 +95,7 @@ _ENGINE = """\
         directory can be resumed after Ctrl-C or a crash.
     backend
         `"gpu"` (float32), `"cpu"` (float32 for training, float64 for the rest), `"reference"` (float64, slow), or
-        `"auto"`: a hardware adapter if there is one, else the processor.
+        `"auto"`: a hardware adapter if there is one, else the processor, which takes networks beyond the paper's.
     adapter
         The graphics adapter: its number in `adapters()`, or a part of its name or id.
     route
@@ -143,7 +146,8 @@ def _data(
             raise ValueError(f"{one} is given without {other}: pass both")
     if test_x is not None and x is None:
         raise ValueError("test_x is given without x: the built-in data have test data of their own")
-    unused = [] if x is None else [name for name, value in built_in.items() if value != _BUILT_IN[name]]
+    drawn, usual = _built_in(**built_in), _built_in(**_BUILT_IN)
+    unused = [] if x is None else [name for name, value in drawn.items() if value != usual[name]]
     if unused:
         raise ValueError(f"x is given, and these are for the built-in data: leave out {', '.join(unused)}")
     found: dict[str, Any] = {}
@@ -156,7 +160,7 @@ def _data(
         "standardize": bool(standardize),
         "loss": _options.optional_word("loss", loss),
         "reduction": _options.word("reduction", reduction),
-        "built_in": _built_in(**built_in),
+        "built_in": drawn,
     }
 
 
@@ -253,8 +257,8 @@ def sweep(
 ) -> Run:
     """Train networks from many seeds and evaluate the closed-form sharpness of each.
 
-    Networks are trained by full-batch gradient descent, theta <- theta - eta dL/dtheta, on the loss L summed over the I
-    samples. Seed k is the same network on every engine and machine. The defaults are the paper's experiment (Omae et
+    Networks are trained by full-batch gradient descent, theta <- theta - eta dL/dtheta, on the loss L of the I samples
+    as reduced. Seed k is the same network on every engine and machine. The defaults are the paper's experiment (Omae et
     al. 2026, Appendix C) with 512 seeds: one hidden layer, two classes, cross-entropy.
 
     Parameters
@@ -271,7 +275,7 @@ def sweep(
     init_range
         Initial weights are drawn uniformly from (-init_range, init_range).
     step_size
-        eta. A learning rate lr on the mean loss is the step size lr / I.
+        eta. With `reduction="sum"` a learning rate lr on the mean loss is the step size lr / I.
     max_steps
         The most steps a network takes.
     tolerance
@@ -309,7 +313,7 @@ def sweep(
     options |= {
         "seeds": _options.seeds(seeds),
         "shard": _options.shard(shard),
-        "hidden": _options.hidden_layers("hidden", hidden) or "none",
+        "hidden": _options.hidden_layers("hidden", hidden),
         "activation": _options.word("activation", activation),
         "init_range": _options.real("init_range", init_range),
         "step_size": _options.real("step_size", step_size),
@@ -373,14 +377,18 @@ def evaluate(
         Weights in another order have the right D as well, so compare `loss` with yours first. Or the path of a `.npy`
         file.
 
-        Or models, one or a list of them: fitted `MLPClassifier`s of scikit-learn, `torch.nn.Sequential`s of Linear,
-        activation and Linear (and Sigmoid), Equinox MLPs. Their outputs on `x` are compared with those of the network
-        here before anything is computed. Or bare weights, with `activation`: what `Run.params` gives, trees of Flax
-        parameters, state dictionaries of torch, or paths of `.safetensors` files, all of two layers with biases.
-        Weights alone have no outputs to compare, so compare `loss` with yours.
+        For other networks the layers follow each other, W_l[a, p] at p N_l + a of its layer, p = 0 the bias.
+
+        Or models, one or a list of them: fitted `MLPClassifier`s and `MLPRegressor`s of scikit-learn,
+        `torch.nn.Sequential`s of Linear layers with one activation between them (and a last Sigmoid or Softmax),
+        Equinox MLPs. Their outputs on `x` are compared with those of the network here before anything is computed. Or
+        bare weights, with `activation`: what `Run.params` gives, trees of Flax parameters, state dictionaries of
+        torch, or paths of `.safetensors` files, all of layers with biases. Weights alone have no outputs to compare, so
+        compare `loss` with yours.
     {data}
     hidden
-        N, the number of hidden units, as in `sweep`; by default one hidden layer that D and M fit.
+        The widths of the hidden layers, as in `sweep`; by default those of the models, or for arrays N of one hidden
+        layer, by D = (M+1) N + (N+1) K.
     activation
         The hidden units' activation; by default that of the models, or `"sigmoid"` for arrays.
     tolerance
@@ -413,11 +421,16 @@ def evaluate(
     options = _data(x, q, test_x, test_q, standardize, built_in, loss, sample_weights, reduction)
     options |= _columns(bounds, gauss_newton, spectrum, brackets, polish, polish_radius)
     options |= engine(backend, adapter, route, dispatch_ms, memory)
-    networks, activation = _networks(theta, options, activation)
-    if hidden is None:
-        hidden = _hidden(networks, options)
+    networks, models = _networks(theta, options, activation)
+    layers = _options.hidden_layers("hidden", hidden)
+    if models is not None:
+        activation, options["loss"] = models.activation, models.loss or options["loss"]
+        own = _options.hidden_layers("hidden", models.hidden)
+        if layers not in (None, own):
+            raise ValueError(f"hidden is {hidden!r}, and the models have {own}: leave hidden out")
+        layers = own
     options |= {
-        "hidden": _options.hidden_layers("hidden", hidden) or "none",
+        "hidden": layers,
         "activation": _options.word("activation", "sigmoid" if activation is None else activation),
         "tolerance": None if tolerance is None else _options.real("tolerance", tolerance),
         "weight_decay": _options.real("weight_decay", weight_decay),
@@ -427,17 +440,17 @@ def evaluate(
         return Run._of(_native.evaluate(networks, options, place, watch.callback, notice), place)
 
 
-def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any, Any]:
-    """Rows of theta, or the path of a file with them, and the activation."""
+def _networks(theta: Any, options: dict[str, Any], activation: Any) -> tuple[Any, _models.Taken | None]:
+    """Rows of theta, or the path of a file with them; and what models say of themselves besides."""
     if activation is not None:
         _options.word("activation", activation)
     if isinstance(theta, Run):
         raise ValueError('theta is a Run: pass run["theta"], and the data to evaluate its networks on')
     if _models.may_be(theta):
-        rows, activation = _models.networks(theta, _samples(options), activation)
-        return _options.networks(rows), activation
+        models = _models.networks(theta, _samples(options), activation, options["loss"])
+        return _options.networks(models.theta), models
     path = _options.path(theta)
-    return (path if path is not None else _options.networks(theta)), activation
+    return (path if path is not None else _options.networks(theta)), None
 
 
 def _samples(options: dict[str, Any]) -> Any:
@@ -448,30 +461,11 @@ def _samples(options: dict[str, Any]) -> Any:
     if x is None:
         x = _native.built_in_data(options["built_in"])["x"]
     elif isinstance(x, str):
-        x = np.load(x, allow_pickle=False).astype(np.float64)
+        try:
+            x = np.load(x, allow_pickle=False).astype(np.float64)
+        except OSError as error:
+            raise ValueError(f"{x}: {error.strerror or error}") from None
     if options["standardize"] and x.ndim == 2:
         deviation = x.std(axis=0)
         x = (x - x.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     return x
-
-
-def _hidden(theta: Any, options: dict[str, Any]) -> int:
-    """N of networks with D weights each over M inputs: D = (M + 2) N + 1."""
-    import numpy as np
-
-    x = options["x"]
-    if isinstance(theta, str):
-        theta = np.load(theta, mmap_mode="r", allow_pickle=False)
-    if isinstance(x, str):
-        x = np.load(x, mmap_mode="r", allow_pickle=False)
-    built_in = options["built_in"]["data_inputs"] or 2
-    inputs = built_in if x is None else (x.shape[1] if x.ndim == 2 else None)
-    if theta.ndim != 2 or inputs is None:
-        return 3
-    hidden, rest = divmod(theta.shape[1] - 1, inputs + 2)
-    if rest or hidden < 1:
-        raise ValueError(
-            f"theta has {theta.shape[1]} columns, and no number N of hidden units over M = {inputs} inputs has "
-            f"D = (M+1)N + N+1 of them"
-        )
-    return hidden

@@ -303,8 +303,8 @@ impl Geometry {
         !matches!(self, Self::Product | Self::QuadraticForm)
     }
 
-    /// The signs that a unit's `which`-th number may take, of M+2: those of its input weights, and last its output
-    /// weight.
+    /// Whether the sign of a unit's `which`-th number may change; of M+2, those of the input weights come first, and the
+    /// output weight is last.
     fn may_turn(self, which: usize, inputs: usize) -> bool {
         match self {
             Self::OrderAndSigns | Self::OrderAndSignsAboutHalf => true,
@@ -382,7 +382,7 @@ impl<'a> Search<'a> {
         let row = self.rows.row(i);
         match self.geometry {
             Geometry::Product => return self.product(row),
-            // Of each row of Q its diagonal element and the length of the rest: no nearer than the rows are.
+            // Of each row of Q its diagonal element and the length of the rest: no further apart than the rows are.
             Geometry::QuadraticForm => {
                 let form = self.quadratic_form(row);
                 let rest = |m: usize| (form.row(m).norm_squared() - form[(m, m)].powi(2)).max(0.0).sqrt();

@@ -58,11 +58,12 @@ pub(crate) struct Args {
 /// When two networks are the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh), rotations (linear)
+    /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh, erf), those of their
+    /// input weights (square), rotations (linear); for one hidden layer and one output, as the next two
     #[default]
     Symmetry,
-    /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid), any
-    /// map (linear)
+    /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid),
+    /// scales (relu), what keeps the quadratic form (square), any map (linear)
     Function,
     /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
     Distance,

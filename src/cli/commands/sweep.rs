@@ -21,7 +21,7 @@ use crate::sweep::admit;
 
 /// Trains networks from many seeds and evaluates the closed-form sharpness of each
 ///
-/// Networks of any depth, by default of one hidden layer for two classes, trained by full-batch gradient descent on a
+/// Networks of up to nine hidden layers, by default of one for two classes, trained by full-batch gradient descent on a
 /// --loss summed over the I samples. In terms of the mean loss: a learning rate lr is --step-size lr / I, lambda is I
 /// times as large, and g.g, which is compared with --tolerance, I^2 times; --reduction mean takes the mean itself.
 ///

@@ -146,6 +146,23 @@ fn without_bias(h: &DVector<f64>) -> DVector<f64> {
     h.rows(1, h.len() - 1).into_owned()
 }
 
+/// What the tangent kernel needs of a sample: far less than all of its derivatives.
+struct TangentFeatures {
+    /// h_0 .. h_{P-1}.
+    h: Vec<DVector<f64>>,
+    /// E_1 .. E_P.
+    e: Vec<DMatrix<f64>>,
+    /// omega S.
+    s: DMatrix<f64>,
+}
+
+impl TangentFeatures {
+    fn of(Sample { forward, backward }: Sample) -> Self {
+        let e = (1..=forward.h.len()).map(|l| backward.e(l).clone()).collect();
+        Self { e, s: backward.s().clone(), h: forward.h }
+    }
+}
+
 /// Traces of G = sum_i omega_i J_i^T S_i J_i with J_i = dz_i/dtheta, the Gauss-Newton part of the Hessian. G is
 /// positive semidefinite; the rest, H - G, is what the residuals multiply.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -161,19 +178,19 @@ pub struct GaussNewton {
 /// tr G = sum_i tr(S_i Theta_ii) and tr G^2 = sum_ij tr(S_i Theta_ij S_j Theta_ji), with the weights omega in S, and
 /// Theta_ij = J_i J_j^T = sum_l K^{l-1}_ij E_l,i E_l,j^T, (K, K), the empirical tangent kernel.
 pub fn gauss_newton(problem: &Problem, theta: &[f64]) -> GaussNewton {
-    let all: Vec<Sample> = samples(problem, theta).collect();
-    let kernel = |i: &Sample, j: &Sample| {
-        let layers = (1..).zip(i.forward.h.iter().zip(&j.forward.h));
-        let parts = layers.map(|(l, (h_i, h_j))| h_i.dot(h_j) * (i.backward.e(l) * j.backward.e(l).transpose()));
+    let all: Vec<TangentFeatures> = samples(problem, theta).map(TangentFeatures::of).collect();
+    let kernel = |i: &TangentFeatures, j: &TangentFeatures| {
+        let layers = i.h.iter().zip(&j.h).zip(i.e.iter().zip(&j.e));
+        let parts = layers.map(|((h_i, h_j), (e_i, e_j))| h_i.dot(h_j) * (e_i * e_j.transpose()));
         // A network has at least one layer.
         parts.reduce(|sum, part| sum + part).unwrap_or_default()
     };
-    let trace = all.iter().map(|sample| (sample.backward.s() * kernel(sample, sample)).trace()).sum();
+    let trace = all.iter().map(|sample| (&sample.s * kernel(sample, sample)).trace()).sum();
     let row = |i: usize| -> f64 {
         (i..all.len())
             .map(|j| {
                 let theta = kernel(&all[i], &all[j]);
-                let pair = (all[i].backward.s() * &theta * all[j].backward.s() * theta.transpose()).trace();
+                let pair = (&all[i].s * &theta * &all[j].s * theta.transpose()).trace();
                 if i == j { pair } else { 2.0 * pair }
             })
             .sum()

@@ -16,7 +16,7 @@ const LINEAR_BELOW: f64 = 1e-3;
 /// Larger matrices are pooled to at most this many cells per side.
 const MOST_CELLS: usize = 128;
 
-/// Figure 8: `analytic` (Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and
+/// Figure 8: `analytic` (of the paper's networks Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and
 /// their difference on its own. The scales are logarithmic on both sides of 0, over three decades. `starts` are the
 /// places in theta where a layer follows another, (M+1)N for v after w: lines mark the blocks.
 ///
@@ -82,7 +82,7 @@ pub fn hessian_against_numeric(
         _ => " Lines part the blocks of the layers, from the first on.",
     };
     let caption = format!(
-        "Hessian of {rows} × {rows} entries at a critical point: (a) by Eqs. 15–18, (b) by three-point central \
+        "Hessian of {rows} × {rows} entries at a critical point: (a) in closed form, (b) by three-point central \
          differences of the gradient, on one scale of colours, and (c) their difference, on its own. Both scales are \
          logarithmic on either side of 0 and linear below {} of their end.{blocks}{pooled}",
         power_of_ten(-3)

@@ -6,7 +6,7 @@ use kuva::render::render::{Primitive, TextAnchor};
 use ndarray::{Array1, Array2};
 
 use super::{name, numbered};
-use crate::model::{Dataset, Loss, Problem, SampleTarget, Targets};
+use crate::model::{Dataset, Loss, Problem, SampleTarget, Targets, largest};
 use crate::reference::layers::outputs;
 use crate::reference::{Spectrum, loss};
 use crate::report::drawing::{
@@ -101,7 +101,7 @@ fn decision(problem: &Problem, theta: &[f64]) -> Option<Decision> {
             (usize::from(p > 0.5), p)
         }
         _ => {
-            let class = (0..z.len()).fold(0, |largest, k| if z[k] > z[largest] { k } else { largest });
+            let class = largest(z);
             (class, 1.0 / z.iter().map(|other| (other - z[class]).exp()).sum::<f64>())
         }
     };
@@ -184,14 +184,15 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
 
     let mut caption = String::new();
     if with_decision {
-        caption += match networks[0].decision.as_ref().map_or(2, |decision| decision.classes) {
-            2 => {
+        let classes = networks[0].decision.as_ref().map_or(2, |decision| decision.classes);
+        caption += match classes {
+            2 if samples.q().is_some() => {
                 "Top: regions in which class 0 (blue) and class 1 (orange) are predicted, the boundary p = 0.5, and \
                  the training samples (circles class 0, triangles class 1). Bottom: "
             }
             _ => {
-                "Top: regions in which each class is predicted, from class 0 (blue), 1 (orange) and 2 (green) on, and \
-                 the training samples in the colours of their classes. Bottom: "
+                "Top: regions in which each class is predicted, from class 0 (blue) and 1 (orange) on, and the training \
+                 samples in the colours of their classes. Bottom: "
             }
         };
     }

@@ -220,6 +220,10 @@ pub fn residuals_against_targets(targets: ArrayView2<'_, f64>, outputs: &[Vec<f6
     let (name, title) = RESIDUALS;
     let x: Vec<f64> = targets.iter().copied().collect();
     let z: Vec<f64> = outputs.concat();
+    if z.len() != x.len() {
+        let what = format!("{} targets but {} outputs", x.len(), z.len());
+        return Err(FigureError::Mismatch { figure: name, what });
+    }
     let y: Vec<f64> = z.iter().zip(&x).map(|(z, t)| z - t).collect();
     let group = Points { label: title, x: &x, y: &y };
     let points = checked(title, &[group])?.swap_remove(0);
@@ -235,14 +239,13 @@ pub fn residuals_against_targets(targets: ArrayView2<'_, f64>, outputs: &[Vec<f6
     canvas.place(panel);
     let square = points.iter().map(|p| p.1 * p.1).sum::<f64>() / points.len() as f64;
     let caption = format!(
-        "Residuals z − t of the outputs against their targets, {} of {} samples with {} outputs each; the root of \
-         their mean square is {}. Both axes are linear.{}{}",
+        "Residuals z − t of the outputs against their targets, {} of the {} outputs of {} samples; the root of their \
+         mean square is {}. Both axes are linear.{}",
         points.len(),
+        x.len(),
         targets.nrows(),
-        targets.ncols(),
         number(square.sqrt()),
         thinning_note(drawn, points.len()),
-        dropped_note(&[group], std::slice::from_ref(&points))
     );
     let figure = Figure::new(name, title, caption, canvas)?;
     Ok(figure.with_column("target", &x).with_column("residual", &y))
