@@ -11,7 +11,7 @@ use sharpsweep::engine::{
 };
 use sharpsweep::fallback::{self, Completed, end_estimates};
 use sharpsweep::gpu::Tuning;
-use sharpsweep::model::{Activation, Dataset, Problem, Stream, appendix_c};
+use sharpsweep::model::{Activation, Dataset, Problem, Stream, Targets, appendix_c};
 use sharpsweep::reference::{Reference, Spectrum, hessian_moments, proven_ends, spectra};
 use sharpsweep::spec::Brackets;
 use support::{Draws, close_scaled, golden_cases, is_full};
@@ -454,6 +454,33 @@ fn the_rank_that_the_data_allow_is_never_exceeded() {
     }
     assert!(by_rank > 0, "no bracket has an end by the rank");
     assert!(known_rank(&Problem::new(2, Activation::Tanh, appendix_c(50, 0, Stream::TrainData).unwrap())) >= 9);
+}
+
+/// Without a hidden layer, one sample gives H = s h h^T. Its rank is 1, at which the bounds of Theorem 1 divide by 0.
+#[test]
+fn a_hessian_of_rank_one_has_brackets() {
+    for (targets, outputs) in [
+        (Targets::Labels(array![[1.0]]), 1),
+        (Targets::Classes { of: vec![1], count: 2 }, 2),
+        (Targets::Values(array![[0.5]]), 1),
+    ] {
+        let problem = Problem::with_layers(&[], Activation::Tanh, Dataset::new(array![[0.3, -0.7]], targets).unwrap());
+        let problem = problem.unwrap();
+        assert_eq!(known_rank(&problem), 2);
+        let mut draws = Draws::new(8);
+        let theta = Array2::from_shape_simple_fn((300, 3 * outputs), || draws.within(-2.0, 2.0));
+        let networks = Networks::new("rank 1".into(), problem, theta);
+        let (brackets, forms) = networks.brackets(&mut Reference::default(), Brackets::Four, false);
+        for (row, (bracket, truth)) in brackets.iter().zip(&networks.truth).enumerate() {
+            let ends = [bracket.lower, bracket.upper, bracket.min_lower, bracket.min_upper];
+            assert!(ends.iter().all(|end| end.bound.is_finite()), "[{row}] {bracket:?}");
+            // The computed eigenvalues of 0 are 0 but for rounding.
+            let rounded = 1e-15 * truth.lambda_max();
+            for (what, low, high) in inequalities(bracket, &forms, row, truth) {
+                assert!(low <= high + rounded, "[{row}] {what}: {low:e} {high:e}");
+            }
+        }
+    }
 }
 
 /// Medians of the width over the converged networks, over draws of the paper's data: below 0.01 % with four moments, as

@@ -419,7 +419,7 @@ fn targets_and_weights_that_no_loss_takes_are_named() {
     assert!(message(Targets::Labels(array![[0.0, 1.0], [0.5, 1.0]])).contains("q[1] is 0.5"));
     assert!(message(Targets::Classes { of: vec![0, 2], count: 2 }).contains("class 2 of 2"));
     assert!(message(Targets::Values(array![[0.0], [f64::NAN]])).contains("q[1, 0] is NaN"));
-    assert!(message(Targets::Values(array![[0.0]])).contains("1 labels"));
+    assert!(message(Targets::Values(array![[0.0]])).contains("1 targets"));
     let data = Dataset::new(x, Targets::Values(array![[0.0], [3.0]])).unwrap();
     for (weights, expected) in [(array![1.0], "1 sample weights"), (array![1.0, 0.0], "sample 1 is 0")] {
         assert!(data.clone().weighted(weights).unwrap_err().to_string().contains(expected));

@@ -290,6 +290,27 @@ fn left_to_the_machine_networks_beyond_the_papers_go_to_the_processor() {
     assert!(!request.choose(true).unwrap().reason.contains(reason));
 }
 
+/// Weights are looked at as they were given: divided by their sum, another one would seem wrong. One class is none.
+#[test]
+fn weights_are_named_as_they_were_given_and_one_class_is_refused() {
+    let dir = in_dir();
+    let dir = dir.path();
+    for (number, name) in [(f64::INFINITY, "inf"), (-2.0, "-2"), (0.0, "0")] {
+        let mut weights: Array1<f64> = read_npy(dir.join("w.npy")).unwrap();
+        weights[3] = number;
+        write_npy(dir.join("bad.npy"), &weights).unwrap();
+        for reduction in ["sum", "mean"] {
+            let args = ["sweep", "--x", "x.npy", "--q", "labels.npy", "--sample-weights", "bad.npy"];
+            let says = fail(dir, &[&args[..], &["--reduction", reduction]].concat(), 2);
+            assert!(says.contains(&format!("sample 3 is {name}")), "{says}");
+        }
+    }
+    let one: Array1<f64> = read_npy::<_, Array1<f64>>(dir.join("labels.npy")).unwrap() * 0.0;
+    write_npy(dir.join("one.npy"), &one).unwrap();
+    let says = fail(dir, &["sweep", "--x", "x.npy", "--q", "one.npy", "--loss", "softmax"], 2);
+    assert!(says.contains("all samples are of class 0"), "{says}");
+}
+
 /// Weights and the mean are parts of the loss that is trained, and are kept with the run.
 #[test]
 fn weights_and_the_mean_belong_to_the_loss() {
