@@ -1,5 +1,5 @@
 // Parts: tile
-// The standard normal distribution, for GELU and erf.
+// The standard normal distribution, for GELU.
 
 // g(y).
 fn normal_density(y: PerSample) -> PerSample {
