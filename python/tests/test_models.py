@@ -202,9 +202,10 @@ def differentiated(torch, parameters, loss_of, x) -> tuple[float, float]:
     samples = torch.tensor(x.tolist(), dtype=torch.float64)
 
     def loss(theta):
-        parts = [part.reshape(shape) for part, shape in zip(theta.split([int(np.prod(s)) for s in shapes]), shapes)]
+        split = theta.split([int(np.prod(shape)) for shape in shapes])
+        parts = [part.reshape(shape) for part, shape in zip(split, shapes, strict=True)]
         h = samples
-        for k, (weights, biases) in enumerate(zip(parts[::2], parts[1::2])):
+        for k, (weights, biases) in enumerate(zip(parts[::2], parts[1::2], strict=True)):
             h = (torch.tanh(h) if k else h) @ weights.T + biases
         return loss_of(h)
 
@@ -251,7 +252,9 @@ def test_deep_networks_of_torch_say_their_loss_or_are_told(data):
     x, q = labels(data)
     torch.manual_seed(2)
     nn = torch.nn
-    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)).eval()
+    model = nn.Sequential(
+        nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.5), nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)
+    ).eval()
     told = ss.evaluate(model, x, q, loss="softmax", **QUIET)
     said = ss.evaluate(nn.Sequential(*model, nn.Softmax(dim=1)), x, q, **QUIET)
     state = {name: parameter.detach() for name, parameter in model.state_dict().items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -178,7 +179,6 @@ def _agreed(network: Network, asked: str | None) -> str:
 
 
 def _of_sklearn(model: Any) -> Network:
-    kind = type(model).__name__
     if not hasattr(model, "hidden_layer_sizes"):
         raise Refused("it is no multi-layer perceptron")
     if not hasattr(model, "coefs_"):
@@ -342,7 +342,7 @@ def _of_tree(tree: Mapping[str, Any]) -> Network:
 
 def _misfit(layers: list[Layer]) -> int | None:
     """The first layer that does not take what the one before it gives."""
-    pairs = enumerate(zip(layers, layers[1:], strict=False), start=1)
+    pairs = enumerate(pairwise(layers), start=1)
     return next((k for k, (one, next_) in pairs if next_.weights.shape[1] != len(one.biases)), None)
 
 
