@@ -74,8 +74,8 @@ fn variance(trace: f64, trace_sq: f64, d: f64) -> f64 {
     trace_sq / d - (trace / d).powi(2)
 }
 
-/// The four bounds from mu and sigma^2. D = 1 never occurs: the smallest network, without a hidden layer, has D = 1 + 1,
-/// and no rank below 2 is counted with.
+/// The four bounds from mu and sigma^2. D = 1 never occurs: the smallest network, without a hidden layer, has D = 1 +
+/// 1, and no rank below 2 is counted with.
 fn around(mu: f64, variance: f64, d: f64) -> WolkowiczStyan {
     let sigma = variance.sqrt();
     let far = (d - 1.0).sqrt() * sigma;

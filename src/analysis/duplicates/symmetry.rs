@@ -303,8 +303,8 @@ impl Geometry {
         !matches!(self, Self::Product | Self::QuadraticForm)
     }
 
-    /// Whether the sign of a unit's `which`-th number may change; of M+2, those of the input weights come first, and the
-    /// output weight is last.
+    /// Whether the sign of a unit's `which`-th number may change; of M+2, those of the input weights come first, and
+    /// the output weight is last.
     fn may_turn(self, which: usize, inputs: usize) -> bool {
         match self {
             Self::OrderAndSigns | Self::OrderAndSignsAboutHalf => true,

@@ -16,9 +16,9 @@ const LINEAR_BELOW: f64 = 1e-3;
 /// Larger matrices are pooled to at most this many cells per side.
 const MOST_CELLS: usize = 128;
 
-/// Figure 8: `analytic` (of the paper's networks Eqs. 15-18) and `numeric` (central differences), both (D, D), on one scale centred at 0, and
-/// their difference on its own. The scales are logarithmic on both sides of 0, over three decades. `starts` are the
-/// places in theta where a layer follows another, (M+1)N for v after w: lines mark the blocks.
+/// Figure 8: `analytic` (of the paper's networks Eqs. 15-18) and `numeric` (central differences), both (D, D), on one
+/// scale centred at 0, and their difference on its own. The scales are logarithmic on both sides of 0, over three
+/// decades. `starts` are the places in theta where a layer follows another, (M+1)N for v after w: lines mark the blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.

@@ -191,8 +191,8 @@ fn landscapes(number_of_figure: u32, networks: &[Landscape], samples: &Dataset) 
                  the training samples (circles class 0, triangles class 1). Bottom: "
             }
             _ => {
-                "Top: regions in which each class is predicted, from class 0 (blue) and 1 (orange) on, and the training \
-                 samples in the colours of their classes. Bottom: "
+                "Top: regions in which each class is predicted, from class 0 (blue) and 1 (orange) on, and the \
+                 training samples in the colours of their classes. Bottom: "
             }
         };
     }
