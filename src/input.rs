@@ -393,7 +393,7 @@ mod tests {
         for (x, q, file, says) in [
             ("missing.npy", "q.npy", "missing.npy", "no such file"),
             ("x.npy", "q2.npy", "q2.npy", "labels must be 0 or 1"),
-            ("x.npy", "q3.npy", "q3.npy", "3 labels"),
+            ("x.npy", "q3.npy", "q3.npy", "3 targets"),
             ("flat.npy", "q.npy", "flat.npy", "reshape"),
             ("nan.npy", "q.npy", "nan.npy", "finite"),
             ("empty.npy", "q.npy", "empty.npy", "at least one sample"),

@@ -73,7 +73,7 @@ REFUSED = [
     ("labels", lambda x, q: (x, q * 2), r"q holds two classes, 0 and 2: .*\(q == 2\)"),
     ("three classes", lambda x, q: (x, np.arange(len(q)) % 3), "3 classes"),
     ("no label", lambda x, q: (x, np.where(np.arange(len(q)) == 5, np.nan, q)), "without a label"),
-    ("lengths", lambda x, q: (x, q[:-1]), "40 rows but q has 39 labels"),
+    ("lengths", lambda x, q: (x, q[:-1]), "40 rows but q has 39 targets"),
     ("transposed", lambda x, q: (x.T, q), "one sample per column"),
     ("text", lambda x, q: (x.astype(str), q), r"x.astype\(np.float32\)"),
     ("text labels", lambda x, q: (x, np.where(q > 0, "yes", "no")), "np.unique"),

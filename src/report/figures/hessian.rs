@@ -18,7 +18,8 @@ const MOST_CELLS: usize = 128;
 
 /// Figure 8: `analytic` (of the paper's networks Eqs. 15-18) and `numeric` (central differences), both (D, D), on one
 /// scale centred at 0, and their difference on its own. The scales are logarithmic on both sides of 0, over three
-/// decades. `starts` are the places in theta where a layer follows another, (M+1)N for v after w: lines mark the blocks.
+/// decades. `starts` are the places in theta where a layer follows another, (M+1)N for v after w: lines part the
+/// blocks.
 ///
 /// # Errors
 /// [`FigureError`] unless both are square, of one size and finite.
