@@ -474,8 +474,8 @@ fn a_hessian_of_rank_one_has_brackets() {
         for (row, (bracket, truth)) in brackets.iter().zip(&networks.truth).enumerate() {
             let ends = [bracket.lower, bracket.upper, bracket.min_lower, bracket.min_upper];
             assert!(ends.iter().all(|end| end.bound.is_finite()), "[{row}] {bracket:?}");
-            // The computed eigenvalues of 0 are 0 but for rounding.
-            let rounded = 1e-15 * truth.lambda_max();
+            // The computed eigenvalues of 0 are 0 but for the rounding of the solver.
+            let rounded = 1e-14 * truth.lambda_max();
             for (what, low, high) in inequalities(bracket, &forms, row, truth) {
                 assert!(low <= high + rounded, "[{row}] {what}: {low:e} {high:e}");
             }
