@@ -423,15 +423,16 @@ def evaluate(
     options |= engine(backend, adapter, route, dispatch_ms, memory)
     networks, models = _networks(theta, options, activation)
     layers = _options.hidden_layers("hidden", hidden)
+    function: str | None = activation
     if models is not None:
-        activation, options["loss"] = models.activation, models.loss or options["loss"]
+        function, options["loss"] = models.activation, models.loss or options["loss"]
         own = _options.hidden_layers("hidden", models.hidden)
         if layers not in (None, own):
             raise ValueError(f"hidden is {hidden!r}, and the models have {own}: leave hidden out")
         layers = own
     options |= {
         "hidden": layers,
-        "activation": _options.word("activation", "sigmoid" if activation is None else activation),
+        "activation": _options.word("activation", "sigmoid" if function is None else function),
         "tolerance": None if tolerance is None else _options.real("tolerance", tolerance),
         "weight_decay": _options.real("weight_decay", weight_decay),
     }
