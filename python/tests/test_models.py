@@ -119,7 +119,7 @@ def test_what_scikit_learn_has_and_is_not_here_is_refused_with_the_layer(data):
     x, q = labels(data)
     cases = [
         (neural_network.MLPClassifier(), "not fitted"),
-        (neural_network.MLPRegressor(max_iter=2, loss="poisson").fit(x, q + 1.0), "minimises the poisson loss"),
+        (neural_network.MLPRegressor(max_iter=2, loss="poisson").fit(x, q + 1.0), "layer 2, the output, has the activation exp"),
     ]
     from sklearn.linear_model import LogisticRegression
 
@@ -228,7 +228,8 @@ def test_deep_networks_of_scikit_learn_against_automatic_differentiation(data, k
     }[kind]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        models = [kind_of((4, 3), activation="tanh", max_iter=20, random_state=k).fit(x, q) for k in range(2)]
+        options = {"hidden_layer_sizes": (4, 3), "activation": "tanh", "max_iter": 20}
+        models = [kind_of(**options, random_state=k).fit(x, q) for k in range(2)]
     run = ss.evaluate(models, x, q, spectrum=True, **QUIET)
     assert run.spec["hidden"] == [4, 3] and run["layer_trace"].shape == (2, 3)
     targets = torch.tensor(q.tolist())

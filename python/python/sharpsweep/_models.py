@@ -194,8 +194,6 @@ def _of_sklearn(model: Any) -> Network:
             f"{', '.join(losses)}"
         )
     loss = losses[model.out_activation_]
-    if loss == "squared" and getattr(model, "loss", "squared_error") != "squared_error":
-        raise Refused(f"it minimises the {model.loss} loss; squared_error is taken")
     layers = [
         Layer(np.asarray(weights).T, np.asarray(biases))
         for weights, biases in zip(model.coefs_, model.intercepts_, strict=True)
