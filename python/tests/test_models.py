@@ -119,7 +119,10 @@ def test_what_scikit_learn_has_and_is_not_here_is_refused_with_the_layer(data):
     x, q = labels(data)
     cases = [
         (neural_network.MLPClassifier(), "not fitted"),
-        (neural_network.MLPRegressor(max_iter=2, loss="poisson").fit(x, q + 1.0), "layer 2, the output, has the activation exp"),
+        (
+            neural_network.MLPRegressor(max_iter=2, loss="poisson").fit(x, q + 1.0),
+            "layer 2, the output, has the activation exp",
+        ),
     ]
     from sklearn.linear_model import LogisticRegression
 
