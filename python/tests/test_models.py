@@ -235,7 +235,7 @@ def test_deep_networks_of_scikit_learn_against_automatic_differentiation(data, k
         models = [kind_of(**options, random_state=k).fit(x, q) for k in range(2)]
     run = ss.evaluate(models, x, q, spectrum=True, **QUIET)
     assert run.spec["hidden"] == [4, 3] and run["layer_trace"].shape == (2, 3)
-    targets = torch.tensor(q.tolist())
+    targets = torch.tensor(q.tolist(), dtype=torch.float64 if q.dtype.kind == "f" else torch.int64)
     loss_of = {
         "softmax": lambda z: torch.nn.functional.cross_entropy(z, targets, reduction="sum"),
         "logistic": lambda z: torch.nn.functional.binary_cross_entropy_with_logits(
