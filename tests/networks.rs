@@ -272,7 +272,7 @@ fn networks_of_the_paper_are_recorded_as_before() {
     );
 }
 
-/// What the GPU engine does not take goes to the processor, whatever the machine has; asked for by name, it says so.
+/// What the GPU engine does not take goes to the processor, whatever the machine has.
 #[test]
 fn left_to_the_machine_networks_beyond_the_papers_go_to_the_processor() {
     let dir = in_dir();
@@ -483,6 +483,9 @@ fn what_is_not_offered_is_refused_in_words() {
     let classes: Array1<i32> = read_npy(dir.join("classes.npy")).unwrap();
     assert_eq!(class_of, classes.mapv(f64::from));
     assert!(dir.join("deep/report/figures/figure-04/probability_a.npy").exists());
+    // What nobody compared is not called unique.
+    let page = std::fs::read_to_string(dir.join("deep/report/report.html")).unwrap();
+    assert!(page.contains("whether unique or not") && !page.contains("unique by symmetry"), "{page}");
     run(dir, &sweep_of("4x3", &KINDS[4], "values"), &[]);
     succeed(dir, &["report", "values", "--over", "all"]);
     let residuals: Array1<f64> = read_npy(dir.join("values/report/figures/residuals/residual.npy")).unwrap();

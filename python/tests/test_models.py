@@ -268,6 +268,11 @@ def test_deep_networks_of_torch_say_their_loss_or_are_told(data):
         z = model(torch.tensor(x.tolist()))
     expected = torch.nn.functional.cross_entropy(z.double(), torch.tensor(q.tolist()), reduction="sum")
     assert told["loss"][0] == pytest.approx(float(expected), rel=1e-6)
+    # One layer at several places, and layers that do nothing.
+    shared, nothing = nn.Sigmoid(), nn.Identity()
+    plain = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), nn.Linear(4, 1))
+    same = nn.Sequential(nothing, plain[0], shared, nothing, plain[2], shared, nothing)
+    assert ss.evaluate(same, x, q, **QUIET)["loss"][0] == ss.evaluate(plain, x, q, **QUIET)["loss"][0]
     # Without a hidden layer it is a regression.
     line = nn.Sequential(nn.Linear(3, 1))
     assert ss.evaluate(line, x, q, **QUIET).spec["hidden"] == []

@@ -323,7 +323,7 @@ pub(super) struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// Chooses the engine for problems of which `of_paper` says whether all are the paper's, and says so on stderr.
+    /// Chooses the engine for problems and says so on stderr; `of_paper` says whether all of them are the paper's.
     pub(super) fn choose(&self, of_paper: bool) -> Result<Choice, Failure> {
         said(self.request()?.choose(of_paper)?)
     }

@@ -215,13 +215,13 @@ def _of_torch(model: Any) -> Network:
     linear: list[Any] = []
     activations: list[tuple[str, str]] = []
     last: str | None = None
-    parts = [layer for layer in model if not (type(layer).__name__ == "Dropout" and not layer.training)]
-    # A last Identity does nothing, as does one after another activation.
-    while parts and type(parts[-1]).__name__ == "Identity":
+    # By number: one layer may stand at several places.
+    numbered = enumerate(model)
+    parts = [(k, layer) for k, layer in numbered if not (type(layer).__name__ == "Dropout" and not layer.training)]
+    while parts and type(parts[-1][1]).__name__ == "Identity":
         parts.pop()
-    numbers = {id(layer): k for k, layer in enumerate(model)}
-    for layer in parts:
-        kind, name = type(layer).__name__, f"layer {numbers[id(layer)]} ({layer})"
+    for k, layer in parts:
+        kind, name = type(layer).__name__, f"layer {k} ({layer})"
         if last is not None:
             raise Refused(f"{name} comes after {last}, which is taken as the last layer alone")
         if kind == "Linear":
@@ -230,7 +230,10 @@ def _of_torch(model: Any) -> Network:
             if layer.bias is None:
                 raise Refused(f"{name} has no bias: the Hessian here has the derivatives by the biases as well")
             linear.append(layer)
-        elif kind in ("Sigmoid", "Softmax") and layer is parts[-1] and linear:
+        elif kind == "Identity" and len(activations) == len(linear):
+            # Beside another activation it does nothing.
+            continue
+        elif kind in ("Sigmoid", "Softmax") and k == parts[-1][0] and linear:
             if kind == "Softmax" and layer.dim not in (1, -1):
                 raise Refused(f"{name} goes over dimension {layer.dim}; dim=1, the outputs of a sample, is taken")
             last = kind

@@ -59,7 +59,7 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum By {
     /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh, erf), those of their
-    /// input weights (square), rotations (linear); for one hidden layer and one output, as the next two
+    /// input weights (square), rotations (linear); for one hidden layer and one output, as are function and end
     #[default]
     Symmetry,
     /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid),
