@@ -204,6 +204,7 @@ THETA = [
     (np.full((4, 13), np.nan), {}, r"theta\[0, 0\] is NaN"),
     (np.full((4, 13), 1e39), {}, r"within the range of f32"),
     (np.full((4, 13), "a"), {}, r"theta.astype\(np.float32\)"),
+    ("no-such-theta.npy", {}, "no such file"),
 ]
 
 
@@ -211,6 +212,18 @@ THETA = [
 def test_networks_that_cannot_be_used_are_refused(theta, more, says):
     with pytest.raises(ValueError, match=says):
         ss.evaluate(theta, backend="cpu", progress=False, **more)
+
+
+def test_hidden_layers_are_said_in_every_way_or_refused(data):
+    for hidden in (3, np.array(3), "3", [3], np.array([3])):
+        assert ss.sweep(hidden=hidden, **FEW).spec["hidden"] == 3
+    for hidden in ((), "none", 0):
+        assert ss.sweep(hidden=hidden, **FEW).spec["hidden"] == []
+    for hidden in (None, ""):
+        with pytest.raises(ValueError, match="hidden"):
+            ss.sweep(hidden=hidden, **FEW)
+    with pytest.raises(ValueError, match="leave out teacher_hidden"):
+        ss.sweep(*data, teacher_hidden=np.array([8, 8]), **FEW)
 
 
 def test_networks_of_every_type_order_and_view(small):

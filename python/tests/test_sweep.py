@@ -136,6 +136,14 @@ def test_networks_on_built_in_data_are_evaluated_on_them():
     # Without `hidden`, which follows from the number of weights and of inputs.
     again = ss.evaluate(run["theta"], backend="cpu", **options)
     assert (again["loss"] == run["loss"]).all() and (again["macro_f1"] == run["macro_f1"]).all()
+    # K outputs count too, be they classes or values.
+    options = {"data": "mixture", "data_classes": 3, "backend": "cpu", "progress": False}
+    for loss in ("softmax", "squared"):
+        run = ss.sweep(seeds=5, hidden=4, max_steps=5, init_range=1, loss=loss, **options)
+        again = ss.evaluate(run["theta"], loss=loss, **options)
+        assert again.spec["hidden"] == 4 and (again["loss"] == run["loss"]).all()
+    with pytest.raises(ValueError, match="K = 3 outputs: pass hidden"):
+        ss.evaluate(run["theta"][:, 1:], loss="squared", **options)
 
 
 def test_a_grid_is_a_loop(tmp_path, run_program):

@@ -84,7 +84,7 @@ def hidden_layers(name: str, value: Any) -> str | None:
     """Widths of hidden layers as the command line writes them: one, a sequence of them, or their text."""
     if value is None or isinstance(value, str):
         return value
-    if np.ndim(value) > 0 or isinstance(value, Iterable):
+    if isinstance(value, Iterable) and getattr(value, "ndim", 1) > 0:
         return "x".join(str(_integer(name, width)) for width in value) or "none"
     return str(_integer(name, value))
 
