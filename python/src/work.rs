@@ -98,7 +98,8 @@ impl Audience<'_> {
 }
 
 /// Does `job` in a thread of its own and waits for it, without the interpreter's lock. Ctrl-C, and an exception of the
-/// audience, ask it to stop: it has a little time to end in order, and what it leaves after that is dropped.
+/// audience, ask it to stop: it has a little time to end in order, and what it leaves after that is dropped. After
+/// Ctrl-C the audience still hears how far the work came.
 pub(crate) fn attend<T: Send + 'static>(
     py: Python<'_>,
     audience: &Audience<'_>,
@@ -132,20 +133,32 @@ pub(crate) fn attend<T: Send + 'static>(
             Ok(Message::Notice(text, advises)) => audience.notice(&text, advises),
             Err(RecvTimeoutError::Timeout) => Ok(()),
         };
-        if let Err(exception) = heard.and_then(|()| py.check_signals()) {
-            stop.request();
-            py.detach(move || wait(&receiver));
-            return Err(exception);
+        // An audience that has had enough hears nothing more; one that is interrupted hears which rows are kept.
+        let (exception, listening) = match heard.map(|()| py.check_signals()) {
+            Ok(Ok(())) => continue,
+            Ok(Err(interrupted)) => (interrupted, true),
+            Err(exception) => (exception, false),
+        };
+        stop.request();
+        let last = py.detach(move || last_progress(&receiver));
+        if let Some((what, done, of)) = last.filter(|_| listening) {
+            // The interruption is what ends the work, whatever becomes of its last words.
+            let _ = audience.progress(&what, done, of);
         }
+        return Err(exception);
     }
 }
 
-/// Waits until the work is done, but not for long.
-fn wait<T>(receiver: &Receiver<Message<T>>) {
+/// The last progress until the work is done, for which this waits, but not for long.
+fn last_progress<T>(receiver: &Receiver<Message<T>>) -> Option<(String, u64, u64)> {
     let asked = Instant::now();
+    let mut last = None;
     while let Some(left) = GRACE.checked_sub(asked.elapsed()) {
-        if matches!(receiver.recv_timeout(left), Ok(Message::Done(_)) | Err(_)) {
-            return;
+        match receiver.recv_timeout(left) {
+            Ok(Message::Progress(what, done, of)) => last = Some((what, done, of)),
+            Ok(Message::Notice(..)) => {}
+            Ok(Message::Done(_)) | Err(_) => break,
         }
     }
+    last
 }
