@@ -55,7 +55,7 @@ struct PassTable(Vec<Comparison>);
 impl PassTable {
     fn of(&mut self, pass: Pass) -> &mut Comparison {
         // Every pass has its row: they are made from the same list.
-        let place = Pass::ALL.iter().position(|&other| other == pass).unwrap_or_default();
+        let place = Pass::ONE_HIDDEN.iter().position(|&other| other == pass).unwrap_or_default();
         &mut self.0[place]
     }
 }
@@ -84,7 +84,7 @@ pub(super) fn compare(
     let gpu = opened(None)?;
     let forced = TrainPlan::ALL.map(|plan| opened(Some(plan)).map(|gpu| (plan, gpu)));
     let mut forced = forced.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut table = PassTable(Pass::ALL.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
+    let mut table = PassTable(Pass::ONE_HIDDEN.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
 
     compare_seeds(&mut forced, table.of(Pass::Seeds));
     stop.check()?;

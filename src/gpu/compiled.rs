@@ -9,8 +9,7 @@ use super::device::Device;
 use super::limits::MAX_GROUPS;
 use super::params::Params;
 use super::pass::{Pass, bindings};
-use super::plan::Target;
-use super::shader::wgsl;
+use super::shader::{KernelTarget, wgsl};
 use crate::clock::Instant;
 use crate::engine::EngineError;
 
@@ -87,7 +86,12 @@ impl CompiledPasses {
 
     /// `pass` for `target`, compiled on `device` unless it is there. All who have it share its params. That is safe
     /// because they are written and read in the order in which one thread submits.
-    pub(super) fn get(&self, device: &Device, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
+    pub(super) fn get(
+        &self,
+        device: &Device,
+        pass: Pass,
+        target: impl KernelTarget,
+    ) -> Result<Arc<CompiledPass>, EngineError> {
         let text = wgsl(pass, target);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(compiled) = kept.iter().find(|compiled| compiled.text == text) {

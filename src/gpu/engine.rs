@@ -9,6 +9,7 @@ use super::adapter::Adapter;
 use super::capacity::Capacity;
 use super::clock::Clock;
 use super::compiled::{CompileTime, TextChange};
+use super::layers::train_layers;
 use super::limits::WORKGROUP;
 use super::outputs::PassOutputs;
 use super::pass::Pass;
@@ -91,6 +92,14 @@ impl Gpu {
         Capacity::measured(&self.0.device)
     }
 
+    /// Trains the networks of `start` by the kernels that take them.
+    fn descend(&self, problem: &Problem, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
+        match problem.paper() {
+            Some(problem) => train::train(&self.0, &problem, descent, start),
+            None => train_layers(&self.0, problem, descent, start),
+        }
+    }
+
     /// The passes that decide the results of a run of `tasks` on `problem`: [`Pass::Remaining`] decides none.
     fn passes(&self, problem: &PaperProblem<'_>, tasks: Tasks) -> Vec<Pass> {
         let mut passes = vec![Pass::Terms, Pass::Gradient, Pass::Trace, trace_sq_pass(self.0.route(problem))];
@@ -168,7 +177,7 @@ impl Engine for Gpu {
     }
 
     fn train(&mut self, problem: &Problem, descent: &Descent, seeds: Range<u64>) -> Result<Trained, EngineError> {
-        train::train(&self.0, &paper_only(problem)?, descent, &Start::Seeds(seeds))
+        self.descend(problem, descent, &Start::Seeds(seeds))
     }
 
     fn train_on(
@@ -178,9 +187,7 @@ impl Engine for Gpu {
         theta: ArrayView2<'_, f32>,
         taken: u32,
     ) -> Result<Trained, EngineError> {
-        let problem = paper_only(problem)?;
-        let start = Start::at(theta, taken, problem.network.parameters(), descent)?;
-        train::train(&self.0, &problem, descent, &start)
+        self.descend(problem, descent, &Start::at(theta, taken, problem.network.parameters(), descent)?)
     }
 
     fn evaluates_in_f64(&self) -> bool {

@@ -1,23 +1,33 @@
 //! The compute passes. What a pass is stands in its file in shaders/: its first lines name its twin and its parts, its
 //! declarations say what it binds.
 
-/// The passes, a row each: what it is for, and the name of its file in shaders/ and of its entry point.
+/// The passes, a row each: what it is for, and the name of its file in shaders/ and of its entry point. First those of
+/// the paper's networks, then those of networks of any depth alone.
 macro_rules! passes {
-    ($($(#[$doc:meta])+ $pass:ident = $name:literal,)+) => {
+    (
+        $($(#[$doc:meta])+ $pass:ident = $name:literal,)+;
+        $($(#[$layer_doc:meta])+ $layer_pass:ident = $layer_name:literal,)+
+    ) => {
         /// One compute pass. Its file in shaders/ and its entry point carry its name.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Pass {
             $($(#[$doc])+ $pass,)+
+            $($(#[$layer_doc])+ $layer_pass,)+
         }
 
         impl Pass {
-            /// Every pass: from the seeds through training to the closed forms, and then the spectra.
-            pub const ALL: [Self; [$($name),+].len()] = [$(Self::$pass),+];
+            /// Every pass for the paper's networks: from the seeds through training to the closed forms, and then the
+            /// spectra. Some of them serve networks of any depth too.
+            pub const ONE_HIDDEN: [Self; [$($name),+].len()] = [$(Self::$pass),+];
+
+            /// Every pass that is for networks of any depth alone.
+            pub const LAYERS: [Self; [$($layer_name),+].len()] = [$(Self::$layer_pass),+];
 
             /// The stem of the pass's file in shaders/, and the name of its entry point.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$pass => $name,)+
+                    $(Self::$layer_pass => $layer_name,)+
                 }
             }
 
@@ -25,6 +35,7 @@ macro_rules! passes {
             pub(super) const fn text(self) -> &'static str {
                 match self {
                     $(Self::$pass => include_str!(concat!("../../shaders/", $name, ".wgsl")),)+
+                    $(Self::$layer_pass => include_str!(concat!("../../shaders/", $layer_name, ".wgsl")),)+
                 }
             }
         }
@@ -58,6 +69,12 @@ passes! {
     Hessian = "hessian",
     /// All eigenvalues of the Hessian.
     Eigenvalues = "eigenvalues",
+    ;
+    /// Gradient descent of networks of any depth, one invocation per network.
+    TrainLayers = "train_layers",
+    /// Gradient descent of networks of any depth with several invocations per network, which share its samples and
+    /// units.
+    TrainLayersShared = "train_layers_shared",
 }
 
 /// The names that the first lines of a file in shaders/ give after `label`, as in `// Parts: params, theta`.

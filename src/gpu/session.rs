@@ -6,11 +6,13 @@ use std::time::Duration;
 use super::adapter::Adapter;
 use super::compiled::{CompileTime, CompiledPass, CompiledPasses, TextChange};
 use super::device::Device;
+use super::layers::LayerTarget;
 use super::pass::Pass;
 use super::plan::{Target, TrainPlan};
 use super::route::exact_route;
+use super::shader::KernelTarget;
 use crate::engine::{EngineError, ExactRoute, Route};
-use crate::model::PaperProblem;
+use crate::model::{PaperProblem, Problem};
 
 /// How work is cut into dispatches, and which of the equivalent passes do it. Only another training kernel or another
 /// route changes a result: it adds up in another order.
@@ -61,6 +63,11 @@ impl Session {
         Target::of(problem, self.adapter.family())
     }
 
+    /// What kernels for networks of any depth are made for, as those of `problem`.
+    pub(super) fn layer_target(&self, problem: &Problem) -> LayerTarget {
+        LayerTarget::of(problem, self.adapter.family())
+    }
+
     /// The training kernel for `problem`.
     pub(super) fn plan(&self, problem: &PaperProblem<'_>) -> TrainPlan {
         self.tuning.plan.unwrap_or_else(|| TrainPlan::of(self.target(problem)))
@@ -72,7 +79,11 @@ impl Session {
     }
 
     /// `pass` for `target`, compiled.
-    pub(super) fn pass_for(&self, pass: Pass, target: Target) -> Result<Arc<CompiledPass>, EngineError> {
+    pub(super) fn pass_for(
+        &self,
+        pass: Pass,
+        target: impl KernelTarget,
+    ) -> Result<Arc<CompiledPass>, EngineError> {
         self.compiled.get(&self.device, pass, target)
     }
 

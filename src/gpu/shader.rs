@@ -70,6 +70,7 @@ const PARTS: &[(&str, &str)] = parts![
     "rows_uniform",
     "rows_storage",
     "values",
+    "values_in_tiles",
     "unit_linear",
     "unit_sigmoid",
     "unit_tanh",
@@ -83,40 +84,45 @@ const PARTS: &[(&str, &str)] = parts![
     "decay_some",
     "descent",
     "meeting",
+    "residuals_logistic",
+    "residuals_softmax",
+    "residuals_squared",
+    "layer_weights_workgroup",
+    "layer_weights_storage",
+    "layer_rows_workgroup",
+    "layer_rows_storage",
 ];
+
+/// What kernels are made for: with the pass, it decides their texts.
+pub trait KernelTarget: Copy {
+    /// The file of shaders/parts/ that stands for `part` in `pass`.
+    fn file(&self, pass: Pass, part: &str) -> String;
+
+    /// What the network is, for the first line of a text.
+    fn in_words(&self) -> String;
+
+    /// Every constant that `pass` or a part of it may use, as its type and value, from the same definitions that the
+    /// host uses.
+    fn constants(&self, pass: Pass) -> Vec<(String, String)>;
+
+    /// `text` with what it says once for all layers written out for each.
+    fn expanded(&self, text: &str) -> String {
+        text.into()
+    }
+}
 
 /// What a text is made for.
 #[derive(Debug, Clone, Copy)]
-struct Variant {
+struct Variant<T> {
     pass: Pass,
-    target: Target,
+    target: T,
 }
 
-impl Variant {
-    /// The file of shaders/parts/ that stands for `part` here.
-    fn file(&self, part: &str) -> String {
-        match part {
-            "activation" | "unit" => format!("{part}_{}", self.target.network.activation.name()),
-            "tile" => format!("tile_{}", self.sample_layout().map_or(1, |layout| layout.tile)),
-            "decay" => (if self.target.decays { "decay_some" } else { "decay_none" }).into(),
-            "rows" if self.sample_layout().is_some_and(|layout| layout.samples_are_uniform(self.target.samples)) => {
-                "rows_uniform".into()
-            }
-            "rows" => "rows_storage".into(),
-            part => part.into(),
-        }
-    }
-
-    /// How the kernel takes the samples, if it is one that trains.
-    fn sample_layout(&self) -> Option<SampleLayout> {
-        let plan = TrainPlan::ALL.into_iter().find(|plan| plan.pass() == self.pass)?;
-        plan.sample_layout(self.target)
-    }
-
+impl<T: KernelTarget> Variant<T> {
     /// Adds to `found` the places in [`PARTS`] of what `text` names, of what that names, and so on.
     fn find_parts(&self, text: &str, found: &mut BTreeSet<usize>) {
         for part in named(text, "Parts") {
-            let file = self.file(part);
+            let file = self.target.file(self.pass, part);
             if let Some(place) = PARTS.iter().position(|(name, _)| *name == file)
                 && found.insert(place)
             {
@@ -127,33 +133,73 @@ impl Variant {
 
     /// The complete text of these parts and the pass itself, with the constants that they use.
     fn joined(&self, parts: &BTreeSet<usize>) -> String {
-        let texts: Vec<&str> = parts.iter().map(|&place| PARTS[place].1).chain([self.pass.text()]).collect();
+        let texts = parts.iter().map(|&place| PARTS[place].1).chain([self.pass.text()]);
+        let texts: Vec<String> = texts.map(|text| self.target.expanded(text)).collect();
         let used: BTreeSet<&str> = texts.iter().flat_map(|text| words(text)).collect();
-        let OneHidden { inputs, hidden } = self.target.network.shape;
-        let mut text = format!("// Generated for M = {inputs} inputs and N = {hidden} hidden units.\n");
-        for (name, value) in self.constants().into_iter().filter(|(name, _)| used.contains(name)) {
-            text += &format!("const {name}: {value};\n");
+        let mut text = format!("// Generated for {}.\n", self.target.in_words());
+        for (name, value) in self.target.constants(self.pass) {
+            if used.contains(name.as_str()) {
+                text += &format!("const {name}: {value};\n");
+            }
         }
         text + "\n" + &texts.join("\n")
     }
+}
 
-    /// Every constant that a pass or part may use, as its type and value, from the same definitions that the host uses.
-    fn constants(&self) -> Vec<(&'static str, String)> {
-        let count = |value: usize| format!("u32 = {value}u");
-        let status = |status: Status| count(status as usize);
-        let real = |value: f32| format!("f32 = {value:?}f");
-        let Network { shape, activation } = self.target.network;
-        let shared = SharedLayout::of(self.target);
+/// A constant that counts something, as its type and value.
+pub(super) fn count(value: usize) -> String {
+    format!("u32 = {value}u")
+}
+
+/// A real constant, as its type and value.
+pub(super) fn real(value: f32) -> String {
+    format!("f32 = {value:?}f")
+}
+
+/// The number of `status`, as its type and value.
+pub(super) fn status(status: Status) -> String {
+    count(status as usize)
+}
+
+impl Target {
+    /// How `pass` takes the samples, if it is one that trains.
+    fn sample_layout(&self, pass: Pass) -> Option<SampleLayout> {
+        let plan = TrainPlan::ALL.into_iter().find(|plan| plan.pass() == pass)?;
+        plan.sample_layout(*self)
+    }
+}
+
+impl KernelTarget for Target {
+    fn file(&self, pass: Pass, part: &str) -> String {
+        let layout = self.sample_layout(pass);
+        match part {
+            "activation" | "unit" => format!("{part}_{}", self.network.activation.name()),
+            "tile" => format!("tile_{}", layout.map_or(1, |layout| layout.tile)),
+            "decay" => (if self.decays { "decay_some" } else { "decay_none" }).into(),
+            "rows" if layout.is_some_and(|layout| layout.samples_are_uniform(self.samples)) => "rows_uniform".into(),
+            "rows" => "rows_storage".into(),
+            part => part.into(),
+        }
+    }
+
+    fn in_words(&self) -> String {
+        let OneHidden { inputs, hidden } = self.network.shape;
+        format!("M = {inputs} inputs and N = {hidden} hidden units")
+    }
+
+    fn constants(&self, pass: Pass) -> Vec<(String, String)> {
+        let Network { shape, activation } = self.network;
+        let shared = SharedLayout::of(*self);
         let items = Items::of(shape);
         // Invocations that share a network, invocations of a workgroup, samples that they meet over.
-        let split = SplitLayout::of(self.target);
-        let [lanes, group, tile] = match self.pass {
+        let split = SplitLayout::of(*self);
+        let [lanes, group, tile] = match pass {
             Pass::TrainSplit => [split.lanes, split.group, 1],
             Pass::TrainShared => [shared.lanes, shared.group(), shared.tile],
             Pass::TrainStreamed => [GROUP, GROUP, STREAMED_TILE],
             _ => [1, GROUP, 1],
         };
-        vec![
+        let own = [
             ("INPUTS", count(shape.inputs)),
             ("HIDDEN", count(shape.hidden)),
             ("PARAMETERS", count(shape.parameters())),
@@ -170,7 +216,7 @@ impl Variant {
             ("TILE", count(tile)),
             // z of every sample of a tile, and three sums at the end of a step.
             ("SHARES", count(tile.max(3))),
-            ("SAMPLE_ROWS", count(self.sample_layout().map_or(0, |layout| layout.rows()))),
+            ("SAMPLE_ROWS", count(self.sample_layout(pass).map_or(0, |layout| layout.rows()))),
             ("UNIFORM_ROWS", count(UNIFORM_ROWS)),
             ("OUTPUT_TERMS", count(OUTPUT_TERMS)),
             ("REACH_SHARE", real(REACH_SHARE)),
@@ -185,7 +231,8 @@ impl Variant {
             ("MAX_WORKGROUP", count(MAX_WORKGROUP)),
             ("PIVOTS", count(PIVOTS)),
             ("HALVINGS", count(HALVINGS)),
-        ]
+        ];
+        own.map(|(name, value)| (name.into(), value)).into()
     }
 }
 
@@ -196,7 +243,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The complete WGSL of `pass` for `target`, as it is handed to the driver.
-pub fn wgsl(pass: Pass, target: Target) -> String {
+pub fn wgsl(pass: Pass, target: impl KernelTarget) -> String {
     let variant = Variant { pass, target };
     let mut parts = BTreeSet::new();
     variant.find_parts(pass.text(), &mut parts);
@@ -204,7 +251,7 @@ pub fn wgsl(pass: Pass, target: Target) -> String {
 }
 
 /// A hash of the texts of `passes` for `target`: results of the GPU engine depend on them, so a run records it.
-pub(super) fn code_hash(passes: &[Pass], target: Target) -> String {
+pub(super) fn code_hash(passes: &[Pass], target: impl KernelTarget) -> String {
     let texts = passes.iter().map(|&pass| wgsl(pass, target));
     texts.fold(Fingerprint::default(), |hash, text| hash.add(text.as_bytes())).digits()
 }
@@ -217,15 +264,16 @@ mod tests {
     use wgpu::BufferBindingType::{Storage, Uniform};
     use wgpu::naga::{AddressSpace, ArraySize, Module, StorageAccess, TypeInner, front::wgsl::parse_str, valid};
 
-    use super::{PARTS, Variant, wgsl};
+    use super::{KernelTarget, PARTS, Variant, wgsl};
+    use crate::gpu::layers::LayerTarget;
     use crate::gpu::pass::{Pass, bindings, named};
     use crate::gpu::plan::{Family, Target};
-    use crate::model::{Activation, Network, OneHidden};
+    use crate::model::{Activation, Loss, Network, OneHidden, Shape};
 
     /// Every pass for every activation and these M, N and I, with the parts of each.
-    fn variants(sizes: &[(usize, usize, usize)]) -> Vec<(Variant, BTreeSet<usize>)> {
+    fn variants(sizes: &[(usize, usize, usize)]) -> Vec<(Variant<Target>, BTreeSet<usize>)> {
         let mut variants = Vec::new();
-        for pass in Pass::ALL {
+        for pass in Pass::ONE_HIDDEN {
             for activation in Activation::ALL {
                 for &(inputs, hidden, samples) in sizes {
                     let network = Network { shape: OneHidden::new(inputs, hidden), activation };
@@ -236,6 +284,44 @@ mod tests {
                         variant.find_parts(pass.text(), &mut parts);
                         variants.push((variant, parts));
                     }
+                }
+            }
+        }
+        variants
+    }
+
+    /// The widths of networks of any depth, M first and K last: those that a single invocation takes, those in workgroup
+    /// memory, and those that are partly and wholly in storage.
+    const WIDTHS: [&[usize]; 9] = [
+        &[2, 3],
+        &[2, 3, 3],
+        &[2, 2, 2, 1],
+        &[2, 8, 8, 1],
+        &[4, 16, 16, 3],
+        &[3, 2, 3, 2, 3, 2, 3, 2, 2, 2],
+        &[64, 32, 10],
+        &[64, 200, 10],
+        &[300, 3000, 4],
+    ];
+
+    /// Every pass for networks of any depth, for every activation, each loss and these widths, and those passes of the
+    /// paper's networks that serve them too, with the parts of each.
+    fn layer_variants(widths: &[&[usize]]) -> Vec<(Variant<LayerTarget>, BTreeSet<usize>)> {
+        let mut variants = Vec::new();
+        for pass in Pass::LAYERS.into_iter().chain([Pass::Seeds, Pass::Remaining]) {
+            for (number, activation) in Activation::ALL.into_iter().enumerate() {
+                for (place, widths) in widths.iter().enumerate() {
+                    let (hidden, outputs) = (&widths[1..widths.len() - 1], widths[widths.len() - 1]);
+                    let shape = Shape::new(widths[0], hidden, outputs).unwrap();
+                    let loss = [Loss::Logistic, Loss::Softmax, Loss::Squared][(number + place) % 3];
+                    let family = [Family::Software, Family::Nvidia][number % 2];
+                    let (samples, decays) = ([50, 9_000][place % 2], number % 2 == 0);
+                    let target =
+                        LayerTarget { network: Network { shape, activation }, loss, samples, family, decays };
+                    let variant = Variant { pass, target };
+                    let mut parts = BTreeSet::new();
+                    variant.find_parts(pass.text(), &mut parts);
+                    variants.push((variant, parts));
                 }
             }
         }
@@ -263,8 +349,10 @@ mod tests {
             (64, 33, 50),
             (3, 128, 50),
         ];
-        for (Variant { pass, target }, _) in variants(&sizes) {
-            let text = wgsl(pass, target);
+        let texts = variants(&sizes).into_iter().map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target)));
+        let of_layers = layer_variants(&WIDTHS).into_iter();
+        let texts = texts.chain(of_layers.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target))));
+        for (pass, text) in texts {
             let module = validated(&text).unwrap_or_else(|error| panic!("{error}"));
             let declared = module.global_variables.iter().filter_map(|(_, variable)| {
                 let ty = match variable.space {
@@ -288,8 +376,11 @@ mod tests {
     /// longer than a few, together with all loops around it, and does not come to an end.
     #[test]
     fn arrays_hold_scalars_or_vectors_and_no_struct_holds_an_array() {
-        for (Variant { pass, target }, _) in variants(&[(2, 3, 50), (30, 17, 50)]) {
-            let module = validated(&wgsl(pass, target)).unwrap();
+        let texts = variants(&[(2, 3, 50), (30, 17, 50)]).into_iter();
+        let texts = texts.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target)));
+        let of_layers = layer_variants(&WIDTHS[..6]).into_iter();
+        for (pass, text) in texts.chain(of_layers.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target)))) {
+            let module = validated(&text).unwrap();
             let inner = |handle| &module.types[handle].inner;
             for (_, ty) in module.types.iter() {
                 match &ty.inner {
@@ -314,18 +405,26 @@ mod tests {
     #[test]
     fn no_pass_validates_without_one_of_its_parts() {
         for (variant, parts) in variants(&[(2, 3, 50), (2, 10, 60_000)]) {
-            for place in &parts {
-                let mut fewer = parts.clone();
-                fewer.remove(place);
-                let (pass, part) = (variant.pass.name(), PARTS[*place].0);
-                assert!(validated(&variant.joined(&fewer)).is_err(), "{pass} does not need {part}");
-            }
+            assert_needed(&variant, &parts);
+        }
+        for (variant, parts) in layer_variants(&[&[2, 3, 3], &[2, 8, 8, 1], &[64, 32, 10]]) {
+            assert_needed(&variant, &parts);
+        }
+    }
+
+    fn assert_needed<T: KernelTarget>(variant: &Variant<T>, parts: &BTreeSet<usize>) {
+        for place in parts {
+            let mut fewer = parts.clone();
+            fewer.remove(place);
+            let (pass, part) = (variant.pass.name(), PARTS[*place].0);
+            assert!(validated(&variant.joined(&fewer)).is_err(), "{pass} does not need {part}");
         }
     }
 
     /// Every file of shaders/ and shaders/parts/ with its text.
     fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
-        Pass::ALL.map(|pass| (pass.name(), pass.text())).into_iter().chain(PARTS.iter().copied())
+        let passes = Pass::ONE_HIDDEN.into_iter().chain(Pass::LAYERS);
+        passes.map(|pass| (pass.name(), pass.text())).chain(PARTS.iter().copied())
     }
 
     /// Whether the file of shaders/parts/ with this name is `part`, or one of those that stand for it.
@@ -393,7 +492,7 @@ mod tests {
     #[test]
     fn every_pass_names_its_twin() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for pass in Pass::ALL {
+        for pass in Pass::ONE_HIDDEN.into_iter().chain(Pass::LAYERS) {
             assert!(named(pass.text(), "Twin").count() > 0, "shaders/{}.wgsl names no twin", pass.name());
         }
         for (file, text) in files() {

@@ -46,7 +46,7 @@ pub(crate) fn texts_of(inputs: &[usize], hidden: &[usize]) -> Vec<Text> {
                         add(plan, target(samples));
                         add(plan, Target { decays: true, ..target(samples) });
                     }
-                    for pass in Pass::ALL {
+                    for pass in Pass::ONE_HIDDEN {
                         let fits = match pass {
                             // They are only for what the registers of one invocation hold.
                             Pass::Train | Pass::TrainSplit => false,

@@ -13,7 +13,7 @@ use crate::spec::check_size;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The pass
-    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Pass::ALL.map(Pass::name)))]
+    #[arg(value_name = "NAME", value_parser = clap::builder::PossibleValuesParser::new(Pass::ONE_HIDDEN.map(Pass::name)))]
     name: String,
     /// M, the number of inputs
     #[arg(long, value_name = "M", default_value_t = 2)]
@@ -45,7 +45,7 @@ impl Args {
         }
         let network = Network { shape, activation: self.network.activation };
         let target = Target { network, samples: self.samples, family: self.family, decays: false };
-        for pass in Pass::ALL.into_iter().filter(|pass| pass.name() == self.name) {
+        for pass in Pass::ONE_HIDDEN.into_iter().filter(|pass| pass.name() == self.name) {
             print(&wgsl(pass, target))?;
         }
         Ok(())
