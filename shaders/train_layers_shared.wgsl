@@ -28,15 +28,15 @@ fn meet() {
 // Leaves f and f' of a unit at its y for a sample; those of the first unit stand at H_LAYER + 1 and G_LAYER.
 fn leave_LAYER(at: u32, y: f32) {
     let unit = unit(Y_SCALE * y);
-    share(at + (H_LAYER + 1u) * ROW, unit.f);
-    share(at + G_LAYER * ROW, back(1.0, unit.f, unit));
+    share(at + (H_LAYER + 1u) * SHARED_ROW, unit.f);
+    share(at + G_LAYER * SHARED_ROW, back(1.0, unit.f, unit));
 }
 
 //@ end
 //@ for the last layer
 // Leaves an output.
 fn leave_LAYER(at: u32, z: f32) {
-    share(at + G_LAYER * ROW, z);
+    share(at + G_LAYER * SHARED_ROW, z);
 }
 
 //@ end
@@ -60,7 +60,7 @@ fn train_layers_shared(
     }
     for (var i = lane; i < TILE; i += LANES) {
         //@ for each layer
-        share(rows_base + H_BELOW * ROW + i, 1.0);
+        share(rows_base + H_BELOW * SHARED_ROW + i, 1.0);
         //@ end
     }
     var taken = steps[network];
@@ -72,7 +72,7 @@ fn train_layers_shared(
         }
         for (var tile = 0u; tile < params.samples; tile += TILE) {
             for (var k = lane; k < INPUTS * TILE; k += LANES) {
-                share(rows_base + (H_0 + 1u + k / TILE) * ROW + k % TILE, values(tile + k % TILE, k / TILE));
+                share(rows_base + (H_0 + 1u + k / TILE) * SHARED_ROW + k % TILE, values(tile + k % TILE, k / TILE));
             }
             meet();
             //@ for each layer
@@ -83,7 +83,7 @@ fn train_layers_shared(
                 for (var p = 0u; p <= INPUTS_LAYER; p++) {
                     var h: array<f32, FORWARD_SAMPLES_LAYER>;
                     for (var i = 0u; i < FORWARD_SAMPLES_LAYER; i++) {
-                        h[i] = shared_value(rows_base + (H_BELOW + p) * ROW + first_i + i);
+                        h[i] = shared_value(rows_base + (H_BELOW + p) * SHARED_ROW + first_i + i);
                     }
                     for (var a = 0u; a < FORWARD_UNITS_LAYER; a++) {
                         let w = weight(weights + START_LAYER + p * UNITS_LAYER + min(first_a + a, UNITS_LAYER - 1u));
@@ -95,7 +95,7 @@ fn train_layers_shared(
                 for (var a = 0u; a < FORWARD_UNITS_LAYER; a++) {
                     if first_a + a < UNITS_LAYER {
                         for (var i = 0u; i < FORWARD_SAMPLES_LAYER; i++) {
-                            leave_LAYER(rows_base + (first_a + a) * ROW + first_i + i, sums[a][i]);
+                            leave_LAYER(rows_base + (first_a + a) * SHARED_ROW + first_i + i, sums[a][i]);
                         }
                     }
                 }
@@ -106,11 +106,11 @@ fn train_layers_shared(
             for (var i = lane; i < TILE; i += LANES) {
                 var outputs: array<PerSample, OUTPUTS>;
                 for (var k = 0u; k < OUTPUTS; k++) {
-                    outputs[k] = shared_value(rows_base + (G_LAYER + k) * ROW + i);
+                    outputs[k] = shared_value(rows_base + (G_LAYER + k) * SHARED_ROW + i);
                 }
                 residuals(&outputs, tile + i);
                 for (var k = 0u; k < OUTPUTS; k++) {
-                    share(rows_base + (G_LAYER + k) * ROW + i, outputs[k]);
+                    share(rows_base + (G_LAYER + k) * SHARED_ROW + i, outputs[k]);
                 }
             }
             meet();
@@ -123,7 +123,7 @@ fn train_layers_shared(
                 for (var a = 0u; a < UNITS_LAYER; a++) {
                     var g: array<f32, BACK_SAMPLES_LAYER>;
                     for (var i = 0u; i < BACK_SAMPLES_LAYER; i++) {
-                        g[i] = shared_value(rows_base + (G_LAYER + a) * ROW + first_i + i);
+                        g[i] = shared_value(rows_base + (G_LAYER + a) * SHARED_ROW + first_i + i);
                     }
                     for (var p = 0u; p < BACK_INPUTS_LAYER; p++) {
                         let row = 1u + min(first_p + p, INPUTS_LAYER - 1u);
@@ -136,7 +136,7 @@ fn train_layers_shared(
                 for (var p = 0u; p < BACK_INPUTS_LAYER; p++) {
                     if first_p + p < INPUTS_LAYER {
                         for (var i = 0u; i < BACK_SAMPLES_LAYER; i++) {
-                            let at = rows_base + (G_BELOW + first_p + p) * ROW + first_i + i;
+                            let at = rows_base + (G_BELOW + first_p + p) * SHARED_ROW + first_i + i;
                             share(at, shared_value(at) * sums[p][i]);
                         }
                     }
@@ -152,10 +152,10 @@ fn train_layers_shared(
                 for (var i = 0u; i < TILE; i++) {
                     var g: array<f32, GRADIENT_UNITS_LAYER>;
                     for (var a = 0u; a < GRADIENT_UNITS_LAYER; a++) {
-                        g[a] = shared_value(rows_base + (G_LAYER + min(first_a + a, UNITS_LAYER - 1u)) * ROW + i);
+                        g[a] = shared_value(rows_base + (G_LAYER + min(first_a + a, UNITS_LAYER - 1u)) * SHARED_ROW + i);
                     }
                     for (var p = 0u; p < GRADIENT_INPUTS_LAYER; p++) {
-                        let h = shared_value(rows_base + (H_BELOW + min(first_p + p, INPUTS_LAYER)) * ROW + i);
+                        let h = shared_value(rows_base + (H_BELOW + min(first_p + p, INPUTS_LAYER)) * SHARED_ROW + i);
                         for (var a = 0u; a < GRADIENT_UNITS_LAYER; a++) {
                             sums[p][a] = fma(g[a], h, sums[p][a]);
                         }

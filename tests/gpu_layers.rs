@@ -3,7 +3,8 @@
 mod support;
 
 use ndarray::{Array1, Array2};
-use sharpsweep::engine::{Descent, Engine, Status};
+use sharpsweep::bounds::wolkowicz_styan;
+use sharpsweep::engine::{Descent, Engine, Evaluation, Status};
 use sharpsweep::gpu::{Family, LayerPlan, LayerTarget, Tuning};
 use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
 use sharpsweep::reference::Reference;
@@ -153,5 +154,120 @@ fn every_size_trains() {
         let moved = Reference::default().train(&problem, &Descent { max_steps: 0, ..descent }, 3..8).unwrap();
         let step = moved.theta.iter().zip(&expected.theta).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(step > 20.0 * miss, "{}: {step}", name(&problem));
+    }
+}
+
+/// Weights of `count` networks of `problem`, of about `size`.
+fn theta(problem: &Problem, count: usize, size: f64) -> Array2<f64> {
+    Array2::from_shape_fn((count, problem.network.parameters()), |(k, d)| {
+        // As the engine has them.
+        f64::from((((k * 31 + d * 7) as f64 * 0.37).sin() * 1.4 * size) as f32)
+    })
+}
+
+/// What rounding may have done to a value, as the engine says.
+fn within(at: &str, what: &str, found: f64, expected: f64, bound: f64) {
+    assert!((found - expected).abs() <= bound, "{at} {what}: {found} for {expected}, off by more than {bound}");
+}
+
+/// Closed forms, that the bounds of their rounding hold, and that these are small enough to be of use.
+#[test]
+fn closed_forms_are_those_of_the_reference_within_their_bounds() {
+    let test = "closed_forms_are_those_of_the_reference_within_their_bounds";
+    let Some(mut gpu) = gpu(test, Tuning::default()) else { return };
+    let mut shares = Vec::new();
+    for problem in cells() {
+        let theta = theta(&problem, 5, f64::from(size(&problem)));
+        let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
+        let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
+        for k in 0..5 {
+            let at = format!("{} network {k}", name(&problem));
+            let (square, rounding) = (expected.trace_sq[k], found.rounding[k]);
+            let norm = square.sqrt();
+            let parameters = problem.network.parameters() as f64;
+            within(&at, "loss", found.loss[k], expected.loss[k], 1e-5 * (1.0 + expected.loss[k]));
+            let gradient_sq = expected.gradient_sq[k];
+            within(&at, "gradient_sq", found.gradient_sq[k], gradient_sq, 2e-5 * (1.0 + gradient_sq));
+            let traces = found.layer_trace[k].as_slice().iter().zip(expected.layer_trace[k].as_slice());
+            traces.for_each(|(&a, &b)| within(&at, "layer_trace", a, b, 1e-5 * (norm * parameters.sqrt() + b.abs())));
+            // Of H~, whose entries are as far from those of H as its bound says.
+            let moved = rounding.hessian;
+            let trace_bound = rounding.trace + parameters.sqrt() * moved;
+            within(&at, "trace", found.trace(k), expected.trace(k), trace_bound);
+            let square_bound = rounding.trace_sq + moved * (2.0 * norm + moved);
+            within(&at, "trace_sq", found.trace_sq[k], square, square_bound);
+            within(&at, "trace_sq", found.trace_sq[k], square, 1e-5 * square);
+            let lambda_sup = |forms: &Evaluation| {
+                wolkowicz_styan(forms.trace(k), forms.trace_sq[k], problem.network.parameters()).lambda_sup
+            };
+            within(&at, "lambda_sup", lambda_sup(&found), lambda_sup(&expected), 1e-5 * norm);
+            shares.push((moved / norm, at));
+        }
+    }
+    shares.sort_by(|(a, _), (b, _)| a.total_cmp(b));
+    let share = |part: f64| &shares[(part * (shares.len() - 1) as f64) as usize];
+    // Beyond 1e-3 of ||H|| a network is evaluated once more, in f64: deep ones, whose bound goes with the product of the
+    // norms of their layers.
+    assert!(share(0.5).0 < 5e-5 && share(0.85).0 < 1e-3, "{:?} {:?} {:?}", share(0.5), share(0.85), share(1.0));
+}
+
+/// Spectra through the Hessian that the device assembles.
+#[test]
+fn spectra_are_those_of_the_reference() {
+    let Some(mut gpu) = gpu("spectra_are_those_of_the_reference", Tuning::default()) else { return };
+    for problem in cells() {
+        let theta = theta(&problem, 3, f64::from(size(&problem)));
+        let expected = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+        let forms = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
+        let found = gpu.spectrum(&problem, theta.view().into()).unwrap();
+        assert!(found.missing.is_empty(), "{}: {:?}", name(&problem), found.missing);
+        for k in 0..3 {
+            let (at, scale) = (name(&problem), 2e-5 * forms.trace_sq[k].sqrt());
+            within(&at, "lambda_max", found.lambda_max[k], expected.lambda_max[k], scale);
+            within(&at, "lambda_min", found.lambda_min[k], expected.lambda_min[k], scale);
+        }
+    }
+}
+
+/// Sizes on both sides of what tiles, blocks of samples and dispatches hold; many networks; weights in f64.
+#[test]
+fn evaluations_of_every_size_are_those_of_the_reference() {
+    let test = "evaluations_of_every_size_are_those_of_the_reference";
+    let Some(mut gpu) = gpu(test, Tuning::default()) else { return };
+    let cases: [(&[usize], usize, usize); 8] = [
+        (&[2, 8, 8, 1], 50, 70),
+        (&[4, 16, 16, 3], 20, 3),
+        (&[1, 1, 1, 1], 1, 2),
+        (&[3, 7, 2], 200, 2),
+        (&[3, 2], 65, 5),
+        (&[1, 2], 64, 1),
+        (&[30, 9, 3], 33, 3),
+        (&[3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 2], 12, 3),
+    ];
+    for (place, (widths, samples, networks)) in cases.into_iter().enumerate() {
+        let (loss, activation) =
+            [(Loss::Softmax, Activation::Silu), (Loss::Squared, Activation::Tanh), (Loss::Logistic, Activation::Erf)]
+                [place % 3];
+        let loss = if widths[widths.len() - 1] == 1 { Loss::Squared } else { loss };
+        let problem = problem(widths, samples, activation, loss, place % 2 == 0);
+        let theta = theta(&problem, networks, 0.9).mapv(|weight| weight * (1.0 + 1e-9));
+        let expected = Reference::default().evaluate(&problem, theta.view().into()).unwrap();
+        let found = gpu.evaluate(&problem, theta.view().into()).unwrap();
+        for k in 0..networks {
+            let (at, moved) = (format!("{} on {samples}, network {k}", name(&problem)), found.rounding[k].hessian);
+            let (square, norm) = (expected.trace_sq[k], expected.trace_sq[k].sqrt());
+            within(&at, "trace_sq", found.trace_sq[k], square, found.rounding[k].trace_sq + moved * (2.0 * norm + moved));
+            within(&at, "trace_sq", found.trace_sq[k], square, 2e-5 * square);
+            let traces = found.layer_trace[k].as_slice().iter().zip(expected.layer_trace[k].as_slice());
+            let scale = norm * (problem.network.parameters() as f64).sqrt();
+            traces.for_each(|(&a, &b)| within(&at, "layer_trace", a, b, 1e-5 * (scale + b.abs())));
+        }
+        let (spectra, exact) =
+            (gpu.spectrum(&problem, theta.view().into()), Reference::default().spectrum(&problem, theta.view().into()));
+        let (spectra, exact) = (spectra.unwrap(), exact.unwrap());
+        for k in 0..networks {
+            let scale = 3e-5 * expected.trace_sq[k].sqrt();
+            within(&name(&problem), "lambda_max", spectra.lambda_max[k], exact.lambda_max[k], scale);
+        }
     }
 }

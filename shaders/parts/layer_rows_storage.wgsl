@@ -3,7 +3,7 @@
 
 // Where the rows of a network stand, by its place in the group and its workgroup.
 fn first_row(place: u32, group: u32) -> u32 {
-    return group * (ROWS * ROW);
+    return group * (SHARED_ROWS * SHARED_ROW);
 }
 
 fn shared_value(at: u32) -> f32 {

@@ -9,7 +9,7 @@ use super::adapter::Adapter;
 use super::capacity::Capacity;
 use super::clock::Clock;
 use super::compiled::{CompileTime, TextChange};
-use super::layers::train_layers;
+use super::layers::{LayerPlan, LayerTarget, check_layers, evaluate_layers, layer_spectrum, train_layers};
 use super::limits::WORKGROUP;
 use super::outputs::PassOutputs;
 use super::pass::Pass;
@@ -19,7 +19,7 @@ use super::shader::code_hash;
 use super::{evaluate, spectrum, train};
 use crate::engine::{
     Descent, Description, EndEstimates, Engine, EngineError, Evaluation, ExactRoute, HessianMoments, Machine, Powers,
-    ProvenEnds, Route, Spectra, Start, Stop, Tasks, Trained, paper_only,
+    ProvenEnds, Route, Spectra, Start, Stop, Tasks, Trained,
 };
 use crate::model::{MAX_PARAMETERS, PaperProblem, Problem, Theta};
 
@@ -138,29 +138,41 @@ impl Engine for Gpu {
             plan: String::new(),
             route: Route::Pairwise,
         };
-        if let Some(problem) = problem.paper() {
-            let target = Target { decays: tasks.weight_decay, ..self.0.target(&problem) };
-            description.code_hash = code_hash(&self.passes(&problem, tasks), target);
-            description.route = self.route(&problem).into();
-            if tasks.train {
-                description.plan = self.0.plan(&problem).in_words(target);
+        match problem.paper() {
+            Some(problem) => {
+                let target = Target { decays: tasks.weight_decay, ..self.0.target(&problem) };
+                description.code_hash = code_hash(&self.passes(&problem, tasks), target);
+                description.route = self.route(&problem).into();
+                if tasks.train {
+                    description.plan = self.0.plan(&problem).in_words(target);
+                }
+            }
+            None => {
+                let target = LayerTarget { decays: tasks.weight_decay, ..self.0.layer_target(problem) };
+                description.code_hash = code_hash(&layer_passes(target, tasks), target);
+                description.route = Route::Assembled;
+                if tasks.train {
+                    description.plan = LayerPlan::of(target).in_words(target);
+                }
             }
         }
         description
     }
 
     fn batch_size(&self, problem: &Problem) -> Result<usize, EngineError> {
-        let problem = paper_only(problem)?;
-        let parameters = problem.network.parameters();
+        let (shape, parameters) = (problem.network.shape, problem.network.parameters());
         if parameters > MAX_PARAMETERS {
             return Err(EngineError::Limit(format!(
-                "a network of M = {} inputs and N = {} hidden units has {parameters} parameters; at most \
-                 {MAX_PARAMETERS} are supported",
-                problem.network.shape.inputs, problem.network.shape.hidden
+                "a network of the widths {shape} has {parameters} parameters; at most {MAX_PARAMETERS} are supported"
             )));
         }
-        self.0.fitting("the sample array", problem.data.samples() * (problem.network.shape.inputs + 1), 1)?;
-        evaluate::networks_at_once(&self.0, &problem)?;
+        match problem.paper() {
+            Some(problem) => {
+                self.0.fitting("the sample array", problem.data.samples() * (shape.inputs() + 1), 1)?;
+                evaluate::networks_at_once(&self.0, &problem)?;
+            }
+            None => check_layers(&self.0, problem)?,
+        }
         self.0.fitting("theta", parameters, 1 << 16)
     }
 
@@ -195,11 +207,17 @@ impl Engine for Gpu {
     }
 
     fn evaluate(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Evaluation, EngineError> {
-        evaluate::evaluate(&self.0, &paper_only(problem)?, theta)
+        match problem.paper() {
+            Some(problem) => evaluate::evaluate(&self.0, &problem, theta),
+            None => evaluate_layers(&self.0, problem, theta),
+        }
     }
 
     fn spectrum(&mut self, problem: &Problem, theta: Theta<'_>) -> Result<Spectra, EngineError> {
-        spectrum::spectrum(&self.0, &paper_only(problem)?, theta)
+        match problem.paper() {
+            Some(problem) => spectrum::spectrum(&self.0, &problem, theta),
+            None => layer_spectrum(&self.0, problem, theta),
+        }
     }
 
     fn moments(
@@ -219,6 +237,18 @@ impl Engine for Gpu {
     ) -> Result<Vec<ProvenEnds>, EngineError> {
         Err(EngineError::Limit(NO_BRACKETS.into()))
     }
+}
+
+/// The passes that decide the results of a run of `tasks` on networks of any depth.
+fn layer_passes(target: LayerTarget, tasks: Tasks) -> Vec<Pass> {
+    let mut passes = vec![Pass::LayerTerms, Pass::LayerGradient, Pass::LayerSums, Pass::LayerTraceSq];
+    if tasks.train {
+        passes.extend([Pass::Seeds, LayerPlan::of(target).pass()]);
+    }
+    if tasks.spectrum {
+        passes.extend([Pass::LayerHessian, Pass::Eigenvalues]);
+    }
+    passes
 }
 
 /// A bracket is as wide at least as twice the error of its Hessian: in f32 that is a part of a percent for half of the

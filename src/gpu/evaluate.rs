@@ -95,7 +95,7 @@ impl EvaluationPasses {
         theta: Theta<'_>,
         all: &mut Evaluation,
     ) -> Result<(), EngineError> {
-        let (device, networks) = (&gpu.device, theta.nrows());
+        let (device, networks, shape) = (&gpu.device, theta.nrows(), problem.network.shape);
         let batch = self.forward.run(gpu, problem, theta)?;
 
         let gradient = gradient(device, problem, &batch, &self.gradient)?;
@@ -109,7 +109,9 @@ impl EvaluationPasses {
         let (trace_sq, sums) = self.trace_sq.run(gpu, problem, &batch)?;
         let found = trace_sq.iter().zip(sizes.iter().zip(&perturbations));
         all.rounding.extend(
-            found.map(|(&trace_sq, (&size, &perturbation))| sums.rounding(problem, trace_sq, size, perturbation)),
+            found.map(|(&trace_sq, (&size, &perturbation))| {
+                sums.rounding(shape, shape.inputs + shape.hidden, trace_sq, (size, perturbation))
+            }),
         );
         all.trace_sq.extend(trace_sq);
         Ok(())
@@ -214,12 +216,12 @@ impl TraceSqPass {
     }
 }
 
-fn widened(values: &[f32]) -> Vec<f64> {
+pub(super) fn widened(values: &[f32]) -> Vec<f64> {
     values.iter().map(|&value| f64::from(value)).collect()
 }
 
 /// Sums over the blocks of an array \[block\]\[kind\]\[network\], for one kind: one value per network.
-fn column_sums(values: &[f64], networks: usize, kinds: usize, kind: usize) -> Vec<f64> {
+pub(super) fn column_sums(values: &[f64], networks: usize, kinds: usize, kind: usize) -> Vec<f64> {
     let mut sums = vec![0.0; networks];
     for block in values.chunks_exact(networks * kinds) {
         for (sum, value) in sums.iter_mut().zip(&block[kind * networks..]) {

@@ -55,7 +55,7 @@ impl Forward {
         Ok(Self {
             terms: gpu.pass(Pass::Terms, problem)?,
             samples: gpu.device.buffer_with("samples", &packed_samples(problem))?,
-            given: given_inputs(problem),
+            given: given_inputs(problem.data),
         })
     }
 
@@ -69,16 +69,9 @@ impl Forward {
         let device = &gpu.device;
         let networks = theta.nrows();
         let (samples, hidden) = (problem.data.samples(), problem.network.shape.hidden);
-        let mut by_parameter: Vec<f32> = match theta {
-            Theta::Float32(theta) => theta.t().iter().copied().collect(),
-            Theta::Float64(theta) => theta.t().iter().map(|&weight| weight as f32).collect(),
-        };
-        // A large finite number for what has no bound: a shader need not know infinity.
-        let rounding = |row| (self.given + given_weights(theta, row)).min(3e38) as f32;
-        by_parameter.extend((0..networks).map(rounding));
         let batch = DeviceBatch {
             samples: &self.samples,
-            theta: device.buffer_with("theta", &by_parameter)?,
+            theta: device.buffer_with("theta", &weights_by_parameter(theta, self.given))?,
             output_terms: device.buffer("output terms", samples * OUTPUT_TERMS * networks)?,
             r: device.buffer("r", samples * hidden * networks)?,
             df: device.buffer("f'", samples * hidden * networks)?,
@@ -118,6 +111,19 @@ impl DeviceBatch<'_> {
         let [_, forward @ ..] = self.buffers();
         pass.bind(device, &[&[samples][..], &forward, &[output]].concat())
     }
+}
+
+/// The weights of networks \[parameter\]\[network\], and then \[network\]: by how much rounding to f32 moved weights and
+/// inputs, relative, if inputs are off by `given`.
+pub(super) fn weights_by_parameter(theta: Theta<'_>, given: f64) -> Vec<f32> {
+    let mut by_parameter: Vec<f32> = match theta {
+        Theta::Float32(theta) => theta.t().iter().copied().collect(),
+        Theta::Float64(theta) => theta.t().iter().map(|&weight| weight as f32).collect(),
+    };
+    // A large finite number for what has no bound: a shader need not know infinity.
+    let rounding = |row| (given + given_weights(theta, row)).min(3e38) as f32;
+    by_parameter.extend((0..theta.nrows()).map(rounding));
+    by_parameter
 }
 
 /// The samples as shaders/parts/samples.wgsl has them: rows of \[x_1 .. x_M, q\], f32.

@@ -67,7 +67,7 @@ impl PassOutputs {
         let matrices = compiled(Pass::Hessian).and_then(|pass| hessians(gpu, problem, &batch, &pass));
         let spectra = |matrices: &wgpu::Buffer| {
             let pass = compiled(Pass::Eigenvalues)?;
-            let found = eigenvalues(gpu, parameters, &batch, &pass, matrices)?;
+            let found = eigenvalues(gpu, parameters, batch.params, &pass, matrices)?;
             let mut values = Array2::zeros((networks, parameters));
             for (mut row, found) in values.rows_mut().into_iter().zip(found.chunks_exact(width(parameters))) {
                 let scale = f64::from(found[5 * parameters]);

@@ -75,6 +75,16 @@ passes! {
     /// Gradient descent of networks of any depth with several invocations per network, which share its samples and
     /// units.
     TrainLayersShared = "train_layers_shared",
+    /// One sample's way through a network of any depth and back.
+    LayerTerms = "layer_terms",
+    /// dL/dtheta of networks of any depth.
+    LayerGradient = "layer_gradient",
+    /// The loss, the traces of the layers and the rounding of networks of any depth.
+    LayerSums = "layer_sums",
+    /// tr H^2 of networks of any depth from the entries of H.
+    LayerTraceSq = "layer_trace_sq",
+    /// The full Hessian of networks of any depth.
+    LayerHessian = "layer_hessian",
 }
 
 /// The names that the first lines of a file in shaders/ give after `label`, as in `// Parts: params, theta`.

@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use super::limits::{SUM_BLOCK, SUM_PART};
 use super::pace::{PAIR_BLOCK, pair_columns};
 use super::route::{ITEM_SUMS, Items};
-use crate::engine::{Arithmetic, Rounding, Spread};
-use crate::model::{OneHidden, PaperProblem, Theta};
+use crate::engine::{Arithmetic, FormOperations, Rounding, Spread};
+use crate::model::{Dataset, OneHidden, Shape, Theta};
 
 /// u. WGSL leaves open in which direction a result is rounded, so it may be off by a whole step.
 const UNIT: f64 = 1.0 / (1 << 23) as f64;
@@ -25,9 +25,9 @@ const LARGEST: f64 = 1e37;
 /// A perturbation is at least this share of |J_i|^2, ||C_i||_F and |h(x_i)|^2, added up.
 pub(super) const REACH_SHARE: f32 = 1.0 / (1u64 << 60) as f32;
 
-/// The largest relative error of an input of `problem` in f32; infinite if one of them is outside its range.
-pub(super) fn given_inputs(problem: &PaperProblem<'_>) -> f64 {
-    narrowing(problem.data.x().iter().copied())
+/// The largest relative error of an input of `data` in f32; infinite if one of them is outside its range.
+pub(super) fn given_inputs(data: &Dataset) -> f64 {
+    narrowing(data.x().iter().copied())
 }
 
 /// The same of the weights of a network, a row of `theta`.
@@ -82,14 +82,31 @@ impl Sums {
         }
     }
 
-    /// The rounding of a network with this tr H^2, `size` and `perturbation`, as the device has them.
-    pub(super) fn rounding(self, problem: &PaperProblem<'_>, trace_sq: f64, size: f64, perturbation: f64) -> Rounding {
-        let shape = problem.network.shape;
+    /// As shaders/layer_trace_sq.wgsl adds up `items` tiles of entries.
+    pub(super) fn of_layers(shape: Shape, samples: usize, items: usize) -> Self {
+        let length = entry_block(samples);
+        Self::Assembled {
+            chain: length + samples.div_ceil(length),
+            // The entries of a row of a tile, its rows, the items of a sum.
+            square_chain: (4 + 2) + (4 + 1) + items.div_ceil(ITEM_SUMS),
+            parameters: shape.parameters(),
+        }
+    }
+
+    /// The rounding of a network with this tr H^2, `size` and `perturbation`, as the device has them. Each of these two
+    /// is a sum of squares of up to so many `values`.
+    pub(super) fn rounding(
+        self,
+        shape: impl Into<FormOperations>,
+        values: usize,
+        trace_sq: f64,
+        (size, perturbation): (f64, f64),
+    ) -> Rounding {
         if !(SIZES.contains(&size) && perturbation < LARGEST) {
             return Rounding { hessian: f64::INFINITY, trace: f64::INFINITY, trace_sq: f64::INFINITY };
         }
         // What the second order leaves, and the rounding of these two themselves.
-        let padding = 1.01 + 4.0 * UNIT * (shape.inputs + shape.hidden) as f64;
+        let padding = 1.01 + 4.0 * UNIT * values as f64;
         let spread = Spread { size: padding * size, perturbation: padding * perturbation };
         // The host goes on in f64.
         let trace_chain = SUM_PART + SUM_BLOCK / SUM_PART;

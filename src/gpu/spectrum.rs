@@ -76,10 +76,8 @@ impl SpectrumPasses {
         let batch = self.forward.run(gpu, problem, theta)?;
         let matrices = hessians(gpu, problem, &batch, &self.hessian)?;
         let width = width(parameters);
-        let found = eigenvalues(gpu, parameters, &batch, &self.eigenvalues, &matrices)?;
-        for found in found.chunks_exact(width) {
-            spectra.push(checked(found, parameters));
-        }
+        let found = eigenvalues(gpu, parameters, batch.params, &self.eigenvalues, &matrices)?;
+        found.chunks_exact(width).for_each(|found| spectra.push(checked(found, parameters)));
         Ok(())
     }
 }
@@ -110,15 +108,15 @@ pub(super) fn hessians(
     Ok(matrices)
 }
 
-/// What the eigenvalue pass leaves of the D x D `matrices` of `batch`, [`width`] values of each.
+/// What the eigenvalue pass leaves of the D x D `matrices` of a batch with these `params`, [`width`] values of each.
 pub(super) fn eigenvalues(
     gpu: &Session,
     parameters: usize,
-    batch: &DeviceBatch<'_>,
+    params: Params,
     pass: &CompiledPass,
     matrices: &wgpu::Buffer,
 ) -> Result<Vec<f32>, EngineError> {
-    let (device, networks) = (&gpu.device, batch.params.networks as usize);
+    let (device, networks) = (&gpu.device, params.networks as usize);
     let steps = Steps::of(parameters);
     let groups = networks.div_ceil(steps.matrices_per_group());
     let places = groups * steps.matrices_per_group();
@@ -130,7 +128,7 @@ pub(super) fn eigenvalues(
             first_row: groups.start as u32,
             first_step: steps.start as u32,
             end_step: steps.end as u32,
-            ..batch.params
+            ..params
         };
         pass.dispatch(device, &bound, &params, [groups.len(), 1])
     })?;
@@ -138,7 +136,7 @@ pub(super) fn eigenvalues(
 }
 
 /// (`lambda_max`, `lambda_min`) from what the eigenvalue pass found of one matrix, if that agrees with the matrix.
-fn checked(found: &[f32], parameters: usize) -> Result<(f64, f64), String> {
+pub(super) fn checked(found: &[f32], parameters: usize) -> Result<(f64, f64), String> {
     let (columns, scale) = found.split_at(5 * parameters);
     let scale = f64::from(scale[0]);
     if scale < 0.0 {

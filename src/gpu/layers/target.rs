@@ -1,11 +1,14 @@
 //! What the kernels for networks of any depth are made for, and the constants and parts that follow.
 
+use super::places::{ITEM_FIELDS, LAYER_PLACES, Places};
 use super::plan::{LayerLayout, LayerPlan, narrow_rows};
 use super::template::expanded;
 use crate::engine::Status;
-use crate::gpu::limits::{UNIFORM_ROWS, WORKGROUP};
+use crate::gpu::eigenvalues::{HALVINGS, PIVOTS};
+use crate::gpu::limits::{MAX_WORKGROUP, SUM_BLOCK, SUM_PART, UNIFORM_ROWS, WORKGROUP};
 use crate::gpu::pass::Pass;
 use crate::gpu::plan::Family;
+use crate::gpu::route::ITEM_SUMS;
 use crate::gpu::shader::{KernelTarget, Z_SCALE, count, real, status, y_scale};
 use crate::model::{Loss, Network, Problem};
 
@@ -57,7 +60,7 @@ impl KernelTarget for LayerTarget {
         let in_storage = |stored: bool| if stored { "storage" } else { "workgroup" };
         match (part, pass) {
             ("activation" | "unit", _) => format!("{part}_{}", self.network.activation.name()),
-            ("residuals", _) => format!("residuals_{}", self.loss.name()),
+            ("residuals" | "outputs", _) => format!("{part}_{}", self.loss.name()),
             ("tile", Pass::TrainLayers) => format!("tile_{}", LayerPlan::Narrow.tile(*self)),
             ("tile", _) => "tile_1".into(),
             ("values", Pass::TrainLayersShared) => "values_in_tiles".into(),
@@ -76,6 +79,7 @@ impl KernelTarget for LayerTarget {
     fn constants(&self, _pass: Pass) -> Vec<(String, String)> {
         let (network, layout) = (self.network, LayerLayout::of(*self));
         let shape = network.shape;
+        let places = Places::of(shape);
         let mut constants: Vec<(String, String)> = [
             ("INPUTS", count(shape.inputs())),
             ("OUTPUTS", count(shape.outputs())),
@@ -94,10 +98,25 @@ impl KernelTarget for LayerTarget {
             ("GROUP", count(layout.group())),
             ("NETWORKS", count(layout.networks())),
             ("TILE", count(layout.tile)),
-            ("ROW", count(layout.row())),
-            ("ROWS", count(LayerLayout::rows(network))),
+            ("SHARED_ROW", count(layout.row())),
+            ("SHARED_ROWS", count(LayerLayout::rows(network))),
             ("STORED", format!("bool = {}", layout.weights_stored || layout.rows_stored)),
             ("WORKGROUP", count(WORKGROUP)),
+            ("MAX_WORKGROUP", count(MAX_WORKGROUP)),
+            ("PIVOTS", count(PIVOTS)),
+            ("HALVINGS", count(HALVINGS)),
+            ("LAYERS", count(places.layers.len())),
+            ("LAYER_PLACES", count(LAYER_PLACES)),
+            ("ALL_UNITS", count(places.all_units())),
+            ("UNITS_FED", count(places.units_fed())),
+            ("UNIT_ROWS", count(places.unit_rows())),
+            ("PAIR_ELEMENTS", count(places.pair_elements)),
+            ("OUTPUT_TERMS", count(places.output_terms())),
+            ("ITEM_FIELDS", count(ITEM_FIELDS)),
+            ("ITEM_SUMS", count(ITEM_SUMS)),
+            ("SUM_BLOCK", count(SUM_BLOCK)),
+            ("SUM_PART", count(SUM_PART)),
+            ("LOST", real(places.lost())),
         ]
         .map(|(name, value)| (name.into(), value))
         .into();

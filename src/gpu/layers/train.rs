@@ -1,13 +1,14 @@
 //! Training networks of any depth: their kernels, and the samples as these read them.
 
 use super::plan::{LayerLayout, LayerPlan};
+use super::samples::sample_row;
 use super::target::LayerTarget;
 use crate::engine::{Descent, EngineError, Start, Trained};
 use crate::gpu::limits::UNIFORM_ROWS;
 use crate::gpu::pass::Pass;
 use crate::gpu::session::Session;
 use crate::gpu::train::TrainKernel;
-use crate::model::{Problem, SampleTarget};
+use crate::model::Problem;
 
 /// Trains the networks of `start`.
 pub(in crate::gpu) fn train_layers(
@@ -61,18 +62,7 @@ fn steps_within_limit(gpu: &Session, target: LayerTarget) -> Result<u32, EngineE
 fn sample_buffer(gpu: &Session, problem: &Problem, target: LayerTarget) -> Result<wgpu::Buffer, EngineError> {
     let (device, data, plan) = (&gpu.device, &problem.data, LayerPlan::of(target));
     let tile = plan.tile(target);
-    let mut rows: Vec<Vec<f32>> = (0..data.samples())
-        .map(|i| {
-            let mut row = data.sample(i).to_vec();
-            match data.targets().sample(i) {
-                SampleTarget::Labels(t) => row.extend(t.iter().map(|t| 1.0 - 2.0 * t)),
-                SampleTarget::Class(t) => row.push(t as f64),
-                SampleTarget::Values(t) => row.extend(t),
-            }
-            row.push(data.weights().map_or(1.0, |weights| weights[i]));
-            row.into_iter().map(|value| value as f32).collect()
-        })
-        .collect();
+    let mut rows: Vec<Vec<f32>> = (0..data.samples()).map(|i| sample_row(problem, i)).collect();
     let values = target.sample_values();
     if let Some(mut last) = rows.last().cloned() {
         last[values - 1] = 0.0;
