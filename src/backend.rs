@@ -6,14 +6,13 @@ use crate::cpu::Cpu;
 use crate::engine::{Description, Engine, EngineError, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapter_of, adapters, choose_adapter};
 use crate::reference::Reference;
-use crate::run::Manifest;
 
 /// The user's choice of an engine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// A hardware graphics adapter if there is one, else the CPU; networks beyond the paper's go to the CPU
+    /// A hardware graphics adapter if there is one, else the CPU
     #[default]
     Auto,
     /// The graphics adapter, software ones included (f32)
@@ -45,33 +44,30 @@ impl EngineRequest {
             .then_some("--adapter names a graphics adapter: use it with --backend gpu or auto")
     }
 
-    /// Chooses the engine for problems; `of_paper` says whether all of them are the paper's. Left to the machine, any
-    /// others go to the processor, since the GPU engine does not take them.
+    /// Chooses the engine.
     ///
     /// # Errors
-    /// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and none fits.
-    pub fn choose(&self, of_paper: bool) -> Result<Choice, EngineError> {
-        choose(self.backend.unwrap_or_default(), self.adapter.as_deref(), (self.route, self.tuning), of_paper)
+    /// As [`choose`].
+    pub fn choose(&self) -> Result<Choice, EngineError> {
+        choose(self.backend.unwrap_or_default(), self.adapter.as_deref(), self.route, self.tuning)
     }
 
-    /// Chooses the engine that the run of the manifest `begun` was begun with, unless another one is asked for. For the
+    /// Chooses the engine that a run was begun with, as `begun` describes it, unless another one is asked for. For the
     /// route see [`Choice::as_begun`].
     ///
     /// # Errors
-    /// As [`Self::choose`], and [`EngineError::NoAdapter`] if the graphics adapter of the run is not there.
-    pub fn choose_as(&self, begun: &Manifest) -> Result<Choice, EngineError> {
-        let of_paper = begun.spec.is_of_paper();
+    /// As [`choose`], and [`EngineError::NoAdapter`] if the graphics adapter of the run is not there.
+    pub fn choose_as(&self, begun: &Description) -> Result<Choice, EngineError> {
         if self.backend.is_some() || self.adapter.is_some() {
-            return self.choose(of_paper);
+            return self.choose();
         }
-        let machine = &begun.engine.machine;
-        let backend = match machine.engine.as_str() {
-            "gpu" => return Ok(Choice::gpu(adapter_of(machine)?, self.route, self.tuning, BEGUN)),
+        let backend = match begun.machine.engine.as_str() {
+            "gpu" => return Ok(Choice::gpu(adapter_of(&begun.machine)?, self.route, self.tuning, BEGUN)),
             "cpu" => Backend::Cpu,
             "reference" => Backend::Reference,
             _ => Backend::Auto,
         };
-        choose(backend, None, (self.route, self.tuning), of_paper)
+        choose(backend, None, self.route, self.tuning)
     }
 }
 
@@ -95,12 +91,10 @@ enum EngineKind {
 }
 
 /// Resolves `backend`; `adapter` names the graphics adapter, as [`choose_adapter`] takes it.
-fn choose(
-    backend: Backend,
-    adapter: Option<&str>,
-    (route, tuning): (Route, Tuning),
-    of_paper: bool,
-) -> Result<Choice, EngineError> {
+///
+/// # Errors
+/// [`EngineError::NoAdapter`] if a graphics adapter is asked for by name or backend and none fits.
+pub fn choose(backend: Backend, adapter: Option<&str>, route: Route, tuning: Tuning) -> Result<Choice, EngineError> {
     let gpu = |adapter: Adapter, why: &str| Choice::gpu(adapter, route, tuning, why);
     let cpu = |why: &str| {
         let cpu = Cpu::new(route).machine();
@@ -110,10 +104,6 @@ fn choose(
     match (backend, adapter) {
         (Backend::Gpu, name) => Ok(gpu(choose_adapter(name)?, "asked for by --backend gpu")),
         (Backend::Auto, Some(name)) => Ok(gpu(choose_adapter(Some(name))?, "asked for by --adapter")),
-        (Backend::Auto, None) if !of_paper => Ok(cpu(
-            "the gpu takes networks with one hidden layer, one output, the logistic loss and samples that all count \
-             once (with --reduction mean they count 1/I)",
-        )),
         (Backend::Auto, None) => {
             let adapters = adapters();
             let hardware = adapters.iter().find(|adapter| adapter.summary().hardware);

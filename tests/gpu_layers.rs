@@ -256,7 +256,13 @@ fn evaluations_of_every_size_are_those_of_the_reference() {
         for k in 0..networks {
             let (at, moved) = (format!("{} on {samples}, network {k}", name(&problem)), found.rounding[k].hessian);
             let (square, norm) = (expected.trace_sq[k], expected.trace_sq[k].sqrt());
-            within(&at, "trace_sq", found.trace_sq[k], square, found.rounding[k].trace_sq + moved * (2.0 * norm + moved));
+            within(
+                &at,
+                "trace_sq",
+                found.trace_sq[k],
+                square,
+                found.rounding[k].trace_sq + moved * (2.0 * norm + moved),
+            );
             within(&at, "trace_sq", found.trace_sq[k], square, 2e-5 * square);
             let traces = found.layer_trace[k].as_slice().iter().zip(expected.layer_trace[k].as_slice());
             let scale = norm * (problem.network.parameters() as f64).sqrt();

@@ -7,7 +7,6 @@ use std::path::Path;
 use ndarray::{Array1, Array2, Axis};
 use ndarray_npy::{read_npy, write_npy};
 use sharpsweep::analysis::Scorer;
-use sharpsweep::backend::EngineRequest;
 use sharpsweep::bounds::widened_bounds;
 use sharpsweep::engine::{Engine, Evaluation, LayerTraces};
 use sharpsweep::model::{Activation, Dataset, HiddenLayers, Loss, Problem, Reduction, Targets};
@@ -18,6 +17,7 @@ use sharpsweep::run::Run;
 use support::Draws;
 use support::command::{assert_same_columns, fail, manifest, succeed};
 use support::cut::cut;
+use support::gpu::skipped;
 use tempfile::{TempDir, tempdir};
 
 /// Training and test samples.
@@ -272,24 +272,6 @@ fn networks_of_the_paper_are_recorded_as_before() {
     );
 }
 
-/// What the GPU engine does not take goes to the processor, whatever the machine has.
-#[test]
-fn left_to_the_machine_networks_beyond_the_papers_go_to_the_processor() {
-    let dir = in_dir();
-    let begun = "sweep --hidden 2x2 --seeds 2 --max-steps 1 --out";
-    let auto: Vec<&str> = begun.split(' ').chain(["auto"]).collect();
-    let heard = String::from_utf8(succeed(dir.path(), &auto).stderr).unwrap();
-    let reason = "the gpu takes networks with one hidden layer, one output, the logistic loss";
-    assert!(heard.contains("engine: cpu") && heard.contains(reason), "{heard}");
-    // It goes on so, too.
-    let resume = ["resume", "auto", "--max-steps", "2"];
-    let heard = String::from_utf8(succeed(dir.path(), &resume).stderr).unwrap();
-    assert!(heard.contains("engine: cpu"), "{heard}");
-    let request = EngineRequest::default();
-    assert!(request.choose(false).unwrap().reason.contains(reason));
-    assert!(!request.choose(true).unwrap().reason.contains(reason));
-}
-
 /// Weights are looked at as they were given: divided by their sum, another one would seem wrong. One class is none.
 #[test]
 fn weights_are_named_as_they_were_given_and_one_class_is_refused() {
@@ -401,11 +383,23 @@ fn runs_are_resumed_merged_and_listed_in_grids() {
 /// The CPU engine takes all of them, agrees with the reference about the weights that it records, and trains them on.
 #[test]
 fn the_cpu_engine_records_what_the_reference_finds() {
+    records_what_the_reference_finds("cpu", 1e-10);
+}
+
+/// So does the GPU engine, in f32.
+#[test]
+fn the_gpu_engine_records_what_the_reference_finds() {
+    if !skipped("the_gpu_engine_records_what_the_reference_finds") {
+        records_what_the_reference_finds("gpu", 1e-5);
+    }
+}
+
+fn records_what_the_reference_finds(backend: &str, relative: f64) {
     let dir = in_dir();
     let dir = dir.path();
     for (kind, hidden) in KINDS.iter().zip(["none", "4x3", "3", "4x3", "none"]) {
-        let more = ["--backend", "cpu", "--gauss-newton", "--sample-weights", "w.npy", "--tolerance", "0"];
-        let out = format!("cpu-{}", kind.name);
+        let more = ["--backend", backend, "--gauss-newton", "--sample-weights", "w.npy", "--tolerance", "0"];
+        let out = format!("{backend}-{}", kind.name);
         run(dir, &sweep_of(hidden, kind, &out), &more);
         let found = Run::open(&dir.join(&out)).unwrap();
         let theta = found.theta().unwrap();
@@ -413,7 +407,7 @@ fn the_cpu_engine_records_what_the_reference_finds() {
         let expected = evaluation(&problem, &theta);
         for (name, expected) in [("loss", &expected.loss), ("trace_sq", &expected.trace_sq)] {
             let values = found.floats(name).unwrap();
-            let close = values.iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-10 * b.abs());
+            let close = values.iter().zip(expected).all(|(a, b)| (a - b).abs() <= relative * b.abs());
             assert!(close, "{out} {name}: {values:?} {expected:?}");
         }
         let parts: Vec<f64> =
@@ -425,6 +419,17 @@ fn the_cpu_engine_records_what_the_reference_finds() {
         run(dir, &sweep_of(hidden, kind, &whole), &[&more[..], &["--max-steps", "25", "--seeds", "3..9"]].concat());
         assert_same_columns(&dir.join(&out), &dir.join(&whole));
         assert!(dir.join(&out).join("data/sample_weights.npy").exists());
+    }
+    // The bounds hold as they stand in the files, also where f32 was not enough.
+    let args = sweep_of("4x3", &KINDS[2], "bounds");
+    run(dir, &args, &["--backend", backend, "--init-range", "8", "--step-size", "1", "--seeds", "40", "--spectrum"]);
+    let found = Run::open(&dir.join("bounds")).unwrap();
+    let theta = found.theta().unwrap();
+    let problem = found.experiment().unwrap().problem;
+    let exact = Reference::default().spectrum(&problem, theta.view().into()).unwrap();
+    let lambda_sup = found.floats("lambda_sup").unwrap();
+    for (seed, (&bound, &lambda)) in lambda_sup.iter().zip(&exact.lambda_max).enumerate() {
+        assert!(bound >= lambda && bound < 10.0 * lambda, "{backend} {seed}: {bound} for {lambda}");
     }
 }
 

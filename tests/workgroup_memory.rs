@@ -153,7 +153,8 @@ fn memory_full_of_nan_changes_no_bit() {
     // Every kernel that has such memory was among them.
     let network = sharpsweep::model::Network { shape: OneHidden::new(2, 3), activation: Activation::Sigmoid };
     let target = Target { network, samples: 50, family: Family::Software, decays: false };
-    let have = Pass::ONE_HIDDEN.into_iter().filter(|&pass| wgsl(pass, target).contains("var<workgroup>")).map(Pass::name);
+    let have =
+        Pass::ONE_HIDDEN.into_iter().filter(|&pass| wgsl(pass, target).contains("var<workgroup>")).map(Pass::name);
     assert_eq!(*seen.lock().unwrap(), have.collect());
 }
 

@@ -6,10 +6,11 @@ use ndarray::Array2;
 use numpy::PyReadonlyArray2;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use sharpsweep::backend::EngineRequest;
+use sharpsweep::backend::{Backend, choose};
 use sharpsweep::check::{Check, CheckError};
+use sharpsweep::engine::Route;
 use sharpsweep::fallback::bracket_of_matrix;
-use sharpsweep::gpu::{AdapterSummary, Gpu, adapters as every_adapter, choose_adapter};
+use sharpsweep::gpu::{AdapterSummary, Gpu, Tuning, adapters as every_adapter, choose_adapter};
 use sharpsweep::run::merge as merge_runs;
 use sharpsweep::sitting::Listener;
 use sharpsweep::spec::Brackets;
@@ -37,7 +38,7 @@ pub(crate) fn adapters(py: Python<'_>) -> PyResult<(String, String)> {
     process::begin()?;
     py.detach(|| {
         let found: Vec<AdapterSummary> = every_adapter().iter().map(|adapter| adapter.summary().clone()).collect();
-        let auto = EngineRequest::default().choose(true).map_err(|error| error.raised())?;
+        let auto = choose(Backend::Auto, None, Route::Auto, Tuning::default()).map_err(|error| error.raised())?;
         Ok((json(&found)?, auto.reason))
     })
 }

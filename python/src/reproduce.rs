@@ -33,7 +33,7 @@ pub(crate) fn reproduce<'py>(
     let dir = out.display().to_string();
     let done = attend(py, &Audience { progress, notice }, move |stop, reporter| {
         reproduction.check(&out)?.iter().for_each(|text| reporter.notice(text));
-        let choice = request.choose(true).map_err(SittingError::from)?;
+        let choice = request.choose().map_err(SittingError::from)?;
         reporter.notice(&choice.reason);
         reproduction.run(&out, &Sitting { choice: &choice, memory, stop, listener: reporter })?;
         Ok(())

@@ -69,7 +69,7 @@ pub(crate) fn resume<'py>(
         if !going.is_needed(reporter)? {
             return Ok(());
         }
-        let choice = request.choose_as(open(&going.dir)?.manifest())?;
+        let choice = request.choose_as(&open(&going.dir)?.manifest().engine)?;
         reporter.notice(&choice.reason);
         going.on(&Sitting { choice: &choice, memory, stop, listener: reporter })
     })?;

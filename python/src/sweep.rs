@@ -52,7 +52,7 @@ impl Job {
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
-        let choice = self.request.choose(experiment.spec.is_of_paper())?;
+        let choice = self.request.choose()?;
         reporter.notice(&choice.reason);
         let mut engine = choice.open()?;
         admit(experiment, engine.as_mut())?;

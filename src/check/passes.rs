@@ -84,7 +84,8 @@ pub(super) fn compare(
     let gpu = opened(None)?;
     let forced = TrainPlan::ALL.map(|plan| opened(Some(plan)).map(|gpu| (plan, gpu)));
     let mut forced = forced.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let mut table = PassTable(Pass::ONE_HIDDEN.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
+    let mut table =
+        PassTable(Pass::ONE_HIDDEN.iter().map(|&pass| Comparison::new(pass.name(), allowed(pass))).collect());
 
     compare_seeds(&mut forced, table.of(Pass::Seeds));
     stop.check()?;

@@ -10,12 +10,12 @@ use super::failure::Failure;
 use super::progress::Watched;
 use super::terminal::notice;
 use crate::backend::{Backend, Choice, EngineRequest};
-use crate::engine::{Descent, Route};
+use crate::engine::{Descent, Description, Route};
 use crate::gpu::Tuning;
 use crate::input::{InputError, read_dataset, read_weights};
 use crate::model::{Activation, Draw, HiddenLayers, Loss, Reduction};
 use crate::polish::{Polish, PolishMode};
-use crate::run::{Manifest, Population};
+use crate::run::Population;
 use crate::spec::{
     Brackets, BuiltInName, BuiltInOptions, DataSource, Experiment, ExtraColumns, SourcedDataset, SpecError,
     SpectrumColumns, Work, drawn_data,
@@ -323,14 +323,14 @@ pub(super) struct EngineArgs {
 }
 
 impl EngineArgs {
-    /// Chooses the engine for problems and says so on stderr; `of_paper` says whether all of them are the paper's.
-    pub(super) fn choose(&self, of_paper: bool) -> Result<Choice, Failure> {
-        said(self.request()?.choose(of_paper)?)
+    /// Chooses the engine and says so on stderr.
+    pub(super) fn choose(&self) -> Result<Choice, Failure> {
+        said(self.request()?.choose()?)
     }
 
     /// Chooses the engine that a run was begun with, unless another one is asked for, and says so on stderr. For the
     /// route see [`Choice::as_begun`].
-    pub(super) fn choose_as(&self, begun: &Manifest) -> Result<Choice, Failure> {
+    pub(super) fn choose_as(&self, begun: &Description) -> Result<Choice, Failure> {
         said(self.request()?.choose_as(begun)?)
     }
 

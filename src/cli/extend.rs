@@ -29,7 +29,7 @@ impl Extender<'_> {
             notice(&format!("{} holds that already: nothing to do", dir.display()));
             return summary::show(&run, self.output);
         }
-        let choice = self.engine.choose_as(run.manifest())?;
+        let choice = self.engine.choose_as(&run.manifest().engine)?;
         self.extend(dir, &choice, &format!("{} is as it was; go on with: {}", dir.display(), self.command(dir)))?;
         interruption::leaves(format!("the run is extended; {}", show_with(dir)));
         summary::show(&Run::open(dir)?, self.output)
@@ -44,7 +44,7 @@ impl Extender<'_> {
         for run in &runs {
             if let Some(experiment) = run.extended(self.more)? {
                 if choice.is_none() {
-                    choice = Some(self.engine.choose_as(run.manifest())?);
+                    choice = Some(self.engine.choose_as(&run.manifest().engine)?);
                 }
                 // If one of them cannot be extended, none is.
                 if let Some(choice) = &choice {

@@ -108,11 +108,9 @@ impl EvaluationPasses {
 
         let (trace_sq, sums) = self.trace_sq.run(gpu, problem, &batch)?;
         let found = trace_sq.iter().zip(sizes.iter().zip(&perturbations));
-        all.rounding.extend(
-            found.map(|(&trace_sq, (&size, &perturbation))| {
-                sums.rounding(shape, shape.inputs + shape.hidden, trace_sq, (size, perturbation))
-            }),
-        );
+        all.rounding.extend(found.map(|(&trace_sq, (&size, &perturbation))| {
+            sums.rounding(shape, shape.inputs + shape.hidden, trace_sq, (size, perturbation))
+        }));
         all.trace_sq.extend(trace_sq);
         Ok(())
     }

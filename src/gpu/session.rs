@@ -79,11 +79,7 @@ impl Session {
     }
 
     /// `pass` for `target`, compiled.
-    pub(super) fn pass_for(
-        &self,
-        pass: Pass,
-        target: impl KernelTarget,
-    ) -> Result<Arc<CompiledPass>, EngineError> {
+    pub(super) fn pass_for(&self, pass: Pass, target: impl KernelTarget) -> Result<Arc<CompiledPass>, EngineError> {
         self.compiled.get(&self.device, pass, target)
     }
 

@@ -322,8 +322,7 @@ mod tests {
                     let loss = [Loss::Logistic, Loss::Softmax, Loss::Squared][(number + place) % 3];
                     let family = [Family::Software, Family::Nvidia][number % 2];
                     let (samples, decays) = ([50, 9_000][place % 2], number % 2 == 0);
-                    let target =
-                        LayerTarget { network: Network { shape, activation }, loss, samples, family, decays };
+                    let target = LayerTarget { network: Network { shape, activation }, loss, samples, family, decays };
                     let variant = Variant { pass, target };
                     let mut parts = BTreeSet::new();
                     variant.find_parts(pass.text(), &mut parts);
@@ -385,7 +384,9 @@ mod tests {
         let texts = variants(&[(2, 3, 50), (30, 17, 50)]).into_iter();
         let texts = texts.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target)));
         let of_layers = layer_variants(&WIDTHS[..6]).into_iter();
-        for (pass, text) in texts.chain(of_layers.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target)))) {
+        for (pass, text) in
+            texts.chain(of_layers.map(|(variant, _)| (variant.pass, wgsl(variant.pass, variant.target))))
+        {
             let module = validated(&text).unwrap();
             let inner = |handle| &module.types[handle].inner;
             for (_, ty) in module.types.iter() {

@@ -75,12 +75,7 @@ pub(super) fn train(
 impl TrainKernel {
     /// Trains the networks of `start`. Finished networks leave the list that is dispatched, and waiting ones take their
     /// lanes. Where and beside which others a network runs changes nothing about it.
-    pub(super) fn descend(
-        &self,
-        gpu: &Session,
-        descent: &Descent,
-        start: &Start<'_>,
-    ) -> Result<Trained, EngineError> {
+    pub(super) fn descend(&self, gpu: &Session, descent: &Descent, start: &Start<'_>) -> Result<Trained, EngineError> {
         let Self { seeds, training, sorting, samples, work, networks_per_group, .. } = self;
         let (parameters, device, count) = (self.parameters, &gpu.device, start.count());
         if count == 0 {
@@ -126,7 +121,8 @@ impl TrainKernel {
         // One list is read and the other one made, in turn: shaders/parts/unfinished.wgsl says what they hold.
         let groups = at_once.div_ceil(*networks_per_group) as u32;
         let all: Vec<u32> = [params.networks, groups, 1, 1].into_iter().chain(0..params.networks).collect();
-        let lists = [all.as_slice(), &[0, 0, 1, 1]].map(|values| device.indirect_buffer("unfinished", all.len(), values));
+        let lists =
+            [all.as_slice(), &[0, 0, 1, 1]].map(|values| device.indirect_buffer("unfinished", all.len(), values));
         let [first, second] = lists;
         let lists = [first?, second?];
         let bound = |from: usize| -> Result<_, EngineError> {

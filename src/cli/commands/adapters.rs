@@ -1,9 +1,10 @@
 //! `sharpsweep adapters`: what this machine offers, and which engine it would take.
 
-use crate::backend::EngineRequest;
+use crate::backend::{Backend, choose};
 use crate::cli::failure::Failure;
 use crate::cli::terminal::{notice, print, print_json};
-use crate::gpu::{AdapterSummary, adapters};
+use crate::engine::Route;
+use crate::gpu::{AdapterSummary, Tuning, adapters};
 
 /// Lists the graphics adapters of this machine, and which engine `--backend auto` takes
 ///
@@ -19,7 +20,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let summaries: Vec<AdapterSummary> = adapters().iter().map(|adapter| adapter.summary().clone()).collect();
-        let auto = EngineRequest::default().choose(true)?.reason;
+        let auto = choose(Backend::Auto, None, Route::Auto, Tuning::default())?.reason;
         if self.json {
             return print_json(&serde_json::json!({ "adapters": summaries, "auto": auto }));
         }

@@ -84,7 +84,7 @@ impl Args {
         experiment.spec.work =
             Work::Evaluate { networks: theta.rows() as u64, theta_hash: theta.hash(), tolerance, weight_decay };
         experiment.spec.extra = self.columns.extra()?;
-        let choice = self.engine.choose(experiment.spec.is_of_paper())?;
+        let choice = self.engine.choose()?;
         let mut engine = choice.open()?;
         admit(&experiment, engine.as_mut())?;
         let description = engine.description(&experiment.problem, experiment.spec.tasks());

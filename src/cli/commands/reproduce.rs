@@ -39,7 +39,7 @@ impl Args {
         let reproduction = Reproduction { seeds: self.seeds, data_seeds: self.data_seeds };
         let out = self.out.as_path();
         reproduction.check(out)?.iter().for_each(|text| notice(text));
-        let choice = &self.engine.choose(true)?;
+        let choice = &self.engine.choose()?;
         let go_on = format!(
             "the runs under {} stay, and `sharpsweep report` shows each: a reproduction starts again elsewhere",
             out.display()

@@ -65,7 +65,7 @@ impl Args {
                 notice(&format!("{} is finished: nothing to do", dir.display()));
                 return grid_table::leave(dir, &grid, output);
             };
-            let choice = &engine.choose_as(unfinished.manifest())?;
+            let choice = &engine.choose_as(&unfinished.manifest().engine)?;
             return RunSetup { choice, progress }.finish_grid(dir, &grid, output);
         }
         let run = open(dir)?;
@@ -74,7 +74,7 @@ impl Args {
             notice(&format!("{} is finished: nothing to do", dir.display()));
             return summary::show(&run, output);
         }
-        let choice = &engine.choose_as(run.manifest())?;
+        let choice = &engine.choose_as(&run.manifest().engine)?;
         summary::show(&RunSetup { choice, progress }.finish(dir, &run)?, output)
     }
 }

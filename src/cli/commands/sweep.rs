@@ -81,8 +81,7 @@ impl Args {
         if let Some(dir) = &self.out {
             check_free(dir)?;
         }
-        let of_paper = combinations.iter().all(|combination| combination.experiment.spec.is_of_paper());
-        let choice = self.engine.choose(of_paper)?;
+        let choice = self.engine.choose()?;
         let mut engine = choice.open()?;
         // Networks that do not fit the device are refused before a directory is made.
         for combination in &combinations {

@@ -92,8 +92,11 @@ impl Places {
             let [below, above] = [l, m].map(|l| self.layers[l]);
             let [rows, columns] = [below, above].map(|layer| (layer.inputs + 1).div_ceil(SIDE) as u128);
             let [a, b] = [below, above].map(|layer| layer.units as u128);
-            count +=
-                if l == m { a * (a - 1) / 2 * rows * columns + a * rows * (rows + 1) / 2 } else { a * b * rows * columns };
+            count += if l == m {
+                a * (a - 1) / 2 * rows * columns + a * rows * (rows + 1) / 2
+            } else {
+                a * b * rows * columns
+            };
         }
         usize::try_from(count).ok().filter(|&count| count <= MOST_ITEMS).ok_or_else(|| {
             EngineError::Limit(format!(
