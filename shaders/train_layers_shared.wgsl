@@ -152,7 +152,8 @@ fn train_layers_shared(
                 for (var i = 0u; i < TILE; i++) {
                     var g: array<f32, GRADIENT_UNITS_LAYER>;
                     for (var a = 0u; a < GRADIENT_UNITS_LAYER; a++) {
-                        g[a] = shared_value(rows_base + (G_LAYER + min(first_a + a, UNITS_LAYER - 1u)) * SHARED_ROW + i);
+                        let row = G_LAYER + min(first_a + a, UNITS_LAYER - 1u);
+                        g[a] = shared_value(rows_base + row * SHARED_ROW + i);
                     }
                     for (var p = 0u; p < GRADIENT_INPUTS_LAYER; p++) {
                         let h = shared_value(rows_base + (H_BELOW + min(first_p + p, INPUTS_LAYER)) * SHARED_ROW + i);

@@ -206,8 +206,8 @@ fn closed_forms_are_those_of_the_reference_within_their_bounds() {
     }
     shares.sort_by(|(a, _), (b, _)| a.total_cmp(b));
     let share = |part: f64| &shares[(part * (shares.len() - 1) as f64) as usize];
-    // Beyond 1e-3 of ||H|| a network is evaluated once more, in f64: deep ones, whose bound goes with the product of the
-    // norms of their layers.
+    // Beyond 1e-3 of ||H|| a network is evaluated once more, in f64: deep ones, whose bound goes with the product of
+    // the norms of their layers.
     assert!(share(0.5).0 < 5e-5 && share(0.85).0 < 1e-3, "{:?} {:?} {:?}", share(0.5), share(0.85), share(1.0));
 }
 

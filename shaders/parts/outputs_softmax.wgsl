@@ -62,8 +62,8 @@ fn leave_outputs(spot: Spot) -> vec2<f32> {
         s_error_sq += s_error * s_error;
         let is_own = k == own_class;
         units[unit_at(spot, g_row(last) + k)] = weight * select(p, -others, is_own);
-        let delta_error = min(select(p * relative, others_error, is_own), 1.0);
-        work[work_at(spot, G_ERROR, first + k)] = weight * (delta_error + 2.0 * ULP * select(p, others, is_own)) + FLUSHED;
+        let moved_by = min(select(p * relative, others_error, is_own), 1.0) + 2.0 * ULP * select(p, others, is_own);
+        work[work_at(spot, G_ERROR, first + k)] = weight * moved_by + FLUSHED;
     }
     // ln(sum_k exp(z_k - z_t)): the largest term is taken out, and the sum of the rest may exceed 1.
     let rest = select(log(1.0 + below_top), log1p_unit(below_top), below_top <= 1.0);

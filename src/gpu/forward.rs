@@ -113,8 +113,8 @@ impl DeviceBatch<'_> {
     }
 }
 
-/// The weights of networks \[parameter\]\[network\], and then \[network\]: by how much rounding to f32 moved weights and
-/// inputs, relative, if inputs are off by `given`.
+/// The weights of networks, \[parameter\]\[network\], and then, \[network\], by how much rounding to f32 moved weights
+/// and inputs, relative, if inputs are off by `given`.
 pub(super) fn weights_by_parameter(theta: Theta<'_>, given: f64) -> Vec<f32> {
     let mut by_parameter: Vec<f32> = match theta {
         Theta::Float32(theta) => theta.t().iter().copied().collect(),

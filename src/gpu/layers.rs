@@ -6,6 +6,7 @@ mod plan;
 mod samples;
 mod target;
 mod template;
+mod text;
 mod train;
 
 pub(super) use evaluate::{check_layers, evaluate_layers, layer_spectrum};

@@ -296,8 +296,8 @@ mod tests {
         variants
     }
 
-    /// The widths of networks of any depth, M first and K last: those that a single invocation takes, those in workgroup
-    /// memory, and those that are partly and wholly in storage.
+    /// The widths of networks of any depth, M first and K last: those that a single invocation takes, those in
+    /// workgroup memory, and those that are partly and wholly in storage.
     const WIDTHS: [&[usize]; 9] = [
         &[2, 3],
         &[2, 3, 3],

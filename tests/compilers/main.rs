@@ -48,7 +48,7 @@ fn directx_compiles_every_kernel_within_half_a_minute() {
             .par_iter()
             .map(|text| directx.ask(compiler, model, text.pass, &hlsl::written(&text.wgsl, text.pass, model), SECONDS))
             .collect();
-        for pass in Pass::ONE_HIDDEN {
+        for pass in Pass::ONE_HIDDEN.into_iter().chain(Pass::LAYERS) {
             let of_pass = || drawn.iter().zip(&answers).filter(|(text, _)| text.pass == pass);
             let slowest = of_pass().filter_map(|(text, answer)| Some((answer.as_ref().ok()?, &text.name)));
             if let Some((seconds, name)) = slowest.max_by(|a, b| a.0.total_cmp(b.0)) {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use sharpsweep::gpu::{Family, Pass, Target, TrainPlan, wgsl};
-use sharpsweep::model::{Activation, Network, OneHidden, philox4x32_10};
+use sharpsweep::gpu::{Family, LayerPlan, LayerTarget, Pass, Target, TrainPlan, wgsl};
+use sharpsweep::model::{Activation, Loss, Network, OneHidden, Shape, philox4x32_10};
 
 /// One kernel's complete text.
 pub(crate) struct Text {
@@ -18,7 +18,8 @@ pub(crate) fn texts() -> Vec<Text> {
     texts_of(&[2, 30], &[1, 3, 10, 17, 32, 100])
 }
 
-/// Every text that problems with these M and N ask for, and the wider training kernels by force; each once.
+/// Every text that problems with these M and N ask for, and the wider training kernels by force; each once. And those
+/// for networks of any depth.
 pub(crate) fn texts_of(inputs: &[usize], hidden: &[usize]) -> Vec<Text> {
     let mut texts = Vec::new();
     let mut known = BTreeSet::new();
@@ -56,6 +57,53 @@ pub(crate) fn texts_of(inputs: &[usize], hidden: &[usize]) -> Vec<Text> {
                         };
                         if fits {
                             add(pass, target(50));
+                        }
+                    }
+                }
+            }
+        }
+    }
+    texts.extend(texts_of_layers());
+    texts
+}
+
+/// Widths of networks of any depth, M first and K last: those that one invocation trains, those that several share in
+/// workgroup memory, those that are in storage in part and as a whole, and as many layers as there may be.
+const WIDTHS: [&[usize]; 9] = [
+    &[2, 3],
+    &[2, 3, 3],
+    &[2, 2, 2, 1],
+    &[2, 8, 8, 1],
+    &[4, 16, 16, 3],
+    &[3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 2],
+    &[64, 32, 10],
+    &[64, 200, 10],
+    &[300, 3000, 4],
+];
+
+/// Every text of the passes for networks of any depth at these widths; each once.
+fn texts_of_layers() -> Vec<Text> {
+    let mut texts = Vec::new();
+    let mut known = BTreeSet::new();
+    for widths in WIDTHS {
+        let last = widths.len() - 1;
+        let shape = Shape::new(widths[0], &widths[1..last], widths[last]).unwrap();
+        for activation in Activation::ALL {
+            for (loss, family) in
+                [(Loss::Logistic, Family::Software), (Loss::Softmax, Family::Nvidia), (Loss::Squared, Family::Common)]
+            {
+                for (samples, decays) in [(50, false), (100_000, true)] {
+                    let target = LayerTarget { network: Network { shape, activation }, loss, samples, family, decays };
+                    let evaluation = Pass::LAYERS.into_iter().filter(|pass| {
+                        // One kernel trains a network.
+                        ![Pass::TrainLayers, Pass::TrainLayersShared].contains(pass)
+                    });
+                    for pass in [LayerPlan::of(target).pass()].into_iter().chain(evaluation) {
+                        let wgsl = wgsl(pass, target);
+                        if known.insert(wgsl.clone()) {
+                            let (pass_name, activation, loss) = (pass.name(), activation.name(), loss.name());
+                            let name = format!("{pass_name} {shape} {activation} {loss} i{samples} {family:?}");
+                            texts.push(Text { pass, name: name.to_lowercase(), wgsl });
                         }
                     }
                 }

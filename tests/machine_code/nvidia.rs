@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use sharpsweep::gpu::{Family, Pass, Target, TrainPlan, wgsl};
 use sharpsweep::model::{Activation, Network, OneHidden, philox4x32_10};
 
-use super::RECORD;
 use super::mesa::{Mesa, Vendor};
 use super::spirv::Driver;
+use super::{RECORD, layer_variants};
 
 /// The driver gets what it gets from wgpu.
 const NVK: Vendor = Vendor {
@@ -90,6 +90,9 @@ fn texts() -> BTreeMap<String, String> {
             }
         }
     }
+    for (name, pass, target) in layer_variants(Family::Nvidia) {
+        names.entry(wgsl(pass, target)).or_insert(name);
+    }
     names.into_iter().map(|(text, name)| (name, text)).collect()
 }
 
@@ -124,7 +127,7 @@ fn nvidia_plans_keep_everything_in_registers() {
     }
     let recorded = parse(&std::fs::read_to_string(&file).unwrap());
     println!("pass\ttexts\tmost registers\tmost local memory\tmost instructions");
-    for pass in Pass::ONE_HIDDEN {
+    for pass in Pass::ONE_HIDDEN.into_iter().chain(Pass::LAYERS) {
         let of_pass: Vec<Code> = found
             .iter()
             .filter(|(name, _)| name.split(' ').next() == Some(pass.name()))

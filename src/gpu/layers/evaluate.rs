@@ -196,7 +196,7 @@ struct LayerForward {
 }
 
 /// A batch on the device after its forward pass.
-struct LayerBatch<'a> {
+struct EvaluatedLayers<'a> {
     forward: &'a LayerForward,
     /// \[sample\]\[row\]\[network\].
     units: wgpu::Buffer,
@@ -223,12 +223,12 @@ impl LayerForward {
     }
 
     /// Runs the networks `theta` (S, D) on every sample.
-    fn run(&self, gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<LayerBatch<'_>, EngineError> {
+    fn run(&self, gpu: &Session, problem: &Problem, theta: Theta<'_>) -> Result<EvaluatedLayers<'_>, EngineError> {
         let (device, places, samples) = (&gpu.device, &self.places, problem.data.samples());
         let networks = theta.nrows();
         let room = WORK_FIELDS * places.all_units() * networks;
         let at_once = (MOST_INVOCATIONS / networks).min(gpu.binding_elements() / room).clamp(1, samples);
-        let batch = LayerBatch {
+        let batch = EvaluatedLayers {
             forward: self,
             units: device.buffer("units", samples * places.unit_rows() * networks)?,
             pairs: device.buffer("pairs of units", samples * places.pair_elements * networks)?,
@@ -248,7 +248,7 @@ impl LayerForward {
     }
 }
 
-impl LayerBatch<'_> {
+impl EvaluatedLayers<'_> {
     /// dL/dtheta, \[parameter\]\[network\].
     fn gradient(&self, gpu: &Session, problem: &Problem, pass: &CompiledPass) -> Result<Vec<f32>, EngineError> {
         let (device, parameters) = (&gpu.device, problem.network.parameters());

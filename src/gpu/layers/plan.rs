@@ -1,7 +1,7 @@
 //! How training spreads a network of any depth over invocations.
 
 use super::target::LayerTarget;
-use crate::gpu::limits::{MAX_WORKGROUP, WORKGROUP_ELEMENTS};
+use crate::gpu::limits::{MAX_WORKGROUP, UNIFORM_ROWS, WORKGROUP_ELEMENTS};
 use crate::gpu::loops::iterations;
 use crate::gpu::pass::Pass;
 use crate::gpu::plan::{Family, GROUP};
@@ -142,6 +142,12 @@ fn narrow_tile(target: LayerTarget) -> usize {
 /// Rows of four values of a tile of the narrow kernel.
 pub(super) fn narrow_rows(target: LayerTarget) -> usize {
     (target.sample_values() * narrow_tile(target)).div_ceil(4)
+}
+
+/// Whether the narrow kernel reads the samples from a uniform buffer: if they fit.
+pub(super) fn samples_are_uniform(target: LayerTarget) -> bool {
+    let tiles = target.samples.div_ceil(narrow_tile(target));
+    tiles.saturating_mul(narrow_rows(target)) <= UNIFORM_ROWS
 }
 
 /// How the shared kernel lays a network out over invocations and memory.

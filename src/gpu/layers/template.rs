@@ -14,7 +14,7 @@
 //! BELOW stands for the number of the layer before. Layers count from 1 to P, and layer 0 is the inputs.
 
 /// Which layers a block is written out for, and in which order.
-const SELECTIONS: [(&str, Selection); 5] = [
+const SELECTIONS: [(&str, Chosen); 5] = [
     ("//@ for each layer", |layers| (1..=layers).collect()),
     ("//@ for each hidden layer", |layers| (1..layers).collect()),
     ("//@ for each layer after the first", |layers| (2..=layers).collect()),
@@ -22,14 +22,14 @@ const SELECTIONS: [(&str, Selection); 5] = [
     ("//@ for the last layer", |layers| vec![layers]),
 ];
 
-/// The layers of a selection, given P.
-type Selection = fn(usize) -> Vec<usize>;
+/// The layers that are chosen, given P.
+type Chosen = fn(usize) -> Vec<usize>;
 
 /// `text` with its blocks written out for a network of P = `layers` layers.
 pub(super) fn expanded(text: &str, layers: usize) -> String {
     let mut whole = String::new();
     // The layers and the lines of the block that is read.
-    let mut block: Option<(Selection, Vec<&str>)> = None;
+    let mut block: Option<(Chosen, Vec<&str>)> = None;
     for line in text.lines() {
         let trimmed = line.trim();
         match &mut block {

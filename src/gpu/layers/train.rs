@@ -1,6 +1,6 @@
 //! Training networks of any depth: their kernels, and the samples as these read them.
 
-use super::plan::{LayerLayout, LayerPlan};
+use super::plan::{LayerLayout, LayerPlan, samples_are_uniform};
 use super::samples::sample_row;
 use super::target::LayerTarget;
 use crate::engine::{Descent, EngineError, Start, Trained};
@@ -77,7 +77,7 @@ fn sample_buffer(gpu: &Session, problem: &Problem, target: LayerTarget) -> Resul
             tiled.resize(tiled.len().next_multiple_of(4), 0.0);
         }
     }
-    if narrow && target.samples_are_uniform() {
+    if narrow && samples_are_uniform(target) {
         tiled.resize(4 * UNIFORM_ROWS, 0.0);
         device.uniform_with("samples", &tiled)
     } else {
