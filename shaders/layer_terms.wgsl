@@ -52,8 +52,10 @@ fn layer_terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
     var g_norms: array<vec2<f32>, LAYERS>;
     var m_norms: array<vec2<f32>, LAYERS>;
     var step_norms: array<vec2<f32>, LAYERS>;
-    // Sizes that tell whether anything overflowed.
+    // Sizes that tell whether anything overflowed, whether every error has a bound, and the largest f' and f''.
     var sizes = 0.0;
+    var bounded = true;
+    var largest = 1.0;
 
     var input_sq = 1.0;
     for (var l = 0u; l < LAYERS; l++) {
@@ -95,6 +97,7 @@ fn layer_terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
             let y = sum.leading + sum.rest;
             let y_error = split_error(sum, fed, given) + moved * (1.0 + given) * (1.0 + f32(fed) * ULP);
             sizes += sum.size + abs(y);
+            bounded = bounded && is_finite(y_error);
             let unit = first_unit(l) + a;
             if l + 1u < LAYERS {
                 let f = activation(y);
@@ -107,7 +110,8 @@ fn layer_terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
                 work[work_at(spot, BENT_ERROR, unit)] = errors.z;
                 h_sq += square(vec2(f.x, errors.x));
                 df_sq += square(vec2(f.y, errors.y));
-                sizes += abs(f.x) + abs(f.y) + abs(f.z);
+                bounded = bounded && is_finite(errors.x + errors.y + errors.z);
+                largest = max(largest, max(abs(f.y), abs(f.z)));
             } else {
                 work[work_at(spot, BENT, unit)] = y;
                 work[work_at(spot, VALUE_ERROR, unit)] = y_error;
@@ -197,7 +201,6 @@ fn layer_terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
     // how far it is off.
     var total_sq = vec2(0.0);
     var farthest = 1.0;
-    var largest = 1.0;
     for (var l = 0u; l < LAYERS; l++) {
         total_sq += square(times(times(h_norms[l], h_norms[l], 0u), m_norms[l], 0u));
         largest = max(largest, max(g_norms[l].x, m_norms[l].x));
@@ -257,7 +260,7 @@ fn layer_terms(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgr
     let at = i * OUTPUT_TERMS * networks + network;
     output_terms[at] = found.x;
     output_terms[at + networks] = total.x;
-    let bounded = is_finite(64.0 * sizes) && is_finite(magnified) && is_finite(perturbation) && is_finite(total.x);
+    bounded = bounded && is_finite(64.0 * sizes) && is_finite(magnified) && is_finite(perturbation);
     output_terms[at + 2u * networks] = select(UNBOUNDED, perturbation, bounded);
     for (var l = 0u; l < LAYERS; l++) {
         var diagonal = 0.0;

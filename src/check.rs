@@ -5,6 +5,7 @@
 
 mod cases;
 mod comparison;
+mod layers;
 mod passes;
 mod results;
 mod speed;
@@ -189,8 +190,8 @@ impl Check {
         let mut routes = [Cpu::new(Route::Pairwise), Cpu::new(Route::Assembled)];
         routes.iter_mut().for_each(|cpu| cpu.stop_on(stop));
         let golden = cases.iter().filter(|case| case.golden.is_some()).count();
-        // Training, and the golden cases by either route.
-        let pieces = Pieces::new(watch, "steps of the check", cases.len() + golden + pieces(&cases, 1));
+        // Training, and the golden cases and layers by either route.
+        let pieces = Pieces::new(watch, "steps of the check", cases.len() + golden + 1 + pieces(&cases, 1));
         let [pairwise, assembled] = &mut routes;
         let training = results::compare_training(pairwise, &cases, stop, &pieces)?;
         let results = results(&mut [pairwise, assembled], &cases, Some(training), stop, &pieces)?;
@@ -207,9 +208,9 @@ impl Check {
     }
 }
 
-/// How many pieces of work the results and the speeds of `engines` engines are.
+/// How many pieces of work the results of an engine are, and the speeds of `engines` engines.
 fn pieces(cases: &[Case], engines: usize) -> usize {
-    cases.iter().filter(|case| case.golden.is_some()).count() + 1 + engines * speed::TASKS.len()
+    cases.iter().filter(|case| case.golden.is_some()).count() + 2 + engines * speed::TASKS.len()
 }
 
 /// Results and verdicts of `engines`: the worst of each. `training` comes before them.
@@ -222,7 +223,9 @@ fn results(
 ) -> Result<Vec<Comparison>, CheckError> {
     let mut worst: Vec<Comparison> = Vec::new();
     for engine in engines.iter_mut() {
-        let found = results::compare_golden(&mut **engine, cases, stop, pieces)?;
+        let mut found = results::compare_golden(&mut **engine, cases, stop, pieces)?;
+        found.extend(layers::compare_layers(&mut **engine, stop)?);
+        pieces.one();
         worst = if worst.is_empty() { found } else { worst.into_iter().zip(found).map(Comparison::worse).collect() };
     }
     let problem = results::default_problem(3).map_err(|error| CheckError::Cases(error.to_string()))?;

@@ -35,8 +35,20 @@ fn holding(comparisons: &Value) -> Vec<String> {
     comparisons.as_array().unwrap().iter().map(of_each).collect()
 }
 
-const RESULTS: [&str; 9] =
-    ["loss", "gradient_sq", "trace", "trace_sq", "lambda_sup", "bounds hold", "lambda_max", "lambda_min", "verdicts"];
+const RESULTS: [&str; 12] = [
+    "loss",
+    "gradient_sq",
+    "trace",
+    "trace_sq",
+    "lambda_sup",
+    "bounds hold",
+    "lambda_max",
+    "lambda_min",
+    "layers, training",
+    "layers, lambda_sup",
+    "layers, extreme eigenvalues",
+    "verdicts",
+];
 
 fn assert_is_whole(found: &Value) {
     assert_eq!(holding(&found["passes"]), Pass::ONE_HIDDEN.map(Pass::name));

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use ndarray::{Array1, Array2};
 use sharpsweep::engine::{Descent, Engine};
-use sharpsweep::gpu::{Family, Gpu, Pass, Target, TextChange, TrainPlan, Tuning, choose_adapter, wgsl};
-use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, initial_theta};
+use sharpsweep::gpu::{Family, Gpu, LayerTarget, Pass, Target, TextChange, TrainPlan, Tuning, choose_adapter, wgsl};
+use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Targets, initial_theta};
 use support::gpu::skipped;
 
 /// The arrays in workgroup memory that `text` declares: name, type and number of their elements.
@@ -49,26 +49,29 @@ fn poisoned(text: &str) -> Option<String> {
     Some(format!("{before}@compute @workgroup_size({head}{{{poison}    workgroupBarrier();{body}"))
 }
 
-/// What runs: the pass of which it is, its sizes, how it is cut, and how many networks.
+/// What runs: the pass of which it is, its widths (M, those of the hidden layers, K) and samples, how it is cut, and how
+/// many networks.
 struct Run {
     pass: Pass,
-    inputs: usize,
-    hidden: usize,
+    widths: &'static [usize],
     samples: usize,
     networks: usize,
     tuning: Tuning,
 }
 
 impl Run {
-    const fn problem_sizes(&self) -> [usize; 3] {
-        [self.inputs, self.hidden, self.samples]
+    const fn sizes(&self) -> (&[usize], usize) {
+        (self.widths, self.samples)
     }
 
     fn problem(&self) -> Problem {
-        let [inputs, hidden, samples] = self.problem_sizes();
+        let &Self { widths: &[inputs, ref hidden @ .., outputs], samples, .. } = self else { panic!("no widths") };
         let x = Array2::from_shape_fn((samples, inputs), |(i, m)| ((i * 37 + m * 101 + 13) % 211) as f64 / 100.0 - 1.0);
-        let data = Dataset::new(x, Array1::from_shape_fn(samples, |i| (i % 2) as f64)).unwrap();
-        Problem::new(hidden, Activation::Sigmoid, data)
+        let targets = match outputs {
+            1 => Array1::from_shape_fn(samples, |i| (i % 2) as f64).into(),
+            count => Targets::Classes { of: (0..samples).map(|i| i % count).collect(), count },
+        };
+        Problem::with_layers(hidden, Activation::Sigmoid, Dataset::new(x, targets).unwrap()).unwrap()
     }
 
     /// The bits of what the pass leaves, with its text as `change` makes it.
@@ -78,7 +81,7 @@ impl Run {
         let mut gpu = Gpu::with_texts(choose_adapter(None).unwrap(), self.tuning, of_pass).unwrap();
         let problem = self.problem();
         let networks = self.networks as u64;
-        if self.tuning.plan.is_some() {
+        if self.tuning.plan.is_some() || pass == Pass::TrainLayersShared {
             let descent = Descent { step_size: 0.01, max_steps: 6, tolerance: 0.0, ..Descent::default() };
             let trained = gpu.train(&problem, &descent, 0..networks).unwrap();
             let ends = trained.status.iter().zip(&trained.steps);
@@ -107,10 +110,9 @@ impl Run {
 fn runs() -> Vec<Run> {
     let whole = Tuning::default();
     let cut = Tuning { dispatch: Duration::from_nanos(1), steps: 2, ..whole };
-    let run = |pass, [inputs, hidden, samples]: [usize; 3], networks, tuning| Run {
+    let run = |pass, (widths, samples): (&'static [usize], usize), networks, tuning| Run {
         pass,
-        inputs,
-        hidden,
+        widths,
         samples,
         networks,
         tuning,
@@ -119,18 +121,22 @@ fn runs() -> Vec<Run> {
         |plan: TrainPlan, sizes, networks| run(plan.pass(), sizes, networks, Tuning { plan: Some(plan), ..cut });
     vec![
         // Two invocations share a network, and many do.
-        train(TrainPlan::Split, [2, 3, 50], 70),
-        train(TrainPlan::Split, [2, 3, 1_000], 5),
-        train(TrainPlan::Shared, [2, 17, 50], 21),
-        train(TrainPlan::Shared, [30, 17, 11], 3),
-        train(TrainPlan::Streamed, [2, 3, 50], 3),
-        train(TrainPlan::Streamed, [3, 70, 13], 2),
-        run(Pass::TraceSq, [2, 3, 131], 70, whole),
+        train(TrainPlan::Split, (&[2, 3, 1], 50), 70),
+        train(TrainPlan::Split, (&[2, 3, 1], 1_000), 5),
+        train(TrainPlan::Shared, (&[2, 17, 1], 50), 21),
+        train(TrainPlan::Shared, (&[30, 17, 1], 11), 3),
+        train(TrainPlan::Streamed, (&[2, 3, 1], 50), 3),
+        train(TrainPlan::Streamed, (&[3, 70, 1], 13), 2),
+        // All in workgroup memory, and weights in storage.
+        run(Pass::TrainLayersShared, (&[2, 8, 8, 1], 50), 11, cut),
+        run(Pass::TrainLayersShared, (&[4, 7, 5, 3], 70), 5, cut),
+        run(Pass::TrainLayersShared, (&[20, 100, 3], 9), 2, cut),
+        run(Pass::TraceSq, (&[2, 3, 1], 131), 70, whole),
         // Matrices that share a workgroup, in one dispatch and in many, and one that has more rows than a workgroup
         // has invocations.
-        run(Pass::Eigenvalues, [2, 3, 50], 41, whole),
-        run(Pass::Eigenvalues, [2, 3, 50], 41, cut),
-        run(Pass::Eigenvalues, [30, 9, 20], 2, cut),
+        run(Pass::Eigenvalues, (&[2, 3, 1], 50), 41, whole),
+        run(Pass::Eigenvalues, (&[2, 3, 1], 50), 41, cut),
+        run(Pass::Eigenvalues, (&[30, 9, 1], 20), 2, cut),
     ]
 }
 
@@ -148,13 +154,15 @@ fn memory_full_of_nan_changes_no_bit() {
             also_seen.lock().unwrap().insert(name);
             poisoned(text)
         });
-        assert!(plain == with_nan, "{name} of {:?}", run.problem_sizes());
+        assert!(plain == with_nan, "{name} of {:?}", run.sizes());
     }
     // Every kernel that has such memory was among them.
     let network = sharpsweep::model::Network { shape: OneHidden::new(2, 3), activation: Activation::Sigmoid };
     let target = Target { network, samples: 50, family: Family::Software, decays: false };
-    let have =
-        Pass::ONE_HIDDEN.into_iter().filter(|&pass| wgsl(pass, target).contains("var<workgroup>")).map(Pass::name);
+    let of_layers = LayerTarget::of(&runs()[6].problem(), Family::Software);
+    let has = |text: String| text.contains("var<workgroup>");
+    let have = Pass::ONE_HIDDEN.into_iter().filter(|&pass| has(wgsl(pass, target)));
+    let have = have.chain(Pass::LAYERS.into_iter().filter(|&pass| has(wgsl(pass, of_layers)))).map(Pass::name);
     assert_eq!(*seen.lock().unwrap(), have.collect());
 }
 
@@ -164,6 +172,7 @@ fn needed_write(pass: Pass) -> &'static str {
         Pass::TrainSplit => "shares[V_BIAS * ROW + invocation] = gradient_v_bias;",
         Pass::TrainShared => "shares[i * SHARES_ROW + invocation] = z;",
         Pass::TrainStreamed => "shares[i * SHARES_ROW + lane] = z[i];",
+        Pass::TrainLayersShared => "square_shares[invocation] = square_share;",
         Pass::TraceSq => "input_gram[lane] = input_products(i, block + lane);",
         // Memory that is 0 at first would hide that this is missing.
         _ => "vectors[at(slot, product_of(1u), row)] = 0.0;",
@@ -183,10 +192,10 @@ fn a_missing_write_shows() {
         };
         let plain = run.bits(|_| None);
         let with_nan = run.bits(move |text| poisoned(&without(text)));
-        assert!(plain != with_nan, "{} of {:?}", run.pass.name(), run.problem_sizes());
+        assert!(plain != with_nan, "{} of {:?}", run.pass.name(), run.sizes());
         if run.pass == Pass::Eigenvalues {
             let with_zeros = run.bits(move |text| Some(without(text)));
-            assert!(plain == with_zeros, "{} of {:?}", run.pass.name(), run.problem_sizes());
+            assert!(plain == with_zeros, "{} of {:?}", run.pass.name(), run.sizes());
         }
     }
 }

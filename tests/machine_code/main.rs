@@ -219,15 +219,17 @@ fn machine_code_is_no_worse_than_recorded() {
     assert!(holds("a new kernel", *code, &recorded).is_err());
 }
 
-/// No spill; no scratch at all but in the pass over samples of networks of any depth, which keeps norms layer by layer,
-/// and there no more than recorded; registers within one step of the recorded number (they are allocated by twelves),
+/// No spill and no scratch at all, but in the pass over samples of networks of any depth: that is unrolled for ten
+/// outputs and keeps norms layer by layer, and has no more of them than recorded. Registers within one step of the recorded number (they are allocated by twelves),
 /// cost within 3 %.
 fn holds(name: &str, code: Code, recorded: &BTreeMap<String, Code>) -> Result<(), String> {
     let Some(bar) = recorded.get(name) else {
         return Err(format!("not recorded: run with {RECORD}=1"));
     };
-    let fine = code.spilled == 0
-        && code.scratch <= if name.starts_with(Pass::LayerTerms.name()) { bar.scratch } else { 0 }
+    let [most_spilled, most_scratch] =
+        if name.starts_with(Pass::LayerTerms.name()) { [bar.spilled, bar.scratch] } else { [0, 0] };
+    let fine = code.spilled <= most_spilled
+        && code.scratch <= most_scratch
         && code.registers <= bar.registers + 12
         && code.cost <= bar.cost * 1.03 + 2.0;
     if fine { Ok(()) } else { Err(format!("{code:?}, recorded {bar:?}")) }
