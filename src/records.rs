@@ -409,8 +409,8 @@ fn layer_trace_columns(shape: Shape, traces: &[LayerTraces]) -> Vec<Values> {
     }
 }
 
-/// The bounds of the traces, and the norms in them, in the order of [`columns`]: single columns where there is one hidden
-/// layer, as for the paper's networks, else wide ones.
+/// The bounds of the traces, and the norms in them, in the order of [`columns`]: single columns where there is one
+/// hidden layer, as for the paper's networks, else wide ones.
 pub(crate) fn layer_bound_columns(shape: Shape, bounds: &[LayerBounds]) -> Vec<Values> {
     let float = |of: &dyn Fn(&LayerBounds) -> f64| Values::Float64(bounds.iter().map(of).collect());
     let wide = |of: fn(&LayerBounds) -> &[f64]| Values::Float64(bounds.iter().flat_map(of).copied().collect());

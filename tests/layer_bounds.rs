@@ -255,8 +255,8 @@ fn the_bound_of_the_output_layer_is_reached_by_saturated_units_and_equal_outputs
     }
 }
 
-/// One sample, one unit in each layer, and every W_l along what goes into it: nothing is lost on the way, and for square
-/// and a positive residual all terms have one sign.
+/// One sample, one unit in each layer, and every W_l along what goes into it: nothing is lost on the way, and for
+/// square and a positive residual all terms have one sign.
 #[test]
 fn aligned_networks_of_single_units_reach_every_bound_of_a_layer_at_any_depth() {
     for activation in [Activation::Linear, Activation::Relu, Activation::Square] {

@@ -25,8 +25,8 @@ pub struct CurvatureSuprema {
 
 /// The suprema for `outputs` outputs over all z.
 ///
-/// For logistic S = diag(p_k (1 - p_k)) and p (1 - p) <= 1/4; for squared S is the identity. For softmax S = diag(p) - p
-/// p^T, q = |p|^2 >= 1/K: tr S = 1 - q; the sums of sizes along its rows are 2 p_k (1 - p_k) <= 1/2, which bounds
+/// For logistic S = diag(p_k (1 - p_k)) and p (1 - p) <= 1/4; for squared S is the identity. For softmax S = diag(p) -
+/// p p^T, q = |p|^2 >= 1/K: tr S = 1 - q; the sums of sizes along its rows are 2 p_k (1 - p_k) <= 1/2, which bounds
 /// ||S||_2 by Gershgorin; and ||S||_F^2 = q - 2 sum_k p_k^3 + q^2 <= q - q^2 <= 1/4, since q^2 <= (sum_k p_k) (sum_k
 /// p_k^3) by the Cauchy-Schwarz inequality. All are reached, the last two for softmax at p = (1/2, 1/2, 0, ..). With
 /// one class S = 0.
@@ -58,8 +58,8 @@ pub struct LayerBounds {
     pub gram_sq: Vec<f64>,
 }
 
-/// The bounds of the network `theta` (D,), in about as many multiplications as tr H^2 takes from pairs of samples: those
-/// of [`layer_trace_bounds`], and Theorem 6 for networks of any depth, with K outputs and any loss.
+/// The bounds of the network `theta` (D,), in about as many multiplications as tr H^2 takes from pairs of samples:
+/// those of [`layer_trace_bounds`], and Theorem 6 for networks of any depth, with K outputs and any loss.
 ///
 /// With Phi^l_ij, Psi^lm_ij and K^l_ij of [`LayerPairForms`](crate::reference::layers::LayerPairForms), divided by
 /// omega_i omega_j, phi^l_max the largest Phi^l_ij, and sums weighted by omega_i omega_j,
@@ -138,16 +138,16 @@ fn trace_sq_bound(problem: &Problem, theta: &[f64], grams: &[LayerGram]) -> (f64
     (psi_sq + below + last, phi_max)
 }
 
-/// The trace of the block of every layer is at most these in size, (P,): Theorems 3 and 4 for networks of any depth, with
-/// K outputs and any loss. Every one is finite, unless it leaves the range of f64.
+/// The trace of the block of every layer is at most these in size, (P,): Theorems 3 and 4 for networks of any depth,
+/// with K outputs and any loss. Every one is finite, unless it leaves the range of f64.
 ///
 /// The notation is that of [`crate::reference::layers`]; zeta_1 = sup f'^2 and zeta_2 = sup |f''|. S_i = d^2 l_i/dz_i^2
 /// and delta_i = dl_i/dz_i are those of a sample that counts once, in L = sum_i omega_i l_i. |v|_r is the r-norm of a
-/// vector, r = 1, 2 or inf; ||A||_2, ||A||_F and ||A||_* are the largest singular value of a matrix, the root of the sum
-/// of all squared, and their sum.
+/// vector, r = 1, 2 or inf; ||A||_2, ||A||_F and ||A||_* are the largest singular value of a matrix, the root of the
+/// sum of all squared, and their sum.
 ///
-/// tr H_ll = sum_i omega_i |h_{l-1},i|^2 tr M_ll,i. For l = P, M_PP = S, and [`curvature_suprema`] has the largest tr S:
-/// Theorem 3. Below, M_ll = G_l + N_l, the part of S and the part of delta:
+/// tr H_ll = sum_i omega_i |h_{l-1},i|^2 tr M_ll,i. For l = P, M_PP = S, and [`curvature_suprema`] has the largest tr
+/// S: Theorem 3. Below, M_ll = G_l + N_l, the part of S and the part of delta:
 ///
 /// G_l = F'_l V^T G_{l+1} V F'_l, G_P = S; N_l = F'_l V^T N_{l+1} V F'_l + diag(f''_l o V^T g_{l+1}), N_P = 0; g_l =
 /// F'_l V^T g_{l+1}, g_P = delta; V = V_{l+1}.
@@ -165,10 +165,10 @@ fn trace_sq_bound(problem: &Problem, theta: &[f64], grams: &[LayerGram]) -> (f64
 ///
 /// *Proof*, from above downwards: a_l >= ||G_l||_*, b_l >= ||G_l||_2, n_l >= ||N_l||_*, m_l >= ||N_l||_2 and c_l^r >=
 /// |g_l|_r, and a trace is at most ||.||_* in size. S is positive semidefinite, so ||S||_* = tr S. For any A, ||V^T A
-/// V||_* <= ||V||_2^2 ||A||_*, and also <= ||V||_F ||A V||_F <= ||V||_F^2 ||A||_2, as ||V^T A V||_* is the largest <V^T A
-/// V, U> = <A V, V U> over ||U||_2 <= 1, by the Cauchy-Schwarz inequality. F'_l is diagonal with ||F'_l||_2 <= sqrt(zeta_1), and diag(f''_l o u) has
-/// the norms |f''_l o u|_1 <= zeta_2 |u|_1 and |f''_l o u|_inf <= zeta_2 |u|_inf. The rest is the definition of an
-/// operator norm, and |u|_1 <= sqrt(N_l) |u|_2.
+/// V||_* <= ||V||_2^2 ||A||_*, and also <= ||V||_F ||A V||_F <= ||V||_F^2 ||A||_2, as ||V^T A V||_* is the largest <V^T
+/// A V, U> = <A V, V U> over ||U||_2 <= 1, by the Cauchy-Schwarz inequality. F'_l is diagonal with ||F'_l||_2 <=
+/// sqrt(zeta_1), and diag(f''_l o u) has the norms |f''_l o u|_1 <= zeta_2 |u|_1 and |f''_l o u|_inf <= zeta_2 |u|_inf.
+/// The rest is the definition of an operator norm, and |u|_1 <= sqrt(N_l) |u|_2.
 ///
 /// - *logistic*: |delta_k| <= 1, so c_P = (K, sqrt K, 1).
 /// - *softmax*: S 1 = 0 and 1.delta = 0, so V_P may be replaced by its rows less their mean, and |delta|_1 <= 2,
@@ -189,7 +189,7 @@ fn trace_sq_bound(problem: &Problem, theta: &[f64], grams: &[LayerGram]) -> (f64
 /// For the paper's networks ||V||_2 = ||V||_F, b_P = a_P = 1/4, and u^1 = ||Vt||_1: Theorem 4 as it stands, and Theorem
 /// 3 where it has a bound.
 pub fn layer_trace_bounds(problem: &Problem, theta: &[f64]) -> Vec<f64> {
-    let chain = Chain::of(problem, theta);
+    let chain = TraceChain::of(problem, theta);
     let last = chain.layers.len();
     // Of every layer: the part of S, and the part of delta, summed and in squares.
     let (mut smooth, mut bent, mut bent_sq) = (vec![0.0; last], vec![0.0; last], vec![0.0; last]);
@@ -214,7 +214,7 @@ pub fn layer_trace_bounds(problem: &Problem, theta: &[f64]) -> Vec<f64> {
 }
 
 /// What the bounds of the traces need of a network: nothing here depends on a sample.
-struct Chain {
+struct TraceChain {
     activation: Activation,
     layers: Vec<Layer>,
     /// a_P, tr S at most.
@@ -246,7 +246,7 @@ struct Back {
     gradient: [f64; 3],
 }
 
-impl Chain {
+impl TraceChain {
     fn of(problem: &Problem, theta: &[f64]) -> Self {
         let (shape, activation) = (problem.network.shape, problem.network.activation);
         let layers: Vec<Layer> = shape.layers().collect();
