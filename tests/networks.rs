@@ -532,13 +532,15 @@ fn what_is_not_offered_is_refused_in_words() {
     succeed(dir, &[&spirals[..], &["--max-steps", "2", "--loss", "squared", "--out", "squared"]].concat());
     assert_eq!(manifest(&dir.join("squared"))["spec"]["outputs"], 3);
 
-    // Units are matched for the paper's networks alone; weights as they stand are compared for any.
+    // Units are matched at any depth but for linear, relu and square ones; weights as they stand are compared for any.
     run(dir, &sweep_of("4x3", &KINDS[2], "deep"), &["--tolerance", "1e9", "--polish", "--weight-decay", "0.1"]);
-    for by in ["symmetry", "function"] {
-        let stderr = fail(dir, &["duplicates", "deep", "--by", by], 1);
-        assert!(stderr.contains("2-4-3-3") && stderr.contains("--by distance"), "{stderr}");
+    for by in ["symmetry", "function", "end", "distance"] {
+        succeed(dir, &["duplicates", "deep", "--by", by]);
     }
-    succeed(dir, &["duplicates", "deep", "--by", "distance"]);
+    run(dir, &sweep_of("4x3", &KINDS[2], "linear"), &["--tolerance", "1e9", "--activation", "linear"]);
+    let stderr = fail(dir, &["duplicates", "linear", "--by", "symmetry"], 1);
+    assert!(stderr.contains("2-4-3-3") && stderr.contains("--by distance"), "{stderr}");
+    succeed(dir, &["duplicates", "linear", "--by", "function"]);
     // Replay and report take any network.
     let replay = ["replay", "3", "--hidden", "4x3", "--loss", "softmax", "--x", "x.npy", "--q", "classes.npy"];
     succeed(dir, &[&replay[..], &["--max-steps", "20", "--out", "replay", "--activation", "tanh"]].concat());
@@ -548,8 +550,11 @@ fn what_is_not_offered_is_refused_in_words() {
     let classes: Array1<i32> = read_npy(dir.join("classes.npy")).unwrap();
     assert_eq!(class_of, classes.mapv(f64::from));
     assert!(dir.join("deep/report/figures/figure-04/probability_a.npy").exists());
-    // What nobody compared is not called unique.
     let page = std::fs::read_to_string(dir.join("deep/report/report.html")).unwrap();
+    assert!(!page.contains("whether unique or not") && page.contains("unique by symmetry"), "{page}");
+    // What nobody compared is not called unique.
+    succeed(dir, &["report", "linear"]);
+    let page = std::fs::read_to_string(dir.join("linear/report/report.html")).unwrap();
     assert!(page.contains("whether unique or not") && !page.contains("unique by symmetry"), "{page}");
     run(dir, &sweep_of("4x3", &KINDS[4], "values"), &[]);
     succeed(dir, &["report", "values", "--over", "all"]);
