@@ -113,12 +113,15 @@ pub enum AnalysisError {
     },
     /// Networks whose hidden units are not matched.
     #[error(
-        "networks of the widths {widths}: hidden units are matched for one hidden layer and one output; compare \
-         weights as they stand, with --by distance"
+        "networks of the widths {widths} with {activation} units: with several hidden layers, linear units are matched \
+         by function alone, relu and square by symmetry alone; take the other with --by, or compare weights as they \
+         stand with --by distance"
     )]
     NotMatched {
         /// N_0 .. N_P.
         widths: String,
+        /// Their activation.
+        activation: &'static str,
     },
     /// There are more hidden units than can be matched.
     #[error(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{Bracket, NetworkBounds, WidenedBounds, widened_bounds};
+use crate::bounds::{Bracket, LayerBounds, NetworkBounds, WidenedBounds, widened_bounds};
 use crate::engine::{Evaluation, LayerTraces, Status};
 use crate::model::{Loss, Reduction, Shape, Theta};
 use crate::reference::layers::GaussNewton;
@@ -182,8 +182,21 @@ pub fn columns(spec: &Spec, theta: Dtype) -> Vec<Column> {
         float("bound_error", "what the four bounds are widened by for rounding"),
     ]);
     columns.extend(score_columns(spec).into_iter().map(|(name, meaning)| float(name, meaning)));
-    if extra.bounds {
-        columns.extend(NetworkBounds::COLUMNS.map(|(name, _)| float(name, bound_meaning(name))));
+    if extra.bounds && is_one_hidden {
+        let of_paper = spec.is_of_paper();
+        columns.extend(NetworkBounds::COLUMNS.map(|(name, _)| float(name, bound_meaning(name, of_paper))));
+    } else if extra.bounds {
+        columns.extend([
+            wide(
+                "layer_trace_bound",
+                layers,
+                "upper bound of the size of layer_trace (Theorems 3 and 4 for any depth)",
+            ),
+            float("trace_sq_bound", "upper bound of tr H^2 (Theorem 6 for any depth)"),
+            wide("layer_phi_max", layers, "the largest <M_ll,i, M_ll,j> of each layer, of samples that count once"),
+            wide("layer_norm_sq", layers, "squared Frobenius norm of each W_l, biases included"),
+            wide("layer_gram_sq", layers, "squared Frobenius norm of the Gram matrix of the values into each layer"),
+        ]);
     }
     if extra.gauss_newton {
         columns.extend(GAUSS_NEWTON_COLUMNS.map(|(name, meaning)| float(name, meaning)));
@@ -368,13 +381,17 @@ fn status_meaning(work: &Work) -> &'static str {
 /// How many eigenvectors a run records (the paper's Figs. 3 and 4).
 pub const EIGENVECTORS: usize = 4;
 
-/// What a column of [`NetworkBounds`] holds.
-fn bound_meaning(name: &str) -> &'static str {
+/// What a column of [`NetworkBounds`] holds, for networks with one hidden layer.
+fn bound_meaning(name: &str, of_paper: bool) -> &'static str {
     match name {
-        "trace_vv_bound" => "upper bound of tr H(v,v) (Theorem 3); inf where hidden values have no bound",
-        "trace_ww_bound" => "upper bound of tr H(w,w) (Theorem 4)",
-        "trace_sq_bound" => "upper bound of tr H^2 (Theorem 6)",
-        "phi_max" => "the largest phi_ij (Theorem 6)",
+        "trace_vv_bound" if of_paper => "upper bound of tr H(v,v) (Theorem 3); inf where hidden values have no bound",
+        "trace_vv_bound" => "upper bound of tr H(v,v) (Theorem 3 for any loss)",
+        "trace_ww_bound" if of_paper => "upper bound of tr H(w,w) (Theorem 4)",
+        "trace_ww_bound" => "upper bound of the size of tr H(w,w) (Theorem 4 for any loss)",
+        "trace_sq_bound" if of_paper => "upper bound of tr H^2 (Theorem 6)",
+        "trace_sq_bound" => "upper bound of tr H^2 (Theorem 6 for any loss)",
+        "phi_max" if of_paper => "the largest phi_ij (Theorem 6)",
+        "phi_max" => "the largest phi_ij (Theorem 6), of samples that count once",
         "v_norm_sq" => "squared Frobenius norm of V, bias included",
         "w_norm_sq" => "squared Frobenius norm of W, biases included",
         "hidden_gram_sq" => "squared Frobenius norm of R^T R, the hidden values' Gram matrix",
@@ -389,6 +406,33 @@ fn layer_trace_columns(shape: Shape, traces: &[LayerTraces]) -> Vec<Values> {
     match shape.hidden() {
         [_] => vec![of_layer(0), of_layer(1)],
         _ => vec![Values::Float64(traces.iter().flat_map(LayerTraces::as_slice).copied().collect())],
+    }
+}
+
+/// The bounds of the traces, and the norms in them, in the order of [`columns`]: single columns where there is one
+/// hidden layer, as for the paper's networks, else wide ones.
+pub(crate) fn layer_bound_columns(shape: Shape, bounds: &[LayerBounds]) -> Vec<Values> {
+    let float = |of: &dyn Fn(&LayerBounds) -> f64| Values::Float64(bounds.iter().map(of).collect());
+    let wide = |of: fn(&LayerBounds) -> &[f64]| Values::Float64(bounds.iter().flat_map(of).copied().collect());
+    let trace_sq_bound = float(&|bounds| bounds.trace_sq_bound);
+    match shape.hidden() {
+        [_] => vec![
+            float(&|bounds| bounds.trace_bounds[1]),
+            float(&|bounds| bounds.trace_bounds[0]),
+            trace_sq_bound,
+            float(&|bounds| bounds.phi_max[0]),
+            float(&|bounds| bounds.norm_sq[1]),
+            float(&|bounds| bounds.norm_sq[0]),
+            float(&|bounds| bounds.gram_sq[1]),
+            float(&|bounds| bounds.gram_sq[0]),
+        ],
+        _ => vec![
+            wide(|bounds| &bounds.trace_bounds),
+            trace_sq_bound,
+            wide(|bounds| &bounds.phi_max),
+            wide(|bounds| &bounds.norm_sq),
+            wide(|bounds| &bounds.gram_sq),
+        ],
     }
 }
 

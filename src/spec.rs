@@ -67,7 +67,8 @@ fn is_default<T: Default + PartialEq>(value: &T) -> bool {
 /// The columns of a run beyond those that every run has. Each takes time per network, so each must be asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct ExtraColumns {
-    /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6).
+    /// The closed-form bounds of the traces, and the norms they are made of (Theorems 3, 4 and 6, and what they become
+    /// for networks beyond the paper's).
     pub bounds: bool,
     /// The traces of the Gauss-Newton part of the Hessian, and the bound of its largest eigenvalue.
     #[serde(default, skip_serializing_if = "is_default")]

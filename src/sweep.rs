@@ -60,16 +60,6 @@ pub fn admit(experiment: &Experiment, engine: &mut dyn Engine) -> Result<(), Eng
     let Experiment { spec, problem, .. } = experiment;
     engine.batch_size(problem)?;
     if spec.extra.bounds {
-        if !spec.is_of_paper() {
-            return Err(EngineError::Limit(format!(
-                "--bounds has those of Theorems 3, 4 and 6, which are proved for one hidden layer, one output, the \
-                 logistic loss and samples that all count once, and not for the widths {} with the {} loss{}: leave \
-                 --bounds out",
-                problem.network.shape,
-                problem.loss().name(),
-                if problem.data.weights().is_some() { " and weights" } else { "" }
-            )));
-        }
         reference::check_terms(problem)?;
     }
     if spec.extra.gauss_newton {

@@ -13,7 +13,7 @@ use sharpsweep::analysis::{
 };
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::Stop;
-use sharpsweep::model::{Activation, Dataset, OneHidden, Problem, Shape, Stream, appendix_c};
+use sharpsweep::model::{Activation, Dataset, Loss, OneHidden, Problem, Shape, Stream, appendix_c};
 use sharpsweep::polish::{End, Objective, Polish, polish};
 use sharpsweep::reference::{hessian, loss, spectrum};
 use support::Draws;
@@ -277,6 +277,7 @@ fn ends_are_distinct_up_to_the_maps_of_the_function() {
     let compared = ComparedNetworks {
         shape: shape.into(),
         activation: Activation::Sigmoid,
+        trained_on: Loss::Logistic,
         theta: theta.view(),
         loss: &loss,
         lambda_sup: &lambda_sup,
@@ -320,7 +321,8 @@ impl Compared {
     fn same_within(&self, maps: Maps, within: Nearness) -> Same {
         let sharpsweep::model::Network { shape, activation } = self.problem.network;
         let (loss, lambda_sup) = (&self.loss, &self.lambda_sup);
-        let networks = ComparedNetworks { shape, activation, theta: self.theta.view(), loss, lambda_sup };
+        let (trained_on, theta) = (self.problem.loss(), self.theta.view());
+        let networks = ComparedNetworks { shape, activation, trained_on, theta, loss, lambda_sup };
         same_networks_within(&networks, maps, within).unwrap()
     }
 }
@@ -501,6 +503,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
         ComparedNetworks {
             shape: OneHidden::new(1, 2).into(),
             activation: Activation::Tanh,
+            trained_on: Loss::Logistic,
             theta: theta.view(),
             loss,
             lambda_sup,
@@ -526,6 +529,7 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     let networks = |activation| ComparedNetworks {
         shape: wide.into(),
         activation,
+        trained_on: Loss::Logistic,
         theta: theta.view(),
         loss: &[1.0; 2],
         lambda_sup: &[1.0; 2],
@@ -534,9 +538,14 @@ fn zeros_infinities_and_what_does_not_fit_are_met_with_a_word() {
     assert!(error.contains("3000 hidden units are too wide") && error.contains("--by distance"), "{error}");
     assert!(same_networks(&networks(Activation::Linear), Maps::Function).is_ok());
     assert!(same_networks(&networks(Activation::Square), Maps::Function).is_ok());
-    let deep = ComparedNetworks { shape: Shape::new(2, &[8, 8], 1).unwrap(), ..networks(Activation::Tanh) };
-    let error = same_networks(&deep, Maps::Symmetry).unwrap_err().to_string();
-    assert!(error.contains("2-8-8-1") && error.contains("--by distance"), "{error}");
+    for (activation, maps) in
+        [(Activation::Linear, Maps::Symmetry), (Activation::Relu, Maps::Function), (Activation::Square, Maps::Function)]
+    {
+        let deep = ComparedNetworks { shape: Shape::new(2, &[8, 8], 1).unwrap(), ..networks(activation) };
+        let error = same_networks(&deep, maps).unwrap_err().to_string();
+        assert!(error.contains("2-8-8-1") && error.contains(activation.name()), "{error}");
+        assert!(error.contains("--by distance"), "{error}");
+    }
 }
 
 fn duplicate_of(run: &Path) -> Vec<i64> {

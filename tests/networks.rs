@@ -7,7 +7,7 @@ use std::path::Path;
 use ndarray::{Array1, Array2, Axis};
 use ndarray_npy::{read_npy, write_npy};
 use sharpsweep::analysis::Scorer;
-use sharpsweep::bounds::widened_bounds;
+use sharpsweep::bounds::{LayerBounds, layer_bounds_of_each, widened_bounds};
 use sharpsweep::engine::{Engine, Evaluation, LayerTraces};
 use sharpsweep::model::{Activation, Dataset, HiddenLayers, Loss, Problem, Reduction, Targets};
 use sharpsweep::polish::Objective;
@@ -244,6 +244,73 @@ fn columns_are_those_of_the_library_for_every_depth_loss_and_number_of_outputs()
 }
 
 /// A seed of one of the paper's networks, and its manifest, are what they always were.
+/// With one hidden layer the bounds have the names that they have for the paper's networks, and hold what the traces of
+/// the same names are; at any other depth they stand in wide columns.
+#[test]
+fn bounds_of_the_traces_are_recorded_for_networks_of_any_depth_outputs_and_loss() {
+    let dir = in_dir();
+    let dir = dir.path();
+    let mut plain = 0;
+    for (kind, hidden, weighted) in KINDS.iter().flat_map(|kind| {
+        ["none", "3", "4x3"].into_iter().flat_map(move |hidden| [false, true].map(|weighted| (kind, hidden, weighted)))
+    }) {
+        let out = format!("{}-{hidden}-{weighted}", kind.name);
+        let counted: &[&str] = if weighted { &["--sample-weights", "w.npy", "--reduction", "mean"] } else { &[] };
+        run(dir, &sweep_of(hidden, kind, &out), &[&["--bounds"], counted].concat());
+        let run = Run::open(&dir.join(&out)).unwrap();
+        let [train, _] = datasets(dir, kind);
+        let train = if weighted {
+            let weights: Array1<f64> = read_npy(dir.join("w.npy")).unwrap();
+            let sum = weights.sum();
+            train.weighted(weights / sum).unwrap()
+        } else {
+            train
+        };
+        let layers: HiddenLayers = hidden.parse().unwrap();
+        let problem = Problem::with_layers(layers.widths(), Activation::Tanh, train).unwrap();
+        if problem.paper().is_some() {
+            assert!(run.has("phi_max") && !run.has("layer_trace_bound"), "{out}");
+            continue;
+        }
+        let bounds = layer_bounds_of_each(&problem, run.theta().unwrap().view().into());
+        let same = |name: &str, found: &[f64], expected: Vec<f64>| {
+            let close = |(found, expected): (&f64, &f64)| (found - expected).abs() <= 1e-12 * expected.abs();
+            assert!(found.iter().zip(&expected).all(close) && found.len() == expected.len(), "{out} {name}: {found:?}");
+        };
+        let single = |name: &str, expected: Vec<f64>| same(name, &run.floats(name).unwrap(), expected);
+        single("trace_sq_bound", bounds.iter().map(|bounds| bounds.trace_sq_bound).collect());
+        let holds = |small: &[f64], large: &[f64]| {
+            assert!(small.iter().zip(large).all(|(small, large)| small.abs() <= large * (1.0 + 1e-12)), "{out}");
+        };
+        holds(&run.floats("trace_sq").unwrap(), &run.floats("trace_sq_bound").unwrap());
+        if hidden == "3" {
+            plain += 1;
+            for (l, letter) in ["w", "v"].into_iter().enumerate() {
+                let name = format!("trace_{letter}{letter}");
+                single(&format!("{name}_bound"), bounds.iter().map(|bounds| bounds.trace_bounds[l]).collect());
+                single(&format!("{letter}_norm_sq"), bounds.iter().map(|bounds| bounds.norm_sq[l]).collect());
+                holds(&run.floats(&name).unwrap(), &run.floats(&format!("{name}_bound")).unwrap());
+            }
+            single("phi_max", bounds.iter().map(|bounds| bounds.phi_max[0]).collect());
+            single("input_gram_sq", bounds.iter().map(|bounds| bounds.gram_sq[0]).collect());
+            single("hidden_gram_sq", bounds.iter().map(|bounds| bounds.gram_sq[1]).collect());
+            assert!(!run.has("layer_trace_bound") && !run.has("layer_phi_max"), "{out}");
+        } else {
+            let wide = |name: &str| run.wide_floats(name).unwrap().iter().copied().collect::<Vec<f64>>();
+            let expected = |of: fn(&LayerBounds) -> &Vec<f64>| bounds.iter().flat_map(of).copied().collect();
+            same("layer_trace_bound", &wide("layer_trace_bound"), expected(|bounds| &bounds.trace_bounds));
+            same("layer_phi_max", &wide("layer_phi_max"), expected(|bounds| &bounds.phi_max));
+            same("layer_norm_sq", &wide("layer_norm_sq"), expected(|bounds| &bounds.norm_sq));
+            same("layer_gram_sq", &wide("layer_gram_sq"), expected(|bounds| &bounds.gram_sq));
+            holds(&wide("layer_trace"), &wide("layer_trace_bound"));
+            assert!(!run.has("trace_ww_bound") && !run.has("phi_max"), "{out}");
+        }
+        let shown = succeed(dir, &["show", &out]);
+        assert!(String::from_utf8(shown.stdout).unwrap().contains("lambda_sup"), "{out}");
+    }
+    assert!(plain > 5, "{plain}");
+}
+
 #[test]
 fn networks_of_the_paper_are_recorded_as_before() {
     let dir = in_dir();
@@ -447,8 +514,6 @@ fn what_is_not_offered_is_refused_in_words() {
         ("--q classes.npy --loss softmax --hidden 1x1x1x1x1x1x1x1x1x1", 2, "10 hidden layers are more than 9"),
         ("--q classes.npy --loss softmax --hidden 3,3", 2, "lists a value twice"),
         ("--q classes.npy --loss softmax --hidden 3000x3000", 2, "parameters; at most"),
-        ("--q labels.npy --hidden 4x3 --bounds", 1, "leave --bounds out"),
-        ("--q labels.npy --reduction mean --bounds", 1, "leave --bounds out"),
         (
             "--q labels.npy --test-x test-x.npy --test-q test-several-labels.npy",
             1,
@@ -472,13 +537,15 @@ fn what_is_not_offered_is_refused_in_words() {
     succeed(dir, &[&spirals[..], &["--max-steps", "2", "--loss", "squared", "--out", "squared"]].concat());
     assert_eq!(manifest(&dir.join("squared"))["spec"]["outputs"], 3);
 
-    // Units are matched for the paper's networks alone; weights as they stand are compared for any.
+    // Units are matched at any depth but for linear, relu and square ones; weights as they stand are compared for any.
     run(dir, &sweep_of("4x3", &KINDS[2], "deep"), &["--tolerance", "1e9", "--polish", "--weight-decay", "0.1"]);
-    for by in ["symmetry", "function"] {
-        let stderr = fail(dir, &["duplicates", "deep", "--by", by], 1);
-        assert!(stderr.contains("2-4-3-3") && stderr.contains("--by distance"), "{stderr}");
+    for by in ["symmetry", "function", "end", "distance"] {
+        succeed(dir, &["duplicates", "deep", "--by", by]);
     }
-    succeed(dir, &["duplicates", "deep", "--by", "distance"]);
+    run(dir, &sweep_of("4x3", &KINDS[2], "linear"), &["--tolerance", "1e9", "--activation", "linear"]);
+    let stderr = fail(dir, &["duplicates", "linear", "--by", "symmetry"], 1);
+    assert!(stderr.contains("2-4-3-3") && stderr.contains("--by distance"), "{stderr}");
+    succeed(dir, &["duplicates", "linear", "--by", "function"]);
     // Replay and report take any network.
     let replay = ["replay", "3", "--hidden", "4x3", "--loss", "softmax", "--x", "x.npy", "--q", "classes.npy"];
     succeed(dir, &[&replay[..], &["--max-steps", "20", "--out", "replay", "--activation", "tanh"]].concat());
@@ -488,8 +555,11 @@ fn what_is_not_offered_is_refused_in_words() {
     let classes: Array1<i32> = read_npy(dir.join("classes.npy")).unwrap();
     assert_eq!(class_of, classes.mapv(f64::from));
     assert!(dir.join("deep/report/figures/figure-04/probability_a.npy").exists());
-    // What nobody compared is not called unique.
     let page = std::fs::read_to_string(dir.join("deep/report/report.html")).unwrap();
+    assert!(!page.contains("whether unique or not") && page.contains("unique by symmetry"), "{page}");
+    // What nobody compared is not called unique.
+    succeed(dir, &["report", "linear"]);
+    let page = std::fs::read_to_string(dir.join("linear/report/report.html")).unwrap();
     assert!(page.contains("whether unique or not") && !page.contains("unique by symmetry"), "{page}");
     run(dir, &sweep_of("4x3", &KINDS[4], "values"), &[]);
     succeed(dir, &["report", "values", "--over", "all"]);

@@ -115,7 +115,8 @@ fn the_ends_of_eight_draws_are_as_the_readme_says() {
                     let (loss, lambda_sup) = (column(|end| end.objective), column(|end| end.lambda_sup));
                     let Network { shape, activation } = problem.network;
                     let (loss, lambda_sup) = (&loss[..], &lambda_sup[..]);
-                    let networks = ComparedNetworks { shape, activation, theta: theta.view(), loss, lambda_sup };
+                    let (trained_on, theta) = (problem.loss(), theta.view());
+                    let networks = ComparedNetworks { shape, activation, trained_on, theta, loss, lambda_sup };
                     let mut row = 0..;
                     let first_of = distinct_ends(&networks).unwrap().first_of;
                     found.retain(|_| row.next().is_some_and(|row| first_of[row] == row));

@@ -9,6 +9,7 @@
 mod distances;
 mod first;
 mod forest;
+mod layered;
 mod matching;
 mod rows;
 mod symmetry;

@@ -68,7 +68,7 @@ pub fn zeta2(activation: Activation) -> f64 {
 }
 
 /// Whether |f| <= 1 everywhere, which Theorem 3 and Proposition 7 need.
-const fn is_bounded_by_1(activation: Activation) -> bool {
+pub(super) const fn is_bounded_by_1(activation: Activation) -> bool {
     matches!(activation, Activation::Sigmoid | Activation::Tanh | Activation::Erf)
 }
 

@@ -201,8 +201,10 @@ pub(super) fn check_distinct<T: PartialEq>(option: &str, values: &[T]) -> Result
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Columns")]
 pub(super) struct ColumnArgs {
-    /// Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6): for the paper's
-    /// networks, with one hidden layer, one output, the logistic loss and samples that count once
+    /// Also the closed-form bounds of the traces and the norms they are made of: Theorems 3, 4 and 6 for the paper's
+    /// networks, and what they become with any depth, several outputs, other losses and weights. Theorem 3 has none for
+    /// hidden values without a bound, and Theorem 4 none for square, whose slope has no bound: the paper's networks
+    /// then have inf, all others a bound by their weights
     #[arg(long)]
     bounds: bool,
     /// Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G = sum_i J_i^T S_i J_i of

@@ -15,6 +15,9 @@ mod forward;
 mod rounding;
 
 pub use backward::{LayerDerivatives, backward};
-pub use forms::{GaussNewton, gauss_newton, gauss_newton_matrix, gradient, hessian, layer_traces, loss, trace_sq};
+pub use forms::{
+    GaussNewton, LayerPairForms, gauss_newton, gauss_newton_matrix, gradient, hessian, layer_traces, loss, pair_forms,
+    trace_sq,
+};
 pub use forward::{LayerValues, forward, outputs};
 pub(super) use rounding::spread;

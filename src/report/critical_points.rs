@@ -245,6 +245,7 @@ impl CriticalPoints {
             let networks = ComparedNetworks {
                 shape,
                 activation,
+                trained_on: problem.loss(),
                 theta: rounded.view(),
                 loss: &loss,
                 // By function it may differ.
@@ -329,8 +330,9 @@ impl Reader<'_> {
             let (loss, lambda_sup) = (at(&loss, converged), at(&lambda_sup, converged));
             let spec = &self.run.manifest().spec;
             let shape = self.value(spec.shape())?;
-            let (activation, theta) = (spec.activation, points.view());
-            let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+            let (activation, trained_on, theta) = (spec.activation, spec.loss, points.view());
+            let networks =
+                ComparedNetworks { shape, activation, trained_on, theta, loss: &loss, lambda_sup: &lambda_sup };
             same_networks(&networks, Maps::Symmetry).map(|found| (found.to_string(), found.kept))
         };
         let (words, kept) = self.value(found)?;

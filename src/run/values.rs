@@ -11,7 +11,7 @@ use super::{Population, Run, RunError};
 use crate::analysis::ComparedNetworks;
 use crate::engine::Status;
 use crate::input::GivenTheta;
-use crate::model::Network;
+use crate::model::{Loss, Network};
 use crate::npy::{Element, NpyError, NpyFile, shown_shape};
 use crate::polish::End;
 use crate::records::{Column, Dtype, Values};
@@ -36,6 +36,8 @@ pub struct PolishedPoints {
     pub rows: Vec<usize>,
     /// Their shape and activation.
     pub network: Network,
+    /// What they minimise.
+    pub trained_on: Loss,
     /// Their weights, (S', D).
     pub theta: Array2<f32>,
     /// The objective, (S',).
@@ -47,9 +49,9 @@ pub struct PolishedPoints {
 impl PolishedPoints {
     /// The same, for [`crate::analysis::distinct_ends`].
     pub fn compared(&self) -> ComparedNetworks<'_> {
-        let Self { network: Network { shape, activation }, theta, objective, lambda_sup, .. } = self;
-        let (shape, activation) = (*shape, *activation);
-        ComparedNetworks { shape, activation, theta: theta.view(), loss: objective, lambda_sup }
+        let Self { network: Network { shape, activation }, trained_on, theta, objective, lambda_sup, .. } = self;
+        let (shape, activation, trained_on) = (*shape, *activation, *trained_on);
+        ComparedNetworks { shape, activation, trained_on, theta: theta.view(), loss: objective, lambda_sup }
     }
 }
 
@@ -175,8 +177,8 @@ impl Run {
         let (objective, lambda_sup) = (values("objective_polished")?, values("lambda_sup_polished")?);
         let spec = &self.manifest().spec;
         let shape = spec.shape().map_err(|error| self.damaged("theta_polished", error.to_string()))?;
-        let network = Network { shape, activation: spec.activation };
-        Ok(PolishedPoints { rows, network, theta, objective, lambda_sup })
+        let (network, trained_on) = (Network { shape, activation: spec.activation }, spec.loss);
+        Ok(PolishedPoints { rows, network, trained_on, theta, objective, lambda_sup })
     }
 
     /// Row numbers and weights, (S', D) in f32, of the rows of `column` that are `wanted`, or if `only_finite` of those

@@ -4,12 +4,12 @@ use ndarray::{Array2, s};
 
 use super::error::SweepError;
 use crate::analysis::{Scorer, Scores, macro_f1_of_each};
-use crate::bounds::{NetworkBounds, network_bounds_of_each};
-use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop, paper_only};
+use crate::bounds::{LayerBounds, NetworkBounds, layer_bounds_of_each, network_bounds_of_each};
+use crate::engine::{Engine, EngineError, MissingSpectrum, Spectra, Status, Stop};
 use crate::fallback::{self, Completed, end_estimates};
 use crate::model::{Dataset, Layer, Problem, Reduction, Theta};
 use crate::polish::{End, Objective, Polish, Polished, polish_each};
-use crate::records::{EIGENVECTORS, Values, bracket_columns, gauss_newton_columns, score_columns};
+use crate::records::{EIGENVECTORS, Values, bracket_columns, gauss_newton_columns, layer_bound_columns, score_columns};
 use crate::reference::layers::{GaussNewton, gauss_newton, gauss_newton_matrix};
 use crate::reference::{self, Spectrum, SpectrumError};
 use crate::spec::{Experiment, Keep, Spec, SpectrumColumns};
@@ -41,9 +41,7 @@ impl Further {
         }
         stop.check()?;
         if spec.extra.bounds {
-            let bounds = network_bounds_of_each(&paper_only(problem)?, theta);
-            let column = |(_, value)| Values::Float64(bounds.iter().map(value).collect());
-            further.columns.extend(NetworkBounds::COLUMNS.map(column));
+            further.add_bounds(problem, theta, stop)?;
         }
         stop.check()?;
         if spec.extra.gauss_newton {
@@ -209,6 +207,24 @@ impl Further {
             };
             Values::Float64(scores.iter().map(of).collect())
         }));
+        Ok(())
+    }
+
+    /// Adds the bounds of every network's traces and the norms in them, in f64: the paper's for a network of the
+    /// paper's, else those of its layers.
+    fn add_bounds(&mut self, problem: &Problem, theta: Theta<'_>, stop: &Stop) -> Result<(), EngineError> {
+        if let Some(paper) = problem.paper() {
+            let bounds = network_bounds_of_each(&paper, theta);
+            let column = |(_, value)| Values::Float64(bounds.iter().map(value).collect());
+            self.columns.extend(NetworkBounds::COLUMNS.map(column));
+            return Ok(());
+        }
+        let mut bounds: Vec<LayerBounds> = Vec::with_capacity(theta.nrows());
+        for rows in theta.chunks(rayon::current_num_threads()) {
+            stop.check()?;
+            bounds.extend(layer_bounds_of_each(problem, rows));
+        }
+        self.columns.extend(layer_bound_columns(problem.network.shape, &bounds));
         Ok(())
     }
 

@@ -22,8 +22,9 @@ Loss = Literal["logistic", "softmax", "squared"]
 
 _COLUMNS = """\
     bounds
-        Also the closed-form bounds of the traces and the norms they are made of (Theorems 3, 4 and 6), for the paper's
-        networks alone.
+        Also the closed-form bounds of the traces and the norms they are made of: Theorems 3, 4 and 6 for the paper's
+        networks, and what they become with any depth, several outputs, other losses and weights. With one hidden layer
+        `trace_ww_bound`, `trace_vv_bound` and so on, else `layer_trace_bound` (S, P) and so on.
     gauss_newton
         Also tr G, tr G^2 and the bound of the largest eigenvalue of the Gauss-Newton part G of the Hessian; with
         `spectrum` also that eigenvalue.

@@ -12,7 +12,7 @@ pub(super) fn least_sum(units: usize, limit: f64, cost: impl Fn(usize, usize) ->
     let mut taken = vec![false; units];
     let (mut sum, mut twice) = (0.0, false);
     for n in 0..units {
-        let (nearest, least) = (0..units).map(|m| (m, cost(n, m))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+        let (nearest, least) = nearest(units, n, &cost)?;
         sum += least;
         if sum > limit {
             return None;
@@ -23,17 +23,38 @@ pub(super) fn least_sum(units: usize, limit: f64, cost: impl Fn(usize, usize) ->
         return Some(sum);
     }
     // No pair beyond the limit can be part of a sum within it.
-    let most = 4.0 * STEPS;
-    let whole = |cost: f64| if cost > 0.0 { (cost / limit * STEPS).min(most) as i64 } else { 0 };
-    let costs = Matrix::from_fn(units, units, |(n, m)| whole(cost(n, m)));
-    let (_, assigned) = kuhn_munkres_min(&costs);
+    let assigned = assigned(units, limit, &cost);
     let sum: f64 = assigned.into_iter().enumerate().map(|(n, m)| cost(n, m)).sum();
     (sum <= limit).then_some(sum)
 }
 
+/// The permutation p of `units` units with the least sum of cost(n, p(n)): p(0), p(1), ..
+pub(super) fn least_assignment(units: usize, cost: impl Fn(usize, usize) -> f64) -> Vec<usize> {
+    let mut taken = vec![false; units];
+    let nearest: Vec<(usize, f64)> = (0..units).filter_map(|n| nearest(units, n, &cost)).collect();
+    if nearest.iter().all(|&(m, _)| !std::mem::replace(&mut taken[m], true)) {
+        return nearest.into_iter().map(|(m, _)| m).collect();
+    }
+    let largest = (0..units).flat_map(|n| (0..units).map(move |m| (n, m))).map(|(n, m)| cost(n, m)).fold(0.0, f64::max);
+    assigned(units, largest, &cost)
+}
+
+/// The unit with the least cost(n, m), and the cost; `None` without units.
+fn nearest(units: usize, n: usize, cost: &impl Fn(usize, usize) -> f64) -> Option<(usize, f64)> {
+    (0..units).map(|m| (m, cost(n, m))).min_by(|a, b| a.1.total_cmp(&b.1))
+}
+
+/// The permutation with the least sum of costs, which count in steps of 2^-40 of `limit`; those of four times `limit`
+/// and more are the same.
+fn assigned(units: usize, limit: f64, cost: &impl Fn(usize, usize) -> f64) -> Vec<usize> {
+    let most = 4.0 * STEPS;
+    let whole = |cost: f64| if cost > 0.0 { (cost / limit * STEPS).min(most) as i64 } else { 0 };
+    kuhn_munkres_min(&Matrix::from_fn(units, units, |(n, m)| whole(cost(n, m)))).1
+}
+
 #[cfg(test)]
 mod tests {
-    use super::least_sum;
+    use super::{least_assignment, least_sum};
     use crate::model::philox4x32_10;
 
     /// The least sum over all permutations of 0..n, one after the other.
@@ -66,6 +87,10 @@ mod tests {
             let limit = least * (1.0 + 1e-9);
             let found = least_sum(n, limit, cost).unwrap_or(f64::NAN);
             assert!((found - least).abs() <= 1e-9 * least, "case {case}: {found} for {least}");
+            let order = least_assignment(n, cost);
+            let found: f64 = order.iter().enumerate().map(|(a, &b)| cost(a, b)).sum();
+            assert!((found - least).abs() <= 1e-9 * least && order.len() == n, "case {case}: {order:?}");
+            assert!((0..n).all(|b| order.contains(&b)), "case {case}: {order:?}");
             if least > 0.0 {
                 assert_eq!(least_sum(n, least * (1.0 - 1e-6), cost), None, "case {case}");
             }

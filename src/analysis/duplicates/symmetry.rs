@@ -1,18 +1,25 @@
 //! Networks that are the same but for what tells no network from another: the order of its hidden units, and their
 //! signs.
 //!
+//! W_n are the weights that go into unit n of a hidden layer, with its bias, and v_n those that go out of it: a number,
+//! or with several outputs or a layer above a vector. v_0 are the biases of what they feed.
+//!
 //! A map of theta that is orthogonal and keeps the loss keeps g.g and the Hessian's spectrum as well
-//! ([`Maps::Symmetry`]): any order of the hidden units; for tanh and erf the sign of a unit with that of its output
-//! weight, (W_n, v_n) -> (-W_n, -v_n), as f(-y) = -f(y); for square the sign of W_n alone, as f(-y) = f(y); for linear
-//! every rotation of the hidden layer, (W, v) -> (Q W, Q v).
+//! ([`Maps::Symmetry`]): any order of the units of a hidden layer; for tanh and erf the sign of a unit with that of its
+//! output weight, (W_n, v_n) -> (-W_n, -v_n), as f(-y) = -f(y); for square the sign of W_n alone, as f(-y) = f(y); for
+//! linear every rotation of the hidden layer, (W, v) -> (Q W, Q v). So does a shift that keeps the loss: for softmax
+//! one row added to all rows of W_P, which networks are compared without.
 //!
 //! Others keep the function z(x) alone ([`Maps::Function`]). sigmoid, f(-y) = 1 - f(y): W_n -> -W_n, v_n -> -v_n, v_0
 //! -> v_0 + v_n. linear: every invertible map between the layers, so that only the M+1 numbers of z = p.h(x), p = v_0
-//! e_0 + sum_n v_n W_n, count. relu, f(c y) = c f(y) for c > 0: (W_n, v_n) -> (c W_n, v_n / c); networks are compared
-//! with every unit scaled to |W_n| = |v_n|. square: everything that keeps the quadratic form z = h(x)^T Q h(x), Q = v_0
-//! e_0 e_0^T + sum_n v_n W_n W_n^T, which is what is compared, in the Frobenius norm. softplus, GELU, silu and relu,
-//! f(-y) = f(y) - y: turning units round leaves a linear term sum v_n W_n.h(x) over them, which nothing else in the
-//! network takes up. It is zero for exceptional weights only, so these have no more.
+//! e_0 + sum_n v_n W_n, count for each output. relu, f(c y) = c f(y) for c > 0: (W_n, v_n) -> (c W_n, v_n / c);
+//! networks are compared with every unit scaled to |W_n| = |v_n|. square: everything that keeps the quadratic form z =
+//! h(x)^T Q h(x), Q = v_0 e_0 e_0^T + sum_n v_n W_n W_n^T, which is what is compared, in the Frobenius norm. softplus,
+//! GELU, silu and relu, f(-y) = f(y) - y: turning units round leaves a linear term sum v_n W_n.h(x) over them, which
+//! nothing else in the network takes up. It is zero for exceptional weights only, so these have no more.
+//!
+//! With several hidden layers, rotations of linear units, scales of relu ones and what square does beyond signs are not
+//! looked for: networks of these are refused by that rule.
 //!
 //! What is not looked for: other weights that happen to give the same outputs, such as those of a unit with v_n = 0 or
 //! of two units with equal W_n, or equal outputs at the samples alone. The Hessian tells them apart, and so does any
@@ -26,9 +33,10 @@ use rayon::prelude::*;
 
 use super::super::{AnalysisError, median};
 use super::first::{Sameness, first_of_each};
+use super::layered::{Layered, Turns, square};
 use super::matching::least_sum;
 use super::rows::PointSet;
-use crate::model::{Activation, OneHidden, Shape};
+use crate::model::{Activation, Layer, Loss, Shape};
 
 /// Two networks are the same where the distance of their weights, with those of one mapped as near to the other's as
 /// the maps allow, is at most this part of the longer of the two, and their values agree ([`VALUES_WITHIN`]).
@@ -88,10 +96,12 @@ pub enum Maps {
 /// The networks that are compared. Each has one row, and one value.
 #[derive(Debug, Clone, Copy)]
 pub struct ComparedNetworks<'a> {
-    /// The widths of their layers: one hidden layer and one output.
+    /// The widths of their layers.
     pub shape: Shape,
     /// Their activation f.
     pub activation: Activation,
+    /// What they minimise: softmax does not change where one row is added to all rows of W_P.
+    pub trained_on: Loss,
     /// Weights, (S, D).
     pub theta: ArrayView2<'a, f32>,
     /// L, (S,).
@@ -114,7 +124,7 @@ pub struct Same {
     /// How near networks that are the same lie.
     pub within: Nearness,
     /// The maps in words.
-    compared_under: &'static str,
+    compared_under: String,
 }
 
 /// The largest `lambda_sup` of a kept network and those that are the same, divided by their smallest.
@@ -173,13 +183,21 @@ impl fmt::Display for Same {
 /// steps. It takes about as much memory as theta once more, and the kept networks a third time. The result does not
 /// depend on the number of threads.
 ///
+/// With two hidden layers and more, no way is known to find the best of all assignments. The units of a layer are
+/// matched one layer after the other, from the inputs on: by their incoming weights, with those of the layers below
+/// mapped already, and by the sizes of their outgoing ones; then again by all their weights, as long as that brings the
+/// networks nearer. What is found is a map, so networks that are called the same are. A copy is always found, unless
+/// two units of one layer agree in their incoming weights up to what the maps change, and in the sizes of the outgoing
+/// ones, or the incoming weights of one are all 0; of networks that are merely near, some pairs can be missed.
+///
 /// Networks whose loss is not a number, or by [`Maps::Symmetry`] whose `lambda_sup` is none, are kept.
 ///
 /// # Errors
-/// [`AnalysisError::NotMatched`] for networks of another depth or with several outputs, [`AnalysisError::Columns`]
-/// where theta, loss and `lambda_sup` do not fit, [`AnalysisError::NotFinite`] for a weight that is not finite,
-/// [`AnalysisError::TooWide`] for more than [`MOST_MATCHED`] hidden units that would have to be matched,
-/// [`AnalysisError::TooMany`] for more than 2^32 - 1 networks.
+/// [`AnalysisError::NotMatched`] for two hidden layers and more of linear units by [`Maps::Symmetry`] and of relu or
+/// square units by [`Maps::Function`], [`AnalysisError::Columns`] where theta, loss and `lambda_sup` do not fit,
+/// [`AnalysisError::NotFinite`] for a weight that is not finite, [`AnalysisError::TooWide`] for more than
+/// [`MOST_MATCHED`] hidden units that would have to be matched, [`AnalysisError::TooMany`] for more than 2^32 - 1
+/// networks.
 pub fn same_networks(networks: &ComparedNetworks<'_>, maps: Maps) -> Result<Same, AnalysisError> {
     same_networks_within(networks, maps, Nearness::default())
 }
@@ -194,8 +212,9 @@ pub fn same_networks_within(
     maps: Maps,
     within: Nearness,
 ) -> Result<Same, AnalysisError> {
-    let ComparedNetworks { shape, activation, theta, loss, lambda_sup } = *networks;
-    let shape = shape.one_hidden().ok_or_else(|| AnalysisError::NotMatched { widths: shape.to_string() })?;
+    let ComparedNetworks { shape, activation, trained_on, theta, loss, lambda_sup } = *networks;
+    let geometry = Geometry::of(activation, maps, shape.hidden().len())
+        .ok_or_else(|| AnalysisError::NotMatched { widths: shape.to_string(), activation: activation.name() })?;
     let count = theta.nrows();
     let fits = |what, found, expected| {
         if found == expected { Ok(()) } else { Err(AnalysisError::Columns { what, found, expected }) }
@@ -206,9 +225,9 @@ pub fn same_networks_within(
     if count > u32::MAX as usize {
         return Err(AnalysisError::TooMany { found: count, most: u32::MAX as usize });
     }
-    let geometry = Geometry::of(activation, maps);
-    if shape.hidden > MOST_MATCHED && geometry.matches_units() {
-        return Err(AnalysisError::TooWide { hidden: shape.hidden, most: MOST_MATCHED });
+    let widest = shape.hidden().iter().copied().max().unwrap_or(0);
+    if widest > MOST_MATCHED && geometry.matches_units() {
+        return Err(AnalysisError::TooWide { hidden: widest, most: MOST_MATCHED });
     }
     let theta = theta.as_standard_layout();
     let rows = PointSet { values: theta.as_slice().unwrap_or_default(), dimensions: shape.parameters() };
@@ -216,13 +235,18 @@ pub fn same_networks_within(
         return Err(AnalysisError::NotFinite { of: "the networks' weights", index, value: f64::from(value) });
     }
     let lambda_sup = (maps == Maps::Symmetry).then_some(lambda_sup);
-    let search = Search { shape, geometry, within, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
+    let has_level = trained_on != Loss::Softmax;
+    let layers: Vec<Layer> = shape.layers().collect();
+    let search =
+        Search { layers, has_level, geometry, within, rows, loss, lambda_sup, lengths: Vec::new(), stretch: 0.0 };
     let (search, index) = search.indexed(count);
     let width = index.len() / count.max(1);
     let duplicate_of = first_of_each(PointSet { values: &index, dimensions: width }, count, &search);
     let kept = duplicate_of.iter().enumerate().map(|(i, &first)| first == i).collect();
     let lambda_ratio = LambdaRatio::of(&duplicate_of, networks.lambda_sup)?;
-    Ok(Same { kept, duplicate_of, maps, lambda_ratio, within, compared_under: geometry.in_words() })
+    let level = if has_level { "" } else { " and levels of all outputs" };
+    let compared_under = format!("{}{level}", geometry.in_words());
+    Ok(Same { kept, duplicate_of, maps, lambda_ratio, within, compared_under })
 }
 
 impl LambdaRatio {
@@ -247,12 +271,14 @@ impl LambdaRatio {
 /// In which coordinates the maps are orthogonal, and which they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Geometry {
+    /// There is no hidden unit.
+    Fixed,
     /// Permutations of the units (W_n, v_n).
     Order,
     /// These, and (W_n, v_n) -> (-W_n, -v_n).
     OrderAndSigns,
-    /// The same with v_0 + sum_n v_n / 2 in place of v_0: sigmoid(y) = 1/2 + tanh(y/2)/2, so this is what a change of
-    /// signs keeps.
+    /// The same with v_0 + sum_n v_n / 2 in place of v_0, and so in every layer above the first: sigmoid(y) = 1/2 +
+    /// tanh(y/2)/2, so this is what a change of signs keeps.
     OrderAndSignsAboutHalf,
     /// Permutations, and W_n -> -W_n.
     OrderAndInputSigns,
@@ -261,15 +287,22 @@ enum Geometry {
     OrderAndScales,
     /// Orthogonal maps of the hidden layer.
     Rotations,
-    /// Everything but p = v_0 e_0 + sum_n v_n W_n.
+    /// Everything but p = v_0 e_0 + sum_n v_n W_n of each output.
     Product,
-    /// Everything but Q = v_0 e_0 e_0^T + sum_n v_n W_n W_n^T.
+    /// Everything but Q = v_0 e_0 e_0^T + sum_n v_n W_n W_n^T of each output.
     QuadraticForm,
 }
 
 impl Geometry {
-    fn of(activation: Activation, maps: Maps) -> Self {
-        match (activation, maps) {
+    /// That of networks with so many hidden layers; `None` where the maps between several are not looked for.
+    fn of(activation: Activation, maps: Maps, hidden_layers: usize) -> Option<Self> {
+        if hidden_layers == 0 {
+            return Some(Self::Fixed);
+        }
+        let one = hidden_layers == 1;
+        Some(match (activation, maps) {
+            (Activation::Linear, Maps::Symmetry) if !one => return None,
+            (Activation::Relu | Activation::Square, Maps::Function) if !one => return None,
             (Activation::Linear, Maps::Symmetry) => Self::Rotations,
             (Activation::Linear, Maps::Function) => Self::Product,
             (Activation::Tanh | Activation::Erf, _) => Self::OrderAndSigns,
@@ -279,12 +312,13 @@ impl Geometry {
             (Activation::Relu, Maps::Function) => Self::OrderAndScales,
             (Activation::Sigmoid | Activation::Relu, Maps::Symmetry)
             | (Activation::Softplus | Activation::Gelu | Activation::Silu, _) => Self::Order,
-        }
+        })
     }
 
     /// What networks are compared under, in words.
     fn in_words(self) -> &'static str {
         match self {
+            Self::Fixed => "no map of the weights but the identity",
             Self::Order => "permutations of hidden units",
             Self::OrderAndSigns => "permutations and signs of hidden units",
             Self::OrderAndSignsAboutHalf => {
@@ -303,20 +337,21 @@ impl Geometry {
         !matches!(self, Self::Product | Self::QuadraticForm)
     }
 
-    /// Whether the sign of a unit's `which`-th number may change; of M+2, those of the input weights come first, and
-    /// the output weight is last.
-    fn may_turn(self, which: usize, inputs: usize) -> bool {
+    /// Which signs of a unit may change.
+    fn turns(self) -> Turns {
         match self {
-            Self::OrderAndSigns | Self::OrderAndSignsAboutHalf => true,
-            Self::OrderAndInputSigns => which <= inputs,
-            _ => false,
+            Self::OrderAndSigns | Self::OrderAndSignsAboutHalf => Turns::Both,
+            Self::OrderAndInputSigns => Turns::Incoming,
+            _ => Turns::None,
         }
     }
 }
 
 /// What the search looks at.
 struct Search<'a> {
-    shape: OneHidden,
+    layers: Vec<Layer>,
+    /// Whether a number that is added to all outputs changes the loss.
+    has_level: bool,
     geometry: Geometry,
     within: Nearness,
     rows: PointSet<'a>,
@@ -369,28 +404,63 @@ impl<'a> Search<'a> {
 
     /// How many numbers of the index stand for the weights.
     fn width(&self) -> usize {
-        let OneHidden { inputs, .. } = self.shape;
+        let (inputs, outputs) = (self.layers[0].inputs, self.outputs());
         match self.geometry {
-            Geometry::Product => inputs + 1,
-            Geometry::QuadraticForm => 2 * (inputs + 1),
-            Geometry::Rotations => inputs + 3,
-            _ => self.shape.parameters(),
+            Geometry::Product => (inputs + 1) * outputs,
+            Geometry::QuadraticForm => 2 * (inputs + 1) * outputs,
+            Geometry::Rotations => inputs + 1 + 2 * outputs,
+            _ => self.layers.iter().map(Layer::parameters).sum(),
         }
     }
 
-    fn kept_by_maps(&self, i: usize) -> Vec<f64> {
-        let row = self.rows.row(i);
-        match self.geometry {
-            Geometry::Product => return self.product(row),
-            // Of each row of Q its diagonal element and the length of the rest: no further apart than the rows are.
-            Geometry::QuadraticForm => {
-                let form = self.quadratic_form(row);
-                let rest = |m: usize| (form.row(m).norm_squared() - form[(m, m)].powi(2)).max(0.0).sqrt();
-                return (0..form.nrows()).flat_map(|m| [form[(m, m)], rest(m)]).collect();
+    /// K.
+    fn outputs(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.units)
+    }
+
+    /// How the units of these networks are matched layer by layer.
+    fn layered(&self) -> Layered<'_> {
+        Layered { layers: &self.layers, turns: self.geometry.turns() }
+    }
+
+    /// The weights of network `i`, in the order of theta: in the coordinates in which the maps are orthogonal, and
+    /// without the level of the outputs where that changes nothing.
+    fn weights(&self, i: usize) -> Vec<f64> {
+        let mut weights: Vec<f64> = self.rows.row(i).iter().map(|&weight| f64::from(weight)).collect();
+        if let (false, Some(last)) = (self.has_level, self.layers.last()) {
+            for p in 0..=last.inputs {
+                let column = &mut weights[last.at(0, p)..=last.at(last.units - 1, p)];
+                let mean = column.iter().sum::<f64>() / last.units as f64;
+                column.iter_mut().for_each(|weight| *weight -= mean);
             }
-            _ => {}
         }
-        let (units, width) = (self.units(row), self.shape.inputs + 2);
+        if self.geometry == Geometry::OrderAndSignsAboutHalf {
+            for layer in &self.layers[1..] {
+                for a in 0..layer.units {
+                    let sum: f64 = (1..=layer.inputs).map(|p| weights[layer.at(a, p)]).sum();
+                    weights[layer.at(a, 0)] += 0.5 * sum;
+                }
+            }
+        }
+        weights
+    }
+
+    fn kept_by_maps(&self, i: usize) -> Vec<f64> {
+        let weights = self.weights(i);
+        let [hidden, output] = match (self.geometry, self.layers[..].try_into()) {
+            (Geometry::Product, _) => return self.product(&weights),
+            (_, Ok(two)) => two,
+            (_, Err(_)) => return self.layered().kept(&weights),
+        };
+        // Of each row of Q its diagonal element and the length of the rest: no further apart than the rows are.
+        if self.geometry == Geometry::QuadraticForm {
+            let of = |form: DMatrix<f64>| {
+                let rest = |m: usize| (form.row(m).norm_squared() - form[(m, m)].powi(2)).max(0.0).sqrt();
+                (0..form.nrows()).flat_map(|m| [form[(m, m)], rest(m)]).collect::<Vec<f64>>()
+            };
+            return self.quadratic_forms(&weights).into_iter().flat_map(of).collect();
+        }
+        let (units, width) = (self.units(&weights), hidden.inputs + 1 + output.units);
         let mut kept = Vec::with_capacity(self.width());
         for c in 0..width {
             let coordinate = units.iter().skip(c).step_by(width).copied();
@@ -399,115 +469,120 @@ impl<'a> Search<'a> {
                 continue;
             }
             let start = kept.len();
-            let turns = self.geometry.may_turn(c, self.shape.inputs);
+            let turns = self.may_turn(c);
             kept.extend(coordinate.map(|x| if turns { x.abs() } else { x }));
             kept[start..].sort_by(f64::total_cmp);
         }
-        kept.push(self.output_bias(row));
+        kept.extend((0..output.units).map(|k| weights[output.at(k, 0)]));
         kept
     }
 
-    /// The hidden units (W_n, v_n) of a network one after the other, M+2 numbers each.
-    fn units(&self, row: &[f32]) -> Vec<f64> {
-        let OneHidden { inputs, hidden } = self.shape;
-        let places = |n| (0..=inputs).map(move |m| self.shape.w(n, m)).chain([self.shape.v(n)]);
-        let mut units: Vec<f64> = (0..hidden).flat_map(places).map(|place| f64::from(row[place])).collect();
+    /// Whether the sign of a unit's `which`-th number may change, in the order of [`Self::units`].
+    fn may_turn(&self, which: usize) -> bool {
+        match self.geometry.turns() {
+            Turns::None => false,
+            Turns::Incoming => which <= self.layers[0].inputs,
+            Turns::Both => true,
+        }
+    }
+
+    /// The units (W_n, v_n) of networks with one hidden layer one after the other, M+1+K numbers each.
+    fn units(&self, weights: &[f64]) -> Vec<f64> {
+        let (hidden, output) = (self.layers[0], self.layers[1]);
+        let places = |n| {
+            let incoming = (0..=hidden.inputs).map(move |m| hidden.at(n, m));
+            incoming.chain((0..output.units).map(move |k| output.at(k, n + 1)))
+        };
+        let mut units: Vec<f64> = (0..hidden.units).flat_map(places).map(|place| weights[place]).collect();
         if self.geometry == Geometry::OrderAndScales {
-            for unit in units.chunks_exact_mut(inputs + 2) {
-                balance(unit);
+            for unit in units.chunks_exact_mut(hidden.inputs + 1 + output.units) {
+                balance(unit, hidden.inputs + 1);
             }
         }
         units
     }
 
-    fn output_bias(&self, row: &[f32]) -> f64 {
-        let bias = f64::from(row[self.shape.v_bias()]);
-        match self.geometry {
-            Geometry::OrderAndSignsAboutHalf => {
-                let outputs: f64 = (0..self.shape.hidden).map(|n| f64::from(row[self.shape.v(n)])).sum();
-                bias + 0.5 * outputs
+    /// z as an affine map of x for linear units, (K, M+1) output by output: W_P [1; W_{P-1} [1; ..]].
+    fn product(&self, weights: &[f64]) -> Vec<f64> {
+        let columns = self.layers[0].inputs + 1;
+        // The values of a layer as functions of [1; x].
+        let mut values: DMatrix<f64> = DMatrix::identity(columns, columns).rows(1, columns - 1).into_owned();
+        for layer in &self.layers {
+            let matrix = DMatrix::from_fn(layer.units, layer.inputs, |a, p| weights[layer.at(a, p + 1)]);
+            values = matrix * values;
+            (0..layer.units).for_each(|a| values[(a, 0)] += weights[layer.at(a, 0)]);
+        }
+        values.transpose().as_slice().to_vec()
+    }
+
+    /// Q of each output of networks with one hidden layer of square units: v_0 e_0 e_0^T + sum_n v_n W_n W_n^T, (M+1,
+    /// M+1).
+    fn quadratic_forms(&self, weights: &[f64]) -> Vec<DMatrix<f64>> {
+        let (hidden, output) = (self.layers[0], self.layers[1]);
+        let of_output = |k: usize| {
+            let mut form = DMatrix::zeros(hidden.inputs + 1, hidden.inputs + 1);
+            form[(0, 0)] = weights[output.at(k, 0)];
+            for n in 0..hidden.units {
+                let unit = DVector::from_fn(hidden.inputs + 1, |m, _| weights[hidden.at(n, m)]);
+                form.ger(weights[output.at(k, n + 1)], &unit, &unit, 1.0);
             }
-            _ => bias,
-        }
-    }
-
-    /// p of a linear network: v_0 e_0 + sum_n v_n W_n, (M+1,).
-    fn product(&self, row: &[f32]) -> Vec<f64> {
-        let weight = |place: usize| f64::from(row[place]);
-        let OneHidden { inputs, hidden } = self.shape;
-        let sum = |m| (0..hidden).map(|n| weight(self.shape.v(n)) * weight(self.shape.w(n, m))).sum::<f64>();
-        let mut product: Vec<f64> = (0..=inputs).map(sum).collect();
-        product[0] += weight(self.shape.v_bias());
-        product
-    }
-
-    /// Q of a network of square units: v_0 e_0 e_0^T + sum_n v_n W_n W_n^T, (M+1, M+1).
-    fn quadratic_form(&self, row: &[f32]) -> DMatrix<f64> {
-        let weight = |place: usize| f64::from(row[place]);
-        let OneHidden { inputs, hidden } = self.shape;
-        let mut form = DMatrix::zeros(inputs + 1, inputs + 1);
-        form[(0, 0)] = weight(self.shape.v_bias());
-        for n in 0..hidden {
-            let unit = DVector::from_fn(inputs + 1, |m, _| weight(self.shape.w(n, m)));
-            form.ger(weight(self.shape.v(n)), &unit, &unit, 1.0);
-        }
-        form
+            form
+        };
+        (0..output.units).map(of_output).collect()
     }
 
     /// Whether the weights of two networks, with one mapped as near to the other as the maps allow, are near enough.
     fn near(&self, i: usize, j: usize) -> bool {
-        let (a, b) = (self.rows.row(i), self.rows.row(j));
+        let (a, b) = (self.weights(i), self.weights(j));
         let within = self.within.theta * self.lengths[i].max(self.lengths[j]);
         let limit = within * within;
-        match self.geometry {
-            Geometry::Product => return square(&self.product(a), &self.product(b)) <= limit,
-            Geometry::QuadraticForm => {
-                return (self.quadratic_form(a) - self.quadratic_form(b)).norm_squared() <= limit;
-            }
-            _ => {}
+        let [hidden, output] = match (self.geometry, self.layers[..].try_into()) {
+            (Geometry::Product, _) => return square(&self.product(&a), &self.product(&b)) <= limit,
+            (_, Ok(two)) => two,
+            (_, Err(_)) => return self.layered().within(&a, &b, limit),
+        };
+        if self.geometry == Geometry::QuadraticForm {
+            let forms = self.quadratic_forms(&a).into_iter().zip(self.quadratic_forms(&b));
+            return forms.map(|(a, b)| (a - b).norm_squared()).sum::<f64>() <= limit;
         }
-        let bias = self.output_bias(a) - self.output_bias(b);
-        let left = limit - bias * bias;
-        let (a, b) = (self.units(a), self.units(b));
+        let bias = |k: usize| (a[output.at(k, 0)] - b[output.at(k, 0)]).powi(2);
+        let left = limit - (0..output.units).map(bias).sum::<f64>();
         if left < 0.0 {
             return false;
         }
-        let width = self.shape.inputs + 2;
+        let (a, b) = (self.units(&a), self.units(&b));
+        let width = hidden.inputs + 1 + output.units;
         if self.geometry == Geometry::Rotations {
             // min over Q of |A - Q B|^2 = |A|^2 + |B|^2 - 2 (sum of the singular values of A B^T).
-            let [a, b] = [a, b].map(|units| DMatrix::from_row_slice(self.shape.hidden, width, &units));
+            let [a, b] = [a, b].map(|units| DMatrix::from_row_slice(hidden.units, width, &units));
             let turned = (&a * b.transpose()).singular_values().sum();
             return a.norm_squared() + b.norm_squared() - 2.0 * turned <= left;
         }
         let cost = |n: usize, m: usize| {
             let (a, b) = (&a[n * width..(n + 1) * width], &b[m * width..(m + 1) * width]);
             let apart = square(a, b);
-            if !self.geometry.may_turn(0, self.shape.inputs) {
+            if self.geometry.turns() == Turns::None {
                 return apart;
             }
             let turned = |(c, (a, b)): (usize, (&f64, &f64))| {
-                if self.geometry.may_turn(c, self.shape.inputs) { (a + b) * (a + b) } else { (a - b) * (a - b) }
+                if self.may_turn(c) { (a + b) * (a + b) } else { (a - b) * (a - b) }
             };
             apart.min(a.iter().zip(b).enumerate().map(turned).sum())
         };
-        least_sum(self.shape.hidden, left, cost).is_some()
+        least_sum(hidden.units, left, cost).is_some()
     }
 }
 
-/// |a - b|^2.
-fn square(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
-}
-
-/// Scales a relu unit (W_n, v_n) to |W_n| = |v_n|, without a change of v_n W_n; to 0 where either is 0.
-fn balance(unit: &mut [f64]) {
-    let (last, inputs) = (unit.len() - 1, &unit[..unit.len() - 1]);
-    let (length, output) = (inputs.iter().map(|w| w * w).sum::<f64>().sqrt(), unit[last].abs());
-    let size = (length * output).sqrt();
+/// Scales a relu unit (W_n, v_n) to |W_n| = |v_n|, without a change of v_n W_n; to 0 where either is 0. W_n are its
+/// first `incoming` numbers.
+fn balance(unit: &mut [f64], incoming: usize) {
+    let length = |weights: &[f64]| weights.iter().map(|w| w * w).sum::<f64>().sqrt();
+    let (to, from) = unit.split_at_mut(incoming);
+    let lengths = [length(to), length(from)];
+    let size = (lengths[0] * lengths[1]).sqrt();
     let scale = |of: f64| if size > 0.0 { size / of } else { 0.0 };
-    let (to_inputs, to_output) = (scale(length), scale(output));
-    unit[..last].iter_mut().for_each(|w| *w *= to_inputs);
-    unit[last] *= to_output;
+    to.iter_mut().for_each(|w| *w *= scale(lengths[0]));
+    from.iter_mut().for_each(|w| *w *= scale(lengths[1]));
 }
 
 impl Sameness for Search<'_> {

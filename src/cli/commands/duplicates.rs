@@ -34,7 +34,8 @@ const END_COLUMN: &str = "end_of";
 /// loss (by symmetry also lambda_sup) within 5 %. Training stops before it has arrived, so copies of one minimum are
 /// not equal, and no tolerance separates them from networks that are merely similar; this one leaves pairs together
 /// that went on towards each other when they were trained further. It does not look for other weights that happen to
-/// give the same outputs.
+/// give the same outputs. With several hidden layers, units are matched one layer after the other: what is called the
+/// same is, but networks that are near without being copies can be missed.
 ///
 /// distance: networks nearer to each other than mean - 3 std of all pairwise distances between the weights as they
 /// stand are the same. Up to 100,000 networks, mean and std are those of all pairs; beyond that, those of 16,777,216
@@ -59,11 +60,11 @@ pub(crate) struct Args {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum By {
     /// Equal up to changes that keep the spectrum: the order of hidden units, their signs (tanh, erf), those of their
-    /// input weights (square), rotations (linear); for one hidden layer and one output, as are function and end
+    /// input weights (square), rotations (linear, one hidden layer), and for softmax what is added to all outputs
     #[default]
     Symmetry,
     /// Equal up to changes that keep the function: these, flips W_n, v_n, v_0 to -W_n, -v_n, v_0 + v_n (sigmoid),
-    /// scales (relu), what keeps the quadratic form (square), any map (linear)
+    /// any map (linear), and with one hidden layer scales (relu), what keeps the quadratic form (square)
     Function,
     /// The paper's rule (Appendix C): weights nearer than mean - 3 std of all distances
     Distance,
@@ -210,8 +211,8 @@ fn same(run: &Run, rows: &[usize], theta: ArrayView2<'_, f32>, maps: Maps) -> Re
         Ok(rows.iter().map(|&row| values[row]).collect())
     };
     let (loss, lambda_sup) = (column("loss")?, column("lambda_sup")?);
-    let (shape, activation) = (spec.shape()?, spec.activation);
-    let networks = ComparedNetworks { shape, activation, theta, loss: &loss, lambda_sup: &lambda_sup };
+    let (shape, activation, trained_on) = (spec.shape()?, spec.activation, spec.loss);
+    let networks = ComparedNetworks { shape, activation, trained_on, theta, loss: &loss, lambda_sup: &lambda_sup };
     let found = same_networks(&networks, maps)?;
     let mut numbers = vec![("theta_within", WITHIN), ("loss_within", VALUES_WITHIN)];
     if maps == Maps::Symmetry {

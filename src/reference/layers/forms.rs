@@ -95,21 +95,53 @@ pub fn layer_traces(problem: &Problem, theta: &[f64]) -> Vec<f64> {
     traces
 }
 
+/// The forms of a pair of samples (i, j), of which tr H^2 consists; all symmetric in the two.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerPairForms {
+    /// K^{l-1}_ij = h_{l-1},i . h_{l-1},j at place l - 1, (P,).
+    pub gram: Vec<f64>,
+    /// Phi^l_ij = <M_ll,i, M_ll,j> at place l - 1, (P,).
+    pub phi: Vec<f64>,
+    /// Psi^lm_ij for l < m at place (l - 1, m - l - 1).
+    pub psi: Vec<Vec<f64>>,
+}
+
+impl LayerPairForms {
+    /// sum_l (K^{l-1}_ij)^2 Phi^l_ij + 2 sum_{l<m} K^{l-1}_ij Psi^lm_ij, the pair's part of tr H^2.
+    fn sum(&self) -> f64 {
+        let mut sum = 0.0;
+        for ((&below, phi), psi) in self.gram.iter().zip(&self.phi).zip(&self.psi) {
+            sum += below * below * phi;
+            for psi in psi {
+                sum += 2.0 * below * psi;
+            }
+        }
+        sum
+    }
+}
+
+/// The forms of every pair i <= j of samples at `theta` (D,), in order.
+pub fn pair_forms(problem: &Problem, theta: &[f64]) -> impl Iterator<Item = (usize, usize, LayerPairForms)> + use<> {
+    let all: Vec<Sample> = samples(problem, theta).collect();
+    let count = all.len();
+    (0..count).flat_map(move |i| (i..count).map(move |j| (i, j))).map(move |(i, j)| (i, j, pair(&all[i], &all[j])))
+}
+
 /// tr H^2 from forms of pairs of samples: no Hessian is formed. With K^l_ij = h_l,i . h_l,j, and h' for h without its
 /// leading 1,
 ///
-/// tr H^2 = sum_ij { sum_l (K^{l-1}_ij)^2 <M_ll,i, M_ll,j> + 2 sum_{l<m} K^{l-1}_ij \[ K^{m-1}_ij <M_lm,i, M_lm,j> +
-/// (R_lm,j^T h'_{m-1},i) . (M_lm,i g_m,j) + (R_lm,i^T h'_{m-1},j) . (M_lm,j g_m,i) + (g_m,i . g_m,j) <R_lm,i, R_lm,j>
-/// \] }.
+/// tr H^2 = sum_ij { sum_l (K^{l-1}_ij)^2 Phi^l_ij + 2 sum_{l<m} K^{l-1}_ij Psi^lm_ij }, Phi^l_ij = <M_ll,i, M_ll,j>,
+/// Psi^lm_ij = K^{m-1}_ij <M_lm,i, M_lm,j> + (R_lm,j^T h'_{m-1},i) . (M_lm,i g_m,j) + (R_lm,i^T h'_{m-1},j) . (M_lm,j
+/// g_m,i) + (g_m,i . g_m,j) <R_lm,i, R_lm,j>.
 ///
-/// For the paper's networks <M_11, M_11> is Phi, the bracket is Psi, and <M_22, M_22> is Omega. The index that goes
-/// with M also goes with h', and the other with R and g: exchanging them gives a plausible, slightly wrong number.
+/// For the paper's networks Phi^1 is Phi, Psi^12 is Psi, and Phi^2 is Omega. The index that goes with M also goes with
+/// h', and the other with R and g: exchanging them gives a plausible, slightly wrong number.
 pub fn trace_sq(problem: &Problem, theta: &[f64]) -> f64 {
     let all: Vec<Sample> = samples(problem, theta).collect();
     let row = |i: usize| -> f64 {
         (i..all.len())
             .map(|j| {
-                let pair = pair(&all[i], &all[j]);
+                let pair = pair(&all[i], &all[j]).sum();
                 if i == j { pair } else { 2.0 * pair }
             })
             .sum()
@@ -117,10 +149,9 @@ pub fn trace_sq(problem: &Problem, theta: &[f64]) -> f64 {
     (0..all.len()).map(row).sum()
 }
 
-/// The terms of tr H^2 that the samples `i` and `j` give, symmetric in them.
-fn pair(i: &Sample, j: &Sample) -> f64 {
+/// The forms of the samples `i` and `j`.
+fn pair(i: &Sample, j: &Sample) -> LayerPairForms {
     let layers = i.forward.h.len();
-    // K^l_ij.
     let gram: Vec<f64> = i.forward.h.iter().zip(&j.forward.h).map(|(i, j)| i.dot(j)).collect();
     // (R_lm,second^T h'_first) . (M_lm,first g_m,second).
     let crossed = |first: &Sample, second: &Sample, l: usize, m: usize| {
@@ -128,17 +159,14 @@ fn pair(i: &Sample, j: &Sample) -> f64 {
         let fed = second.backward.r(l, m).tr_mul(&units);
         fed.dot(&(first.backward.m(l, m) * second.backward.g(m)))
     };
-    let mut sum = 0.0;
-    for l in 1..=layers {
-        let below = gram[l - 1];
-        sum += below * below * i.backward.m(l, l).dot(j.backward.m(l, l));
-        for m in l + 1..=layers {
-            let curvatures = gram[m - 1] * i.backward.m(l, m).dot(j.backward.m(l, m));
-            let direct = i.backward.g(m).dot(j.backward.g(m)) * i.backward.r(l, m).dot(j.backward.r(l, m));
-            sum += 2.0 * below * (curvatures + crossed(i, j, l, m) + crossed(j, i, l, m) + direct);
-        }
-    }
-    sum
+    let psi = |l: usize, m: usize| {
+        let curvatures = gram[m - 1] * i.backward.m(l, m).dot(j.backward.m(l, m));
+        let direct = i.backward.g(m).dot(j.backward.g(m)) * i.backward.r(l, m).dot(j.backward.r(l, m));
+        curvatures + crossed(i, j, l, m) + crossed(j, i, l, m) + direct
+    };
+    let phi = (1..=layers).map(|l| i.backward.m(l, l).dot(j.backward.m(l, l))).collect();
+    let psi = (1..=layers).map(|l| (l + 1..=layers).map(|m| psi(l, m)).collect()).collect();
+    LayerPairForms { gram, phi, psi }
 }
 
 /// h without its leading 1.
