@@ -201,7 +201,9 @@ fn the_page_about_depth_shows_what_its_commands_give() {
     let directory = tempfile::tempdir().unwrap();
     let dir = directory.path();
     data_of_depth(dir);
-    for command in blocks(&page, "sh").into_iter().flat_map(str::lines) {
+    let commands = blocks(&page, "sh").join("").replace("\\\n", " ");
+    assert_eq!(commands.lines().count(), 5, "{commands}");
+    for command in commands.lines() {
         let words = shlex::split(command.strip_prefix("sharpsweep ").unwrap()).unwrap();
         let output = sharpsweep(dir, &words);
         assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));

@@ -1,8 +1,8 @@
 //! Networks of several outputs, of two hidden layers and with other losses on real data, beside scikit-learn's.
 //!
 //! `benches/scikit_learn_peer.py` trained the networks of [`CASES`] with scikit-learn 1.9.1 (`MLPClassifier` and
-//! `MLPRegressor`, float64) by the same rule, plain gradient descent on the mean loss over all samples, without momentum
-//! and decay:
+//! `MLPRegressor`, float64) by the same rule, plain gradient descent on the mean loss over all samples, without
+//! momentum and decay:
 //!
 //! - from its own initial weights (Glorot's, `random_state` 0 to 19); the scores on the test data were
 //!

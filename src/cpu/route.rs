@@ -19,7 +19,8 @@ pub(super) fn layer_route(route: Route, shape: Shape, samples: usize) -> ExactRo
     route.or_faster(|| cheaper(layer_pairs_cost(shape, samples), layer_assembled_cost(shape, samples)))
 }
 
-/// The multiply-adds of the pairwise route at any depth, those of I^2 / 2 pairs: for each pair of layers M, two times R^T h' and M g, and R.
+/// The multiply-adds of the pairwise route at any depth, of I^2 / 2 pairs: for each pair of layers M, two times R^T h'
+/// and M g, and R.
 pub(crate) fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
     let samples = samples as f64;
     let layers: Vec<Layer> = shape.layers().collect();
