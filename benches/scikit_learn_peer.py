@@ -6,7 +6,7 @@
 
 Every set is trained by MLPClassifier or MLPRegressor with plain gradient descent on the mean loss over all samples (no
 momentum, no decay), in float64: from scikit-learn's own starts, random_state 0 to 19, and from the weights of seeds 0
-to 3 of sharpsweep, where its sweep of the same shape begins. Prints lines of Rust for the table in the test.
+to 3 of sharpsweep, where its sweep of the same shape begins. Prints the numbers of the test.
 """
 import argparse
 import pathlib
