@@ -11,6 +11,8 @@ mod size;
 use ndarray::Array2;
 use serde::Serialize;
 
+use crate::model::{Activation, Loss};
+
 pub use measure::{CostAndError, Engines, Measurement, Settings, measure};
 pub use method::{Method, Quantity, Runner, Site};
 pub use size::{Size, Truth};
@@ -26,18 +28,22 @@ pub struct Bench {
     pub repeats: usize,
     /// Seconds that the repeats of a route may take together; what takes longer is skipped.
     pub budget: f64,
+    /// The hidden units' activation.
+    pub activation: Activation,
+    /// The loss.
+    pub loss: Loss,
     /// The measurements, size by size.
     pub measurements: Vec<Measurement>,
     /// Which route `--route auto` takes at each size, and whether the other is faster.
     pub auto: Vec<AutoRoute>,
     /// The names of the columns of [`Bench::table`].
-    pub table_columns: [&'static str; 12],
+    pub table_columns: [&'static str; 15],
 }
 
 impl Bench {
     /// The columns of [`Bench::table`]. Routes and devices are numbered from 0, in the order of [`Method`] and
-    /// [`Site`].
-    pub const TABLE_COLUMNS: [&'static str; 12] = [
+    /// [`Site`]; `hidden` counts the units of all hidden layers, and `layers` the layers of weights.
+    pub const TABLE_COLUMNS: [&'static str; 15] = [
         "hidden",
         "samples",
         "inputs",
@@ -50,6 +56,9 @@ impl Bench {
         "flops",
         "error",
         "distance_from_lambda_max",
+        "layers",
+        "outputs",
+        "parameters",
     ];
 
     /// The measurements as one array, one row for each, in order. NaN where there is no value, and 0 networks where
@@ -58,9 +67,9 @@ impl Bench {
         let row = |Measurement { size, runner, outcome }: &Measurement| {
             let of = |value: fn(&CostAndError) -> f64| outcome.as_ref().map_or(f64::NAN, value);
             [
-                size.hidden as f64,
+                size.hidden_units() as f64,
                 size.samples as f64,
-                size.inputs as f64,
+                size.shape.inputs() as f64,
                 f64::from(runner.method as u8),
                 f64::from(runner.site as u8),
                 outcome.as_ref().map_or(0.0, |found| found.networks as f64),
@@ -70,6 +79,9 @@ impl Bench {
                 of(|found| found.flops),
                 of(|found| found.error),
                 of(|found| found.distance_from_lambda_max.unwrap_or(f64::NAN)),
+                size.shape.layers().len() as f64,
+                size.shape.outputs() as f64,
+                size.shape.parameters() as f64,
             ]
         };
         Array2::from(self.measurements.iter().map(row).collect::<Vec<[f64; Self::TABLE_COLUMNS.len()]>>())
@@ -120,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_cost_model_is_wrong_only_where_the_repeats_tell_the_routes_apart() {
-        let size = Size { hidden: 3, samples: 50, inputs: 2 };
+        let size = Size::new(2, &[3], 1, 50).unwrap();
         let measured = |method, [low, seconds, high]: [f64; 3]| Measurement {
             size,
             runner: Runner { method, site: Site::Cpu },

@@ -34,3 +34,4 @@ mod train;
 
 pub use engine::Cpu;
 pub use instruction_set::InstructionSet;
+pub(crate) use route::{layer_assembled_cost, layer_pairs_cost};

@@ -1,8 +1,9 @@
 //! The numeric routes to sharpness, in f64: what one would do without the closed forms, and what those are measured
 //! against.
 //!
-//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`]). Each
-//! product costs about as much as two gradients and needs no D x D memory:
+//! All but the central differences need the Hessian only through its products with vectors ([`HessianProduct`] for the
+//! paper's networks, [`LayersProduct`] for all). Each product costs about as much as two gradients and needs no D x D
+//! memory:
 //!
 //! | route | gives | products | error |
 //! |---|---|---|---|
@@ -18,14 +19,16 @@
 //! [`central_difference_hessian`]: crate::reference::central_difference_hessian
 
 mod lanczos;
+mod layers;
 mod power;
 mod probes;
 mod product;
 mod trace;
 
-use crate::model::{PaperProblem, Theta};
+use crate::model::{Problem, Theta};
 
 pub use lanczos::{Extremes, lanczos};
+pub use layers::LayersProduct;
 pub use power::{PowerIteration, power_iteration};
 pub use probes::{rademacher, start_vector};
 pub use product::{HessianProduct, Symmetric};
@@ -34,11 +37,14 @@ pub use trace::{hutch_plus_plus, hutchinson, hutchinson_sq};
 /// Applies `route` to the Hessian of every row of `theta` (S, D), in order, on all cores. `route` also gets the row's
 /// number, from which it can seed its random vectors.
 pub fn for_each_network<T: Send>(
-    problem: &PaperProblem<'_>,
+    problem: &Problem,
     theta: Theta<'_>,
-    route: impl Fn(usize, &HessianProduct<'_>) -> T + Sync,
+    route: impl Fn(usize, &dyn Symmetric) -> T + Sync,
 ) -> Vec<T> {
-    theta.map_networks(|row, network| route(row, &HessianProduct::new(problem, network)))
+    match problem.paper() {
+        Some(paper) => theta.map_networks(|row, network| route(row, &HessianProduct::new(&paper, network))),
+        None => theta.map_networks(|row, network| route(row, &LayersProduct::new(problem, network))),
+    }
 }
 
 /// x.y.

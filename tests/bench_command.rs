@@ -59,6 +59,57 @@ fn a_small_grid_gives_a_table_json_and_figures() {
 }
 
 #[test]
+fn deeper_networks_of_several_outputs_take_every_route() {
+    for (loss, outputs, shape) in
+        [("softmax", "3", "2-4-3-3"), ("logistic", "1", "2-4-3-1"), ("squared", "2", "2-4-3-2")]
+    {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("bench");
+        bench(&["--hidden", "none,4x3", "--samples", "6,20", "--inputs", "2", "--on", "cpu,reference"])
+            .args(["--loss", loss, "--outputs", outputs, "--activation", "tanh", "--repeats", "1"])
+            .args(["--out", out.to_str().unwrap()])
+            .assert()
+            .success()
+            .stdout(contains(format!("{shape}, I = 20 (D =")).and(contains("hutch-plus-plus")));
+        let json: Value = serde_json::from_slice(&std::fs::read(out.join("bench.json")).unwrap()).unwrap();
+        assert_eq!((json["loss"].as_str(), json["activation"].as_str()), (Some(loss), Some("tanh")));
+        let measurements = json["measurements"].as_array().unwrap();
+        assert_eq!(measurements.len(), 4 * 16);
+        assert_eq!(measurements.last().unwrap()["size"]["hidden"], serde_json::json!([4, 3]));
+        for measurement in measurements {
+            let outcome = &measurement["outcome"]["Ok"];
+            let (method, error) =
+                (measurement["runner"]["method"].as_str().unwrap(), outcome["error"].as_f64().unwrap());
+            let allowed = match method {
+                "hutchinson" | "hutchinson-sq" | "hutch-plus-plus" => 1.0,
+                "power" => 1e-4,
+                // An upper bound; an eigenvalue of several outputs can be a multiple one.
+                "four-moments" | "eight-moments" => 0.1,
+                "differences" | "differences-eigenvalues" => 1e-6,
+                _ => 1e-10,
+            };
+            assert!(error <= allowed, "{loss}: {measurement}");
+            // A bound of lambda_1 is above it, an eigenvalue is at it.
+            let off = outcome["distance_from_lambda_max"].as_f64();
+            assert!(!matches!(method, "eigenvalues" | "lanczos") || off.unwrap() <= 1e-6, "{loss}: {measurement}");
+            assert!(outcome["flops"].as_f64().unwrap() > 0.0, "{loss}: {measurement}");
+        }
+        let table: ndarray::Array2<f64> = ndarray_npy::read_npy(out.join("bench.npy")).unwrap();
+        let columns = json["table_columns"].as_array().unwrap();
+        let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
+        let last = table.row(table.nrows() - 1);
+        let widths: Vec<usize> = shape.split('-').map(|width| width.parse().unwrap()).collect();
+        let parameters: usize = widths.windows(2).map(|pair| (pair[0] + 1) * pair[1]).sum();
+        for (name, expected) in
+            [("hidden", 7), ("layers", 3), ("outputs", widths[3]), ("parameters", parameters), ("samples", 20)]
+        {
+            assert!((last[column(name)] - expected as f64).abs() < 0.5, "{name}: {last}");
+        }
+        assert!(out.join("cost-against-samples-m2.svg").is_file() && out.join("cost-against-error.svg").is_file());
+    }
+}
+
+#[test]
 fn what_does_not_fit_is_said_and_the_rest_still_runs() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("bench");
@@ -104,6 +155,14 @@ fn sizes_and_times_that_make_no_sense_are_usage_errors() {
     let out = folder.path().join("bench");
     for arguments in [["--hidden", "3,0"], ["--repeats", "0"], ["--budget", "-1"], ["--routes", "magic"]] {
         bench(&arguments).args(["--out", out.to_str().unwrap()]).assert().code(2);
+    }
+    for (arguments, says) in [
+        (["--outputs", "0", "--samples", "5"], "layer 2 of the network has no units"),
+        (["--outputs", "9", "--samples", "5"], "9 outputs need as many samples, one of each class"),
+        (["--outputs", "1", "--loss", "softmax"], "the softmax of one output is always 1"),
+        (["--hidden", "0", "--samples", "5"], "give none for networks without hidden layers"),
+    ] {
+        bench(&arguments).args(["--out", out.to_str().unwrap()]).assert().code(2).stderr(contains(says));
     }
     assert!(!out.exists());
 }

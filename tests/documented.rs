@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::Output;
 
 use assert_cmd::Command;
-use ndarray::{Array1, Array2};
-use ndarray_npy::write_npy;
+use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray_npy::{read_npy, write_npy};
+use sharpsweep::analysis::{median, rank_correlation};
 
 fn sharpsweep(dir: &Path, args: &[String]) -> Output {
     Command::cargo_bin("sharpsweep").unwrap().current_dir(dir).args(args).output().unwrap()
@@ -168,5 +169,82 @@ fn the_readme_shows_what_the_first_command_prints() {
                 || number(a).zip(number(b)).is_some_and(|(a, b)| timed || (a - b).abs() <= 0.05 * a.abs().max(b.abs()))
         };
         assert!(a.len() == b.len() && a.iter().zip(&b).all(same), "README.md shows\n{shown}\nbut it prints\n{printed}");
+    }
+}
+
+/// The data sets of `docs/depth.md`, of which `tests/data` has a training and a test part.
+fn data_of_depth(dir: &Path) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    for (name, targets) in [("iris", "q"), ("diabetes", "t")] {
+        let stem = if name == "iris" { "iris-3" } else { name };
+        let file = |part: &str| data.join(format!("{stem}-{part}.npy"));
+        let x = ["train-x", "test-x"].map(|part| read_npy::<_, Array2<f32>>(file(part)).unwrap());
+        write_npy(dir.join(format!("{name}-x.npy")), &concatenate![Axis(0), x[0], x[1]]).unwrap();
+        let out = dir.join(format!("{name}-{targets}.npy"));
+        if name == "iris" {
+            let q = ["train-q", "test-q"].map(|part| read_npy::<_, Array1<u8>>(file(part)).unwrap());
+            write_npy(out, &concatenate![Axis(0), q[0], q[1]]).unwrap();
+        } else {
+            let t = ["train-q", "test-q"].map(|part| read_npy::<_, Array1<f32>>(file(part)).unwrap());
+            let t = concatenate![Axis(0), t[0], t[1]].mapv(f64::from);
+            let (mean, deviation) = (t.mean().unwrap(), t.std(0.0));
+            write_npy(out, &t.mapv(|t| (t - mean) / deviation)).unwrap();
+        }
+    }
+}
+
+/// Every command of the page runs as it stands, and the numbers of its table and of its words are those of the runs.
+/// Instruction sets differ a little in where descent ends.
+#[test]
+fn the_page_about_depth_shows_what_its_commands_give() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/depth.md")).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let dir = directory.path();
+    data_of_depth(dir);
+    let commands = blocks(&page, "sh").join("").replace("\\\n", " ");
+    assert_eq!(commands.lines().count(), 5, "{commands}");
+    for command in commands.lines() {
+        let words = shlex::split(command.strip_prefix("sharpsweep ").unwrap()).unwrap();
+        let output = sharpsweep(dir, &words);
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    assert!(dir.join("runs/bench-depth/bench.json").is_file());
+    let rows: Vec<Vec<&str>> = (page.lines().filter(|line| line.starts_with("| ") && line.contains(" of ")))
+        .map(|line| line.trim_matches(['|', ' ']).split(" | ").collect())
+        .collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    for (row, name) in rows.iter().zip(["spirals", "moons", "iris", "diabetes"]) {
+        let run = dir.join("runs").join(name);
+        let status: Array1<u8> = read_npy(run.join("status.npy")).unwrap();
+        let column = |column: &str| -> Vec<f64> {
+            let values: Array1<f64> = read_npy(run.join(format!("{column}.npy"))).unwrap();
+            values.iter().zip(&status).filter(|&(_, &status)| status == 0).map(|(&value, _)| value).collect()
+        };
+        let [sup, max, min] = ["lambda_sup", "lambda_max", "lambda_min"].map(column);
+        let [trace, square] = ["trace", "trace_sq"].map(column);
+        let each = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { (0..sup.len()).map(f).collect() };
+        let ratio = each(&|k| sup[k] / max[k]);
+        let largest = ratio.iter().copied().fold(0.0, f64::max);
+        assert!(ratio.iter().all(|&ratio| ratio >= 1.0 - 1e-9), "{name}");
+        let number = |text: &str| text.parse::<f64>().unwrap();
+        let count = |text: &str| text.parse::<usize>().unwrap();
+        let (converged, seeds) = row[3].split_once(" of ").unwrap();
+        let theta: Array2<f32> = read_npy(run.join("theta.npy")).unwrap();
+        assert_eq!((count(seeds), count(row[2])), theta.dim(), "{name}");
+        for (shown, found, within) in [
+            (number(converged), sup.len() as f64, 0.05 * number(seeds)),
+            (number(row[4]), median(&ratio).unwrap(), 0.03),
+            (number(row[5]), largest, 0.15),
+        ] {
+            assert!((shown - found).abs() <= within, "{name}: the page has {shown}, but {found} was found");
+        }
+        assert!(rank_correlation(&sup, &max).unwrap().rho > 0.95, "{name}");
+        let counting = median(&each(&|k| trace[k].powi(2) / square[k])).unwrap();
+        match name {
+            "moons" => assert!((0..sup.len()).all(|k| min[k] < -1e-3 * max[k])),
+            "iris" => assert!((counting - 1.6).abs() < 0.1 && median(&ratio).unwrap() < 1.05, "{counting}"),
+            "diabetes" => assert!((counting - 10.0).abs() < 0.6 && median(&ratio).unwrap() > 1.33, "{counting}"),
+            _ => {}
+        }
     }
 }

@@ -429,3 +429,28 @@ fn targets_and_weights_that_no_loss_takes_are_named() {
     assert!(matches!(Problem::with_layers(&[0], Activation::Tanh, data), Err(ShapeError::NoUnits { layer: 1 })));
     assert_eq!(Shape::new(2, &[8, 8], 1).unwrap().to_string(), "2-8-8-1");
 }
+
+/// The part of the oracle's cases that comes with the project has every cell that docs/formulas.md names.
+#[test]
+fn the_oracles_cases_cover_every_activation_and_loss() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden-family");
+    let folders = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let cases: Vec<Case> = folders.filter(|folder| folder.join("case.json").exists()).map(Case::load).collect();
+    let is_there = |wanted: &dyn Fn(&Problem) -> bool| cases.iter().any(|case| wanted(&case.problem));
+    let hidden = |problem: &Problem| problem.network.shape.hidden().len();
+    for loss in [Loss::Logistic, Loss::Softmax, Loss::Squared] {
+        for activation in Activation::ALL {
+            let one = |p: &Problem| (p.loss(), p.network.activation, hidden(p)) == (loss, activation, 1);
+            assert!(is_there(&one), "{loss:?} {activation:?}");
+        }
+        assert!(is_there(&|p| p.loss() == loss && hidden(p) > 1), "{loss:?} is deep nowhere");
+    }
+    for activation in Activation::ALL.into_iter().filter(|&activation| activation != Activation::Square) {
+        let deep = |p: &Problem| p.network.activation == activation && hidden(p) > 1;
+        assert!(is_there(&deep), "{activation:?} is deep nowhere");
+    }
+    for layers in 1..=4 {
+        assert!(is_there(&|p| hidden(p) == layers), "{layers} hidden layers");
+    }
+    assert!(is_there(&|p| p.data.weights().is_some()) && is_there(&|p| p.network.shape.outputs() > 3));
+}

@@ -1,50 +1,15 @@
 //! Networks of any depth on the CPU engine against the reference, and both against what defines them.
 
-use ndarray::{Array1, Array2};
+mod support;
+
+use std::collections::BTreeSet;
+
+use ndarray::Array2;
 use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, EndEstimates, Engine, Powers, Route, Status};
-use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
+use sharpsweep::model::{Activation, Problem};
 use sharpsweep::reference::Reference;
-
-/// A small problem: `widths` is M, the hidden widths and K.
-fn problem(widths: &[usize], activation: Activation, loss: Loss, weighted: bool) -> Problem {
-    let (inputs, outputs, samples) = (widths[0], widths[widths.len() - 1], 23);
-    let x = Array2::from_shape_fn((samples, inputs), |(i, m)| (0.9 * i as f64 + 1.7 * m as f64).sin());
-    let value = |i: usize, k: usize| (1.3 * i as f64 + 0.7 * k as f64).cos();
-    let targets = match loss {
-        Loss::Logistic => {
-            Targets::Labels(Array2::from_shape_fn((samples, outputs), |(i, k)| f64::from(u8::from(value(i, k) > 0.0))))
-        }
-        Loss::Softmax => Targets::Classes { of: (0..samples).map(|i| (i * i) % outputs).collect(), count: outputs },
-        Loss::Squared => Targets::Values(Array2::from_shape_fn((samples, outputs), |(i, k)| value(i, k))),
-    };
-    let mut data = Dataset::new(x, targets).unwrap();
-    if weighted {
-        data = data.weighted(Array1::from_shape_fn(samples, |i| 0.5 + 0.1 * i as f64)).unwrap();
-    }
-    Problem::with_layers(&widths[1..widths.len() - 1], activation, data).unwrap()
-}
-
-/// Every cell of activation x loss x depth x outputs.
-fn cells() -> Vec<Problem> {
-    let mut cells = Vec::new();
-    for activation in Activation::ALL {
-        for hidden in [&[][..], &[5], &[4, 3], &[3, 2, 5, 4]] {
-            for (loss, outputs) in [
-                (Loss::Logistic, 1),
-                (Loss::Logistic, 3),
-                (Loss::Softmax, 3),
-                (Loss::Softmax, 10),
-                (Loss::Squared, 1),
-                (Loss::Squared, 3),
-            ] {
-                let widths: Vec<usize> = [2].iter().chain(hidden).chain(&[outputs]).copied().collect();
-                cells.push(problem(&widths, activation, loss, cells.len() % 2 == 1));
-            }
-        }
-    }
-    cells
-}
+use support::cells::cells;
 
 /// The size of weights at which nothing overflows: a power of two per layer grows fast.
 fn size(problem: &Problem) -> f32 {
@@ -55,6 +20,33 @@ fn name(problem: &Problem) -> String {
     let weighted = if problem.data.weights().is_some() { ", weighted" } else { "" };
     let (network, loss) = (problem.network, problem.loss().name());
     format!("{} {} {loss}{weighted}", network.shape, network.activation.name())
+}
+
+/// The problems of this file are every cell that docs/formulas.md names.
+#[test]
+fn cells_are_every_activation_with_every_loss_at_every_depth() {
+    let key = |problem: &Problem| {
+        let shape = problem.network.shape;
+        (problem.network.activation.name(), problem.loss().name(), shape.hidden().len(), shape.outputs())
+    };
+    let found: BTreeSet<_> = cells().iter().map(key).collect();
+    let (losses, depths) = (["logistic", "softmax", "squared"], [0, 1, 2, 4]);
+    for activation in Activation::ALL {
+        for (loss, depth) in losses.into_iter().flat_map(|loss| depths.map(|depth| (loss, depth))) {
+            for outputs in if loss == "softmax" { [3, 10] } else { [1, 3] } {
+                let cell = (activation.name(), loss, depth, outputs);
+                assert!(found.contains(&cell), "{cell:?} is missing");
+            }
+        }
+    }
+    assert_eq!(found.len(), Activation::ALL.len() * losses.len() * depths.len() * 2);
+    let weighted = cells().iter().filter(|problem| problem.data.weights().is_some()).count();
+    assert_eq!(2 * weighted, found.len());
+    // What is compared at each seventh of them still has every activation, loss and depth.
+    let seventh: Vec<Problem> = cells().into_iter().step_by(7).collect();
+    let kinds = |of: &dyn Fn(&Problem) -> String| seventh.iter().map(of).collect::<BTreeSet<String>>().len();
+    assert_eq!(kinds(&|p| key(p).0.into()), Activation::ALL.len());
+    assert_eq!((kinds(&|p| key(p).1.into()), kinds(&|p| key(p).2.to_string())), (losses.len(), depths.len()));
 }
 
 /// Few steps stay together: float32 has not had the time to part from float64.

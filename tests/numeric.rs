@@ -6,10 +6,11 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use ndarray::{Array2, ArrayView2};
 use sharpsweep::model::{Activation, Problem, Stream, appendix_c, initial_theta};
 use sharpsweep::numeric::{
-    HessianProduct, Symmetric, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
-    rademacher, start_vector,
+    HessianProduct, LayersProduct, Symmetric, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos,
+    power_iteration, rademacher, start_vector,
 };
 use sharpsweep::reference::hessian;
+use support::cells::cells;
 use support::{close, golden_cases};
 
 /// Eigenvalues in ascending order, from code that is as independent of the routes as possible.
@@ -83,6 +84,54 @@ fn products_are_those_of_the_assembled_hessian() {
             operator.apply(&exchanged, &mut found);
             assert!(close(&found, &expected, 1e-13 * scale, 0.0).is_err(), "{}: exchanged components pass", case.name);
         }
+    }
+}
+
+/// At every depth, loss, number of outputs and activation, with weights and without: both sides are exact formulas.
+#[test]
+fn products_at_any_depth_are_those_of_the_assembled_hessian() {
+    for problem in cells() {
+        let size = problem.network.parameters();
+        let theta: Vec<f64> = (0..size).map(|d| 1.1 * (d as f64 * 1.7 + 0.3).sin()).collect();
+        let hessian = hessian(&problem, &theta);
+        let operator = LayersProduct::new(&problem, &theta);
+        assert_eq!(operator.size(), size);
+        let at = format!("{} {} {}", problem.network.shape, problem.network.activation.name(), problem.loss().name());
+        let scale = hessian.iter().map(|h| h * h).sum::<f64>().sqrt();
+        let x = start_vector(size, 4);
+        // What was in `out` does not count.
+        let (mut found, mut expected) = (vec![f64::NAN; size], vec![f64::NAN; size]);
+        operator.apply(&x, &mut found);
+        hessian.view().apply(&x, &mut expected);
+        close(&found, &expected, 1e-13 * scale, 0.0).unwrap_or_else(|misses| panic!("{at}: {misses}"));
+        let mut exchanged = x.clone();
+        exchanged.swap(0, size - 1);
+        operator.apply(&exchanged, &mut found);
+        assert!(close(&found, &expected, 1e-13 * scale, 0.0).is_err(), "{at}: exchanged components pass");
+    }
+}
+
+/// The paper's networks have a product of their own, and the general one is the same.
+#[test]
+fn products_at_any_depth_are_the_papers_on_its_networks() {
+    let (problem, theta, hessian) = random_network(5);
+    let scale = hessian.iter().map(|h| h * h).sum::<f64>().sqrt();
+    let x = start_vector(theta.len(), 9);
+    let (mut papers, mut general) = (vec![0.0; theta.len()], vec![0.0; theta.len()]);
+    HessianProduct::new(&problem.paper().unwrap(), &theta).apply(&x, &mut papers);
+    LayersProduct::new(&problem, &theta).apply(&x, &mut general);
+    close(&general, &papers, 1e-13 * scale, 0.0).unwrap();
+}
+
+/// Both counts are of the same loops: the general one has a product with S and the mirrored edge more.
+#[test]
+fn flops_of_products_agree_with_the_papers_count() {
+    for (inputs, hidden) in [(2, 3), (30, 6), (64, 100)] {
+        let shape = sharpsweep::model::OneHidden::new(inputs, hidden);
+        let general = sharpsweep::model::Shape::new(inputs, &[hidden], 1).unwrap();
+        let papers = HessianProduct::flops(shape, 50) as f64;
+        let ratio = LayersProduct::flops(general.layers(), 50) as f64 / papers;
+        assert!((1.0..1.3).contains(&ratio), "{inputs} {hidden}: {ratio}");
     }
 }
 
@@ -247,9 +296,7 @@ fn hutch_plus_plus_beats_hutchinson_on_decaying_spectra() {
 fn a_batch_is_its_networks_one_by_one() {
     let problem = Problem::new(3, Activation::Gelu, appendix_c(20, 2, Stream::TrainData).unwrap());
     let theta = Array2::from_shape_vec((9, 13), (0..9).flat_map(|k| theta_0(&problem, k, 3.0)).collect()).unwrap();
-    let batch = for_each_network(&problem.paper().unwrap(), theta.view().into(), |k, operator| {
-        hutchinson(operator, 5, k as u64)
-    });
+    let batch = for_each_network(&problem, theta.view().into(), |k, operator| hutchinson(operator, 5, k as u64));
     for (k, found) in batch.into_iter().enumerate() {
         let one =
             hutchinson(&HessianProduct::new(&problem.paper().unwrap(), &theta_0(&problem, k as u64, 3.0)), 5, k as u64);

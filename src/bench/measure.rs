@@ -13,11 +13,11 @@ use crate::analysis::{AnalysisError, median, quantiles};
 use crate::bounds::wolkowicz_styan;
 use crate::clock::Instant;
 use crate::cpu::{Cpu, InstructionSet};
-use crate::engine::{Engine, EngineError, Evaluation, Route, Stop, paper_only};
+use crate::engine::{Engine, EngineError, Evaluation, Route, Stop};
 use crate::fallback;
 use crate::model::{Problem, Theta};
 use crate::numeric::{
-    HessianProduct, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
+    Symmetric, for_each_network, hutch_plus_plus, hutchinson, hutchinson_sq, lanczos, power_iteration,
 };
 use crate::reference::{Reference, central_difference_hessian, spectrum};
 use crate::room::check_memory;
@@ -137,15 +137,14 @@ impl Engines {
 
     fn run(&mut self, runner: Runner, problem: &Problem, theta: ArrayView2<'_, f64>) -> Result<Estimates, EngineError> {
         self.stop.check()?;
-        let paper = paper_only(problem)?;
         let parameters = problem.network.parameters();
         let exactly = |values: Vec<f64>| Estimates { values, products: None };
         let bounds = |found: Evaluation| {
             let bound = |k: usize| wolkowicz_styan(found.trace(k), found.trace_sq[k], parameters).lambda_sup;
             exactly((0..found.loss.len()).map(bound).collect())
         };
-        let by_products = |estimate: &(dyn Fn(&HessianProduct<'_>, u64) -> (f64, usize) + Sync)| {
-            let found = for_each_network(&paper, theta.into(), |k, operator| estimate(operator, k as u64));
+        let by_products = |estimate: &(dyn Fn(&dyn Symmetric, u64) -> (f64, usize) + Sync)| {
+            let found = for_each_network(problem, theta.into(), |k, operator| estimate(operator, k as u64));
             let mean = found.iter().map(|(_, products)| *products as f64).sum::<f64>() / found.len().max(1) as f64;
             Estimates { values: found.into_iter().map(|(value, _)| value).collect(), products: Some(mean) }
         };
@@ -235,7 +234,7 @@ pub fn measure(
 ) -> Result<Vec<Measurement>, EngineError> {
     let networks = Size::networks(problem, &mut engines.cpu[1])?;
     engines.stop.check()?;
-    let truth = Truth::of(problem, &networks)?;
+    let truth = Truth::of(problem, &networks);
     let runners = settings.methods.iter().flat_map(|&method| {
         let sites = method.sites().iter().filter(|site| settings.sites.contains(site));
         sites.map(move |&site| Runner { method, site })

@@ -19,8 +19,9 @@ pub(super) fn layer_route(route: Route, shape: Shape, samples: usize) -> ExactRo
     route.or_faster(|| cheaper(layer_pairs_cost(shape, samples), layer_assembled_cost(shape, samples)))
 }
 
-/// The multiply-adds of I^2 / 2 pairs: for each pair of layers M, two times R^T h' and M g, and R.
-fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
+/// The multiply-adds of the pairwise route at any depth, of I^2 / 2 pairs: for each pair of layers M, two times R^T h'
+/// and M g, and R.
+pub(crate) fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
     let samples = samples as f64;
     let layers: Vec<Layer> = shape.layers().collect();
     let mut pair = 0;
@@ -34,9 +35,9 @@ fn layer_pairs_cost(shape: Shape, samples: usize) -> f64 {
     0.5 * samples * samples * pair as f64
 }
 
-/// The multiply-adds of the assembled route: at each sample one for each distinct entry, and for each pair of units
-/// what the products share.
-fn layer_assembled_cost(shape: Shape, samples: usize) -> f64 {
+/// The multiply-adds of the assembled route at any depth: at each sample one for each distinct entry, and for each pair
+/// of units what the products share.
+pub(crate) fn layer_assembled_cost(shape: Shape, samples: usize) -> f64 {
     let layers: Vec<Layer> = shape.layers().collect();
     let mut sample = 0;
     for (l, first) in layers.iter().enumerate() {

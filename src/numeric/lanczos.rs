@@ -29,7 +29,7 @@ pub struct Extremes {
 /// at k = D only rounding is left. An eigenvalue is found whatever its multiplicity, but only once.
 ///
 /// NaN in a product gives NaN in both values.
-pub fn lanczos(matrix: &impl Symmetric, tolerance: f64, most_products: usize, seed: u64) -> Extremes {
+pub fn lanczos(matrix: &(impl Symmetric + ?Sized), tolerance: f64, most_products: usize, seed: u64) -> Extremes {
     let size = matrix.size();
     let mut basis: Vec<Vec<f64>> = vec![start_vector(size, seed)];
     let (mut diagonal, mut off_diagonal): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());

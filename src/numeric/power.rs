@@ -26,7 +26,12 @@ pub struct PowerIteration {
 /// |lambda_1|, the magnitudes of the two eigenvalues that are largest after the shift (Golub and Van Loan, Matrix
 /// Computations, Section 8.2); a pair +lambda, -lambda of equal magnitude never converges and ends with a large
 /// residual.
-pub fn power_iteration(matrix: &impl Symmetric, tolerance: f64, most_products: usize, seed: u64) -> PowerIteration {
+pub fn power_iteration(
+    matrix: &(impl Symmetric + ?Sized),
+    tolerance: f64,
+    most_products: usize,
+    seed: u64,
+) -> PowerIteration {
     let first = run(matrix, 0.0, tolerance, most_products, seed);
     if first.lambda_max < 0.0 && first.products < most_products {
         let second = run(matrix, first.lambda_max, tolerance, most_products - first.products, seed);
@@ -35,7 +40,13 @@ pub fn power_iteration(matrix: &impl Symmetric, tolerance: f64, most_products: u
     first
 }
 
-fn run(matrix: &impl Symmetric, shift: f64, tolerance: f64, most_products: usize, seed: u64) -> PowerIteration {
+fn run(
+    matrix: &(impl Symmetric + ?Sized),
+    shift: f64,
+    tolerance: f64,
+    most_products: usize,
+    seed: u64,
+) -> PowerIteration {
     let mut vector = start_vector(matrix.size(), seed);
     let mut product = vec![0.0; vector.len()];
     let mut products = 0;

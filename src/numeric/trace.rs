@@ -6,7 +6,7 @@ use super::{Symmetric, dot, norm, rademacher};
 ///
 /// Unbiased. Cost: one product per probe, plus 2 D flops. Standard deviation: sqrt(2 (||H||_F^2 - sum_d H_dd^2) /
 /// probes).
-pub fn hutchinson(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
+pub fn hutchinson(matrix: &(impl Symmetric + ?Sized), probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, dot)
 }
 
@@ -14,11 +14,16 @@ pub fn hutchinson(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
 ///
 /// Unbiased. Cost: one product per probe, plus 2 D flops. Standard deviation: sqrt(2 (||H^2||_F^2 - sum_d (H^2)_dd^2) /
 /// probes).
-pub fn hutchinson_sq(matrix: &impl Symmetric, probes: u32, seed: u64) -> f64 {
+pub fn hutchinson_sq(matrix: &(impl Symmetric + ?Sized), probes: u32, seed: u64) -> f64 {
     mean_over_probes(matrix, probes, seed, |_, product| dot(product, product))
 }
 
-fn mean_over_probes(matrix: &impl Symmetric, probes: u32, seed: u64, estimate: impl Fn(&[f64], &[f64]) -> f64) -> f64 {
+fn mean_over_probes(
+    matrix: &(impl Symmetric + ?Sized),
+    probes: u32,
+    seed: u64,
+    estimate: impl Fn(&[f64], &[f64]) -> f64,
+) -> f64 {
     let mut product = vec![0.0; matrix.size()];
     let sum: f64 = (0..probes)
         .map(|index| {
@@ -37,7 +42,7 @@ fn mean_over_probes(matrix: &impl Symmetric, probes: u32, seed: u64, estimate: i
 /// Q^T) H (I - Q Q^T). Unbiased. Cost: 3 floor(products / 3) products (at least 3), plus about 6 D (products / 3)^2
 /// flops. Error: 1/products times tr H for positive semidefinite H, against 1/sqrt(products) of Hutchinson's; exact
 /// once `products` / 3 reaches the rank.
-pub fn hutch_plus_plus(matrix: &impl Symmetric, products: u32, seed: u64) -> f64 {
+pub fn hutch_plus_plus(matrix: &(impl Symmetric + ?Sized), products: u32, seed: u64) -> f64 {
     let size = matrix.size();
     let third = (products / 3).max(1);
     let mut product = vec![0.0; size];

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test program compiles this module and uses its own part of it")]
 
+pub(crate) mod cells;
 pub(crate) mod command;
 pub(crate) mod cut;
 pub(crate) mod gpu;

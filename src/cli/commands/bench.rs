@@ -14,9 +14,9 @@ use crate::cli::interruption;
 use crate::cli::progress::Watched;
 use crate::cli::terminal::{notice, print};
 use crate::cpu::Cpu;
-use crate::engine::{Engine, EngineError, ExactRoute, Route, paper_only};
+use crate::engine::{Engine, EngineError, ExactRoute, Route};
 use crate::gpu::{Adapter, Gpu, Tuning, adapters, choose_adapter};
-use crate::model::HiddenLayers;
+use crate::model::{Activation, HiddenLayers, Loss};
 use crate::reference::Reference;
 use crate::report::{FigureError, cost_against_error, cost_against_hidden, cost_against_samples, cost_table};
 use crate::run::Output;
@@ -29,15 +29,24 @@ use crate::watch::Pieces;
 /// gets bench.json, bench.npy (a row per measurement, its columns named in bench.json) and figures with their numbers.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// N, hidden units of the one hidden layer
-    #[arg(long, value_name = "N,..", value_delimiter = ',', default_value = "3,10,30,100", value_parser = one_layer)]
-    hidden: Vec<usize>,
+    /// N, hidden units of one hidden layer; 8x8 is two hidden layers of 8 units each, none is no hidden layer
+    #[arg(long, value_name = "N|NxN,..", value_delimiter = ',', default_value = "3,10,30,100", value_parser = layers)]
+    hidden: Vec<HiddenLayers>,
     /// I, samples
     #[arg(long, value_name = "I,..", value_delimiter = ',', default_value = "10,50,200,1000")]
     samples: Vec<usize>,
     /// M, inputs
     #[arg(long, value_name = "M,..", value_delimiter = ',', default_value = "2,30")]
     inputs: Vec<usize>,
+    /// K, outputs [default: 1, with the softmax loss 3]
+    #[arg(long, value_name = "K")]
+    outputs: Option<usize>,
+    /// The loss. The data of the grid are Gaussian classes: the paper's two, or K for K outputs
+    #[arg(long, default_value = "logistic")]
+    loss: Loss,
+    /// The hidden units' activation
+    #[arg(long, default_value = "sigmoid")]
+    activation: Activation,
     /// The routes to measure [default: all]
     #[arg(long, value_name = "ROUTE,..", value_delimiter = ',')]
     routes: Vec<Method>,
@@ -59,12 +68,12 @@ pub(crate) struct Args {
     out: PathBuf,
 }
 
-/// The width of one hidden layer.
-fn one_layer(text: &str) -> Result<usize, String> {
-    match text.parse::<HiddenLayers>()?.widths() {
-        &[width] => Ok(width),
-        _ => Err("the routes are compared on networks of one hidden layer: give its number of hidden units".into()),
+/// Hidden layers, of which `0` is no way to say that there are none: it stands among widths.
+fn layers(text: &str) -> Result<HiddenLayers, String> {
+    if text == "0" {
+        return Err("every hidden layer needs at least one unit: give none for networks without hidden layers".into());
     }
+    text.parse()
 }
 
 impl Args {
@@ -83,8 +92,9 @@ impl Args {
         let mut engines = Engines::new(graphics.map(by_each_route).transpose()?, hardware, interruption::stop());
         let mut bench = self.bench(&settings, adapter.clone())?;
         let watched = Watched::start("sizes");
-        let measured = Pieces::new(&watched, "sizes", self.sizes().len());
-        for size in self.sizes() {
+        let sizes = self.sizes()?;
+        let measured = Pieces::new(&watched, "sizes", sizes.len());
+        for size in sizes {
             self.measure_size(&mut bench, &mut engines, &settings, size, adapter.as_ref())?;
             // After every size, so that an interrupted bench leaves what it has.
             let json = serde_json::to_vec_pretty(&bench)?;
@@ -102,7 +112,8 @@ impl Args {
     fn check(&self) -> Result<Duration, Failure> {
         let budget = Duration::try_from_secs_f64(self.budget)
             .map_err(|_| Failure::Usage(anyhow!("--budget is {}: it must be a number of seconds", self.budget)))?;
-        for (option, sizes) in [("--hidden", &self.hidden), ("--samples", &self.samples), ("--inputs", &self.inputs)] {
+        check_distinct("--hidden", &self.hidden)?;
+        for (option, sizes) in [("--samples", &self.samples), ("--inputs", &self.inputs)] {
             if sizes.contains(&0) {
                 return Err(Failure::Usage(anyhow!("{option} holds 0: every size must be at least 1")));
             }
@@ -110,11 +121,20 @@ impl Args {
         }
         check_distinct("--routes", &self.routes)?;
         check_distinct("--on", &self.on)?;
-        for size in self.sizes() {
-            size.check().map_err(|error| {
-                let Size { hidden, samples, inputs } = size;
-                Failure::Usage(anyhow!("N = {hidden}, I = {samples}, M = {inputs}: {error}"))
-            })?;
+        for size in self.sizes()? {
+            size.check().map_err(|error| Failure::Usage(anyhow!("{size}: {error}")))?;
+            // One sample cannot be of each of several classes.
+            let outputs = size.shape.outputs();
+            if outputs > 1 && size.samples < outputs {
+                return Err(Failure::Usage(anyhow!(
+                    "{size}: {outputs} outputs need as many samples, one of each class"
+                )));
+            }
+        }
+        if (self.loss, self.outputs()) == (Loss::Softmax, 1) {
+            return Err(Failure::Usage(anyhow!(
+                "--outputs 1: the softmax of one output is always 1: give --outputs 2 or more, or --loss logistic"
+            )));
         }
         Ok(budget)
     }
@@ -150,20 +170,32 @@ impl Args {
             engines,
             repeats,
             budget: self.budget,
+            activation: self.activation,
+            loss: self.loss,
             measurements: Vec::new(),
             auto: Vec::new(),
             table_columns: Bench::TABLE_COLUMNS,
         })
     }
 
-    fn sizes(&self) -> Vec<Size> {
+    /// K.
+    fn outputs(&self) -> usize {
+        self.outputs.unwrap_or(if self.loss == Loss::Softmax { 3 } else { 1 })
+    }
+
+    fn sizes(&self) -> Result<Vec<Size>, Failure> {
         let mut sizes = Vec::new();
         for &inputs in &self.inputs {
-            for &hidden in &self.hidden {
-                sizes.extend(self.samples.iter().map(|&samples| Size { hidden, samples, inputs }));
+            for hidden in &self.hidden {
+                for &samples in &self.samples {
+                    let size = Size::new(inputs, hidden.widths(), self.outputs(), samples);
+                    sizes.push(size.map_err(|error| {
+                        Failure::Usage(anyhow!("M = {inputs}, --hidden {hidden}, K = {}: {error}", self.outputs()))
+                    })?);
+                }
             }
         }
-        sizes
+        Ok(sizes)
     }
 
     /// Measures one size and prints its table. If the size cannot be measured, it says so, and the next one is
@@ -176,7 +208,7 @@ impl Args {
         size: Size,
         adapter: Option<&Adapter>,
     ) -> Result<(), Failure> {
-        let problem = size.problem().context("the data of the grid")?;
+        let problem = size.problem(self.activation, self.loss).context("the data of the grid")?;
         let announce = |runner: Runner| notice(&format!("{size}: {runner}"));
         let measured = match measure(engines, settings, size, &problem, announce) {
             Ok(measured) => measured,
@@ -192,11 +224,10 @@ impl Args {
             ExactRoute::Assembled => Method::Assembled,
         };
         let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
-        if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
-            chosen.push((
-                Site::Gpu,
-                of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper_only(&problem)?)),
-            ));
+        if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu))
+            && let Some(paper) = problem.paper()
+        {
+            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper))));
         }
         let choices = chosen.into_iter();
         bench.auto.extend(choices.filter_map(|(site, method)| AutoRoute::new(&bench.measurements, size, site, method)));
@@ -208,9 +239,9 @@ impl Args {
         for &inputs in &self.inputs {
             figures.extend([cost_against_samples(bench, inputs), cost_against_hidden(bench, inputs)]);
         }
-        let paper = Size { hidden: 3, samples: 50, inputs: 2 };
-        let sizes = self.sizes();
-        if let Some(size) = sizes.iter().find(|&&size| size == paper).or(sizes.first()) {
+        let is_of_paper = |size: &&Size| (size.shape.widths(), size.samples) == (&[2, 3, 1], 50);
+        let sizes = self.sizes()?;
+        if let Some(size) = sizes.iter().find(is_of_paper).or(sizes.first()) {
             figures.push(cost_against_error(bench, *size));
         }
         for figure in figures {

@@ -4,6 +4,7 @@ use kuva::plot::scatter::MarkerShape;
 use kuva::render::render::TextAnchor;
 
 use crate::bench::{Bench, Measurement, Method, Runner, Site, Size};
+use crate::model::Shape;
 use crate::report::drawing::{Area, Axis, Canvas, Figure, FigureError, Key, Panel, WIDTH, X_AXIS_ROOM, palette};
 
 /// The routes of the cost figures: the two closed forms and what would replace them.
@@ -16,13 +17,19 @@ struct Arrangement {
     name: &'static str,
     title: &'static str,
     x_label: &'static str,
+    /// Whether it shows networks of this shape.
+    shows: fn(Shape) -> bool,
     x: fn(Size) -> usize,
-    panel: fn(Size) -> usize,
-    panel_letter: &'static str,
+    /// Equal for the sizes of a panel, in whose order the panels are.
+    panel: fn(Size) -> Vec<usize>,
+    /// What a panel is of.
+    title_of: fn(Size) -> String,
+    /// The same as a number: hidden units or samples.
+    number_of: fn(Size) -> usize,
 }
 
-/// Time per network against the number of samples I, a panel for each N, for M = `inputs`. The crossings of the two
-/// exact routes to tr H^2 are marked.
+/// Time per network against the number of samples I, a panel for each N or other shape, for M = `inputs`. The crossings
+/// of the two exact routes to tr H^2 are marked.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two numbers of samples were measured.
@@ -31,14 +38,19 @@ pub fn cost_against_samples(bench: &Bench, inputs: usize) -> Result<Figure, Figu
         name: "cost-against-samples",
         title: "Cost against the samples",
         x_label: "samples I",
+        shows: |_| true,
         x: |size| size.samples,
-        panel: |size| size.hidden,
-        panel_letter: "N",
+        panel: |size| size.shape.widths().to_vec(),
+        title_of: |size| match size.shape.one_hidden() {
+            Some(shape) => format!("N = {}", shape.hidden),
+            None => size.shape.to_string(),
+        },
+        number_of: |size| size.hidden_units(),
     };
     cost(bench, inputs, arrangement)
 }
 
-/// Time per network against the number of hidden units N, a panel for each I, for M = `inputs`.
+/// Time per network against the number of units N of one hidden layer, a panel for each I, for M = `inputs`.
 ///
 /// # Errors
 /// [`FigureError`] if fewer than two widths were measured.
@@ -47,9 +59,12 @@ pub fn cost_against_hidden(bench: &Bench, inputs: usize) -> Result<Figure, Figur
         name: "cost-against-hidden",
         title: "Cost against the width",
         x_label: "hidden units N",
-        x: |size| size.hidden,
-        panel: |size| size.samples,
-        panel_letter: "I",
+        // Deeper networks have no one width.
+        shows: |shape| shape.hidden().len() == 1,
+        x: |size| size.hidden_units(),
+        panel: |size| vec![size.samples],
+        title_of: |size| format!("I = {}", size.samples),
+        number_of: |size| size.samples,
     };
     cost(bench, inputs, arrangement)
 }
@@ -65,12 +80,13 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
     let found: Vec<(Size, Method, f64)> = bench
         .measurements
         .iter()
-        .filter(|m| m.size.inputs == inputs && shown(m) && CURVES.contains(&m.runner.method))
+        .filter(|m| m.size.shape.inputs() == inputs && (arrangement.shows)(m.size.shape))
+        .filter(|m| shown(m) && CURVES.contains(&m.runner.method))
         .filter_map(|m| Some((m.size, m.runner.method, m.outcome.as_ref().ok()?.seconds * 1e6)))
         .collect();
-    let mut panels: Vec<usize> = found.iter().map(|&(size, ..)| (arrangement.panel)(size)).collect();
-    panels.sort_unstable();
-    panels.dedup();
+    let mut panels: Vec<Size> = found.iter().map(|&(size, ..)| size).collect();
+    panels.sort_by_key(|&size| (arrangement.panel)(size));
+    panels.dedup_by_key(|size| (arrangement.panel)(*size));
     let x: Vec<f64> = found.iter().map(|&(size, ..)| (arrangement.x)(size) as f64).collect();
     let mut distinct = x.clone();
     distinct.sort_by(f64::total_cmp);
@@ -89,7 +105,7 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
     let width = WIDTH - left - 14.0;
     let mut canvas = Canvas::new(top + panels.len() as f64 * (height + between) - between + X_AXIS_ROOM);
     let mut crossings = Vec::new();
-    for (row, &panel_value) in panels.iter().enumerate() {
+    for (row, &of_panel) in panels.iter().enumerate() {
         let is_last = row + 1 == panels.len();
         let x_axis = Axis::log_around(arrangement.x_label, &x);
         let area = Area { left, top: top + row as f64 * (height + between), width, height };
@@ -97,7 +113,7 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
         let curve = |method: Method| -> Vec<(f64, f64)> {
             let mut points: Vec<(f64, f64)> = found
                 .iter()
-                .filter(|&&(size, of, _)| of == method && (arrangement.panel)(size) == panel_value)
+                .filter(|&&(size, of, _)| of == method && (arrangement.panel)(size) == (arrangement.panel)(of_panel))
                 .map(|&(size, _, time)| ((arrangement.x)(size) as f64, time))
                 .collect();
             points.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -113,9 +129,9 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
             panel.segment((at, y_axis.range.0), (at, y_axis.range.1), palette::GREY, 1.0, Some("3 3"));
             let text = if at < 10.0 { format!("{at:.1}") } else { format!("{at:.0}") };
             panel.note((at, y_axis.range.1), (4.0, 14.0), &text, TextAnchor::Start);
-            crossings.push((panel_value as f64, at));
+            crossings.push(((arrangement.number_of)(of_panel) as f64, at));
         }
-        let title = format!("{} = {panel_value}", arrangement.panel_letter);
+        let title = (arrangement.title_of)(of_panel);
         let corner = (panel_left(&x), y_axis.range.1);
         panel.note(corner, (0.0, -6.0), &title, TextAnchor::Start);
         canvas.place(panel);
@@ -137,7 +153,7 @@ fn cost(bench: &Bench, inputs: usize, arrangement: Arrangement) -> Result<Figure
         let rows: Vec<f64> = found
             .iter()
             .filter(|&&(_, of, _)| of == method)
-            .flat_map(|&(size, _, time)| [size.hidden as f64, size.samples as f64, time])
+            .flat_map(|&(size, _, time)| [size.hidden_units() as f64, size.samples as f64, time])
             .collect();
         let rows = ndarray::Array2::from_shape_vec((rows.len() / 3, 3), rows).unwrap_or_default();
         figure = figure.with_array(method.name(), rows.into_dyn());

@@ -40,7 +40,7 @@ pub fn cost_table(bench: &Bench, size: Size) -> Table {
         notes.push("  one repeat: no spread can be given, and the times may be off by whatever else ran\n".into());
     }
     Table {
-        title: format!("{size} (D = {})", size.shape().parameters()),
+        title: format!("{size} (D = {})", size.shape.parameters()),
         note: notes.concat(),
         header: header.map(String::from).to_vec(),
         rows: measured.into_iter().map(|(runner, outcome)| row(runner, outcome)).collect(),
