@@ -16,7 +16,7 @@ use std::time::Duration;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{PaperProblem, Problem, Theta};
+use crate::model::{Problem, Theta};
 use crate::room::NoRoom;
 
 pub use closed_forms::{ClosedForms, Evaluation, LayerTraces};
@@ -289,20 +289,6 @@ pub enum EngineError {
     /// A [`Stop`] was requested.
     #[error("stopped")]
     Stopped,
-}
-
-/// `problem` as one of the paper's, for an engine's work that takes no other.
-///
-/// # Errors
-/// [`EngineError::Limit`] for any other problem.
-pub(crate) fn paper_only(problem: &Problem) -> Result<PaperProblem<'_>, EngineError> {
-    problem.paper().ok_or_else(|| {
-        let (shape, loss) = (problem.network.shape, problem.loss().name());
-        EngineError::Limit(format!(
-            "a network of the widths {shape} with the {loss} loss: this engine takes one hidden layer, one output, the \
-             logistic loss and samples that all count once (with --reduction mean they count 1/I)"
-        ))
-    })
 }
 
 /// Trains and evaluates batches of networks.
