@@ -24,5 +24,6 @@ if [ "${SHARPSWEEP_FULL:-0}" = 1 ]; then
     VK_DRIVER_FILES=$swiftshader VK_ICD_FILENAMES=$swiftshader SHARPSWEEP_FULL=0 \
         cargo test --release --lib gpu
     VK_DRIVER_FILES=$swiftshader VK_ICD_FILENAMES=$swiftshader SHARPSWEEP_FULL=0 \
-        cargo test --release --test gpu_engine --test gpu_layers --test gpu_rounding --test spectrum --test workgroup_memory
+        cargo test --release --test gpu_engine --test gpu_layers --test gpu_rounding --test spectrum \
+        --test workgroup_memory
 fi

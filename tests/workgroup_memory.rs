@@ -49,8 +49,8 @@ fn poisoned(text: &str) -> Option<String> {
     Some(format!("{before}@compute @workgroup_size({head}{{{poison}    workgroupBarrier();{body}"))
 }
 
-/// What runs: the pass of which it is, its widths (M, those of the hidden layers, K) and samples, how it is cut, and how
-/// many networks.
+/// What runs: the pass of which it is, its widths (M, those of the hidden layers, K) and samples, how it is cut, and
+/// how many networks.
 struct Run {
     pass: Pass,
     widths: &'static [usize],

@@ -220,8 +220,8 @@ fn machine_code_is_no_worse_than_recorded() {
 }
 
 /// No spill and no scratch at all, but in the pass over samples of networks of any depth: that is unrolled for ten
-/// outputs and keeps norms layer by layer, and has no more of them than recorded. Registers within one step of the recorded number (they are allocated by twelves),
-/// cost within 3 %.
+/// outputs and keeps norms layer by layer, and has no more of them than recorded. Registers within one step of the
+/// recorded number (they are allocated by twelves), cost within 3 %.
 fn holds(name: &str, code: Code, recorded: &BTreeMap<String, Code>) -> Result<(), String> {
     let Some(bar) = recorded.get(name) else {
         return Err(format!("not recorded: run with {RECORD}=1"));

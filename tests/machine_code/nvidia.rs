@@ -160,13 +160,15 @@ fn nvidia_plans_keep_everything_in_registers() {
     assert!(narrow.local > 0, "{narrow:?}");
 }
 
-/// Nothing in local memory; registers within two of the steps of 8 in which they are allocated, instructions within a
-/// tenth.
+/// Nothing in local memory, but in the pass over samples of networks of any depth, which keeps norms layer by layer,
+/// and there no more than recorded; registers within two of the steps of 8 in which they are allocated, instructions
+/// within a tenth.
 fn holds(name: &str, code: Code, recorded: &BTreeMap<String, Code>) -> Result<(), String> {
     let Some(bar) = recorded.get(name) else {
         return Err(format!("not recorded: run with {RECORD}=1"));
     };
-    let fine = code.local == 0
+    let most_local = if name.starts_with(Pass::LayerTerms.name()) { bar.local } else { 0 };
+    let fine = code.local <= most_local
         && code.registers <= bar.registers + 16
         && 10 * code.instructions <= 11 * bar.instructions + 200;
     if fine { Ok(()) } else { Err(format!("{code:?}, recorded {bar:?}")) }

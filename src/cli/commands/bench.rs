@@ -224,10 +224,11 @@ impl Args {
             ExactRoute::Assembled => Method::Assembled,
         };
         let mut chosen = vec![(Site::Cpu, of_route(Cpu::default().route(&problem)))];
-        if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu))
-            && let Some(paper) = problem.paper()
-        {
-            chosen.push((Site::Gpu, of_route(Gpu::new(adapter.clone(), Tuning::default())?.route(&paper))));
+        if let Some(adapter) = adapter.filter(|_| settings.sites.contains(&Site::Gpu)) {
+            let gpu = Gpu::new(adapter.clone(), Tuning::default())?;
+            // Of networks of any depth the GPU engine assembles the Hessian.
+            let route = problem.paper().map_or(ExactRoute::Assembled, |paper| gpu.route(&paper));
+            chosen.push((Site::Gpu, of_route(route)));
         }
         let choices = chosen.into_iter();
         bench.auto.extend(choices.filter_map(|(site, method)| AutoRoute::new(&bench.measurements, size, site, method)));
