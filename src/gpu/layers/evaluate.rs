@@ -25,8 +25,8 @@ use crate::model::{Layer, Problem, Theta};
 /// The most networks that are evaluated together.
 const MOST_AT_ONCE: usize = 1 << 14;
 
-/// The most elements of one array of a batch, 256 MiB: more networks at once are not faster.
-const MOST_ELEMENTS: usize = 1 << 26;
+/// The most elements of one array of a batch, 512 MiB: several of them are to fit beside others on a small card.
+const MOST_ELEMENTS: usize = 1 << 27;
 
 /// The most invocations of the pass over samples: each has room of its own.
 const MOST_INVOCATIONS: usize = 1 << 17;
@@ -81,11 +81,13 @@ fn loop_iterations(places: &Places, samples: usize) -> u64 {
         let [below, above] = [l, m].map(|l| &places.layers[l]);
         let (units, fed, reached) = (count(below.units), count(above.inputs), count(above.units));
         let sums = product(units, reached, fed) + product(units, reached, reached) + product(units, 1, fed);
-        sums + product(units, units, reached) + iterations(units * reached, 0) + iterations(units * units, 0)
+        sums + product(units, units, reached) + iterations(units * reached, 0)
     };
-    let pairs = (0..places.layers.len()).flat_map(|l| (l..places.layers.len()).map(move |m| (l, m)));
+    let pairs = (0..places.layers.len()).flat_map(|l| (l + 1..places.layers.len()).map(move |m| (l, m)));
+    let own = |layer: &Layer| iterations(count(layer.units * layer.units), 0) + iterations(count(layer.units), 0);
     let terms = iterations(count(places.layers[0].inputs), 0)
         + places.layers.iter().map(forward).sum::<u64>()
+        + places.layers.iter().map(own).sum::<u64>()
         + pairs.map(|(l, m)| of_pair(l, m)).sum::<u64>()
         + 6 * product(1, outputs, outputs)
         + 4 * iterations(layers, iterations(layers, 0));
