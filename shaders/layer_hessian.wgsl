@@ -24,12 +24,13 @@ fn layer_hessian(@builtin(global_invocation_id) id: vec3<u32>, @builtin(workgrou
     // The parameters of the first row and column, and the distances to the next.
     let at = number * ITEM_FIELDS + 12u;
     let matrix = network * PARAMETERS * PARAMETERS;
-    for (var p = 0u; p < item.left_count; p++) {
-        for (var q = 0u; q < item.right_count; q++) {
-            let row = items[at] + p * items[at + 1u];
-            let column = items[at + 2u] + q * items[at + 3u];
+    for (var p = 0u; p < 4u; p++) {
+        for (var q = 0u; q < 4u; q++) {
             // A tile on the diagonal has its mirror images itself.
-            if items[at] != items[at + 2u] || p <= q {
+            let is_own = items[at] != items[at + 2u] || p <= q;
+            if is_own && p < item.left_count && q < item.right_count {
+                let row = items[at] + p * items[at + 1u];
+                let column = items[at + 2u] + q * items[at + 3u];
                 let place = matrix + row * PARAMETERS + column;
                 let sum = matrices[place] + total[p][q];
                 matrices[place] = sum;

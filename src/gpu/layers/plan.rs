@@ -20,8 +20,8 @@ pub enum LayerPlan {
 /// The most registers, of values that live through the sample loop, with which the narrow kernel compiles without
 /// spilling, where an invocation has 128.
 const NARROW_REGISTERS: usize = 104;
-/// The same on NVIDIA, where it has 255.
-const NVIDIA_NARROW_REGISTERS: usize = 180;
+/// The registers of an invocation of NVIDIA's.
+const NVIDIA_REGISTERS: usize = 255;
 /// The most sample values that the narrow kernel takes at a time.
 const NARROW_SAMPLE_VALUES: usize = 32;
 /// The tiles of samples that the invocations of a network take at a time.
@@ -32,7 +32,7 @@ const BLOCKS: [(usize, usize); 7] = [(1, 1), (1, 2), (2, 1), (2, 2), (2, 4), (4,
 impl LayerPlan {
     /// The fastest plan that keeps networks in registers or workgroup memory.
     pub fn of(target: LayerTarget) -> Self {
-        if narrow_registers(target, 1) <= most_registers(target.family) { Self::Narrow } else { Self::Shared }
+        if narrow_fits(target, 1) { Self::Narrow } else { Self::Shared }
     }
 
     /// The pass that trains by this plan.
@@ -111,31 +111,27 @@ const fn of_matrix(rows: usize, columns: usize) -> u64 {
     iterations(rows as u64, iterations(columns as u64, 0))
 }
 
-/// The most registers of the narrow kernel.
-const fn most_registers(family: Family) -> usize {
-    match family {
-        Family::Software | Family::Common => NARROW_REGISTERS,
-        Family::Nvidia => NVIDIA_NARROW_REGISTERS,
-    }
-}
-
-/// Registers of values that live through the sample loop of the narrow kernel with `tile` samples at a time: theta and
-/// its gradient, f and f' of every unit, and dL/dy of two layers.
-fn narrow_registers(target: LayerTarget, tile: usize) -> usize {
+/// Whether registers hold what the narrow kernel needs for `tile` samples at a time: theta and its gradient, f and f' of
+/// every unit, and dL/dy of two layers.
+fn narrow_fits(target: LayerTarget, tile: usize) -> bool {
     let shape = target.network.shape;
-    let units: usize = shape.hidden().iter().sum();
-    let mut widths = shape.widths()[1..].to_vec();
-    widths.sort_unstable();
-    let widest: usize = widths.iter().rev().take(2).sum();
-    2 * shape.parameters() + tile * (2 * units + widest + 4)
+    match target.family {
+        Family::Software | Family::Common => {
+            let units: usize = shape.hidden().iter().sum();
+            let mut widths = shape.widths()[1..].to_vec();
+            widths.sort_unstable();
+            let widest: usize = widths.iter().rev().take(2).sum();
+            2 * shape.parameters() + tile * (2 * units + widest + 4) <= NARROW_REGISTERS
+        }
+        // As Mesa's compiler counts them for two samples at a time: 8 for each weight; NVIDIA's own needs fewer.
+        Family::Nvidia => 8 * shape.parameters() + 48 <= NVIDIA_REGISTERS && tile <= 2,
+    }
 }
 
 /// Samples that the narrow kernel takes at a time.
 fn narrow_tile(target: LayerTarget) -> usize {
     let values = target.network.shape.inputs() + target.targets() + 1;
-    let fits = |tile: &usize| {
-        narrow_registers(target, *tile) <= most_registers(target.family) && tile * values <= NARROW_SAMPLE_VALUES
-    };
+    let fits = |tile: &usize| narrow_fits(target, *tile) && tile * values <= NARROW_SAMPLE_VALUES;
     [4, 2].into_iter().find(fits).unwrap_or(1)
 }
 
@@ -274,5 +270,65 @@ impl LayerLayout {
         let tile: usize = self.products(target.network).iter().map(of_layer).sum();
         let step = target.network.parameters().div_ceil(self.lanes) * 24 + 6 * self.lanes + 60;
         self.lanes * (target.samples.div_ceil(self.tile) * tile + step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LayerLayout, LayerPlan, LayerTarget, TILES};
+    use crate::gpu::limits::WORKGROUP_ELEMENTS;
+    use crate::gpu::plan::Family;
+    use crate::model::{Activation, Loss, Network, Shape};
+
+    fn target(widths: &[usize], family: Family) -> LayerTarget {
+        let last = widths.len() - 1;
+        let shape = Shape::new(widths[0], &widths[1..last], widths[last]).unwrap();
+        let network = Network { shape, activation: Activation::Tanh };
+        LayerTarget { network, loss: Loss::Softmax, samples: 50, family, decays: false }
+    }
+
+    #[test]
+    fn the_plan_widens_with_the_network() {
+        let words = |widths: &[usize]| {
+            let target = target(widths, Family::Common);
+            LayerPlan::of(target).in_words(target)
+        };
+        assert_eq!(words(&[2, 2, 2]), "layers, narrow, 4 samples at a time");
+        assert_eq!(words(&[2, 3, 3]), "layers, narrow, 2 samples at a time");
+        assert!(words(&[2, 8, 8, 1]).starts_with("layers, shared by "));
+        // Mesa's compiler for NVIDIA keeps up to 25 weights in registers.
+        let plan = |widths: &[usize]| LayerPlan::of(target(widths, Family::Nvidia));
+        assert_eq!([plan(&[2, 3, 3]), plan(&[2, 4, 3])], [LayerPlan::Narrow, LayerPlan::Shared]);
+    }
+
+    /// Every element of every product is in a block, and workgroup memory holds what is not in storage.
+    #[test]
+    fn shared_layouts_cover_the_network_and_fit() {
+        for widths in [&[2, 3][..], &[2, 8, 8, 1], &[4, 16, 16, 3], &[64, 32, 10], &[8, 120, 3], &[300, 3000, 4]] {
+            let target = target(widths, Family::Common);
+            let layout = LayerLayout::of(target);
+            assert!(layout.elements(target.network) <= WORKGROUP_ELEMENTS, "{layout:?}");
+            assert!(layout.group() <= 256 && layout.group().is_multiple_of(layout.lanes), "{layout:?}");
+            assert!(TILES.contains(&layout.tile) && (!layout.weights_stored || layout.networks() == 1), "{layout:?}");
+            for blocks in layout.products(target.network) {
+                let (inputs, units) = (blocks.layer.inputs, blocks.layer.units);
+                for (product, rows, columns) in [
+                    (blocks.forward, units, layout.tile),
+                    (blocks.back, inputs, layout.tile),
+                    (blocks.gradient, inputs + 1, units),
+                ] {
+                    let covered = rows.div_ceil(product.rows) * columns.div_ceil(product.columns);
+                    assert_eq!(product.blocks, covered, "{widths:?} {product:?}");
+                    assert!(columns != layout.tile || layout.tile.is_multiple_of(product.columns));
+                }
+            }
+        }
+        let stored = |widths: &[usize]| {
+            let layout = LayerLayout::of(target(widths, Family::Common));
+            [layout.weights_stored, layout.rows_stored]
+        };
+        assert_eq!(stored(&[4, 16, 16, 3]), [false, false]);
+        assert_eq!(stored(&[64, 32, 10]), [true, false]);
+        assert_eq!(stored(&[300, 3000, 4]), [true, true]);
     }
 }
