@@ -20,6 +20,16 @@ fn train_layers(@builtin(global_invocation_id) id: vec3<u32>) {
         }
     }
     //@ end
+    // The inputs, f and f' of the units, and dL/dy, on a tile of samples. In the loop, HLSL would want a zero for them,
+    // which naga defines twice where PerSample is f32.
+    var f_0: array<PerSample, INPUTS>;
+    //@ for each hidden layer
+    var f_LAYER: array<PerSample, UNITS_LAYER>;
+    var slope_LAYER: array<PerSample, UNITS_LAYER>;
+    //@ end
+    //@ for each layer
+    var g_LAYER: array<PerSample, UNITS_LAYER>;
+    //@ end
     var taken = steps[network];
     var outcome = PENDING;
 
@@ -29,14 +39,10 @@ fn train_layers(@builtin(global_invocation_id) id: vec3<u32>) {
         var gradient_LAYER: array<array<f32, UNITS_LAYER>, INPUTS_LAYER + 1u>;
         //@ end
         for (var tile = 0u; tile < tiles; tile++) {
-            var f_0: array<PerSample, INPUTS>;
             for (var m = 0u; m < INPUTS; m++) {
                 f_0[m] = values(tile, m);
             }
             //@ for each hidden layer
-            // f and f' of the units.
-            var f_LAYER: array<PerSample, UNITS_LAYER>;
-            var slope_LAYER: array<PerSample, UNITS_LAYER>;
             for (var a = 0u; a < UNITS_LAYER; a++) {
                 var y = PerSample(weights_LAYER[0][a]);
                 for (var p = 1u; p <= INPUTS_LAYER; p++) {
@@ -49,7 +55,6 @@ fn train_layers(@builtin(global_invocation_id) id: vec3<u32>) {
             //@ end
             //@ for the last layer
             // z, and then dL/dz.
-            var g_LAYER: array<PerSample, UNITS_LAYER>;
             for (var a = 0u; a < UNITS_LAYER; a++) {
                 var z = PerSample(weights_LAYER[0][a]);
                 for (var p = 1u; p <= INPUTS_LAYER; p++) {
@@ -61,7 +66,6 @@ fn train_layers(@builtin(global_invocation_id) id: vec3<u32>) {
             //@ end
             //@ for each layer after the first, from the last
             // dL/dy of the layer below.
-            var g_BELOW: array<PerSample, INPUTS_LAYER>;
             for (var p = 0u; p < INPUTS_LAYER; p++) {
                 var sum = PerSample();
                 for (var a = 0u; a < UNITS_LAYER; a++) {

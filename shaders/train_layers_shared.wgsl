@@ -63,6 +63,9 @@ fn train_layers_shared(
         share(rows_base + H_BELOW * SHARED_ROW + i, 1.0);
         //@ end
     }
+    // z of a sample, and then dL/dz. In the loop, HLSL would want a zero for them, which naga defines twice: the other
+    // arrays of this length have another name for f32.
+    var outputs: array<PerSample, OUTPUTS>;
     var taken = steps[network];
     var outcome = PENDING;
 
@@ -104,7 +107,6 @@ fn train_layers_shared(
             //@ end
             //@ for the last layer
             for (var i = lane; i < TILE; i += LANES) {
-                var outputs: array<PerSample, OUTPUTS>;
                 for (var k = 0u; k < OUTPUTS; k++) {
                     outputs[k] = shared_value(rows_base + (G_LAYER + k) * SHARED_ROW + i);
                 }
