@@ -20,7 +20,7 @@ const CASES: [(&[usize], Activation, Loss); 4] = [
     (&[2, 2, 2], Activation::Tanh, Loss::Softmax),
     (&[2, 8, 8, 1], Activation::Gelu, Loss::Logistic),
     (&[4, 7, 5, 3], Activation::Sigmoid, Loss::Squared),
-    (&[20, 70, 4], Activation::Relu, Loss::Softmax),
+    (&[20, 60, 4], Activation::Relu, Loss::Softmax),
 ];
 
 /// The most parameters of networks whose eigenvalues are compared: the GPU engine takes no larger Hessians.
