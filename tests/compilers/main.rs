@@ -36,8 +36,8 @@ const SECONDS: u32 = 30;
 /// How many texts each of these compilers gets where not all are asked for.
 const DRAWN: usize = 40;
 
-/// The widths of networks whose training the older compiler takes longer for, as README.md says: many layers, and layers
-/// of thousands of units. It unrolls all loops around an array.
+/// The widths of networks whose training the older compiler takes longer for, as README.md says: many layers, and
+/// layers of thousands of units. It unrolls all loops around an array.
 const SLOW_WITH_FXC: [&str; 2] = [" 3-2-3-2-3-2-3-2-3-2-2 ", " 300-3000-4 "];
 
 #[test]

@@ -111,8 +111,8 @@ const fn of_matrix(rows: usize, columns: usize) -> u64 {
     iterations(rows as u64, iterations(columns as u64, 0))
 }
 
-/// Whether registers hold what the narrow kernel needs for `tile` samples at a time: theta and its gradient, f and f' of
-/// every unit, and dL/dy of two layers.
+/// Whether registers hold what the narrow kernel needs for `tile` samples at a time: theta and its gradient, f and f'
+/// of every unit, and dL/dy of two layers.
 fn narrow_fits(target: LayerTarget, tile: usize) -> bool {
     let shape = target.network.shape;
     match target.family {
