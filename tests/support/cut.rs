@@ -69,8 +69,9 @@ fn partly(whole: &Path, to: &Path, is_cut: bool) {
     };
     let stop = Stop::default();
     let given = given.as_ref().map(|theta| theta.view());
-    // Some hundred rows per chunk, so that there are several.
-    let sweep = Sweep { experiment: &experiment, given, earlier: None, memory: 1 << 17, stop: &stop };
+    // Some ten rows in the one chunk, whatever this processor computes at a time, or some hundred in each of all.
+    let memory = if is_cut { 1 << 14 } else { 1 << 17 };
+    let sweep = Sweep { experiment: &experiment, given, earlier: None, memory, stop: &stop };
     let mut until_first_chunk = |event| {
         if is_cut && matches!(event, Event::Progress(_)) {
             stop.request();
