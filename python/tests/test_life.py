@@ -196,7 +196,7 @@ def test_other_threads_of_python_run_meanwhile():
     thread = threading.Thread(target=tick)
     thread.start()
     begun = time.monotonic()
-    ss.sweep(seeds=400, hidden=10, backend="cpu", progress=False)
+    ss.sweep(seeds=2_000, hidden=10, backend="cpu", progress=False)
     took = time.monotonic() - begun
     done.set()
     thread.join()
