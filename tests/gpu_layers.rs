@@ -2,33 +2,15 @@
 
 mod support;
 
-use ndarray::{Array1, Array2};
+use ndarray::Array2;
 use sharpsweep::bounds::wolkowicz_styan;
 use sharpsweep::engine::{Descent, Engine, Evaluation, Status};
-use sharpsweep::gpu::{Family, LayerPlan, LayerTarget, Tuning};
-use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
+use sharpsweep::gpu::{Family, Gpu, LayerPlan, LayerTarget, Pass, TextChange, Tuning, choose_adapter};
+use sharpsweep::model::{Activation, Loss, Problem};
 use sharpsweep::reference::Reference;
-use support::gpu::gpu;
+use support::cells::{HIDDEN, SAMPLES, name, problem, size};
+use support::gpu::{gpu, skipped};
 use support::is_full;
-
-/// A small problem: `widths` is M, the hidden widths and K.
-fn problem(widths: &[usize], samples: usize, activation: Activation, loss: Loss, weighted: bool) -> Problem {
-    let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-    let x = Array2::from_shape_fn((samples, inputs), |(i, m)| (0.9 * i as f64 + 1.7 * m as f64).sin());
-    let value = |i: usize, k: usize| (1.3 * i as f64 + 0.7 * k as f64).cos();
-    let targets = match loss {
-        Loss::Logistic => {
-            Targets::Labels(Array2::from_shape_fn((samples, outputs), |(i, k)| f64::from(u8::from(value(i, k) > 0.0))))
-        }
-        Loss::Softmax => Targets::Classes { of: (0..samples).map(|i| (i * i) % outputs).collect(), count: outputs },
-        Loss::Squared => Targets::Values(Array2::from_shape_fn((samples, outputs), |(i, k)| value(i, k))),
-    };
-    let mut data = Dataset::new(x, targets).unwrap();
-    if weighted {
-        data = data.weighted(Array1::from_shape_fn(samples, |i| 0.5 + 0.1 * i as f64)).unwrap();
-    }
-    Problem::with_layers(&widths[1..widths.len() - 1], activation, data).unwrap()
-}
 
 /// The losses with the numbers of outputs for which each makes sense.
 const OUTPUTS: [(Loss, usize); 7] = [
@@ -40,7 +22,6 @@ const OUTPUTS: [(Loss, usize); 7] = [
     (Loss::Squared, 1),
     (Loss::Squared, 3),
 ];
-const HIDDEN: [&[usize]; 4] = [&[], &[5], &[4, 3], &[3, 2, 5, 4]];
 
 /// Cells of activation x loss and outputs x depth: all of them in the full run, else a set in which each pair of values
 /// occurs.
@@ -54,7 +35,7 @@ fn cells() -> Vec<Problem> {
                     continue;
                 }
                 let widths: Vec<usize> = [2].iter().chain(hidden).chain(&[outputs]).copied().collect();
-                let problem = problem(&widths, 23, activation, loss, cells.len() % 2 == 1);
+                let problem = problem(&widths, SAMPLES, activation, loss, cells.len() % 2 == 1);
                 if problem.paper().is_none() {
                     cells.push(problem);
                 }
@@ -62,17 +43,6 @@ fn cells() -> Vec<Problem> {
         }
     }
     cells
-}
-
-/// The size of weights at which nothing overflows: a power of two per layer grows fast.
-fn size(problem: &Problem) -> f32 {
-    if problem.network.activation == Activation::Square { 0.4 } else { 1.0 }
-}
-
-fn name(problem: &Problem) -> String {
-    let weighted = if problem.data.weights().is_some() { ", weighted" } else { "" };
-    let (network, loss) = (problem.network, problem.loss().name());
-    format!("{} {} {loss}{weighted}", network.shape, network.activation.name())
 }
 
 #[test]
@@ -275,5 +245,76 @@ fn evaluations_of_every_size_are_those_of_the_reference() {
             let scale = 3e-5 * expected.trace_sq[k].sqrt();
             within(&name(&problem), "lambda_max", spectra.lambda_max[k], exact.lambda_max[k], scale);
         }
+    }
+}
+
+/// `text` of `pass` with an error that an author might make.
+fn wrong(pass: Pass, text: &str) -> String {
+    let (from, to) = match pass {
+        Pass::LayerTerms => ("+ p)] = slope.x * sum;", "+ p)] = 1.05 * slope.x * sum;"),
+        // The last sample is left out.
+        Pass::LayerGradient => ("params.end_sample", "(params.end_sample - 1u)"),
+        Pass::LayerSums => ("* SUM_BLOCK, params.samples)", "* SUM_BLOCK, params.samples - 1u)"),
+        // No entry has a mirror image.
+        Pass::LayerTraceSq => ("f32(items[number * ITEM_FIELDS + 11u])", "1.0"),
+        // The last row of a tile.
+        Pass::LayerHessian => ("p < item.left_count", "p + 1u < item.left_count"),
+        // The training kernels.
+        _ => ("params.step_size", "(params.step_size * 1.01)"),
+    };
+    assert!(text.contains(from), "{} has no {from}", pass.name());
+    text.replace(from, to)
+}
+
+/// How far training, g.g, the loss, tr H^2 and the largest eigenvalue are off, each over what is allowed above.
+fn off(gpu: &mut Gpu, problem: &Problem) -> [f64; 5] {
+    let descent = Descent { init_range: 1.0, step_size: 2e-3, max_steps: 20, tolerance: 1e-9, ..Descent::default() };
+    let mut reference = Reference::default();
+    let [trained, ends] =
+        [gpu.train(problem, &descent, 0..3).unwrap(), reference.train(problem, &descent, 0..3).unwrap()];
+    let miss = trained.theta.iter().zip(&ends.theta).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    let theta = theta(problem, 1, 1.0);
+    let (found, expected) = (
+        gpu.evaluate(problem, theta.view().into()).unwrap(),
+        reference.evaluate(problem, theta.view().into()).unwrap(),
+    );
+    let largest = [gpu.spectrum(problem, theta.view().into()), reference.spectrum(problem, theta.view().into())];
+    let [largest, exact] = largest.map(|spectra| spectra.unwrap().lambda_max[0]);
+    let (square, gradient_sq, loss) = (expected.trace_sq[0], expected.gradient_sq[0], expected.loss[0]);
+    [
+        f64::from(miss) / 3e-5,
+        (found.gradient_sq[0] - gradient_sq).abs() / (2e-5 * (1.0 + gradient_sq)),
+        (found.loss[0] - loss).abs() / (1e-5 * (1.0 + loss)),
+        (found.trace_sq[0] - square).abs() / (1e-5 * square),
+        (largest - exact).abs() / (2e-5 * square.sqrt()),
+    ]
+}
+
+/// A wrong kernel is beyond what is allowed, and in what it computes alone.
+#[test]
+fn a_wrong_kernel_is_seen() {
+    if skipped("a_wrong_kernel_is_seen") {
+        return;
+    }
+    let narrow = problem(&[2, 2, 2, 2], SAMPLES, Activation::Tanh, Loss::Softmax, true);
+    let shared = problem(&[2, 8, 7, 3], SAMPLES, Activation::Tanh, Loss::Softmax, true);
+    let is_off = |problem: &Problem, changed: Option<Pass>| {
+        let change = TextChange::new(move |pass, text| (Some(pass) == changed).then(|| wrong(pass, text)));
+        let mut gpu = Gpu::with_texts(choose_adapter(None).unwrap(), Tuning::default(), change).unwrap();
+        off(&mut gpu, problem).map(|off| off > 1.0)
+    };
+    for problem in [&narrow, &shared] {
+        assert_eq!(is_off(problem, None), [false; 5], "{}", name(problem));
+    }
+    for (pass, problem, expected) in [
+        (Pass::TrainLayers, &narrow, [true, false, false, false, false]),
+        (Pass::TrainLayersShared, &shared, [true, false, false, false, false]),
+        (Pass::LayerTerms, &shared, [false, true, false, true, true]),
+        (Pass::LayerGradient, &shared, [false, true, false, false, false]),
+        (Pass::LayerSums, &shared, [false, false, true, false, false]),
+        (Pass::LayerTraceSq, &shared, [false, false, false, true, false]),
+        (Pass::LayerHessian, &shared, [false, false, false, false, true]),
+    ] {
+        assert_eq!(is_off(problem, Some(pass)), expected, "{}", pass.name());
     }
 }

@@ -9,18 +9,7 @@ use sharpsweep::cpu::{Cpu, InstructionSet};
 use sharpsweep::engine::{Descent, EndEstimates, Engine, Powers, Route, Status};
 use sharpsweep::model::{Activation, Problem};
 use sharpsweep::reference::Reference;
-use support::cells::cells;
-
-/// The size of weights at which nothing overflows: a power of two per layer grows fast.
-fn size(problem: &Problem) -> f32 {
-    if problem.network.activation == Activation::Square { 0.4 } else { 1.0 }
-}
-
-fn name(problem: &Problem) -> String {
-    let weighted = if problem.data.weights().is_some() { ", weighted" } else { "" };
-    let (network, loss) = (problem.network, problem.loss().name());
-    format!("{} {} {loss}{weighted}", network.shape, network.activation.name())
-}
+use support::cells::{cells, name, size};
 
 /// The problems of this file are every cell that docs/formulas.md names.
 #[test]

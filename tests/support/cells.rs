@@ -3,9 +3,15 @@
 use ndarray::{Array1, Array2};
 use sharpsweep::model::{Activation, Dataset, Loss, Problem, Targets};
 
+/// I of the cells.
+pub(crate) const SAMPLES: usize = 23;
+
+/// The hidden layers of the cells.
+pub(crate) const HIDDEN: [&[usize]; 4] = [&[], &[5], &[4, 3], &[3, 2, 5, 4]];
+
 /// A small problem: `widths` is M, the hidden widths and K.
-pub(crate) fn problem(widths: &[usize], activation: Activation, loss: Loss, weighted: bool) -> Problem {
-    let (inputs, outputs, samples) = (widths[0], widths[widths.len() - 1], 23);
+pub(crate) fn problem(widths: &[usize], samples: usize, activation: Activation, loss: Loss, weighted: bool) -> Problem {
+    let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
     let x = Array2::from_shape_fn((samples, inputs), |(i, m)| (0.9 * i as f64 + 1.7 * m as f64).sin());
     let value = |i: usize, k: usize| (1.3 * i as f64 + 0.7 * k as f64).cos();
     let targets = match loss {
@@ -26,7 +32,7 @@ pub(crate) fn problem(widths: &[usize], activation: Activation, loss: Loss, weig
 pub(crate) fn cells() -> Vec<Problem> {
     let mut cells = Vec::new();
     for activation in Activation::ALL {
-        for hidden in [&[][..], &[5], &[4, 3], &[3, 2, 5, 4]] {
+        for hidden in HIDDEN {
             for (loss, outputs) in [
                 (Loss::Logistic, 1),
                 (Loss::Logistic, 3),
@@ -36,9 +42,21 @@ pub(crate) fn cells() -> Vec<Problem> {
                 (Loss::Squared, 3),
             ] {
                 let widths: Vec<usize> = [2].iter().chain(hidden).chain(&[outputs]).copied().collect();
-                cells.push(problem(&widths, activation, loss, cells.len() % 2 == 1));
+                cells.push(problem(&widths, SAMPLES, activation, loss, cells.len() % 2 == 1));
             }
         }
     }
     cells
+}
+
+/// The size of weights at which nothing overflows: a power of two per layer grows fast.
+pub(crate) fn size(problem: &Problem) -> f32 {
+    if problem.network.activation == Activation::Square { 0.4 } else { 1.0 }
+}
+
+/// What a problem is, for a message.
+pub(crate) fn name(problem: &Problem) -> String {
+    let weighted = if problem.data.weights().is_some() { ", weighted" } else { "" };
+    let (network, loss) = (problem.network, problem.loss().name());
+    format!("{} {} {loss}{weighted}", network.shape, network.activation.name())
 }
