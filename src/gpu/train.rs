@@ -85,7 +85,9 @@ impl TrainKernel {
             return Err(EngineError::OutOfMemory(format!("{count} networks of {parameters} parameters in one batch")));
         }
 
-        let at_once = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).clamp(1, count);
+        // What further buffers hold.
+        let fitting = work.iter().map(|(_, each)| gpu.binding_elements() / each).min().unwrap_or(usize::MAX);
+        let at_once = gpu.tuning.lanes.min(networks_per_group * MAX_GROUPS as usize).min(fitting).clamp(1, count);
         let theta = device.buffer("theta", parameters * count)?;
         let status = device.buffer_with("status", &vec![Status::Pending as u32; count])?;
         let steps = device.buffer_with("steps", &vec![start.taken(); count])?;
